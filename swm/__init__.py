@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""swm: trained ONNX networks to block-circulant FPGA accelerators.
+
+>>> import swm
+>>> graph = swm.load("model.onnx")                                            # doctest: +SKIP
+>>> small = swm.convert(graph, block=8, calibration=images).graph             # doctest: +SKIP
+>>> fixed = swm.quantize(small, bits=12, calibration=images)                  # doctest: +SKIP
+>>> project = swm.emit(fixed, board="pynq-z2", path="project", vectors=test)  # doctest: +SKIP
+>>> swm.verify(project).ok                                                    # doctest: +SKIP
+True
+"""
+
+from swm.api import convert, dense_twin, emit, load, quantize, report, run, save, verify
+from swm.compress import Conversion, ConversionReport, LayerReport
+from swm.emit import Verification
+from swm.errors import (
+    CalibrationError,
+    Finding,
+    ModelError,
+    OptionError,
+    OutputError,
+    SwmError,
+    ToolError,
+    UnknownBoard,
+    UnsupportedModel,
+)
+from swm.fixed import FixedGraph
+from swm.graph import Graph
+from swm.hardware import Board, board_names, load_board
+from swm.inspect import Inspection, inspect
+from swm.report import Report
+from swm.structure import BlockCirculant
+
+__all__ = [
+    "BlockCirculant",
+    "Board",
+    "CalibrationError",
+    "Conversion",
+    "ConversionReport",
+    "Finding",
+    "FixedGraph",
+    "Graph",
+    "Inspection",
+    "LayerReport",
+    "ModelError",
+    "OptionError",
+    "OutputError",
+    "Report",
+    "SwmError",
+    "ToolError",
+    "UnknownBoard",
+    "UnsupportedModel",
+    "Verification",
+    "board_names",
+    "convert",
+    "dense_twin",
+    "emit",
+    "inspect",
+    "load",
+    "load_board",
+    "quantize",
+    "report",
+    "run",
+    "save",
+    "verify",
+]

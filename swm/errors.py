@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every error that swm raises on purpose.
+
+    SwmError
+    ├── ModelError            a model file, or something in it, cannot be used
+    │   ├── UnsupportedModel  legal ONNX that a stage cannot take; lists every offending node
+    ├── CalibrationError      calibration, input or label arrays of the wrong shape, type or content
+    ├── OptionError           an impossible option: block size, bits, board, layer name
+    │   └── UnknownBoard
+    ├── OutputError           the output folder or file cannot be written as asked
+    └── ToolError             an outside tool (compiler) is missing or failed
+
+A message names what is wrong, where (file or node), and what to do about it. The command line prints the message alone
+and exits with status 2; a traceback that reaches a user is a bug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = [
+    "CalibrationError",
+    "Finding",
+    "ModelError",
+    "OptionError",
+    "OutputError",
+    "SwmError",
+    "ToolError",
+    "UnknownBoard",
+    "UnsupportedModel",
+]
+
+
+class SwmError(Exception):
+    """Base of all errors that swm raises on purpose."""
+
+
+class ModelError(SwmError):
+    """A model file, or something in it, is missing, damaged or illegal."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One node that a stage cannot take: its name, operator, the reason and the remedy."""
+
+    node: str
+    op: str
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """One line for a terminal."""
+        return f"{self.op} {self.node!r}: {self.reason}; {self.remedy}"
+
+
+class UnsupportedModel(ModelError):
+    """A legal model that a stage cannot take. `findings` lists every node that is in the way, not only the first."""
+
+    def __init__(self, what: str, findings: Sequence[Finding]) -> None:
+        """Join `what` (one sentence) and one line for each finding."""
+        self.findings = tuple(findings)
+        super().__init__("\n".join([what, *(f"  - {f}" for f in findings)]))
+
+
+class CalibrationError(SwmError):
+    """Calibration data, inputs or labels that do not fit the model."""
+
+
+class OptionError(SwmError):
+    """An option with an impossible value."""
+
+
+class UnknownBoard(OptionError):
+    """A board name that is not among `boards/*.toml`."""
+
+
+class OutputError(SwmError):
+    """An output folder or file that cannot be written as asked."""
+
+
+class ToolError(SwmError):
+    """An outside tool is missing or failed."""

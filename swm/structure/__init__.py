@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weight structures. Each answers the same questions: expand, multiply, words stored, operations counted."""
+
+from swm.structure._base import Dense, Operations, WeightStructure
+from swm.structure._circulant import BlockCirculant
+from swm.structure._fit import fit_dense, least_squares, project
+from swm.structure._transform import Transforms, default_transforms
+
+__all__ = [
+    "BlockCirculant",
+    "Dense",
+    "Operations",
+    "Transforms",
+    "WeightStructure",
+    "default_transforms",
+    "fit_dense",
+    "least_squares",
+    "project",
+]

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real FFTs over the last axis: pyfftw where it is installed, scipy otherwise, one thread."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+try:
+    import pyfftw
+except ImportError:  # pyfftw has no wheel for every platform; scipy gives the same numbers
+    pyfftw = None
+
+__all__ = ["FftwTransforms", "ScipyTransforms", "Transforms", "default_transforms"]
+
+
+class Transforms(Protocol):
+    """A pair of real transforms over the last axis; the half spectrum of k points has k/2+1 bins."""
+
+    def forward(self, x: NDArray[np.floating]) -> NDArray[np.complexfloating]:
+        """(..., k) real → (..., k/2+1) complex of the same precision."""
+
+    def inverse(self, spectrum: NDArray[np.complexfloating], k: int) -> NDArray[np.floating]:
+        """(..., k/2+1) complex → (..., k) real, normalised by 1/k."""
+
+
+class ScipyTransforms:
+    """scipy.fft (pocketfft), single thread."""
+
+    def forward(self, x: NDArray[np.floating]) -> NDArray[np.complexfloating]:
+        """(..., k) real → (..., k/2+1) complex."""
+        out: NDArray[np.complexfloating] = scipy.fft.rfft(x, axis=-1, workers=1)
+        return out
+
+    def inverse(self, spectrum: NDArray[np.complexfloating], k: int) -> NDArray[np.floating]:
+        """(..., k/2+1) complex → (..., k) real."""
+        out: NDArray[np.floating] = scipy.fft.irfft(spectrum, n=k, axis=-1, workers=1)
+        return out
+
+
+class FftwTransforms:
+    """FFTW plans, one for each shape and precision, kept for the life of the process."""
+
+    def forward(self, x: NDArray[np.floating]) -> NDArray[np.complexfloating]:
+        """(..., k) real → (..., k/2+1) complex."""
+        plan = _plan("forward", x.shape, x.dtype.char)
+        return np.array(plan(np.ascontiguousarray(x)))  # the plan owns its output; callers own theirs
+
+    def inverse(self, spectrum: NDArray[np.complexfloating], k: int) -> NDArray[np.floating]:
+        """(..., k/2+1) complex → (..., k) real."""
+        plan = _plan("inverse", (*spectrum.shape[:-1], k), "f" if spectrum.dtype == np.complex64 else "d")
+        return np.array(plan(np.ascontiguousarray(spectrum)))
+
+
+@lru_cache(maxsize=256)
+def _plan(direction: str, real_shape: tuple[int, ...], real: str) -> pyfftw.FFTW:
+    half_shape = (*real_shape[:-1], real_shape[-1] // 2 + 1)
+    time_side = pyfftw.empty_aligned(real_shape, dtype=real)
+    frequency_side = pyfftw.empty_aligned(half_shape, dtype=real.upper())
+    sides = (time_side, frequency_side) if direction == "forward" else (frequency_side, time_side)
+    sign = "FFTW_FORWARD" if direction == "forward" else "FFTW_BACKWARD"
+    return pyfftw.FFTW(*sides, axes=(-1,), direction=sign, flags=("FFTW_ESTIMATE",), threads=1)
+
+
+def default_transforms() -> Transforms:
+    """FFTW when pyfftw can be imported, else scipy."""
+    return ScipyTransforms() if pyfftw is None else FftwTransforms()
