@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Boards as tables and as data, with the source of every figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from swm.hardware.board import Board
+
+__all__ = ["board_figures", "board_table", "board_to_json", "boards_table"]
+
+
+def board_figures(board: Board) -> list[tuple[str, str, str, str]]:
+    """Every figure of a board as (name, value, kind, source); clock and stream width are of kind "chosen"."""
+    has, ports, static, dynamic = board.resources, board.dsp_ports, board.power.static, board.power.dynamic
+    uram = f", {has.uram:,} URAM" if has.uram else ""
+    capacity = f"{has.lut:,} LUT, {has.ff:,} FF, {has.bram18:,} BRAM18, {has.dsp:,} DSP{uram}"
+    coefficients = f"DSP {dynamic.dsp:g}, BRAM36 {dynamic.bram36:g}, LUT {dynamic.lut:g}, FF {dynamic.ff:g} uW/MHz"
+    rows = [
+        ("capacity", capacity, has.kind, has.source),
+        ("DSP ports", f"{ports.wide} x {ports.narrow} bits", ports.kind, ports.source),
+        ("static power", f"{static.watts:g} W at {static.junction_c:g} C", static.kind, static.source),
+        ("dynamic power", coefficients, dynamic.kind, dynamic.source),
+        ("clock", f"{board.clock.mhz:g} MHz", "chosen", board.clock.reason),
+        ("AXI stream", f"{board.stream.bits} bits", "chosen", board.stream.reason),
+    ]
+    if board.power.processor is not None:
+        processor = board.power.processor
+        rows.insert(3, ("processor power", f"{processor.watts:g} W", processor.kind, processor.source))
+    if board.overhead is not None:
+        extra = board.overhead
+        value = f"{extra.lut:,} LUT, {extra.ff:,} FF, {extra.bram18:,} BRAM18, {extra.dsp:,} DSP"
+        rows.append(("overhead", value, extra.kind, extra.source))
+    return rows
+
+
+def board_to_json(board: Board) -> dict[str, Any]:
+    """Give a board as plain data: the keys of its TOML file."""
+    return board.model_dump(mode="json")
+
+
+def board_table(board: Board) -> Table:
+    """Lay out one board with the kind and source of every figure."""
+    table = Table(title=Text(f"{board.title} ({board.name}), {board.part}, {board.family}"), title_justify="left")
+    for name in ("figure", "value", "kind", "source"):
+        table.add_column(name)
+    for row in board_figures(board):
+        table.add_row(*map(Text, row))
+    return table
+
+
+def boards_table(boards: Sequence[Board]) -> Table:
+    """Lay out several boards, one a line."""
+    table = Table()
+    for name in ("board", "device", "family"):
+        table.add_column(name)
+    for name in ("LUT", "FF", "BRAM18", "DSP", "URAM", "MHz", "static, W", "processor, W"):
+        table.add_column(name, justify="right")
+    for board in boards:
+        has, processor = board.resources, board.power.processor
+        counts = [f"{n:,}" for n in (has.lut, has.ff, has.bram18, has.dsp, has.uram)]
+        watts = [f"{board.power.static.watts:g}", f"{processor.watts:g}" if processor else "-"]
+        names = (board.name, board.device, board.family)
+        table.add_row(*map(Text, [*names, *counts, f"{board.clock.mhz:g}", *watts]))
+    return table

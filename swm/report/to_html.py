@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A report as one self-contained HTML page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from swm.report import rows
+from swm.report.boards import board_figures
+from swm.report.charts import Chart, cycles_chart, energy_chart
+from swm.report.compare import BoardReport, Design, Report
+from swm.resources import templates_dir
+
+__all__ = ["to_html"]
+
+
+@dataclass(frozen=True)
+class _DesignView:
+    name: str
+    fits: bool
+    overflow: str
+    summary: tuple[str, ...]
+    power: tuple[str, ...]
+    processes: list[rows.ProcessRow]
+
+
+@dataclass(frozen=True)
+class _BoardView:
+    anchor: str
+    title: str
+    subtitle: str
+    gain: str
+    hypothetical: bool
+    throughput: str
+    energy: str
+    designs: tuple[_DesignView, ...]
+    resources: list[tuple[str, ...]]
+    charts: tuple[Chart, ...]
+    sources: list[tuple[str, str, str, str]]
+
+
+def to_html(report: Report) -> str:
+    """Render a report as one page without external resources; every name is escaped.
+
+    Args:
+        report: What to render.
+
+    Returns:
+        An HTML document.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(templates_dir()),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(
+        model=report.model,
+        accuracy=rows.accuracy_rows(report),
+        kinds=report.kinds,
+        summary_head=tuple(h.replace("us", "µs").replace("uJ", "µJ") for h in rows.SUMMARY_HEAD),
+        resource_head=rows.RESOURCE_HEAD,
+        boards=[_board(i, b) for i, b in enumerate(report.boards)],
+    )
+
+
+def _board(index: int, row: BoardReport) -> _BoardView:
+    board = row.board
+    return _BoardView(
+        anchor=f"board-{index}",
+        title=board.title,
+        subtitle=f"{board.name} · {board.device} · {rows.quantity(row.structured.plan.clock_mhz)} MHz",
+        gain=rows.gain_text(row),
+        hypothetical=row.gain.hypothetical,
+        throughput=f"{rows.quantity(row.gain.throughput)}×",
+        energy=f"{rows.quantity(row.gain.energy)}×",
+        designs=(_design("structured", row.structured), _design("dense", row.dense)),
+        resources=rows.resource_rows(row),
+        charts=(energy_chart(row), cycles_chart(row)),
+        sources=_sources(row),
+    )
+
+
+def _design(name: str, design: Design) -> _DesignView:
+    w, j = design.watts, design.joules
+    power = tuple(
+        f"{watts:.3f} W · {rows.quantity(joules * 1e6)} µJ"
+        for watts, joules in (
+            (w.static, j.static),
+            (w.processor, j.processor),
+            (w.dynamic, j.dynamic),
+            (w.total, j.total),
+        )
+    )
+    ranges = (
+        f"{w.dynamic_range[0]:.2f}–{w.dynamic_range[1]:.2f} W",
+        f"{w.total_range[0]:.2f}–{w.total_range[1]:.2f} W",
+    )
+    summary = rows.summary_row(name, design)
+    return _DesignView(name, design.fits, design.overflow, summary, (*power, *ranges), rows.process_rows(design))
+
+
+def _sources(row: BoardReport) -> list[tuple[str, str, str, str]]:
+    clock = row.structured.plan.clock_mhz
+    asked = ("clock", f"{clock:g} MHz", "chosen", "asked for by the user")
+    figures = board_figures(row.board)
+    return figures if clock == row.board.clock.mhz else [asked if f[0] == "clock" else f for f in figures]
