@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The public functions: thin compositions of the rooms, with arrays accepted where names are obvious."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swm import compress, emit as _emit, engine, fixed, frontend
+from swm.compress import Conversion
+from swm.emit import Verification
+from swm.errors import CalibrationError, OptionError
+from swm.fixed import FixedGraph
+from swm.graph import Graph, Linear
+from swm.hardware import load_board, schedule
+from swm.report import Report, compare
+from swm.structure import Dense
+
+__all__ = ["convert", "dense_twin", "emit", "load", "quantize", "report", "run", "save", "verify"]
+
+Array = NDArray[Any]
+Inputs = Array | Mapping[str, Array]
+
+
+def load(path: str | Path) -> Graph:
+    """Read an ONNX file.
+
+    Args:
+        path: the file; external data must lie in the same folder or below it.
+
+    Raises:
+        ModelError: the file is missing, damaged or illegal.
+    """
+    return frontend.load(path)
+
+
+def save(graph: Graph, path: str | Path) -> None:
+    """Write a float graph as an ONNX file that any ONNX runtime runs; structured layers become function calls.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    frontend.save(graph, path)
+
+
+@overload
+def run(graph: Graph | FixedGraph, x: Array) -> Array: ...
+@overload
+def run(graph: Graph | FixedGraph, x: Mapping[str, Array]) -> dict[str, Array]: ...
+def run(graph: Graph | FixedGraph, x: Inputs) -> Array | dict[str, Array]:
+    """Run a network: float graphs by FFT and onnxruntime, fixed graphs by exact integers.
+
+    Args:
+        graph: from `load`, `convert` or `quantize`.
+        x: one array for a network with one input, else arrays by input name; samples along axis 0.
+
+    Returns:
+        The first output as an array if an array went in, all outputs by name if a dict went in.
+
+    Raises:
+        CalibrationError: inputs of the wrong names, shape or type.
+    """
+    if isinstance(graph, FixedGraph):
+        values = x if isinstance(x, np.ndarray) else _only(x, graph.input_name)
+        result = engine.run_fixed(graph, values).values
+        return result if isinstance(x, np.ndarray) else {graph.output_name: result}
+    results = engine.run_float(graph, feeds(graph, x))
+    return results[graph.outputs[0].name] if isinstance(x, np.ndarray) else results
+
+
+def convert(
+    graph: Graph,
+    *,
+    block: int,
+    calibration: Inputs | None = None,
+    labels: NDArray[np.integer] | None = None,
+    progress: compress.Progress | None = None,
+) -> Conversion:
+    """Replace the weight matrices by block-circulant ones; see `swm.compress.convert`.
+
+    Args:
+        graph: a float graph.
+        block: power of two, 2 to 256.
+        calibration: inputs, samples along axis 0; without them weights are merely projected.
+        labels: class numbers of the calibration inputs, for accuracy in the report.
+        progress: called as progress(layer name, done, total).
+
+    Returns:
+        An object with .graph and .report.
+
+    Raises:
+        OptionError: impossible block size.
+        CalibrationError: calibration or labels that do not fit.
+    """
+    given = None if calibration is None else feeds(graph, calibration)
+    return compress.convert(graph, given, block=block, labels=labels, progress=progress)
+
+
+def dense_twin(graph: Graph) -> Graph:
+    """The same network with every structured matrix written out dense: the baseline of every gain."""
+    nodes = [_densified(n) if isinstance(n, Linear) else n for n in graph.nodes]
+    return graph.with_nodes(nodes)
+
+
+def quantize(graph: Graph, *, bits: int, calibration: Inputs) -> FixedGraph:
+    """Fixed point: formats of every tensor from calibration, weights quantised (circulant ones in the spectrum).
+
+    Args:
+        graph: a float graph whose every node has a hardware form.
+        bits: data and weight bits, 4 to 18.
+        calibration: inputs, samples along axis 0.
+
+    Raises:
+        UnsupportedModel: nodes are in the way; all of them are listed.
+        OptionError: impossible bits.
+        CalibrationError: calibration that does not fit.
+    """
+    fixed.check_bits(bits)
+    ready = compress.fold_affine(graph)
+    lowered = fixed.lower(ready)
+    names = list(dict.fromkeys([t for layer in lowered.layers for t in (layer.input, layer.output)]))
+    activations = engine.FloatEngine(ready, names).run(feeds(ready, calibration))
+    return fixed.quantize_layers(ready, lowered, bits, activations)
+
+
+def emit(
+    graph: FixedGraph,
+    *,
+    board: str,
+    path: str | Path,
+    hls: str = "vitis",
+    vectors: Inputs | None = None,
+    labels: NDArray[np.integer] | None = None,
+    reference: Graph | None = None,
+    force: bool = False,
+    most_vectors: int | None = 100,
+) -> Path:
+    """Write a complete HLS project; see `swm.emit.emit_project`.
+
+    Args:
+        graph: from `quantize`.
+        board: name among `boards/` or path of an own .toml.
+        path: the project folder, new or empty.
+        hls: "vitis" or "generic".
+        vectors: test inputs that `verify` runs, samples along axis 0.
+        labels: class numbers of the vectors.
+        reference: float graph that `verify` compares with through onnxruntime (default: the graph before fixed point).
+        force: replace a folder that swm wrote before.
+        most_vectors: how many of the vectors to keep; None keeps all.
+
+    Raises:
+        UnknownBoard: no such board.
+        OptionError: unknown flavour.
+        OutputError: the folder is not empty or cannot be written.
+    """
+    array = None if vectors is None else vectors if isinstance(vectors, np.ndarray) else _only(vectors, graph.input_name)
+    return _emit.emit_project(
+        graph, load_board(board), Path(path), flavour=hls, vectors=array, labels=labels, reference=reference, force=force,
+        most_vectors=most_vectors,
+    )
+
+
+def verify(path: str | Path, **options: Any) -> Verification:
+    """Compile the C simulation of a project with g++, run it, and compare every output word with the integer engine.
+
+    Returns:
+        An object with .ok, .words, .mismatches and the float errors.
+
+    Raises:
+        OutputError: the folder is no project of swm.
+        ToolError: no compiler, or it fails.
+    """
+    return _emit.verify_project(Path(path), **options)
+
+
+def report(
+    graph: Graph | FixedGraph,
+    *,
+    boards: Sequence[str],
+    bits: int = 12,
+    accuracy: Mapping[str, float] | None = None,
+) -> Report:
+    """Modelled throughput, resources, power and energy of a network and its dense twin on each board.
+
+    Args:
+        graph: float or fixed; a fixed graph brings its own bits.
+        boards: names among `boards/` or paths of own .toml files.
+        bits: data and weight bits of a float graph.
+        accuracy: measured accuracies to print beside the figures, by label.
+
+    Raises:
+        UnsupportedModel: nodes have no hardware form.
+        UnknownBoard: no such board.
+    """
+    if not boards:
+        raise OptionError("name at least one board; `swm boards` lists them")
+    source = graph.source if isinstance(graph, FixedGraph) else compress.fold_affine(graph)
+    if source is None:
+        raise OptionError("this fixed graph was read back from a project and has no float source to compare with")
+    width = graph.bits if isinstance(graph, FixedGraph) else bits
+    specs = fixed.layer_specs(fixed.lower(source), width)
+    dense = fixed.layer_specs(fixed.lower(dense_twin(source)), width)
+    return compare(specs, dense, [load_board(b) for b in boards], accuracy=accuracy)
+
+
+def feeds(graph: Graph, x: Inputs) -> dict[str, Array]:
+    """Inputs by name: an array alone goes to the only input.
+
+    Raises:
+        CalibrationError: wrong names, no samples, not numbers, NaN or infinite values, or a wrong shape.
+    """
+    if isinstance(x, np.ndarray):
+        if len(graph.inputs) != 1:
+            names = [v.name for v in graph.inputs]
+            raise CalibrationError(f"the model has {len(names)} inputs {names}; give a dict of arrays by name")
+        x = {graph.inputs[0].name: x}
+    return {name: _checked(graph, name, np.asarray(value)) for name, value in x.items()}
+
+
+def _checked(graph: Graph, name: str, value: Array) -> Array:
+    if value.dtype.kind == "f" and not np.isfinite(value).all():
+        raise CalibrationError(f"input {name!r} holds NaN or infinite values")
+    if value.dtype.kind not in "fiub":
+        raise CalibrationError(f"input {name!r} must hold numbers, got an array of {value.dtype}")
+    declared = next((v.type for v in graph.inputs if v.name == name), None)
+    if declared is None or declared.shape is None:
+        return value
+    fits = value.ndim == len(declared.shape) and all(
+        # a model exported with a fixed batch still takes many samples: the engine cuts them into its batches
+        not isinstance(want, int) or have == want or (axis == 0 and want > 0 and have % want == 0)
+        for axis, (have, want) in enumerate(zip(value.shape, declared.shape, strict=True))
+    )
+    if not fits:
+        want = tuple("?" if d is None else d for d in declared.shape)
+        raise CalibrationError(f"input {name!r} must have shape {want}, got {value.shape}")
+    if value.ndim and not len(value):
+        raise CalibrationError(f"input {name!r} holds no samples")
+    is_float = declared.elem == 1  # onnx.TensorProto.FLOAT
+    return value.astype(np.float32, copy=False) if is_float else value
+
+
+def _only(x: Mapping[str, Array], name: str) -> Array:
+    if set(x) != {name}:
+        raise CalibrationError(f"the model's only input is {name!r}, got {sorted(x)}")
+    return x[name]
+
+
+def _densified(node: Linear) -> Linear:
+    return replace(node, weight=Dense(node.weight.to_dense()))

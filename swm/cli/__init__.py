@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: one thin module a command; nothing is computed here."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+
+import click
+
+from swm.cli import boards, check, convert, demo, emit, report, verify
+from swm.cli._common import console
+from swm.errors import SwmError
+
+__all__ = ["cli", "main"]
+
+EXIT_BAD_INPUT = 2
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Begin with: swm demo -o demo. Exit status: 0 done, 1 a check failed, 2 bad input or usage.",
+)
+@click.version_option(version("swm"), prog_name="swm")
+def cli() -> None:
+    """Put compressed neural networks on FPGAs: ONNX in, block-circulant HLS project and board report out."""
+
+
+for command in (demo.demo, check.check, convert.convert, emit.emit, verify.verify, report.report, boards.boards):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Entry point of the console script: errors that swm raises on purpose end in one message and status 2."""
+    try:
+        cli()
+    except SwmError as error:
+        console.print(f"swm: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(EXIT_BAD_INPUT)

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands share: consoles, JSON output, reading arrays, the progress bar, option decorators."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from swm.errors import CalibrationError, OutputError
+
+__all__ = [
+    "bits_option",
+    "board_option",
+    "console",
+    "example",
+    "json_option",
+    "load_arrays",
+    "load_labels",
+    "out",
+    "progress_bar",
+    "write_json",
+]
+
+console = Console(stderr=True)  # progress and messages; standard output is for results
+out = Console()
+
+
+def example(text: str) -> str:
+    """Epilog of a command's help: an example that keeps its line breaks."""
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in text.strip().splitlines())
+
+
+json_option = click.option(
+    "--json",
+    "json_to",
+    metavar="[FILE.json]",
+    is_flag=False,
+    flag_value="-",
+    default=None,
+    help="Write the result as JSON to FILE.json, or to standard output when no file follows.",
+)
+
+bits_option = click.option("--bits", type=int, default=12, show_default=True, help="Data and weight bits, 4 to 18.")
+
+
+def board_option(*, multiple: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`--board`, once or several times."""
+    text = "Board name (see `swm boards`) or path of an own .toml" + ("; may be repeated." if multiple else ".")
+    return click.option("--board", "board", multiple=multiple, required=True, metavar="NAME", help=text)
+
+
+def write_json(json_to: str | None, data: Mapping[str, Any]) -> bool:
+    """Write `data` if --json was given; True when it went to standard output, so that nothing else should.
+
+    Raises:
+        OutputError: the file does not end in .json, or cannot be written.
+    """
+    if json_to is None:
+        return False
+    text = json.dumps(data, indent=2, sort_keys=False, allow_nan=False)
+    if json_to == "-":
+        sys.stdout.write(text + "\n")
+        return True
+    if not json_to.endswith(".json"):  # `--json model.onnx` must never overwrite the model
+        raise OutputError(f"--json writes to files that end in .json, got {json_to!r}; for standard output use --json=-")
+    try:
+        Path(json_to).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"cannot write {json_to!r}: {error.strerror}") from error
+    return False
+
+
+def load_arrays(path: str) -> NDArray[Any] | dict[str, NDArray[Any]]:
+    """One array from .npy, or arrays by input name from .npz.
+
+    Raises:
+        CalibrationError: the file is missing or holds no plain arrays.
+    """
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        return loaded if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
+    except FileNotFoundError as error:
+        raise CalibrationError(f"there is no file {path!r}") from error
+    except (OSError, ValueError, EOFError, KeyError) as error:
+        text = f"{path!r} is not a numpy .npy or .npz file of numbers ({error}); write it with numpy.save"
+        raise CalibrationError(text) from error
+
+
+def load_labels(path: str | None) -> NDArray[np.integer] | None:
+    """Class numbers from .npy.
+
+    Raises:
+        CalibrationError: missing file, or not one vector of integers.
+    """
+    if path is None:
+        return None
+    labels = load_arrays(path)
+    if not isinstance(labels, np.ndarray) or labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise CalibrationError(f"{path!r} must hold one vector of integer class numbers")
+    return labels
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar on standard error (on a terminal only); yields progress(what, done, total)."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+
+        def progress(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what.replace("[", "("), completed=done, total=total)
+
+        yield progress

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`swm check`: every node, whether each stage can take it, and what to do about it."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from swm import api
+from swm.cli._common import example, json_option, out, write_json
+from swm.frontend import operators
+from swm.inspect import inspect
+
+
+@click.command(epilog=example("swm check model.onnx\nswm check model.onnx --json\nswm check --operators"))
+@click.argument("model", required=False)
+@click.option("--operators", "list_operators", is_flag=True, help="Print the table of operators instead.")
+@json_option
+def check(model: str | None, list_operators: bool, json_to: str | None) -> None:
+    """Say of every node of MODEL whether it is supported, why not, and what to do about it.
+
+    Exit status 0: the whole model can become hardware. 1: something is in the way. 2: the file cannot be read.
+    """
+    if list_operators:
+        _print_operators(json_to)
+        return
+    if model is None:
+        raise click.UsageError("give a MODEL, or --operators")
+    inspection = inspect(api.load(model))
+    if not write_json(json_to, inspection.to_json()):
+        table = Table(title=Text(f"{model}: {len(inspection.nodes)} nodes"), title_justify="left")
+        for heading in ("node", "operator", "structured", "hardware", "why not, and what to do"):
+            table.add_column(heading, overflow="fold")
+        for node in inspection.nodes:
+            remark = f"{node.reason}; {node.remedy}" if node.reason else ""
+            cells = (node.name, node.op, node.structured, "yes" if node.hardware else "NO", remark)
+            table.add_row(*map(Text, cells))
+        out.print(table)
+        for finding in inspection.graph_findings:
+            out.print(Text(f"graph: {finding.reason}; {finding.remedy}"))
+        verdict = "can become hardware" if inspection.ok else f"cannot become hardware: {inspection.obstacles} obstacle(s)"
+        out.print(Text(f"The model {verdict}. Every node above runs in swm.run through onnxruntime either way."))
+    sys.exit(0 if inspection.ok else 1)
+
+
+def _print_operators(json_to: str | None) -> None:
+    rows = operators()
+    if write_json(json_to, {"operators": rows}):
+        return
+    table = Table(title="operators that swm types; every other operator is carried along and run by onnxruntime")
+    for heading in rows[0]:
+        table.add_column(str(heading), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(v)) for v in row.values()))
+    out.print(table)

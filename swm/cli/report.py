@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`swm report`: modelled throughput, resources, power and energy on each board, beside the dense twin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from swm import api
+from swm.cli._common import bits_option, board_option, example, json_option, out, write_json
+from swm.errors import OutputError
+from swm.report import to_html, to_json, to_text
+
+
+@click.command(epilog=example("swm report model-k8.onnx --board pynq-z2 --board zcu104 --html report.html"))
+@click.argument("model")
+@board_option(multiple=True)
+@bits_option
+@click.option("--html", metavar="FILE.html", help="Also write a page for a browser.")
+@json_option
+def report(model: str, board: tuple[str, ...], bits: int, html: str | None, json_to: str | None) -> None:
+    """Compare MODEL with its dense twin on each board: cycles, resources, power and energy an inference."""
+    result = api.report(api.load(model), boards=board, bits=bits)
+    if html is not None:
+        try:
+            Path(html).write_text(to_html(result), encoding="utf-8")
+        except OSError as error:
+            raise OutputError(f"cannot write {html!r}: {error.strerror}") from error
+    if not write_json(json_to, to_json(result)):
+        to_text(result, out)

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a conversion changed and what it cost."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+__all__ = ["ConversionReport", "LayerReport"]
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """One weighted layer before and after.
+
+    `weight_error` is the relative Frobenius error of the weights, `output_error` the relative error of the layer's
+    outputs over the calibration set, against the dense network's own outputs (None without calibration).
+    Operations are real multiplications of one product, counted.
+    """
+
+    name: str
+    shape: tuple[int, int]
+    structure: str
+    reason: str
+    block: int
+    words_before: int
+    words_after: int
+    multiplications_before: int
+    multiplications_after: int
+    weight_error: float
+    output_error: float | None
+
+
+@dataclass(frozen=True)
+class ConversionReport:
+    """The whole conversion. Accuracies are fractions, None without labels."""
+
+    method: str
+    block: int
+    calibration_samples: int
+    layers: tuple[LayerReport, ...]
+    float_bits: int
+    accuracy_before: float | None
+    accuracy_after: float | None
+    labelled_samples: int
+
+    @property
+    def parameters_before(self) -> int:
+        """Weights of all weighted layers before."""
+        return sum(layer.words_before for layer in self.layers)
+
+    @property
+    def parameters_after(self) -> int:
+        """Stored weights after."""
+        return sum(layer.words_after for layer in self.layers)
+
+    @property
+    def compression(self) -> float:
+        """Weights before over stored weights after."""
+        return self.parameters_before / self.parameters_after
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain types for JSON, totals included."""
+        return {
+            **asdict(self),
+            "parameters_before": self.parameters_before,
+            "parameters_after": self.parameters_after,
+            "bits_before": self.parameters_before * self.float_bits,
+            "bits_after": self.parameters_after * self.float_bits,
+            "compression": self.compression,
+            "multiplications_before": sum(layer.multiplications_before for layer in self.layers),
+            "multiplications_after": sum(layer.multiplications_after for layer in self.layers),
+        }

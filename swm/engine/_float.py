@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The float engine: structured layers in our FFT kernels, everything between them in onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from swm.errors import CalibrationError, ModelError
+from swm.frontend import subgraph_proto
+from swm.graph import Graph, Linear, Node
+from swm.graph._graph import reads
+from swm.structure import Dense
+
+__all__ = ["FloatEngine", "run_float", "run_onnxruntime"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class _Segment:
+    """Nodes that run together in one onnxruntime session, or one structured layer."""
+
+    nodes: tuple[Node, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    structured: Linear | None
+
+
+class FloatEngine:
+    """Runs one graph. Sessions are built once, so keep the engine for repeated runs.
+
+    Args:
+        graph: any graph.
+        outputs: tensors wanted; any tensor of the graph, default its outputs.
+
+    Raises:
+        ModelError: a wanted tensor does not exist, or onnxruntime refuses a part of the model.
+    """
+
+    def __init__(self, graph: Graph, outputs: Sequence[str] | None = None) -> None:
+        """Plan the segments and open the sessions."""
+        self.graph = graph
+        self.outputs = tuple(outputs) if outputs is not None else tuple(v.name for v in graph.outputs)
+        known = {v.name for v in graph.inputs} | set(graph.constants) | set(graph.producers())
+        missing = [t for t in self.outputs if t not in known]
+        if missing:
+            raise ModelError(f"the graph has no tensor named {', '.join(map(repr, missing))}")
+        self.segments = _plan(graph, self.outputs)
+        self._sessions = [None if s.structured else _session(graph, s) for s in self.segments]
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """Run the graph on named inputs and return the wanted tensors by name.
+
+        Raises:
+            CalibrationError: an input is missing, unknown, or onnxruntime rejects its shape or type.
+        """
+        names = [v.name for v in self.graph.inputs]
+        if set(feeds) != set(names):
+            raise CalibrationError(f"the model's inputs are {names}, got {sorted(feeds)}")
+        parts = [self._run(part) for part in _batches(self.graph, feeds)]
+        return parts[0] if len(parts) == 1 else {t: np.concatenate([p[t] for p in parts]) for t in self.outputs}
+
+    def _run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        tensors: dict[str, Array] = {**self.graph.constants, **feeds}
+        for segment, session in zip(self.segments, self._sessions, strict=True):
+            if segment.structured is not None:
+                layer = segment.structured
+                y = layer.weight.matmul(np.asarray(tensors[layer.inputs[0]]))
+                tensors[layer.outputs[0]] = y if layer.bias is None else y + layer.bias
+                continue
+            assert session is not None  # every segment that is not structured has one
+            given = {t: tensors[t] for t in segment.inputs}
+            try:
+                results = session.run(list(segment.outputs), given)
+            except (RuntimeError, ValueError, TypeError) as error:  # onnxruntime's errors derive from these
+                first = str(error).splitlines()[0]
+                raise CalibrationError(f"onnxruntime could not run the model on these inputs: {first}") from error
+            tensors.update(zip(segment.outputs, results, strict=True))
+        return {t: tensors[t] for t in self.outputs}
+
+
+def _batches(graph: Graph, feeds: Mapping[str, Array]) -> list[Mapping[str, Array]]:
+    """Cut many samples into the batches of a model that was exported with a fixed batch size."""
+    fixed = [v.type.shape[0] if v.type and v.type.shape else None for v in graph.inputs]
+    lengths = {len(a) if np.ndim(a) else 0 for a in feeds.values()}
+    size = fixed[0] if fixed and len(set(fixed)) == 1 else None
+    if len(lengths) != 1 or not isinstance(size, int) or size < 1:
+        return [feeds]
+    (length,) = lengths
+    if length <= size or length % size:
+        return [feeds]
+    return [{t: a[start : start + size] for t, a in feeds.items()} for start in range(0, length, size)]
+
+
+def _plan(graph: Graph, outputs: Sequence[str]) -> tuple[_Segment, ...]:
+    """Group nodes by how many structured layers lie before them: as few onnxruntime segments as possible."""
+    needed = _needed(graph, outputs)
+    depth: dict[str, int] = {}
+    groups: dict[int, list[Node]] = {}
+    structured: dict[int, list[Linear]] = {}
+    for node in needed:
+        level = max((depth.get(t, 0) for t in reads(node)), default=0)
+        if isinstance(node, Linear) and not isinstance(node.weight, Dense):
+            structured.setdefault(level, []).append(node)
+            level += 1
+        else:
+            groups.setdefault(level, []).append(node)
+        depth.update(dict.fromkeys(node.outputs, level))
+    wanted = set(outputs)
+    segments: list[_Segment] = []
+    for level in range(max([*groups, *structured], default=-1) + 1):
+        if level in groups:
+            segments.append(_segment(groups[level], graph, needed, wanted))
+        segments += [_Segment((n,), n.inputs, n.outputs, n) for n in structured.get(level, ())]
+    return tuple(segments)
+
+
+def _needed(graph: Graph, outputs: Sequence[str]) -> list[Node]:
+    """The nodes on which the outputs depend, in execution order."""
+    wanted = set(outputs)
+    needed: list[Node] = []
+    for node in reversed(graph.nodes):
+        if wanted & set(node.outputs):
+            needed.append(node)
+            wanted |= set(reads(node))
+    return needed[::-1]
+
+
+def _segment(nodes: Sequence[Node], graph: Graph, needed: Sequence[Node], wanted: set[str]) -> _Segment:
+    inside = {id(n) for n in nodes}
+    written = [t for n in nodes for t in n.outputs if t]
+    read_inside = dict.fromkeys(t for n in nodes for t in reads(n))
+    read_outside = {t for n in needed if id(n) not in inside for t in reads(n)} | wanted
+    inputs = tuple(t for t in read_inside if t not in written and t not in graph.constants)
+    return _Segment(tuple(nodes), inputs, tuple(t for t in written if t in read_outside), None)
+
+
+def _session(graph: Graph, segment: _Segment) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.log_severity_level = 4  # its warnings about unused initialisers are not the user's concern
+    model = subgraph_proto(graph, segment.nodes, segment.inputs, segment.outputs)
+    try:
+        return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    except (RuntimeError, ValueError, TypeError) as error:  # onnxruntime's errors derive from these
+        first = str(error).splitlines()[0]
+        raise ModelError(f"onnxruntime does not accept the model {graph.source or graph.name!r}: {first}") from error
+
+
+def run_onnxruntime(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array]:
+    """Run the whole graph, structured layers included, in plain onnxruntime: what a user of the saved file gets."""
+    whole = _Segment(graph.nodes, tuple(v.name for v in graph.inputs), tuple(v.name for v in graph.outputs), None)
+    session = _session(graph, whole)
+    names = [v.name for v in graph.outputs]
+    parts = [session.run(names, dict(part)) for part in _batches(graph, feeds)]
+    return {t: np.concatenate([p[i] for p in parts]) for i, t in enumerate(names)}
+
+
+_engines: WeakKeyDictionary[Graph, FloatEngine] = WeakKeyDictionary()
+
+
+def run_float(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array]:
+    """Run a graph on named inputs; the engine of a graph is kept as long as the graph lives."""
+    engine = _engines.get(graph)
+    if engine is None:
+        engine = _engines[graph] = FloatEngine(graph)
+    return engine.run(feeds)

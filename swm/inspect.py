@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each stage makes of each node: the facts behind `swm check`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from swm.compress import fold_affine
+from swm.errors import Finding
+from swm.fixed import hardware_findings
+from swm.graph import Graph, Linear, Opaque
+from swm.structure import Dense
+
+__all__ = ["Inspection", "NodeInspection", "inspect"]
+
+
+@dataclass(frozen=True)
+class NodeInspection:
+    """One node: `structured` says whether its weights can be, `hardware` whether it can be emitted."""
+
+    name: str
+    op: str
+    structured: str
+    hardware: bool
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A whole model."""
+
+    nodes: tuple[NodeInspection, ...]
+    graph_findings: tuple[Finding, ...]
+
+    @property
+    def obstacles(self) -> int:
+        """How many nodes and graph properties keep the model from hardware."""
+        return sum(not n.hardware for n in self.nodes) + len(self.graph_findings)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the whole model can become hardware."""
+        return self.obstacles == 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain types for JSON."""
+        return {"ok": self.ok, "obstacles": self.obstacles, **asdict(self)}
+
+
+def inspect(graph: Graph) -> Inspection:
+    """Ask every stage about every node."""
+    findings = hardware_findings(fold_affine(graph))
+    by_node = {f.node: f for f in findings if f.op != "graph"}
+    nodes = []
+    for node in graph.nodes:
+        finding = by_node.get(node.name)
+        nodes.append(
+            NodeInspection(
+                name=node.name,
+                op=node.op_type if isinstance(node, Opaque) else node.op,
+                structured=_structured(node),
+                hardware=finding is None,
+                reason=finding.reason if finding else "",
+                remedy=finding.remedy if finding else "",
+            )
+        )
+    return Inspection(tuple(nodes), tuple(f for f in findings if f.op == "graph"))
+
+
+def _structured(node: object) -> str:
+    if not isinstance(node, Linear):
+        return ""
+    m, n = node.weight.shape
+    return f"can be ({m} x {n})" if isinstance(node.weight, Dense) else f"is ({m} x {n})"
