@@ -11,13 +11,14 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from swm import compress, emit as _emit, engine, fixed, frontend
+from swm import compress, engine, fixed, frontend
+from swm import emit as _emit
 from swm.compress import Conversion
 from swm.emit import Verification
 from swm.errors import CalibrationError, OptionError
 from swm.fixed import FixedGraph
 from swm.graph import Graph, Linear
-from swm.hardware import load_board, schedule
+from swm.hardware import load_board
 from swm.report import Report, compare
 from swm.structure import Dense
 
@@ -158,9 +159,18 @@ def emit(
         OptionError: unknown flavour.
         OutputError: the folder is not empty or cannot be written.
     """
-    array = None if vectors is None else vectors if isinstance(vectors, np.ndarray) else _only(vectors, graph.input_name)
+    array = (
+        None if vectors is None else vectors if isinstance(vectors, np.ndarray) else _only(vectors, graph.input_name)
+    )
     return _emit.emit_project(
-        graph, load_board(board), Path(path), flavour=hls, vectors=array, labels=labels, reference=reference, force=force,
+        graph,
+        load_board(board),
+        Path(path),
+        flavour=hls,
+        vectors=array,
+        labels=labels,
+        reference=reference,
+        force=force,
         most_vectors=most_vectors,
     )
 

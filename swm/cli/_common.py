@@ -72,7 +72,9 @@ def write_json(json_to: str | None, data: Mapping[str, Any]) -> bool:
         sys.stdout.write(text + "\n")
         return True
     if not json_to.endswith(".json"):  # `--json model.onnx` must never overwrite the model
-        raise OutputError(f"--json writes to files that end in .json, got {json_to!r}; for standard output use --json=-")
+        raise OutputError(
+            f"--json writes to files that end in .json, got {json_to!r}; for standard output use --json=-"
+        )
     try:
         Path(json_to).write_text(text + "\n", encoding="utf-8")
     except OSError as error:
@@ -113,7 +115,12 @@ def load_labels(path: str | None) -> NDArray[np.integer] | None:
 @contextmanager
 def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
     """A progress bar on standard error (on a terminal only); yields progress(what, done, total)."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 
 import click
 from rich.table import Table
@@ -41,13 +42,15 @@ def check(model: str | None, list_operators: bool, json_to: str | None) -> None:
         out.print(table)
         for finding in inspection.graph_findings:
             out.print(Text(f"graph: {finding.reason}; {finding.remedy}"))
-        verdict = "can become hardware" if inspection.ok else f"cannot become hardware: {inspection.obstacles} obstacle(s)"
+        verdict = (
+            "can become hardware" if inspection.ok else f"cannot become hardware: {inspection.obstacles} obstacle(s)"
+        )
         out.print(Text(f"The model {verdict}. Every node above runs in swm.run through onnxruntime either way."))
     sys.exit(0 if inspection.ok else 1)
 
 
 def _print_operators(json_to: str | None) -> None:
-    rows = operators()
+    rows = [asdict(row) for row in operators()]
     if write_json(json_to, {"operators": rows}):
         return
     table = Table(title="operators that swm types; every other operator is carried along and run by onnxruntime")

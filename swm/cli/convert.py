@@ -13,9 +13,7 @@ from swm.compress import ConversionReport
 
 
 @click.command(
-    epilog=example(
-        "swm convert model.onnx -o model-k8.onnx --block 8 --calibration images.npy --labels labels.npy"
-    )
+    epilog=example("swm convert model.onnx -o model-k8.onnx --block 8 --calibration images.npy --labels labels.npy")
 )
 @click.argument("model")
 @click.option("-o", "--output", required=True, metavar="OUT.onnx", help="The converted model.")
@@ -23,7 +21,9 @@ from swm.compress import ConversionReport
 @click.option("--calibration", metavar="X.npy", help="Inputs, samples along axis 0 (.npz by name for several inputs).")
 @click.option("--labels", metavar="Y.npy", help="Class numbers of the calibration inputs: adds accuracy to the report.")
 @json_option
-def convert(model: str, output: str, block: int, calibration: str | None, labels: str | None, json_to: str | None) -> None:
+def convert(
+    model: str, output: str, block: int, calibration: str | None, labels: str | None, json_to: str | None
+) -> None:
     """Replace the weight matrices of MODEL by block-circulant ones.
 
     With --calibration every layer is fitted to the dense network's answers; without, weights are merely projected,
@@ -32,9 +32,7 @@ def convert(model: str, output: str, block: int, calibration: str | None, labels
     graph = api.load(model)
     inputs = None if calibration is None else load_arrays(calibration)
     with progress_bar() as progress:
-        result = api.convert(
-            graph, block=block, calibration=inputs, labels=load_labels(labels), progress=progress
-        )
+        result = api.convert(graph, block=block, calibration=inputs, labels=load_labels(labels), progress=progress)
     api.save(result.graph, output)
     if not write_json(json_to, {"output": output, **result.report.to_json()}):
         print_conversion(result.report)
@@ -43,7 +41,9 @@ def convert(model: str, output: str, block: int, calibration: str | None, labels
 
 def print_conversion(report: ConversionReport) -> None:
     """The report as a table and a few lines."""
-    table = Table(title=f"converted by {report.method}, {report.calibration_samples} calibration samples", title_justify="left")
+    table = Table(
+        title=f"converted by {report.method}, {report.calibration_samples} calibration samples", title_justify="left"
+    )
     for heading in ("layer", "shape", "structure", "weights", "stored", "multiplications", "error of outputs"):
         table.add_column(heading, overflow="fold")
     for layer in report.layers:
@@ -68,6 +68,6 @@ def print_conversion(report: ConversionReport) -> None:
         out.print("No layer was converted: every one stays dense by the rule beside it.", style="yellow")
     if report.accuracy_before is not None and report.accuracy_after is not None:
         out.print(
-            f"accuracy on the {report.labelled_samples} calibration samples: dense {100 * report.accuracy_before:.2f} %,"
-            f" converted {100 * report.accuracy_after:.2f} % (measured; the fit has seen these samples)"
+            f"accuracy on the {report.labelled_samples} calibration samples: dense {100 * report.accuracy_before:.2f}"
+            f" %, converted {100 * report.accuracy_after:.2f} % (measured; the fit has seen these samples)"
         )

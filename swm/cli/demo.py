@@ -16,7 +16,9 @@ from swm.report import to_json, to_text
 
 
 @click.command(epilog=example("swm demo -o demo\nswm demo -o demo --board zcu104 --block 16"))
-@click.option("-o", "--output", default="swm-demo", show_default=True, metavar="DIR", help="Where everything is written.")
+@click.option(
+    "-o", "--output", default="swm-demo", show_default=True, metavar="DIR", help="Where everything is written."
+)
 @click.option("--board", default="pynq-z2", show_default=True, metavar="NAME", help="Board of the emitted project.")
 @click.option("--block", type=int, default=8, show_default=True, help="Block size: a power of two, 2 to 256.")
 @bits_option

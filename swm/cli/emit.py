@@ -22,8 +22,7 @@ from swm.cli._common import (
 
 @click.command(
     epilog=example(
-        "swm emit model-k8.onnx -o project --board pynq-z2 --bits 12 --calibration images.npy\n"
-        "swm verify project"
+        "swm emit model-k8.onnx -o project --board pynq-z2 --bits 12 --calibration images.npy\nswm verify project"
     )
 )
 @click.argument("model")

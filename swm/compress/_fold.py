@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fold per-channel scales into neighbouring dense matrices, before projection: afterwards it would break the structure."""
+"""Fold per-channel scales into dense neighbours before projection; afterwards it would break the structure."""
 
 from __future__ import annotations
 

@@ -29,7 +29,9 @@ def check_output(path: Path, *, force: bool) -> None:
         if not force:
             raise OutputError(f"{str(path)!r} is not empty; choose another folder, or replace it with --force")
         if not (path / MANIFEST).is_file():
-            raise OutputError(f"{str(path)!r} was not written by swm, so --force does not delete it; choose another folder")
+            raise OutputError(
+                f"{str(path)!r} was not written by swm, so --force does not delete it; choose another folder"
+            )
     if path.exists() and path.resolve() == Path.cwd().resolve():
         raise OutputError("the output would replace the current folder; name another one")
 

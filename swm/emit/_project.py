@@ -85,7 +85,7 @@ def emit_project(
         _render(folder, project_context(graph, plan, flavour), flavour)
         (folder / "verify").mkdir()
         save_fixed(graph, folder / "verify" / "fixed.npz")
-        np.savez_compressed(folder / "verify" / "vectors.npz", **checks)
+        np.savez_compressed(folder / "verify" / "vectors.npz", **checks)  # type: ignore[arg-type]  # as in save_fixed
         result = run_fixed(graph, chosen)
         np.savetxt(folder / "tb" / "input.dat", result.inputs, fmt="%d")
         np.savetxt(folder / "tb" / "expected.dat", result.words, fmt="%d")

@@ -76,8 +76,8 @@ class Verification:
         lines = []
         if self.max_error is not None and self.mean_error is not None and self.top1_agreement is not None:
             lines.append(
-                f"against onnxruntime on the float model: mean error {self.mean_error:.3g}, largest {self.max_error:.3g},"
-                f" top-1 agreement {100 * self.top1_agreement:.2f} %"
+                f"against onnxruntime on the float model: mean error {self.mean_error:.3g}, largest"
+                f" {self.max_error:.3g}, top-1 agreement {100 * self.top1_agreement:.2f} %"
             )
         if self.accuracy is not None:
             line = f"accuracy on {self.samples} labelled samples: fixed point {100 * self.accuracy:.2f} %"
@@ -127,7 +127,9 @@ def verify_project(path: Path, *, compiler: str = "g++", progress: Progress | No
     first = ""
     if len(different):
         sample, word = map(int, different[0])
-        first = f"sample {sample}, word {word}: C++ {words[sample, word]}, integer engine {expected.words[sample, word]}"
+        first = (
+            f"sample {sample}, word {word}: C++ {words[sample, word]}, integer engine {expected.words[sample, word]}"
+        )
     return Verification(
         ok=not len(different) and iterations == wanted,
         words=int(words.size),

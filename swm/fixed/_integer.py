@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ TABLE_INPUT_FRAC = 12
 EXACT_FLOAT = 1 << 53  # integers below this magnitude are exact in float64, so BLAS may add them
 
 
-def round_shift(values: Ints, shift: int) -> Ints:
+def round_shift(values: NDArray[Any], shift: int) -> Ints:
     """Divide by 2^shift, half rounds up; a shift of zero or below multiplies."""
     if shift > 0:
         return (values + (1 << (shift - 1))) >> shift
@@ -69,8 +70,10 @@ def forward_transform(x: Ints, shifts: int) -> tuple[Ints, Ints]:
     x0, x1, x2, x3 = (x[..., m * quarter : (m + 1) * quarter] for m in range(4))
     t0, t1, t2, t3 = x0 + x2, x0 - x2, x1 + x3, x1 - x3
     first = max(0, 2 - (stages - shifts))
-    re = round_shift(np.stack([t0 + t2, t1], axis=-1), first).reshape(*x.shape[:-1], 2 * quarter)
-    im = round_shift(np.stack([t0 - t2, -t3], axis=-1), first).reshape(*x.shape[:-1], 2 * quarter)
+    first_re: Ints = np.stack([t0 + t2, t1], axis=-1)
+    first_im: Ints = np.stack([t0 - t2, -t3], axis=-1)
+    re = round_shift(first_re, first).reshape(*x.shape[:-1], 2 * quarter)
+    im = round_shift(first_im, first).reshape(*x.shape[:-1], 2 * quarter)
     for stage in range(3, stages + 1):
         re, im = _forward_stage(re, im, stage, int(stage > stages - shifts))
     return re, im
@@ -87,8 +90,8 @@ def _forward_stage(re: Ints, im: Ints, stage: int, shift: int) -> tuple[Ints, In
     cos, sin = twiddles(2 * half)
     t_re = round_shift(o_re * cos + o_im * sin, TWIDDLE_FRAC)
     t_im = round_shift(o_im * cos - o_re * sin, TWIDDLE_FRAC)
-    out_re = np.empty((*re.shape[:-1], words // half, half), np.int64)
-    out_im = np.empty_like(out_re)
+    out_re: Ints = np.empty((*re.shape[:-1], words // half, half), np.int64)
+    out_im: Ints = np.empty_like(out_re)
     out_re[..., 0], out_im[..., 0] = e_re[..., 0] + o_re[..., 0], e_re[..., 0] - o_re[..., 0]
     out_re[..., quarter], out_im[..., quarter] = e_im[..., 0], -o_im[..., 0]
     out_re[..., 1:quarter], out_im[..., 1:quarter] = (e_re + t_re)[..., 1:], (e_im + t_im)[..., 1:]
@@ -110,9 +113,7 @@ def inverse_transform(re: Ints, im: Ints, forward_shifts: int) -> Ints:
     last = min(2, max(0, halvings - (stages - 2)))
     a_re, a_im, b_re, b_im = re[..., 0::2], im[..., 0::2], re[..., 1::2], im[..., 1::2]
     total, difference = a_re + a_im, a_re - a_im
-    y = np.concatenate(
-        [total + 2 * b_re, difference - 2 * b_im, total - 2 * b_re, difference + 2 * b_im], axis=-1
-    )
+    y = np.concatenate([total + 2 * b_re, difference - 2 * b_im, total - 2 * b_re, difference + 2 * b_im], axis=-1)
     return round_shift(y, last)
 
 
@@ -128,8 +129,8 @@ def _inverse_stage(re: Ints, im: Ints, stage: int, halve: int) -> tuple[Ints, In
     low, mirrored = slice(1, quarter), slice(half - 1, quarter, -1)
     y_re, y_im = x_re[..., mirrored], -x_im[..., mirrored]  # conjugate
     d_re, d_im = x_re[..., low] - y_re, x_im[..., low] - y_im
-    out_re = np.empty((2, *re.shape[:-1], words // half, quarter), np.int64)
-    out_im = np.empty_like(out_re)
+    out_re: Ints = np.empty((2, *re.shape[:-1], words // half, quarter), np.int64)
+    out_im: Ints = np.empty_like(out_re)
     out_re[0, ..., 0] = round_shift(x_re[..., 0] + x_im[..., 0], halve)
     out_im[0, ..., 0] = round_shift(2 * x_re[..., quarter], halve)
     out_re[1, ..., 0] = round_shift(x_re[..., 0] - x_im[..., 0], halve)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a float graph to the chain of layers that hardware runs: which nodes fuse, which are free, which are in the way."""
+"""From a float graph to the chain of layers that hardware runs: what fuses, what is free, what is in the way."""
 
 from __future__ import annotations
 
@@ -114,7 +114,9 @@ class _Chain:
             remedy = "give a model with at least one matrix product"
             found.append(Finding(graph.name, "graph", "no layer with weights was found", remedy))
         if not found and self.tensor != graph.outputs[0].name:
-            found.append(Finding(graph.name, "graph", "the output is not the end of the chain", "export the model again"))
+            found.append(
+                Finding(graph.name, "graph", "the output is not the end of the chain", "export the model again")
+            )
         self.findings = tuple(found)
 
     def _input_width(self) -> int | None:
@@ -131,9 +133,14 @@ class _Chain:
     def _take(self, node: Node, readers: dict[str, list[Node]]) -> tuple[str, str] | None:
         """Add a node to the chain, or say (reason, remedy) why not."""
         if isinstance(node, Opaque):
+            if self.tensor in node.inputs and node.outputs:  # go on behind it, so that every obstacle is found
+                self.tensor, self.width = node.outputs[0], None
             return "no hardware kernel for this operator", "remove it, or run this part of the model on the host"
         if node.inputs[0] != self.tensor:
-            return "it does not read the layer before it", "hardware takes a plain chain; branches are not supported yet"
+            return (
+                "it does not read the layer before it",
+                "hardware takes a plain chain; branches are not supported yet",
+            )
         if len(readers.get(self.tensor, ())) > 1:
             return "its input feeds several nodes", "hardware takes a plain chain; branches are not supported yet"
         problem = self._append(node)
@@ -142,7 +149,10 @@ class _Chain:
 
     def _append(self, node: Node) -> tuple[str, str] | None:
         if self.host and not isinstance(node, Softmax | Reshape):
-            return f"it follows {self.host[-1]}, which runs on the host", "Softmax is supported at the end of a model only"
+            return (
+                f"it follows {self.host[-1]}, which runs on the host",
+                "Softmax is supported at the end of a model only",
+            )
         if isinstance(node, Linear):
             return self._linear(node)
         if isinstance(node, Affine):

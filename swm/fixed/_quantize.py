@@ -101,9 +101,7 @@ def quantize_layers(
         saturated[layer.output] = fixed.output.overflows(activations[layer.output])
         layers.append(fixed)
         incoming = fixed.output
-    return FixedGraph(
-        graph.name, tuple(layers), lowered.host, graph, bits, lowered.input, lowered.output, saturated
-    )
+    return FixedGraph(graph.name, tuple(layers), lowered.host, graph, bits, lowered.input, lowered.output, saturated)
 
 
 def _quantize_layer(
@@ -112,7 +110,11 @@ def _quantize_layer(
     values = _weight_values(layer)
     bias = layer.bias.astype(np.float64)
     # The bias is stored at the binary point of the sum; that point may not be finer than the bias width allows.
-    bias_frac = Format(spec.bias_bits, 0).bits - 1 - int(np.ceil(np.log2(max(float(np.abs(bias).max(initial=0)), 2.0**-40) + 1e-30)))
+    bias_frac = (
+        Format(spec.bias_bits, 0).bits
+        - 1
+        - int(np.ceil(np.log2(max(float(np.abs(bias).max(initial=0)), 2.0**-40) + 1e-30)))
+    )
     weights = best_format(values, spec.weight_bits)
     if spec.kind == "circulant":
         sums = _spectral_sums(layer.weight, inputs) / 2.0**spec.fft_shifts
@@ -151,5 +153,3 @@ def _spectral_sums(weight: WeightStructure | None, inputs: NDArray[np.floating])
     assert isinstance(weight, BlockCirculant)  # only circulant layers have spectra
     half = weight.spectral_product(np.asarray(inputs, np.float64))
     return np.stack([half.real, half.imag]).reshape(-1)
-
-

@@ -7,8 +7,10 @@ import json
 import zipfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from swm.errors import OutputError
 from swm.fixed._graph import FixedGraph, FixedLayer, Format
@@ -22,7 +24,7 @@ STORE_VERSION = 1
 def save_fixed(graph: FixedGraph, path: Path) -> None:
     """Write layers, formats and integers; the same graph always gives the same bytes."""
     layers = []
-    arrays = {}
+    arrays: dict[str, NDArray[Any]] = {}
     for index, layer in enumerate(graph.layers):
         layers.append(
             {

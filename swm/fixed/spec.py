@@ -9,7 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["ACCUMULATOR_GUARD", "DSP_WIDE_PORT", "TWIDDLE_FRAC", "Activation", "Kind", "LayerSpec", "clog2", "forward_shifts"]
+__all__ = [
+    "ACCUMULATOR_GUARD",
+    "DSP_WIDE_PORT",
+    "TWIDDLE_FRAC",
+    "Activation",
+    "Kind",
+    "LayerSpec",
+    "clog2",
+    "forward_shifts",
+]
 
 TWIDDLE_FRAC = 16  # fractional bits of the cosine and sine tables (18-bit signed entries)
 ACCUMULATOR_GUARD = 4  # a rounded spectral sum keeps 4 bits more than the data
@@ -95,4 +104,8 @@ class LayerSpec:
     @property
     def weight_words(self) -> int:
         """Stored weight integers: p*q*k for circulant, m*n for dense, one gain a channel for scale."""
-        return self.p * self.q * self.block if self.kind == "circulant" else self.m * (self.n if self.kind == "dense" else 1)
+        return (
+            self.p * self.q * self.block
+            if self.kind == "circulant"
+            else self.m * (self.n if self.kind == "dense" else 1)
+        )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Node types. A typed node means one thing whatever exporter or opset it came from; the rest is carried along opaque."""
+"""Node types. A typed node means one thing whatever exporter or opset it came from; the rest is opaque."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Linear(Node):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Affine(Node):
-    """`y = x * scale + shift` per channel along `axis`: BatchNormalization at inference, constants added or multiplied.
+    """`y = x * scale + shift` a channel along `axis`: BatchNormalization at inference, constant factors.
 
     `scale` and `shift` have shape (channels,), or (1,) when one number serves every channel.
     """
@@ -124,7 +124,10 @@ class Cast(Node):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Opaque(Node):
-    """Any other node, carried along unchanged and run by onnxruntime. `proto` is its serialised NodeProto."""
+    """Any other node, carried along and run by onnxruntime. `proto` is its serialised NodeProto.
+
+    `name`, `inputs` and `outputs` prevail over those in the proto: removing an Identity or Dropout rewires nodes.
+    """
 
     op: ClassVar[str] = "Opaque"
 

@@ -82,7 +82,7 @@ class Dense(WeightStructure):
 
     @property
     def words(self) -> int:
-        """m * n."""
+        """Entries of the matrix, m * n."""
         return int(self.matrix.size)
 
     @property

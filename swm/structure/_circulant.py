@@ -26,7 +26,12 @@ def check_block(block: int) -> int:
     Raises:
         OptionError: it is not.
     """
-    if isinstance(block, bool) or not isinstance(block, int | np.integer) or not 2 <= block <= MAX_BLOCK or block & (block - 1):
+    if (
+        isinstance(block, bool)
+        or not isinstance(block, int | np.integer)
+        or not 2 <= block <= MAX_BLOCK
+        or block & (block - 1)
+    ):
         raise OptionError(f"block size {block!r} is impossible: choose a power of two from 2 to {MAX_BLOCK}")
     return int(block)
 
@@ -122,7 +127,9 @@ class BlockCirculant(WeightStructure):
         m, n = self.shape
         return np.ascontiguousarray(blocks.transpose(0, 2, 1, 3).reshape(p * k, q * k)[:m, :n])
 
-    def spectral_product(self, x: NDArray[np.floating], transforms: Transforms | None = None) -> NDArray[np.complexfloating]:
+    def spectral_product(
+        self, x: NDArray[np.floating], transforms: Transforms | None = None
+    ) -> NDArray[np.complexfloating]:
         """Spectra of all p output blocks, (batch, p, k/2+1), from x (batch, n): q forward transforms a sample."""
         transforms = transforms or default_transforms()
         _, q, k = self.columns.shape

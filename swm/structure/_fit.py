@@ -46,9 +46,7 @@ def project(matrix: NDArray[np.floating], block: int) -> NDArray[np.float64]:
     return columns
 
 
-def least_squares(
-    inputs: NDArray[np.floating], targets: NDArray[np.floating], block: int, ridge: float = RIDGE
-) -> Fit:
+def least_squares(inputs: NDArray[np.floating], targets: NDArray[np.floating], block: int, ridge: float = RIDGE) -> Fit:
     """Block-circulant matrix and bias that minimise the mean squared error of `C x + b` against targets.
 
     The problem separates by frequency (methods.md section 7.3): with X_j, Y_i the half spectra of the centred blocks,
@@ -70,8 +68,8 @@ def least_squares(
     mean_in = inputs.mean(axis=0, dtype=np.float64)
     mean_out = targets.mean(axis=0, dtype=np.float64)
     bins = block // 2 + 1
-    gram = np.zeros((bins, q, q), np.complex128)
-    cross = np.zeros((bins, q, p), np.complex128)
+    gram: NDArray[np.complexfloating] = np.zeros((bins, q, q), np.complex128)
+    cross: NDArray[np.complexfloating] = np.zeros((bins, q, p), np.complex128)
     chunk = max(1, (1 << 24) // max(p * block, q * block))  # bounds memory to some hundred MB whatever the sample count
     for start in range(0, samples, chunk):
         x = _spectra(inputs[start : start + chunk] - mean_in, q, block)
@@ -82,11 +80,13 @@ def least_squares(
     gram /= samples
     cross /= samples
     diagonal = np.einsum("fjj->f", gram).real / q
-    floor = max(float(diagonal.max()) * 1e-12, np.finfo(np.float64).tiny)  # bins without energy stay solvable
+    floor = float(diagonal.max()) * 1e-12 or 1.0  # bins, or whole inputs, without energy stay solvable
     gram += (ridge * np.maximum(diagonal, floor))[:, None, None] * np.eye(q)
     half = np.linalg.solve(gram, cross)  # (bins, q, p)
     if m % block:
-        half[:, :, -1:] = _partial_block(inputs - mean_in, targets[:, (p - 1) * block :] - mean_out[(p - 1) * block :], gram, half)
+        half[:, :, -1:] = _partial_block(
+            inputs - mean_in, targets[:, (p - 1) * block :] - mean_out[(p - 1) * block :], gram, half
+        )
     columns = np.fft.irfft(half.transpose(2, 1, 0), n=block)
     padded = np.zeros(q * block)
     padded[:n] = mean_in
@@ -96,8 +96,11 @@ def least_squares(
 
 
 def _partial_block(
-    inputs: NDArray[np.float64], targets: NDArray[np.float64], gram: NDArray[np.complex128], half: NDArray[np.complex128]
-) -> NDArray[np.complex128]:
+    inputs: NDArray[np.float64],
+    targets: NDArray[np.float64],
+    gram: NDArray[np.complexfloating],
+    half: NDArray[np.complexfloating],
+) -> NDArray[np.complexfloating]:
     """Refit the last block row when only its first rows exist.
 
     The missing rows are free, but the systems separate by frequency only if all k rows have targets. So each round
@@ -147,8 +150,10 @@ def fit_dense(
     x = inputs - mean_in
     y = targets - mean_out
     gram = x.T @ x / len(x)
-    weight = ridge * float(np.trace(gram)) / len(gram) + np.finfo(np.float64).tiny
-    matrix = np.linalg.solve(gram + weight * np.eye(len(gram)), x.T @ y / len(x) + weight * start.T.astype(np.float64)).T
+    weight = ridge * float(np.trace(gram)) / len(gram) or 1.0  # inputs that never vary leave `start` as it is
+    matrix = np.linalg.solve(
+        gram + weight * np.eye(len(gram)), x.T @ y / len(x) + weight * start.T.astype(np.float64)
+    ).T
     return Fit(matrix, mean_out - matrix @ mean_in)
 
 
@@ -160,7 +165,7 @@ def _blocks(matrix: NDArray[np.floating], block: int) -> NDArray[np.float64]:
     return padded.reshape(p, block, q, block).transpose(0, 2, 1, 3)
 
 
-def _spectra(values: NDArray[np.float64], blocks: int, block: int) -> NDArray[np.complex128]:
+def _spectra(values: NDArray[np.float64], blocks: int, block: int) -> NDArray[np.complexfloating]:
     """Half spectra of the blocks of each sample, (k/2+1, samples, blocks)."""
     samples, width = values.shape
     if width != blocks * block:

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each typed node as ONNX nodes that mean the same at the graph's opset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import FunctionProto, NodeProto, TensorProto, helper, numpy_helper
+
+from swm.errors import ModelError
+from swm.frontend._function import DOMAIN, circulant_function
+from swm.frontend._scope import Names, captured, inner_names
+from swm.graph import Affine, Cast, Graph, Linear, Node, Opaque, Relu, Reshape, Sigmoid, Softmax, Tanh
+from swm.structure import BlockCirculant, Dense
+
+__all__ = ["Emitter"]
+
+_FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
+
+
+class Emitter:
+    """Collects the ONNX nodes, initialisers and functions of some nodes of a graph.
+
+    Attributes:
+        nodes: ONNX nodes in execution order.
+        initialisers: weights of typed nodes.
+        functions: those of domain `ai.swm` that the nodes call.
+        read: tensors that the nodes and their subgraphs read.
+    """
+
+    def __init__(self, graph: Graph, nodes: Iterable[Node]) -> None:
+        """Prepare for `nodes` of `graph`, in which new names must not collide with any other."""
+        self.nodes: list[NodeProto] = []
+        self.initialisers: list[TensorProto] = []
+        self.functions: list[FunctionProto] = []
+        self.read: set[str] = set()
+        self._graph = graph
+        self._opset = graph.opset
+        self._tensors = Names([*graph.constants, *(v.name for v in (*graph.inputs, *graph.outputs))])
+        self._names = Names(n.name for n in graph.nodes)
+        self._opaque: dict[str, NodeProto] = {}
+        for node in nodes:
+            self._tensors.add((*node.inputs, *node.outputs))
+            if isinstance(node, Opaque):
+                proto = NodeProto.FromString(node.proto)
+                self._opaque[node.name] = proto
+                self._tensors.add(inner_names(proto))
+        self._functions = {(f.domain, f.name): f for f in map(FunctionProto.FromString, graph.functions)}
+        self._stored: dict[tuple[int, str], tuple[str, Any]] = {}
+
+    def emit(self, node: Node) -> None:
+        """Append the ONNX form of a node.
+
+        Raises:
+            ModelError: it has none at the graph's opset.
+        """
+        match node:
+            case Opaque():
+                self._emit_opaque(node)
+            case Linear():
+                self._emit_linear(node)
+            case Affine():
+                self._emit_affine(node)
+            case Relu() | Sigmoid() | Tanh():
+                self._add(node, node.op)
+            case Softmax():
+                self._emit_softmax(node)
+            case Reshape():
+                self._emit_reshape(node)
+            case Cast():
+                self._add(node, "Cast", to=node.to)
+            case _:
+                raise ModelError(f"{node.op} node {node.name!r} has no ONNX form; this is a gap in swm, report it")
+
+    def _emit_opaque(self, node: Opaque) -> None:
+        proto = self._opaque[node.name]
+        proto.name = node.name
+        proto.domain = node.domain
+        # The graph may have been rewired since the proto was read.
+        del proto.input[:], proto.output[:]
+        proto.input.extend(node.inputs)
+        proto.output.extend(node.outputs)
+        self.read.update(captured(proto))
+        self._append(proto)
+
+    def _emit_linear(self, node: Linear) -> None:
+        (x,), (y,) = node.inputs, node.outputs
+        weight = node.weight
+        match weight:
+            case Dense() if self._rank(x) == 2:
+                inputs = [x, self._weight(node, weight.matrix, "weight")]
+                if node.bias is not None:
+                    inputs.append(self._store(node, node.bias, "bias"))
+                elif self._opset < 11:  # C was not optional yet
+                    inputs.append(self._store(node, np.zeros(weight.shape[0], np.float32), "bias"))
+                self._append(helper.make_node("Gemm", inputs, [y], node.name, transB=1))
+                return
+            case Dense():
+                operator, domain, operand = "MatMul", "", self._weight(node, weight.matrix, "weight", transposed=True)
+            case BlockCirculant():
+                operator, domain, operand = (
+                    self._function(weight),
+                    DOMAIN,
+                    self._weight(node, weight.columns, "columns"),
+                )
+            case _:
+                raise ModelError(
+                    f"Linear node {node.name!r} has the structure {type(weight).__name__}, which has no ONNX form; "
+                    "this is a gap in swm, report it"
+                )
+        product = y if node.bias is None else self._tensors.unique(f"{node.name}/product")
+        self._append(helper.make_node(operator, [x, operand], [product], node.name, domain=domain))
+        if node.bias is not None:
+            self._extra(node, "Add", [product, self._store(node, node.bias, "bias")], y, "add")
+
+    def _function(self, weight: BlockCirculant) -> str:
+        """Name of the function for a shape and block, made on first use."""
+        m, n = weight.shape
+        wanted = circulant_function(m, n, weight.block, self._opset)
+        name, number = str(wanted.name), 1
+        while (existing := self._functions.get((DOMAIN, name))) is not None:
+            wanted.name = name
+            if existing.SerializeToString(deterministic=True) == wanted.SerializeToString(deterministic=True):
+                return name
+            name, number = f"BlockCirculant_{m}x{n}_k{weight.block}_{number}", number + 1
+        wanted.name = name
+        self._functions[DOMAIN, name] = wanted
+        self.functions.append(wanted)
+        return name
+
+    def _emit_affine(self, node: Affine) -> None:
+        (x,), (y,) = node.inputs, node.outputs
+        scales, shifts = bool((node.scale != 1).any()), bool(node.shift.any())
+        if not (scales or shifts):
+            self._add(node, "Identity")
+            return
+        if scales:
+            product = self._tensors.unique(f"{node.name}/product") if shifts else y
+            scale = self._store(node, self._along_axis(node, node.scale), "scale")
+            self._append(helper.make_node("Mul", [x, scale], [product], node.name))
+            x = product
+        if shifts:
+            shift = self._store(node, self._along_axis(node, node.shift), "shift")
+            if scales:
+                self._extra(node, "Add", [x, shift], y, "add")
+            else:
+                self._append(helper.make_node("Add", [x, shift], [y], node.name))
+
+    def _along_axis(self, node: Affine, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Values shaped so that they broadcast along the node's axis."""
+        if values.size == 1:
+            return values.reshape(())
+        axis = node.axis
+        if axis >= 0:
+            rank = self._rank(node.inputs[0])
+            if rank is None:
+                raise ModelError(
+                    f"Affine node {node.name!r}: axis {axis} of a tensor of unknown rank; use a negative one"
+                )
+            axis -= rank
+        return values.reshape(-1, *[1] * (-axis - 1))
+
+    def _emit_softmax(self, node: Softmax) -> None:
+        x, y = node.inputs[0], node.outputs[0]
+        rank = self._rank(x)
+        if node.flattened == (self._opset < 13):
+            self._add(node, "Softmax", axis=node.axis)
+        elif not node.flattened:
+            if node.axis != -1 and (rank is None or node.axis != rank - 1):
+                raise ModelError(
+                    f"Softmax node {node.name!r} along axis {node.axis} cannot be said at opset {self._opset}; convert "
+                    "the model to opset 13 or newer"
+                )
+            self._add(node, "Softmax", axis=-1 if rank is None else rank - 1)  # the last axis is a matrix' second one
+        else:
+            shape, flat, normal = (self._tensors.unique(f"{node.name}/{part}") for part in ("shape", "flat", "normal"))
+            self._extra(node, "Shape", [x], shape, "shape")
+            self._extra(node, "Flatten", [x], flat, "flatten", axis=node.axis)
+            self._append(helper.make_node("Softmax", [flat], [normal], node.name, axis=-1))
+            self._extra(node, "Reshape", [normal, shape], y, "reshape")
+
+    def _emit_reshape(self, node: Reshape) -> None:
+        (x,), (y,) = node.inputs, node.outputs
+        known = self._graph.types.get(x)
+        flat = node.shape == (0, -1) and not node.allowzero
+        if flat and (self._opset >= 9 or known is None or known.elem in _FLOATS):
+            self._add(node, "Flatten", axis=1)  # which works on an empty batch too
+            return
+        shape = self._store(node, np.array(node.shape, np.int64), "shape")
+        if node.allowzero and self._opset < 14 and 0 in node.shape:
+            raise ModelError(f"Reshape node {node.name!r} with allowzero cannot be said at opset {self._opset}")
+        allow: dict[str, Any] = {"allowzero": 1} if node.allowzero and self._opset >= 14 else {}
+        self._append(helper.make_node("Reshape", [x, shape], [y], node.name, **allow))
+
+    def _add(self, node: Node, operator: str, **attributes: Any) -> None:
+        self._append(helper.make_node(operator, node.inputs, node.outputs, node.name, **attributes))
+
+    def _extra(self, node: Node, operator: str, inputs: list[str], output: str, suffix: str, **attributes: Any) -> None:
+        """A further ONNX node of a node."""
+        name = self._names.unique(f"{node.name}/{suffix}")
+        self._append(helper.make_node(operator, inputs, [output], name, **attributes))
+
+    def _append(self, proto: NodeProto) -> None:
+        self.read.update(proto.input)
+        self.nodes.append(proto)
+
+    def _rank(self, tensor: str) -> int | None:
+        kind = self._graph.types.get(tensor)
+        return None if kind is None or kind.shape is None else len(kind.shape)
+
+    def _store(self, node: Node, values: NDArray[Any], role: str) -> str:
+        """A new initialiser for a node."""
+        name = self._tensors.unique(f"{node.name}.{role}")
+        self.initialisers.append(numpy_helper.from_array(values, name))
+        return name
+
+    def _weight(self, node: Node, values: NDArray[Any], role: str, *, transposed: bool = False) -> str:
+        """An initialiser for a weight; layers that share the array share the initialiser."""
+        key = (id(values), f"{role}{transposed}")
+        if key not in self._stored:
+            single = values.astype(np.float32, copy=False)
+            written = np.ascontiguousarray(single.T) if transposed else single
+            self._stored[key] = (self._store(node, written, role), values)  # held, so that the id stays its own
+        return self._stored[key][0]

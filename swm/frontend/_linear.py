@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Handlers of matrix products and per-channel arithmetic: Gemm, MatMul, BatchNormalization, Add, Sub, Mul, Div."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swm.frontend._context import Context
+from swm.frontend._registry import Forwarded, RawNode, Result, handler
+from swm.graph import Affine, Linear
+from swm.structure import Dense
+
+__all__ = ["check_width"]
+
+FloatArray = NDArray[np.float32]
+
+
+@handler("Gemm", since=7, becomes="Linear")
+def gemm(
+    context: Context, node: RawNode, *, alpha: float = 1.0, beta: float = 1.0, transA: int = 0, transB: int = 0
+) -> Result:
+    """`alpha * A B + beta * C` with constant B, and C constant and the same for every row."""
+    x, b, *rest = node.inputs
+    addend = rest[0] if rest and beta != 0 else ""
+    matrix = context.weight(b, node)
+    if matrix is None or transA or context.constant(x) is not None:
+        return None
+    if matrix.ndim != 2:
+        raise node.error(f"B is {b!r} of shape {list(matrix.shape)}; Gemm needs a matrix, use MatMul for others")
+    if context.rank(x) not in (None, 2):
+        raise node.error(f"A is {x!r} of shape {list(context.dims(x) or ())}; Gemm needs a matrix, add a Flatten")
+    m, n = matrix.shape if transB else matrix.shape[::-1]
+    check_width(context, node, x, n)
+    bias: FloatArray | None = None
+    if addend:
+        vector = context.weight(addend, node)
+        if vector is None or vector.ndim > 2 or (vector.ndim == 2 and vector.shape[0] != 1):
+            return None
+        if vector.ndim and vector.shape[-1] not in (1, m):
+            raise node.error(f"C is {addend!r} of shape {list(vector.shape)}, which does not fit {m} outputs")
+        scaled = _scaled(vector.reshape(-1), beta)
+        if scaled is None:
+            return None
+        bias = np.array(np.broadcast_to(scaled, (m,)))
+    return _linear(context, node, x, (b, bool(transB), alpha), bias)
+
+
+@handler("MatMul", since=1, becomes="Linear")
+def matmul(context: Context, node: RawNode) -> Result:
+    """`x W`, or `W x` with a vector x."""
+    left, right = node.inputs
+    w_left, w_right = context.constant(left), context.constant(right)
+    if (w_left is None) == (w_right is None):
+        return None
+    if w_right is not None:
+        x, name, transposed, matrix = left, right, False, w_right
+    elif context.rank(right) == 1 and w_left is not None:
+        x, name, transposed, matrix = right, left, True, w_left
+    else:
+        return None
+    if matrix.ndim != 2 or context.rank(x) == 0:
+        return None
+    check_width(context, node, x, matrix.shape[1 if transposed else 0])
+    return _linear(context, node, x, (name, transposed, 1.0), None)
+
+
+def check_width(context: Context, node: RawNode, x: str, n: int) -> None:
+    """Raise ModelError if the last axis of x is known and not n."""
+    width = context.width(x)
+    if width is not None and width != n:
+        raise node.error(
+            f"its matrix takes {n} inputs, but {x!r} has shape {list(context.dims(x) or (width,))}; the model "
+            "contradicts itself, export it again"
+        )
+
+
+def _linear(context: Context, node: RawNode, x: str, key: tuple[str, bool, float], bias: FloatArray | None) -> Result:
+    """Linear with the matrix `key`: initialiser, whether rows are outputs already, factor."""
+    name, rows_first, alpha = key
+    matrix = context.weight(name, node)
+    if matrix is None or matrix.size == 0:
+        return None
+    weight = context.shared.get(key)
+    if weight is None:
+        scaled = _scaled(matrix, alpha)
+        if scaled is None:
+            return None
+        weight = Dense(np.ascontiguousarray(scaled if rows_first else scaled.T))
+        context.shared[key] = weight
+    context.widths[node.outputs[0]] = weight.shape[0]
+    return Linear(name=node.name, inputs=(x,), outputs=node.outputs, weight=weight, bias=bias)
+
+
+def _scaled(values: FloatArray, factor: float) -> FloatArray | None:
+    """The product rounded once, or None if it overflows where the original, which multiplies later, may not."""
+    if factor == 1:
+        return values
+    with np.errstate(over="ignore"):
+        product = (values.astype(np.float64) * factor).astype(np.float32)
+    return product if np.isfinite(product).all() else None
+
+
+@handler("BatchNormalization", since=7, becomes="Affine")
+def batch_normalization_7(
+    context: Context, node: RawNode, *, epsilon: float = 1e-5, momentum: float = 0.9, spatial: int = 1
+) -> Result:
+    """On vectors, where `spatial` means nothing."""
+    return _batch_normalization(context, node, epsilon)
+
+
+@handler("BatchNormalization", since=9, becomes="Affine")
+def batch_normalization_9(context: Context, node: RawNode, *, epsilon: float = 1e-5, momentum: float = 0.9) -> Result:
+    """On vectors."""
+    return _batch_normalization(context, node, epsilon)
+
+
+@handler("BatchNormalization", since=14, becomes="Affine")
+def batch_normalization_14(
+    context: Context, node: RawNode, *, epsilon: float = 1e-5, momentum: float = 0.9, training_mode: int = 0
+) -> Result:
+    """On vectors, at inference."""
+    return None if training_mode else _batch_normalization(context, node, epsilon)
+
+
+def _batch_normalization(context: Context, node: RawNode, epsilon: float) -> Result:
+    x, *names = node.inputs
+    parameters = [context.weight(name, node) for name in names]
+    gamma, beta, mean, variance = parameters
+    if context.rank(x) != 2 or context.constant(x) is not None or any(node.outputs[1:]):
+        return None
+    if gamma is None or beta is None or mean is None or variance is None:
+        return None
+    if len({p.shape for p in (gamma, beta, mean, variance)}) != 1 or gamma.ndim != 1:
+        raise node.error(f"scale, bias, mean and variance {names!r} must be vectors of one length; export again")
+    if context.width(x) not in (None, len(gamma)):
+        raise node.error(f"has {len(gamma)} channels, but {x!r} has shape {list(context.dims(x) or ())}; export again")
+    with np.errstate(all="ignore"):
+        factor = gamma.astype(np.float64) / np.sqrt(variance.astype(np.float64) + epsilon)
+        scale = factor.astype(np.float32)
+        shift = (beta - mean * factor).astype(np.float32)
+    return _affine(context, node, x, scale, shift)
+
+
+@handler("Add", since=7, becomes="Affine")
+def add(context: Context, node: RawNode) -> Result:
+    """`x + c`."""
+    x, c, _ = _operands(context, node)
+    return None if c is None else _affine(context, node, x, np.ones_like(c), c)
+
+
+@handler("Sub", since=7, becomes="Affine")
+def sub(context: Context, node: RawNode) -> Result:
+    """`x - c`, `c - x`."""
+    x, c, constant_first = _operands(context, node)
+    if c is None:
+        return None
+    if constant_first:
+        return _affine(context, node, x, np.full_like(c, -1), c)
+    return _affine(context, node, x, np.ones_like(c), -c)
+
+
+@handler("Mul", since=7, becomes="Affine")
+def mul(context: Context, node: RawNode) -> Result:
+    """`x * c`."""
+    x, c, _ = _operands(context, node)
+    return None if c is None else _affine(context, node, x, c, np.zeros_like(c))
+
+
+@handler("Div", since=7, becomes="Affine")
+def div(context: Context, node: RawNode) -> Result:
+    """`x / c`."""
+    x, c, constant_first = _operands(context, node)
+    if c is None or constant_first:
+        return None
+    with np.errstate(all="ignore"):
+        reciprocal = (1 / c.astype(np.float64)).astype(np.float32)
+    # Below the normal numbers a reciprocal has lost digits that the quotient would have.
+    if np.any(np.abs(reciprocal) < np.finfo(np.float32).tiny):
+        return None
+    return _affine(context, node, x, reciprocal, np.zeros_like(reciprocal))
+
+
+def _operands(context: Context, node: RawNode) -> tuple[str, FloatArray | None, bool]:
+    """The variable operand, the constant one as a vector over the last axis, and whether the constant stands first.
+
+    The vector is None unless one operand is constant, float32 and of a shape that broadcasts without widening the
+    other.
+    """
+    left, right = node.inputs
+    constant_first = context.constant(left) is not None
+    x, name = (right, left) if constant_first else (left, right)
+    c = context.constant(name)
+    if c is None or context.constant(x) is not None or c.dtype != np.float32 or c.ndim > context.min_rank(x):
+        return x, None, constant_first
+    per_feature = c.ndim > 0 and c.shape[-1] == c.size == context.width(x)
+    fits = c.size == 1 or per_feature
+    return x, c.reshape(-1) if fits and c.size else None, constant_first
+
+
+def _affine(context: Context, node: RawNode, x: str, scale: FloatArray, shift: FloatArray) -> Result:
+    if not (np.isfinite(scale).all() and np.isfinite(shift).all()):
+        return None  # a mask of -inf, say, is no weight
+    if (scale == 1).all() and (shift == 0).all():
+        return Forwarded(x)
+    if context.width(x) is not None and context.min_rank(x):
+        context.widths.setdefault(node.outputs[0], context.width(x) or 0)
+    return Affine(name=node.name, inputs=(x,), outputs=node.outputs[:1], scale=scale, shift=shift)

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Damaged bytes: whatever they are, `load` gives a graph or a SwmError."""
+
+import numpy as np
+import pytest
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError, Message
+from onnx import ModelProto, helper, numpy_helper
+
+from swm.errors import SwmError
+from swm.frontend import from_proto, load, to_proto
+
+from .support import make_model
+from .test_circulant import layers
+
+node = helper.make_node
+
+
+def mlp():
+    rng = np.random.default_rng(0)
+    nodes = [
+        node("Flatten", ["x"], ["f"]),
+        node("Gemm", ["f", "W", "b"], ["h"], alpha=0.5, transB=1),
+        node("BatchNormalization", ["h", "b", "b", "b", "v"], ["n"]),
+        node("Dropout", ["n"], ["d"]),
+        node("Relu", ["d"], ["r"]),
+        node("Cast", ["r"], ["c"], to=1),
+        node("Reshape", ["c", "s"], ["q"]),
+        node("MatMul", ["q", "V"], ["m"]),
+        node("Div", ["m", "k"], ["t"]),
+        node("Constant", [], ["k"], value=numpy_helper.from_array(np.float32([2, 4]))),
+        node("Softmax", ["t"], ["y"], axis=1),
+    ]
+    weights = {
+        "W": rng.standard_normal((3, 4)).astype(np.float32),
+        "b": rng.standard_normal(3).astype(np.float32),
+        "v": np.ones(3, np.float32),
+        "s": np.array([-1, 3], np.int64),
+        "V": rng.standard_normal((3, 2)).astype(np.float32),
+    }
+    return make_model(nodes, {"x": (1, 2, 2)}, {"y": (1, 2)}, weights, opset=11)
+
+
+def branches():
+    def branch(op):
+        out = [helper.make_tensor_value_info("o" + op, 1, None)]
+        return helper.make_graph([node(op, ["x"], ["o" + op])], op, [], out)
+
+    nodes = [
+        node("Cast", ["s"], ["c"], to=9),
+        node("If", ["c"], ["y"], then_branch=branch("Relu"), else_branch=branch("Exp")),
+    ]
+    return make_model(nodes, {"x": (2,), "s": ()}, {"y": None})
+
+
+MODELS = {
+    "mlp": lambda: mlp().SerializeToString(),
+    "circulant": lambda: to_proto(layers([(6, 8, 4)])).SerializeToString(),
+    "branches": lambda: branches().SerializeToString(),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("seed", range(4))
+def test_damaged_bytes(name, seed, tmp_path):
+    original = MODELS[name]()
+    rng = np.random.default_rng(seed)
+    path = tmp_path / "m.onnx"
+    loaded = 0
+    for _ in range(150):
+        data = bytearray(original)
+        for _ in range(rng.integers(1, 4)):
+            place = int(rng.integers(len(data)))
+            match rng.integers(5):
+                case 0:
+                    data[place] = int(rng.integers(256))
+                case 1:
+                    data[place] ^= 1 << int(rng.integers(8))
+                case 2:
+                    data[place] = int(rng.choice([0, 1, 0x7F, 0x80, 0xFF]))
+                case 3:
+                    del data[place : place + int(rng.integers(1, 9))]
+                case _:
+                    data[place:place] = bytes(rng.integers(0, 256, int(rng.integers(1, 5)), dtype=np.uint8))
+        path.write_bytes(bytes(data))
+        try:
+            graph = load(path)
+            to_proto(graph)
+            loaded += 1
+        except SwmError as exc:
+            assert str(exc)
+    assert loaded  # some damage is harmless; if none were, nothing behind the parser would have been tried
+
+
+def messages(message):
+    """The message and all inside it."""
+    yield message
+    for field, value in message.ListFields():
+        if field.type == FieldDescriptor.TYPE_MESSAGE:
+            for inner in [value] if isinstance(value, Message) else value:
+                yield from messages(inner)
+
+
+def damage(message, rng, names):
+    """Change one field of a message to another legal value, or drop or repeat it."""
+    field = rng.choice(np.array(list(message.DESCRIPTOR.fields), dtype=object))
+    value = getattr(message, field.name)
+    single = isinstance(value, Message | str | bytes | int | float)
+    pick = {
+        FieldDescriptor.TYPE_STRING: lambda: str(rng.choice(names)),
+        FieldDescriptor.TYPE_BYTES: lambda: bytes(int(rng.integers(20))),
+        FieldDescriptor.TYPE_FLOAT: lambda: float(rng.choice([0, 1, np.nan, np.inf, -1e38])),
+        FieldDescriptor.TYPE_DOUBLE: lambda: float(rng.choice([0, 1, np.nan])),
+        FieldDescriptor.TYPE_ENUM: lambda: int(rng.choice([v.number for v in field.enum_type.values])),
+    }.get(field.type, lambda: int(rng.choice([0, 1, 2, 3, 7, 11, 13, 100, 2**31 - 1])))
+    if field.type == FieldDescriptor.TYPE_MESSAGE:
+        if not single and len(value) and rng.integers(2):
+            value.add().CopyFrom(value[int(rng.integers(len(value)))])
+        elif not single and len(value):
+            del value[int(rng.integers(len(value)))]
+        else:
+            message.ClearField(field.name) if rng.integers(2) or not single else value.SetInParent()
+    elif single:
+        setattr(message, field.name, pick())
+    elif len(value) and rng.integers(2):
+        value[int(rng.integers(len(value)))] = pick()
+    elif len(value) and rng.integers(2):
+        del value[int(rng.integers(len(value)))]
+    else:
+        value.append(pick())
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("seed", range(2))
+def test_damaged_fields(name, seed, cases=150):
+    """Well-formed protobuf with senseless content reaches behind the parser every time."""
+    rng = np.random.default_rng(seed)
+    original = ModelProto.FromString(MODELS[name]())
+    names = np.array(
+        ["", "x", "y", "W", "h", "Relu", "Gemm", "ai.swm", "BlockCirculant_6x8_k4", "axis", "../x"], object
+    )
+    for _ in range(cases):
+        model = ModelProto()
+        model.CopyFrom(original)
+        for _ in range(int(rng.integers(1, 4))):
+            everything = list(messages(model))
+            damage(everything[int(rng.integers(len(everything)))], rng, names)
+        try:
+            model = ModelProto.FromString(model.SerializeToString())
+        except DecodeError:
+            continue
+        try:
+            to_proto(from_proto(model, "fuzzed"))
+        except SwmError as exc:
+            assert "fuzzed" in str(exc) or "node" in str(exc) or "opset" in str(exc)
