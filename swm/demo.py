@@ -64,7 +64,13 @@ def run_demo(
         fixed = api.quantize(conversion.graph, bits=bits, calibration=calibration)
         say("emit", 2, 5)
         project = api.emit(
-            fixed, board=board, path=staging / "project", vectors=images, labels=labels, reference=dense, most_vectors=None
+            fixed,
+            board=board,
+            path=staging / "project",
+            vectors=images,
+            labels=labels,
+            reference=dense,
+            most_vectors=None,
         )
         say("verify", 3, 5)
         verification = api.verify(project)
@@ -81,7 +87,7 @@ def run_demo(
         (staging / "swm_project.json").write_text('{"demo": true}\n', encoding="utf-8")
     files = {
         "model.onnx": "the converted model, for any ONNX runtime",
-        "project": "the HLS project; try: make -C <it> csim",
+        "project": "the HLS project; its README says how to simulate and synthesise it",
         "report.html": "the report; open it in a browser",
     }
     return Demo(folder, conversion, verification, report, measured, files)

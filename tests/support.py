@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -15,7 +17,7 @@ def mlp(
     rng = np.random.default_rng(seed)
     nodes, weights, tensor = [], [], "x"
     names = names or [f"fc{i}" for i in range(len(widths) - 1)]
-    for i, (n, m) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+    for i, (n, m) in enumerate(pairwise(widths)):
         weights += [
             numpy_helper.from_array((rng.normal(size=(m, n)) / np.sqrt(n)).astype(np.float32), f"w{i}"),
             numpy_helper.from_array((rng.normal(size=m) / 4).astype(np.float32), f"b{i}"),

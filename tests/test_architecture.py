@@ -55,12 +55,16 @@ def test_public_names_are_listed_sorted_and_exist():
 def test_no_module_outgrows_its_reason():
     """Past 400 lines a module probably has two reasons to exist (working rule 2)."""
     sources = [*ROOT.glob("swm/**/*.py"), *ROOT.glob("hls/**/*.h")]
-    long = {str(f.relative_to(ROOT)): n for f in sources if (n := len(f.read_text(encoding="utf-8").splitlines())) > 420}
+    long = {
+        str(f.relative_to(ROOT)): n for f in sources if (n := len(f.read_text(encoding="utf-8").splitlines())) > 420
+    }
     assert not long
 
 
 def test_every_source_file_names_its_licence():
     patterns = ("swm/**/*.py", "tests/**/*.py", "tools/*.py", "benchmarks/**/*.py", "hls/**/*.h", "hls/**/*.cpp")
     files = [f for pattern in patterns for f in ROOT.glob(pattern)]
-    missing = [str(f.relative_to(ROOT)) for f in files if "SPDX-License-Identifier" not in f.read_text(encoding="utf-8")[:200]]
+    missing = [
+        str(f.relative_to(ROOT)) for f in files if "SPDX-License-Identifier" not in f.read_text(encoding="utf-8")[:200]
+    ]
     assert not missing

@@ -31,8 +31,9 @@ __all__ = [
     "write_json",
 ]
 
+PIPE_WIDTH = 130  # of tables that no terminal limits
 console = Console(stderr=True)  # progress and messages; standard output is for results
-out = Console()
+out = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def example(text: str) -> str:

@@ -40,7 +40,7 @@ def demo(output: str, board: str, block: int, bits: int, force: bool, json_to: s
     ):
         print_conversion(result.conversion.report)
         print_verification(result.verification)
-        to_text(result.report, out)
+        to_text(result.report, out, details=False)
         for file, text in result.files.items():
             out.print(Text(f"{result.path / file}: {text}"))
     if not result.verification.ok:

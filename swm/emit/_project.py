@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from swm.emit._context import project_context
 from swm.emit._folder import MANIFEST, check_output, whole_folder
-from swm.engine import run_fixed, run_onnxruntime
+from swm.engine import flatten_inputs, run_fixed, run_onnxruntime
 from swm.errors import CalibrationError, OptionError
 from swm.fixed import FixedGraph, save_fixed
 from swm.graph import Graph
@@ -98,7 +98,10 @@ def _vectors(graph: FixedGraph, vectors: NDArray[Any] | None, most: int | None) 
         n = graph.layers[0].spec.n
         largest = graph.input.largest
         return np.random.default_rng(0).uniform(-largest, largest, (16, n)).astype(np.float32)
-    return np.asarray(vectors[:most], np.float32)
+    flat = flatten_inputs(graph, vectors)[:most].astype(np.float32)
+    if not len(flat) or not np.isfinite(flat).all():
+        raise CalibrationError("test vectors must be finite numbers, at least one sample of them")
+    return flat
 
 
 def _references(
@@ -120,7 +123,7 @@ def _references(
 
 
 def _shaped(vectors: NDArray[np.floating], shape: tuple[int | str | None, ...] | None) -> NDArray[np.floating]:
-    """Vectors in the shape the float model declares, for random vectors are flat."""
+    """Flat vectors in the shape that the float model declares."""
     if shape is None or not all(isinstance(size, int) for size in shape[1:]):
         return vectors
     return vectors.reshape(-1, *(size for size in shape[1:] if isinstance(size, int)))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs graphs: float (structured layers by FFT, the rest in onnxruntime) and fixed (bit-accurate integers)."""
 
-from swm.engine._fixed import FixedResult, run_fixed, run_integers
+from swm.engine._fixed import FixedResult, flatten_inputs, run_fixed, run_integers
 from swm.engine._float import FloatEngine, run_float, run_onnxruntime
 
-__all__ = ["FixedResult", "FloatEngine", "run_fixed", "run_float", "run_integers", "run_onnxruntime"]
+__all__ = ["FixedResult", "FloatEngine", "flatten_inputs", "run_fixed", "run_float", "run_integers", "run_onnxruntime"]

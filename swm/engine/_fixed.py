@@ -21,7 +21,7 @@ from swm.fixed._integer import (
     spectral_product,
 )
 
-__all__ = ["FixedResult", "run_fixed", "run_integers"]
+__all__ = ["FixedResult", "flatten_inputs", "run_fixed", "run_integers"]
 
 BATCH = 256  # samples at a time; bounds the memory of the spectra
 

@@ -136,7 +136,11 @@ def test_folding_leaves_structured_layers_alone(graph):
     converted = swm.convert(graph, block=4, calibration=inputs()).graph
     first = converted.linear()[0]
     affine = Affine(
-        name="s", inputs=first.outputs, outputs=("scaled",), scale=np.full(24, 2, np.float32), shift=np.zeros(24, np.float32)
+        name="s",
+        inputs=first.outputs,
+        outputs=("scaled",),
+        scale=np.full(24, 2, np.float32),
+        shift=np.zeros(24, np.float32),
     )
     nodes = []
     for node in converted.nodes:

@@ -48,13 +48,13 @@ def test_forward_transform_is_the_packed_half_spectrum(k, scaled):
     re, im = forward_transform(x, shifts)
     exact = packed_spectrum(x) / 2.0**shifts
     # one rounding of half a unit a multiplying stage, at worst added up over the stages that follow
-    assert np.abs(np.stack([re, im], -1) - exact).max() <= 0.75 * k ** 0.5 + 1
+    assert np.abs(np.stack([re, im], -1) - exact).max() <= 0.75 * k**0.5 + 1
 
 
 @pytest.mark.parametrize("k", BLOCKS)
 @pytest.mark.parametrize("scaled", [False, True])
 def test_gain_of_both_transforms_is_one(k, scaled):
-    """Regression for published designs with gain 1/2 at odd log2 k and 1/4 with shifted weights (methods.md 4, 16.8)."""
+    """Regression for published designs: gain 1/2 at odd log2 k, 1/4 with shifted weights (methods.md 4, 16.8)."""
     stages = k.bit_length() - 1
     shifts = stages // 2 if scaled else 0
     x = np.random.default_rng(k).integers(-2048, 2048, size=(50, k))
@@ -117,9 +117,7 @@ def test_spectral_product_in_float64_equals_int64():
     rng = np.random.default_rng(0)
     re, im = rng.integers(-(2**18), 2**18, size=(2, 3, 4, 8))
     weights = rng.integers(-(2**17), 2**17, size=(5, 4, 8, 2))
-    for fast, exact in zip(
-        spectral_product(re, im, weights, 50), spectral_product(re, im, weights, 60), strict=True
-    ):
+    for fast, exact in zip(spectral_product(re, im, weights, 50), spectral_product(re, im, weights, 60), strict=True):
         np.testing.assert_array_equal(fast, exact)
 
 

@@ -66,7 +66,7 @@ def test_q_forward_and_p_inverse_transforms_over_half_spectra():
     matrix = random_circulant(0, 5, 3, 8)
     counting = Counting()
     batch = 4
-    matrix.spectrum  # the weights' own transform happens once, not in a product
+    assert matrix.spectrum.shape == (5, 3, 5)  # the weights' own transform happens once, not in a product
     matrix.matmul(np.ones((batch, 24), np.float32), counting)
     assert (counting.forwards, counting.inverses) == (3 * batch, 5 * batch)
     assert counting.bins == {5}
@@ -90,10 +90,7 @@ def test_projection_is_least_squares_on_the_weights(m, n, log, seed):
     columns = project(weights, k)
     best = np.sum((BlockCirculant(columns, (m, n)).to_dense() - weights) ** 2)
     design = np.stack(
-        [
-            BlockCirculant(unit.reshape(columns.shape), (m, n)).to_dense().ravel()
-            for unit in np.eye(columns.size)
-        ],
+        [BlockCirculant(unit.reshape(columns.shape), (m, n)).to_dense().ravel() for unit in np.eye(columns.size)],
         axis=1,
     )
     solution = np.linalg.lstsq(design, weights.ravel(), rcond=None)[0]

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file rfft.h
+/// \brief Forward real transforms of the q blocks of a layer's input.
+///
+/// Decimation in time without bit reversal: sub-transform r of a pass joins sub-transforms r and r + k/N of the one
+/// before, so operands lie at u and u + k/4 in every pass. Stages 1 and 2 are one pass without multiplications;
+/// then one stage a pass. A unit takes two complex words and gives two: one complex multiplication.
+/// fft_lanes blocks run side by side on the same addresses and twiddles.
+///
+/// II = 1. Iterations: blocks * k / in_vec to load, then passes * groups * k/4; the last pass feeds the output.
+#pragma once
+
+#include "circulant.h"
+#include "count.h"
+#include "tables.h"
+
+namespace swm {
+namespace detail {
+
+/// Four-point (k = 2: two-point) transform of real values into one or two packed words.
+template <int W, int Points>
+struct first_unit;
+
+template <int W>
+struct first_unit<W, 2> {
+  static void run(const int_t<W> x[2], int /*halvings*/, cplx<W>& lo, cplx<W>& hi) {
+    SWM_INLINE
+    lo.re = int_t<W>(add<W>(x[0], x[1]));
+    lo.im = int_t<W>(subtract<W>(x[0], x[1]));
+    hi = lo;  // never stored
+  }
+};
+
+template <int W>
+struct first_unit<W, 4> {
+  static void run(const int_t<W> x[4], int halvings, cplx<W>& lo, cplx<W>& hi) {
+    SWM_INLINE
+    const int_t<W + 1> t0 = add<W>(x[0], x[2]);
+    const int_t<W + 1> t1 = subtract<W>(x[0], x[2]);
+    const int_t<W + 1> t2 = add<W>(x[1], x[3]);
+    const int_t<W + 1> t3 = subtract<W>(x[1], x[3]);
+    lo.re = shifted(add<W + 1>(t0, t2), halvings);
+    lo.im = shifted(subtract<W + 1>(t0, t2), halvings);
+    hi.re = shifted(int_t<W + 2>(t1), halvings);
+    hi.im = shifted(int_t<W + 2>(-int_t<W + 2>(t3)), halvings);
+  }
+  /// halvings is a constant of the layer: 0, 1 or 2, with one rounding.
+  static int_t<W> shifted(int_t<W + 2> v, int halvings) {
+    SWM_INLINE
+    if (halvings == 2) return int_t<W>(round_shift<2, W + 2>(v));
+    return halve_if<W>(halvings == 1, v);
+  }
+};
+
+/// One unit of stage N: e and o are words i of two spectra of N/2 points, W_N^i = c - j s.
+template <int W>
+inline void forward_unit(const cplx<W>& e, const cplx<W>& o, bool packed, int_t<18> c, int_t<18> s, bool halve, cplx<W>& lo,
+                         cplx<W>& hi) {
+  SWM_INLINE
+  const int_t<W + 18 + 1> rotated_re = add<W + 18>(multiply<W, 18>(o.re, c), multiply<W, 18>(o.im, s));
+  const int_t<W + 18 + 1> rotated_im = subtract<W + 18>(multiply<W, 18>(o.im, c), multiply<W, 18>(o.re, s));
+  // |o| cos and sin stay below 2^(W+16), so a rotated part fits W + 1 bits.
+  const int_t<W + 1> t_re = int_t<W + 1>(round_shift<16, W + 19>(rotated_re));
+  const int_t<W + 1> t_im = int_t<W + 1>(round_shift<16, W + 19>(rotated_im));
+  const int_t<W + 1> e_re = e.re, e_im = e.im;
+  const int_t<W + 1> o_re = o.re, o_im = o.im;
+  // Word 0 holds two real bins: they meet the real bins of the other half without a rotation.
+  const int_t<W + 2> lo_re = packed ? add<W + 1>(e_re, o_re) : add<W + 1>(e_re, t_re);
+  const int_t<W + 2> lo_im = packed ? subtract<W + 1>(e_re, o_re) : add<W + 1>(e_im, t_im);
+  const int_t<W + 2> hi_re = packed ? int_t<W + 2>(e_im) : subtract<W + 1>(e_re, t_re);
+  const int_t<W + 2> hi_im = packed ? int_t<W + 2>(-int_t<W + 2>(o_im)) : subtract<W + 1>(t_im, e_im);
+  lo.re = halve_if<W>(halve, lo_re);
+  lo.im = halve_if<W>(halve, lo_im);
+  hi.re = halve_if<W>(halve, hi_re);
+  hi.im = halve_if<W>(halve, hi_im);
+}
+
+/// Puts the words of one lane into a beat.
+template <class L, class Beat>
+inline void put_words(Beat& beat, int lane, const cplx<L::spectrum_bits>& lo, const cplx<L::spectrum_bits>& hi) {
+  SWM_INLINE
+  const int at = lane * L::unit_words * 2;
+  beat.v[at] = lo.re;
+  beat.v[at + 1] = lo.im;
+  if (L::unit_words == 2) {
+    beat.v[at + L::unit_words] = hi.re;
+    beat.v[at + L::unit_words + 1] = hi.im;
+  }
+}
+
+}  // namespace detail
+
+/// \param in   beats of in_vec input values, ceil(n / in_vec) of them
+/// \param out  beats of fft_lanes pairs of spectral words (k = 2: one word), in the order of the last pass
+template <class Cfg, class In, class Out>
+void rfft(In& in, Out& out) {
+  typedef circulant<Cfg> L;
+  typedef cplx<L::spectrum_bits> word_t;
+  enum { lanes = Cfg::fft_lanes, V = Cfg::in_vec, beats_a_block = L::k / V, W = L::spectrum_bits, banks = min_of(V, L::units) };
+  enum { grown = L::stages - Cfg::fft_shifts, first_halvings = max_of(0, 2 - grown) * (L::k > 2) };
+
+  // Point m*units + u of a block lies at [m][u]: the four operands of a unit come from four arrays.
+  typename L::in_t x[L::fft_groups][lanes][L::points][L::units];
+  SWM_PARTITION(x, 2)
+  SWM_PARTITION(x, 3)
+  SWM_PARTITION_CYCLIC(x, banks, 4)
+  word_t buffer[2][L::fft_groups * L::words][lanes];
+  SWM_PARTITION(buffer, 1)
+  SWM_PARTITION(buffer, 3)
+
+  int beat = 0;
+LOAD_GROUPS:
+  for (int g = 0; g < L::fft_groups; ++g) {
+  LOAD_LANES:
+    for (int lane = 0; lane < lanes; ++lane) {
+    LOAD_BLOCK:
+      for (int b = 0; b < beats_a_block; ++b) {
+        SWM_PIPELINE
+        SWM_TICK(4 * Cfg::id);
+        vec<typename L::in_t, V> value;
+        if (beat < L::in_beats) {
+          value = read_beat<V>(in, beat);
+        } else {  // padding of the last block and of the last group
+        ZERO:
+          for (int i = 0; i < V; ++i) {
+            SWM_UNROLL
+            value.v[i] = 0;
+          }
+        }
+      STORE:
+        for (int i = 0; i < V; ++i) {
+          SWM_UNROLL
+          const int point = b * V + i;
+          x[g][lane][point / L::units][point % L::units] = value.v[i];
+        }
+        ++beat;
+      }
+    }
+  }
+
+FIRST_GROUPS:
+  for (int g = 0; g < L::fft_groups; ++g) {
+  FIRST_UNITS:
+    for (int u = 0; u < L::units; ++u) {
+      SWM_PIPELINE
+      SWM_NO_DEPENDENCE(buffer)
+      SWM_TICK(4 * Cfg::id);
+      vec<typename L::spectrum_t, L::x_beat> words;
+    FIRST_LANES:
+      for (int lane = 0; lane < lanes; ++lane) {
+        SWM_UNROLL
+        int_t<W> points[L::points];
+      FIRST_POINTS:
+        for (int i = 0; i < L::points; ++i) {
+          SWM_UNROLL
+          points[i] = x[g][lane][i][u];
+        }
+        word_t lo, hi;
+        detail::first_unit<W, L::points>::run(points, first_halvings, lo, hi);
+        if (L::passes == 1) {
+          detail::put_words<L>(words, lane, lo, hi);
+        } else {
+          buffer[0][g * L::words + 2 * u][lane] = lo;
+          buffer[0][g * L::words + 2 * u + L::unit_words - 1][lane] = hi;
+        }
+      }
+      if (L::passes == 1) write_beat<L::x_beat>(out, g * L::units + u, words);
+    }
+  }
+
+STAGES:
+  for (int stage = 3; stage <= L::stages; ++stage) {
+    const int source = (stage - 3) & 1;
+    const int quarter = 1 << (stage - 2);  // N/4
+    const bool halve = stage > grown;
+  STAGE_GROUPS:
+    for (int g = 0; g < L::fft_groups; ++g) {
+    STAGE_UNITS:
+      for (int u = 0; u < L::units; ++u) {
+        SWM_PIPELINE
+        SWM_NO_DEPENDENCE(buffer)
+        SWM_TICK(4 * Cfg::id);
+        const int i = u & (quarter - 1);
+        const int base = g * L::words + 2 * (u - i);
+        const int low = base + i;
+        const int high = base + (i == 0 ? quarter : 2 * quarter - i);
+        const int_t<18> c = tables::cosine(i << (8 - stage));
+        const int_t<18> s = tables::sine(i << (8 - stage));
+        vec<typename L::spectrum_t, L::x_beat> words;
+      STAGE_LANES:
+        for (int lane = 0; lane < lanes; ++lane) {
+          SWM_UNROLL
+          const word_t e = buffer[source][g * L::words + u][lane];
+          const word_t o = buffer[source][g * L::words + u + L::units][lane];
+          word_t lo, hi;
+          detail::forward_unit<W>(e, o, i == 0, c, s, halve, lo, hi);
+          buffer[1 - source][low][lane] = lo;
+          buffer[1 - source][high][lane] = hi;
+          detail::put_words<L>(words, lane, lo, hi);
+        }
+        if (stage == L::stages) write_beat<L::x_beat>(out, g * L::units + u, words);
+      }
+    }
+  }
+}
+
+}  // namespace swm

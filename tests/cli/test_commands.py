@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every command as a user runs it: status, output, JSON, help with an example, errors without tracebacks."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pytest
+from support import inputs, mlp, write_mlp
+
+COMMANDS = ["demo", "check", "convert", "emit", "verify", "report", "boards"]
+
+
+def swm(*arguments, cwd=None, env=None):
+    """Run the command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", "from swm.cli import main; main()", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    write_mlp(folder / "m.onnx")
+    np.save(folder / "x.npy", inputs())
+    np.save(folder / "y.npy", np.zeros(64, np.int64))
+    return folder
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_an_example(command):
+    result = swm(command, "--help")
+    assert result.returncode == 0
+    assert f"swm {command}" in result.stdout.split("Example:")[1]
+
+
+def test_the_road_by_hand(files, tmp_path):
+    model = tmp_path / "k.onnx"
+    x, y = files / "x.npy", files / "y.npy"
+    result = swm("convert", files / "m.onnx", "-o", model, "--block", 4, "--calibration", x, "--labels", y)
+    assert result.returncode == 0, result.stderr
+    assert "block-circulant 4" in result.stdout
+    assert model.exists()
+    project = tmp_path / "project"
+    emit = ["emit", model, "-o", project, "--board", "pynq-z2", "--calibration", x]
+    result = swm(*emit, "--json")
+    assert result.returncode == 0, result.stderr
+    assert "src/top.cpp" in json.loads(result.stdout)["files"]
+    result = swm("verify", project, "--json")
+    assert result.returncode == 0, result.stderr
+    outcome = json.loads(result.stdout)
+    assert (outcome["ok"], outcome["words"], outcome["mismatches"]) == (True, 64 * 5, 0)
+    again = swm(*emit)
+    assert again.returncode == 2
+    assert "not empty" in again.stderr
+    assert swm(*emit, "--force", "--hls", "generic").returncode == 0
+    report = tmp_path / "r.json"
+    page = tmp_path / "r.html"
+    result = swm("report", model, "--board", "pynq-z2", "--board", "zcu104", "--json", report, "--html", page)
+    assert result.returncode == 0, result.stderr
+    assert len(json.loads(report.read_text())["boards"]) == 2
+    assert "<html" in page.read_text()
+
+
+def test_verify_exits_1_when_words_differ(files, tmp_path):
+    import swm as package
+
+    graph = package.load(files / "m.onnx")
+    fixed = package.quantize(graph, bits=12, calibration=inputs())
+    project = package.emit(fixed, board="pynq-z2", path=tmp_path / "p", hls="generic", vectors=inputs(5))
+    weights = next((project / "src").glob("weights_l0*"))
+    text = weights.read_text()
+    start = text.index("= {\n{") + 5
+    end = min(text.index(c, start) for c in ",}")
+    weights.write_text(text[:start] + str(int(text[start:end]) ^ 64) + text[end:])
+    result = swm("verify", project)
+    assert result.returncode == 1
+    assert "DIFFERS" in result.stdout
+
+
+def test_check_says_why_and_what_to_do(files, tmp_path):
+    assert swm("check", files / "m.onnx").returncode == 0
+    bad = write_mlp(tmp_path / "bad.onnx", activation="Erf", tail=("Exp",))
+    result = swm("check", bad, "--json")
+    assert result.returncode == 1
+    data = json.loads(result.stdout)
+    assert [n["op"] for n in data["nodes"] if not n["hardware"]] == ["Erf", "Erf", "Exp"]
+    assert all(n["reason"] and n["remedy"] for n in data["nodes"] if not n["hardware"])
+    assert "Gemm" in swm("check", "--operators").stdout
+
+
+def test_boards(tmp_path):
+    names = {"pynq-z2", "zcu104", "kv260", "arty-a7-100t"}
+    assert names <= {b["name"] for b in json.loads(swm("boards", "--json").stdout)["boards"]}
+    assert "XC7Z020" in swm("boards", "pynq-z2").stdout
+    result = swm("boards", "pynq-z3")
+    assert result.returncode == 2
+    assert "pynq-z2" in result.stderr
+
+
+def bad_inputs(files, tmp_path):
+    m, x = files / "m.onnx", files / "x.npy"
+    empty, text, cut = tmp_path / "empty.onnx", tmp_path / "text.onnx", tmp_path / "cut.onnx"
+    empty.write_bytes(b"")
+    text.write_text("this is not a model\n" * 50)
+    cut.write_bytes(m.read_bytes()[:-100])
+    nan = mlp()
+    nan.graph.initializer[0].raw_data = np.full((24, 20), np.nan, np.float32).tobytes()
+    onnx.save(nan, str(tmp_path / "nan.onnx"))
+    np.save(tmp_path / "wide.npy", inputs(5, 21))
+    np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "mine.txt").write_text("keep me")
+    out = ("-o", tmp_path / "o.onnx", "--block", 4)
+    emit = ("emit", m, "--calibration", x)
+    return [
+        (("check", tmp_path / "none.onnx"), "none.onnx"),
+        (("check", empty), "empty"),
+        (("check", text), "text.onnx"),
+        (("check", cut), "cut.onnx"),
+        (("check", tmp_path), "directory"),
+        (("check", tmp_path / "nan.onnx"), "w0"),
+        (("convert", m, "-o", tmp_path / "o.onnx", "--block", 12), "power of two"),
+        (("convert", m, *out, "--calibration", tmp_path / "wide.npy"), "shape"),
+        (("convert", m, *out, "--calibration", tmp_path / "objects.npy"), "objects.npy"),
+        (("convert", m, *out, "--calibration", tmp_path / "none.npy"), "none.npy"),
+        (("convert", m, "-o", tmp_path / "no" / "o.onnx", "--block", 4), "no"),
+        ((*emit, "-o", tmp_path / "p", "--board", "pink-z2"), "pynq-z2"),
+        ((*emit, "-o", tmp_path / "p", "--board", "pynq-z2", "--bits", 40), "4 to 18"),
+        ((*emit, "-o", tmp_path / "folder", "--board", "pynq-z2"), "not empty"),
+        ((*emit, "-o", tmp_path / "folder", "--board", "pynq-z2", "--force"), "not written by swm"),
+        ((*emit, "-o", tmp_path / "p", "--board", "pynq-z2", "--hls", "verilog"), "vitis"),
+        (("verify", tmp_path / "folder"), "no project"),
+        (("report", m), "--board"),
+        (("check", m, "--json", m), ".json"),
+    ]
+
+
+def test_bad_input_ends_in_one_clear_message_and_leaves_nothing(files, tmp_path):
+    for arguments, expected in bad_inputs(files, tmp_path):
+        before = sorted(p for p in tmp_path.rglob("*"))
+        result = swm(*arguments)
+        assert result.returncode == 2, (arguments, result.stdout, result.stderr)
+        assert expected in result.stderr, (arguments, result.stderr)
+        assert "Traceback" not in result.stderr
+        assert sorted(p for p in tmp_path.rglob("*")) == before, arguments
+
+
+def test_missing_compiler_is_named(files, tmp_path):
+    import swm as package
+
+    fixed = package.quantize(package.load(files / "m.onnx"), bits=12, calibration=inputs())
+    project = package.emit(fixed, board="pynq-z2", path=tmp_path / "p", hls="generic", vectors=inputs(2))
+    result = swm("verify", project, env={"PATH": str(tmp_path)})
+    assert result.returncode == 2
+    assert "no C++ compiler" in result.stderr
+
+
+@pytest.mark.slow
+def test_demo(tmp_path):
+    result = swm("demo", "-o", tmp_path / "d", "--json")
+    assert result.returncode == 0, result.stderr
+    data = json.loads(result.stdout)
+    assert data["verification"]["words"] == 10_000
+    assert data["verification"]["mismatches"] == 0
+    assert data["accuracy"]["dense_float"] >= 0.982
+    assert abs(data["accuracy"]["converted_float"] - data["accuracy"]["fixed"]) <= 0.003
+    assert {b["board"] if isinstance(b["board"], str) else b["board"]["name"] for b in data["report"]["boards"]} >= {
+        "pynq-z2"
+    }
+    assert (tmp_path / "d" / "report.html").exists()
+    assert swm("demo", "-o", tmp_path / "d").returncode == 2
