@@ -78,7 +78,7 @@ struct circulant {
   static_assert(acc_bits <= 62 && value_bits + max_of(0, -Cfg::act_shift) <= 62, "sums fit 64 bits with room to round");
   static_assert(Cfg::acc_shift >= 0, "a spectral sum is never shifted left");
   static_assert(is_power_of_two(Cfg::in_vec) && Cfg::in_vec <= k, "an input beat lies inside one block");
-  static_assert(is_power_of_two(Cfg::out_vec), "an output beat is a power of two");
+  static_assert(is_power_of_two(Cfg::out_vec) && Cfg::out_vec <= k, "an output beat lies inside one block");
   static_assert(words % Cfg::mac_bins == 0, "mac_bins divides k/2");
   static_assert(Cfg::mac_blocks % Cfg::ifft_lanes == 0, "ifft_lanes divides mac_blocks");
   static_assert(Cfg::fft_lanes >= 1 && Cfg::mac_blocks >= 1 && Cfg::ifft_lanes >= 1, "at least one lane each");

@@ -5,7 +5,8 @@
 /// II = 1. Iterations: n_pad / in_vec to load, ceil(m / rows) n_pad / columns products, ceil(m / out_vec) to write.
 ///
 /// \tparam Cfg  id, m, n, in_bits, weight_bits, bias_bits, out_bits, out_shift, act_shift, out_frac, in_vec, out_vec as in
-///              circulant.h; rows and columns (a power of two): the multipliers; activation
+///              circulant.h; rows (a multiple of out_vec) and columns (a power of two): the
+///              multipliers; activation
 #pragma once
 
 #include "count.h"
@@ -39,7 +40,8 @@ struct dense_layer {
   static_assert(Cfg::weight_bits >= 4 && Cfg::weight_bits <= 18, "weights fit the narrow port of a DSP block");
   static_assert(value_bits + max_of(0, -Cfg::act_shift) <= 62, "sums fit 64 bits with room to round");
   static_assert(is_power_of_two(Cfg::in_vec) && is_power_of_two(Cfg::out_vec), "beats are powers of two");
-  static_assert(is_power_of_two(Cfg::columns) && Cfg::rows >= 1, "columns is a power of two");
+  static_assert(is_power_of_two(Cfg::columns), "columns is a power of two");
+  static_assert(Cfg::rows >= 1 && Cfg::rows % Cfg::out_vec == 0, "an output beat lies inside one group of rows");
 };
 
 /// \param weights  ROM [(group of rows, group of columns)][(row, column)], padded with zeros
@@ -47,12 +49,14 @@ struct dense_layer {
 /// \param in       beats of in_vec inputs
 /// \param out      beats of out_vec outputs; surplus values of the last beat are zero
 template <class Cfg, class In, class Out>
-void dense(const typename dense_layer<Cfg>::weight_t weights[][dense_layer<Cfg>::rom_lanes],
-           const typename dense_layer<Cfg>::bias_t* bias, In& in, Out& out) {
+void dense(const typename dense_layer<Cfg>::weight_t weights[dense_layer<Cfg>::rom_depth][dense_layer<Cfg>::rom_lanes],
+           const typename dense_layer<Cfg>::bias_t bias[dense_layer<Cfg>::bias_words], In& in, Out& out) {
   typedef dense_layer<Cfg> L;
   typedef int_t<L::acc_bits> acc_t;
   enum { V = Cfg::in_vec, U = Cfg::out_vec, rows = Cfg::rows, columns = Cfg::columns };
 
+  SWM_WIDE_WORD(weights, 2)
+  SWM_PARTITION_CYCLIC(bias, U, 1)
   typename L::in_t x[L::n_pad / L::width][L::width];
   SWM_PARTITION(x, 2)
   acc_t sums[L::row_groups][rows];
@@ -107,6 +111,7 @@ ROW_GROUPS:
     }
   }
 
+  int group = 0, row = 0;
 WRITE:
   for (int beat = 0; beat < L::out_beats; ++beat) {
     SWM_PIPELINE
@@ -116,15 +121,17 @@ WRITE:
     for (int i = 0; i < U; ++i) {
       SWM_UNROLL
       const int index = beat * U + i;
+      value.v[i] = 0;
       if (index < Cfg::m) {
-        const acc_t sum = sums[index / rows][index % rows];
+        const acc_t sum = sums[group][row + i];
         const int_t<L::value_bits> v = int_t<L::value_bits>(int_t<L::value_bits>(sum) + int_t<L::value_bits>(bias[index]));
         value.v[i] = Cfg::activation::template run<Cfg, L::value_bits>(v);
-      } else {
-        value.v[i] = 0;
       }
     }
     write_beat<U>(out, beat, value);
+    const bool wrap = row == rows - U;
+    group = wrap ? group + 1 : group;
+    row = wrap ? 0 : row + U;
   }
 }
 

@@ -7,6 +7,9 @@
 /// transforms together is one. Intermediate values never leave inverse_bits: nothing saturates before the end.
 ///
 /// II = 1. Iterations: beats to load, passes * groups * units, then ceil(m / out_vec) to write.
+///
+/// Block row `g * mac_blocks + sub * ifft_lanes + lane` is transformed in lane `lane`, at place [sub][g]; the passes
+/// alternate between two buffers as in rfft.h.
 #pragma once
 
 #include "circulant.h"
@@ -71,31 +74,110 @@ struct last_unit<W, Halvings, 4> {
   }
 };
 
+/// [sub][word][lane], words of the groups of block rows one after the other.
+template <class Cfg>
+struct inverse_buffer {
+  typedef circulant<Cfg> L;
+  typedef cplx<L::inverse_bits> type[L::sub_lanes][L::mac_groups * L::words][Cfg::ifft_lanes];
+};
+
+/// Real values of all blocks: point i*units + u of a block lies at [i][u].
+template <class Cfg>
+struct inverse_points {
+  typedef circulant<Cfg> L;
+  typedef int_t<L::inverse_bits> type[L::mac_groups][L::sub_lanes][Cfg::ifft_lanes][L::points][L::units];
+};
+
+/// Stage log2 N of all blocks.
+template <class Cfg>
+void inverse_pass(const typename inverse_buffer<Cfg>::type& source, typename inverse_buffer<Cfg>::type& target, int stage) {
+  SWM_ONE_MODULE
+  typedef circulant<Cfg> L;
+  enum { W = L::inverse_bits, halvings = L::stages - Cfg::fft_shifts };
+  const int quarter = 1 << (stage - 2);  // N/4
+  const bool halve = L::stages - stage < halvings;
+PASS_GROUPS:
+  for (int g = 0; g < L::mac_groups; ++g) {
+  PASS_SUBS:
+    for (int sub = 0; sub < L::sub_lanes; ++sub) {
+    PASS_UNITS:
+      for (int u = 0; u < L::units; ++u) {
+        SWM_PIPELINE
+        SWM_NO_DEPENDENCE(target)
+        SWM_TICK(4 * Cfg::id + 2);
+        const int i = u & (quarter - 1);
+        const int base = g * L::words;
+        const int low = base + 2 * (u - i) + i;
+        const int high = base + 2 * (u - i) + (i == 0 ? quarter : 2 * quarter - i);
+        const int_t<18> c = tables::cosine(i << (8 - stage));
+        const int_t<18> s = tables::sine(i << (8 - stage));
+      PASS_LANES:
+        for (int lane = 0; lane < Cfg::ifft_lanes; ++lane) {
+          SWM_UNROLL
+          cplx<W> even, odd;
+          inverse_unit<W>(source[sub][low][lane], source[sub][high][lane], i == 0, c, s, halve, even, odd);
+          target[sub][base + u][lane] = even;
+          target[sub][base + u + L::units][lane] = odd;
+        }
+      }
+    }
+  }
+}
+
+/// Stages N = 4 and 2: packed words back to real values.
+template <class Cfg>
+void inverse_last(const typename inverse_buffer<Cfg>::type& source, typename inverse_points<Cfg>::type& y) {
+  typedef circulant<Cfg> L;
+  enum { W = L::inverse_bits, stages_here = L::k == 2 ? 1 : 2 };
+  enum { halvings = min_of(stages_here, max_of(0, stages_here - Cfg::fft_shifts)) };
+LAST_GROUPS:
+  for (int g = 0; g < L::mac_groups; ++g) {
+  LAST_SUBS:
+    for (int sub = 0; sub < L::sub_lanes; ++sub) {
+    LAST_UNITS:
+      for (int u = 0; u < L::units; ++u) {
+        SWM_PIPELINE
+        SWM_TICK(4 * Cfg::id + 2);
+        const int low = g * L::words + L::unit_words * u;
+        const int high = low + L::unit_words - 1;
+      LAST_LANES:
+        for (int lane = 0; lane < Cfg::ifft_lanes; ++lane) {
+          SWM_UNROLL
+          int_t<W> values[L::points];
+          last_unit<W, halvings, L::points>::run(source[sub][low][lane], source[sub][high][lane], values);
+        LAST_POINTS:
+          for (int i = 0; i < L::points; ++i) {
+            SWM_UNROLL
+            y[g][sub][lane][i][u] = values[i];
+          }
+        }
+      }
+    }
+  }
+}
+
 }  // namespace detail
 
 /// \param bias  ceil(m / out_vec) * out_vec values at the binary point of the sums
 /// \param in    beats of spectral_mac
 /// \param out   beats of out_vec outputs; surplus values of the last beat are zero
 template <class Cfg, class In, class Out>
-void irfft(const typename circulant<Cfg>::bias_t* bias, In& in, Out& out) {
+void irfft(const typename circulant<Cfg>::bias_t bias[circulant<Cfg>::bias_words], In& in, Out& out) {
   typedef circulant<Cfg> L;
   enum { W = L::inverse_bits, lanes = Cfg::ifft_lanes, rows = Cfg::mac_blocks, bins = Cfg::mac_bins, V = Cfg::out_vec };
-  enum { out_banks = min_of(V, L::units) };
-  enum { halving_stages = L::stages - Cfg::fft_shifts, last_stages = L::k == 2 ? 1 : 2 };
-  enum { last_halvings = min_of(last_stages, max_of(0, halving_stages - (L::stages - last_stages))) };
-  typedef cplx<W> word_t;
+  enum { banks = min_of(V, L::units) };
 
-  word_t a[L::mac_groups][rows][L::words];
-  SWM_PARTITION(a, 2)
-  SWM_PARTITION_CYCLIC(a, bins, 3)
-  word_t buffer[2][L::ifft_groups * L::words][lanes];
-  SWM_PARTITION(buffer, 1)
-  SWM_PARTITION(buffer, 3)
-  // Point i*units + u of block group*lanes + lane lies at [group][lane][i][u].
-  int_t<W> y[L::ifft_groups][lanes][L::points][L::units];
-  SWM_PARTITION(y, 2)
+  SWM_PARTITION_CYCLIC(bias, V, 1)
+  typename detail::inverse_buffer<Cfg>::type even, odd;
+  SWM_PARTITION(even, 1)
+  SWM_PARTITION_CYCLIC(even, bins, 2)
+  SWM_PARTITION(even, 3)
+  SWM_PARTITION(odd, 1)
+  SWM_PARTITION(odd, 3)
+  typename detail::inverse_points<Cfg>::type y;
   SWM_PARTITION(y, 3)
-  SWM_PARTITION_CYCLIC(y, out_banks, 4)
+  SWM_PARTITION(y, 4)
+  SWM_PARTITION_CYCLIC(y, banks, 5)
 
 LOAD_GROUPS:
   for (int g = 0; g < L::mac_groups; ++g) {
@@ -110,72 +192,27 @@ LOAD_GROUPS:
       LOAD_BINS:
         for (int b = 0; b < bins; ++b) {
           SWM_UNROLL
-          a[g][o][f * bins + b].re = sums.v[(o * bins + b) * 2];
-          a[g][o][f * bins + b].im = sums.v[(o * bins + b) * 2 + 1];
+          cplx<W> word;
+          word.re = sums.v[(o * bins + b) * 2];
+          word.im = sums.v[(o * bins + b) * 2 + 1];
+          even[o / lanes][g * L::words + f * bins + b][o % lanes] = word;
         }
       }
     }
   }
 
 STAGES:
-  for (int done = 0; done < L::stages - 2; ++done) {
-    const int stage = L::stages - done;
-    const int source = done & 1;
-    const int quarter = 1 << (stage - 2);  // N/4
-    const bool halve = done < halving_stages;
-  STAGE_GROUPS:
-    for (int g = 0; g < L::ifft_groups; ++g) {
-    STAGE_UNITS:
-      for (int u = 0; u < L::units; ++u) {
-        SWM_PIPELINE
-        SWM_NO_DEPENDENCE(buffer)
-        SWM_TICK(4 * Cfg::id + 2);
-        const int i = u & (quarter - 1);
-        const int low = 2 * (u - i) + i;
-        const int high = 2 * (u - i) + (i == 0 ? quarter : 2 * quarter - i);
-        const int_t<18> c = tables::cosine(i << (8 - stage));
-        const int_t<18> s = tables::sine(i << (8 - stage));
-      STAGE_LANES:
-        for (int lane = 0; lane < lanes; ++lane) {
-          SWM_UNROLL
-          const int row = (g % L::sub_lanes) * lanes + lane;
-          const bool first = done == 0;
-          const word_t x = first ? a[g / L::sub_lanes][row][low] : buffer[source][g * L::words + low][lane];
-          const word_t z = first ? a[g / L::sub_lanes][row][high] : buffer[source][g * L::words + high][lane];
-          word_t even, odd;
-          detail::inverse_unit<W>(x, z, i == 0, c, s, halve, even, odd);
-          buffer[1 - source][g * L::words + u][lane] = even;
-          buffer[1 - source][g * L::words + u + L::units][lane] = odd;
-        }
-      }
-    }
+  for (int stage = L::stages; stage > 2; stage -= 2) {
+    detail::inverse_pass<Cfg>(even, odd, stage);
+    if (stage > 3) detail::inverse_pass<Cfg>(odd, even, stage - 1);
+  }
+  if (L::stages > 2 && L::stages % 2 == 1) {
+    detail::inverse_last<Cfg>(odd, y);
+  } else {
+    detail::inverse_last<Cfg>(even, y);
   }
 
-LAST_GROUPS:
-  for (int g = 0; g < L::ifft_groups; ++g) {
-  LAST_UNITS:
-    for (int u = 0; u < L::units; ++u) {
-      SWM_PIPELINE
-      SWM_TICK(4 * Cfg::id + 2);
-    LAST_LANES:
-      for (int lane = 0; lane < lanes; ++lane) {
-        SWM_UNROLL
-        const int row = (g % L::sub_lanes) * lanes + lane;
-        const int low = L::unit_words * u;
-        const int high = low + L::unit_words - 1;
-        const word_t x = L::passes == 1 ? a[g / L::sub_lanes][row][low] : buffer[L::stages & 1][g * L::words + low][lane];
-        const word_t z = L::passes == 1 ? a[g / L::sub_lanes][row][high] : buffer[L::stages & 1][g * L::words + high][lane];
-        int_t<W> values[L::points];
-        detail::last_unit<W, last_halvings, L::points>::run(x, z, values);
-      LAST_POINTS:
-        for (int i = 0; i < L::points; ++i) {
-          SWM_UNROLL
-          y[g][lane][i][u] = values[i];
-        }
-      }
-    }
-  }
-
+  int group = 0, sub = 0, lane = 0, start = 0;
 WRITE:
   for (int beat = 0; beat < L::out_beats; ++beat) {
     SWM_PIPELINE
@@ -185,17 +222,23 @@ WRITE:
     for (int i = 0; i < V; ++i) {
       SWM_UNROLL
       const int index = beat * V + i;
-      const int block = index / L::k;
-      const int point = index % L::k;
+      const int point = start + i;
+      value.v[i] = 0;
       if (index < Cfg::m) {
-        const int_t<W> sum = y[block / lanes][block % lanes][point / L::units][point % L::units];
+        const int_t<W> sum = y[group][sub][lane][point / L::units][point % L::units];
         const int_t<L::value_bits> v = int_t<L::value_bits>(int_t<L::value_bits>(sum) + int_t<L::value_bits>(bias[index]));
         value.v[i] = Cfg::activation::template run<Cfg, L::value_bits>(v);
-      } else {
-        value.v[i] = 0;
       }
     }
     write_beat<V>(out, beat, value);
+    // Counters instead of divisions by the number of lanes: next beat, next lane, next set of lanes, next group.
+    const bool next_lane = start == L::k - V;
+    const bool next_sub = next_lane && lane == lanes - 1;
+    const bool next_group = next_sub && sub == L::sub_lanes - 1;
+    start = next_lane ? 0 : start + V;
+    lane = next_sub ? 0 : next_lane ? lane + 1 : lane;
+    sub = next_group ? 0 : next_sub ? sub + 1 : sub;
+    group = next_group ? group + 1 : group;
   }
 }
 

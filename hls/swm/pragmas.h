@@ -22,6 +22,8 @@
 #define SWM_PIPELINE SWM_PRAGMA(HLS PIPELINE II = 1)
 #define SWM_UNROLL SWM_PRAGMA(HLS UNROLL)
 #define SWM_INLINE SWM_PRAGMA(HLS INLINE)
+/// One module for all calls: they follow each other, and so share its multipliers.
+#define SWM_ONE_MODULE SWM_PRAGMA(HLS INLINE off)
 #define SWM_DATAFLOW SWM_PRAGMA(HLS DATAFLOW)
 /// Every index of dimension `dim` becomes an array of its own.
 #define SWM_PARTITION(var, dim) SWM_PRAGMA(HLS ARRAY_PARTITION variable = var type = complete dim = dim)
@@ -31,7 +33,6 @@
 #define SWM_WIDE_WORD(var, dim) SWM_PRAGMA(HLS ARRAY_RESHAPE variable = var type = complete dim = dim)
 /// No iteration of the loop reads what an earlier one wrote.
 #define SWM_NO_DEPENDENCE(var) SWM_PRAGMA(HLS DEPENDENCE variable = var type = inter dependent = false)
-#define SWM_ROM(var) SWM_PRAGMA(HLS BIND_STORAGE variable = var type = rom_1p)
 #define SWM_STREAM_DEPTH(var, beats) SWM_PRAGMA(HLS STREAM variable = var depth = beats)
 /// Wide shallow FIFOs stay in shift registers; block RAM would be spent on width alone.
 #define SWM_STREAM_SRL(var) SWM_PRAGMA(HLS BIND_STORAGE variable = var type = fifo impl = srl)

@@ -8,6 +8,9 @@
 /// fft_lanes blocks run side by side on the same addresses and twiddles.
 ///
 /// II = 1. Iterations: blocks * k / in_vec to load, then passes * groups * k/4; the last pass feeds the output.
+///
+/// Memories: a lane has arrays of its own. A pass reads two words a lane from one buffer and writes two to the other, so
+/// two-port RAMs suffice; the buffers are arguments of the pass, which makes that visible to the synthesiser.
 #pragma once
 
 #include "circulant.h"
@@ -88,6 +91,91 @@ inline void put_words(Beat& beat, int lane, const cplx<L::spectrum_bits>& lo, co
   }
 }
 
+/// The buffers that passes read and write in turn: [word][lane], words of all groups one after the other.
+template <class Cfg>
+struct forward_buffer {
+  typedef circulant<Cfg> L;
+  typedef cplx<L::spectrum_bits> type[L::fft_groups * L::words][Cfg::fft_lanes];
+};
+
+/// Stages 1 and 2: real points to packed words of four-point spectra.
+template <class Cfg, class Out>
+void forward_first(const typename circulant<Cfg>::in_t x[circulant<Cfg>::fft_groups][Cfg::fft_lanes][circulant<Cfg>::points]
+                                                         [circulant<Cfg>::units],
+                   typename forward_buffer<Cfg>::type& target, Out& out) {
+  typedef circulant<Cfg> L;
+  enum { W = L::spectrum_bits, grown = L::stages - Cfg::fft_shifts, halvings = L::k == 2 ? 0 : max_of(0, 2 - grown) };
+FIRST_GROUPS:
+  for (int g = 0; g < L::fft_groups; ++g) {
+  FIRST_UNITS:
+    for (int u = 0; u < L::units; ++u) {
+      SWM_PIPELINE
+      SWM_TICK(4 * Cfg::id);
+      vec<typename L::spectrum_t, L::x_beat> words;
+    FIRST_LANES:
+      for (int lane = 0; lane < Cfg::fft_lanes; ++lane) {
+        SWM_UNROLL
+        int_t<W> points[L::points];
+      FIRST_POINTS:
+        for (int i = 0; i < L::points; ++i) {
+          SWM_UNROLL
+          points[i] = x[g][lane][i][u];
+        }
+        cplx<W> lo, hi;
+        first_unit<W, L::points>::run(points, halvings, lo, hi);
+        put_words<L>(words, lane, lo, hi);
+        if (L::passes > 1) {
+          target[g * L::words + 2 * u][lane] = lo;
+          target[g * L::words + 2 * u + L::unit_words - 1][lane] = hi;
+        }
+      }
+      if (L::passes == 1) write_beat<L::x_beat>(out, g * L::units + u, words);
+    }
+  }
+}
+
+/// Stage log2 N of all blocks; the last one feeds the output instead of the other buffer.
+template <class Cfg, class Out>
+void forward_pass(const typename forward_buffer<Cfg>::type& source, typename forward_buffer<Cfg>::type& target, int stage,
+                  Out& out) {
+  SWM_ONE_MODULE
+  typedef circulant<Cfg> L;
+  enum { W = L::spectrum_bits, grown = L::stages - Cfg::fft_shifts };
+  const int quarter = 1 << (stage - 2);  // N/4
+  const bool halve = stage > grown;
+  const bool last = stage == L::stages;
+PASS_GROUPS:
+  for (int g = 0; g < L::fft_groups; ++g) {
+  PASS_UNITS:
+    for (int u = 0; u < L::units; ++u) {
+      SWM_PIPELINE
+      SWM_NO_DEPENDENCE(target)
+      SWM_TICK(4 * Cfg::id);
+      const int i = u & (quarter - 1);
+      const int base = g * L::words + 2 * (u - i);
+      const int low = base + i;
+      const int high = base + (i == 0 ? quarter : 2 * quarter - i);
+      const int_t<18> c = tables::cosine(i << (8 - stage));
+      const int_t<18> s = tables::sine(i << (8 - stage));
+      vec<typename L::spectrum_t, L::x_beat> words;
+    PASS_LANES:
+      for (int lane = 0; lane < Cfg::fft_lanes; ++lane) {
+        SWM_UNROLL
+        const cplx<W> e = source[g * L::words + u][lane];
+        const cplx<W> o = source[g * L::words + u + L::units][lane];
+        cplx<W> lo, hi;
+        forward_unit<W>(e, o, i == 0, c, s, halve, lo, hi);
+        put_words<L>(words, lane, lo, hi);
+        if (!last) {
+          target[low][lane] = lo;
+          target[high][lane] = hi;
+        }
+      }
+      if (last) write_beat<L::x_beat>(out, g * L::units + u, words);
+    }
+  }
+}
+
 }  // namespace detail
 
 /// \param in   beats of in_vec input values, ceil(n / in_vec) of them
@@ -95,18 +183,17 @@ inline void put_words(Beat& beat, int lane, const cplx<L::spectrum_bits>& lo, co
 template <class Cfg, class In, class Out>
 void rfft(In& in, Out& out) {
   typedef circulant<Cfg> L;
-  typedef cplx<L::spectrum_bits> word_t;
-  enum { lanes = Cfg::fft_lanes, V = Cfg::in_vec, beats_a_block = L::k / V, W = L::spectrum_bits, banks = min_of(V, L::units) };
-  enum { grown = L::stages - Cfg::fft_shifts, first_halvings = max_of(0, 2 - grown) * (L::k > 2) };
+  enum { lanes = Cfg::fft_lanes, V = Cfg::in_vec, block_beats = L::k / V, banks = min_of(V, L::units) };
 
-  // Point m*units + u of a block lies at [m][u]: the four operands of a unit come from four arrays.
+  // Point m*units + u of a block lies at [m][u]: the operands of a unit come from different arrays, and so do the
+  // values of a beat.
   typename L::in_t x[L::fft_groups][lanes][L::points][L::units];
   SWM_PARTITION(x, 2)
   SWM_PARTITION(x, 3)
   SWM_PARTITION_CYCLIC(x, banks, 4)
-  word_t buffer[2][L::fft_groups * L::words][lanes];
-  SWM_PARTITION(buffer, 1)
-  SWM_PARTITION(buffer, 3)
+  typename detail::forward_buffer<Cfg>::type even, odd;
+  SWM_PARTITION(even, 2)
+  SWM_PARTITION(odd, 2)
 
   int beat = 0;
 LOAD_GROUPS:
@@ -114,7 +201,7 @@ LOAD_GROUPS:
   LOAD_LANES:
     for (int lane = 0; lane < lanes; ++lane) {
     LOAD_BLOCK:
-      for (int b = 0; b < beats_a_block; ++b) {
+      for (int b = 0; b < block_beats; ++b) {
         SWM_PIPELINE
         SWM_TICK(4 * Cfg::id);
         vec<typename L::in_t, V> value;
@@ -138,69 +225,11 @@ LOAD_GROUPS:
     }
   }
 
-FIRST_GROUPS:
-  for (int g = 0; g < L::fft_groups; ++g) {
-  FIRST_UNITS:
-    for (int u = 0; u < L::units; ++u) {
-      SWM_PIPELINE
-      SWM_NO_DEPENDENCE(buffer)
-      SWM_TICK(4 * Cfg::id);
-      vec<typename L::spectrum_t, L::x_beat> words;
-    FIRST_LANES:
-      for (int lane = 0; lane < lanes; ++lane) {
-        SWM_UNROLL
-        int_t<W> points[L::points];
-      FIRST_POINTS:
-        for (int i = 0; i < L::points; ++i) {
-          SWM_UNROLL
-          points[i] = x[g][lane][i][u];
-        }
-        word_t lo, hi;
-        detail::first_unit<W, L::points>::run(points, first_halvings, lo, hi);
-        if (L::passes == 1) {
-          detail::put_words<L>(words, lane, lo, hi);
-        } else {
-          buffer[0][g * L::words + 2 * u][lane] = lo;
-          buffer[0][g * L::words + 2 * u + L::unit_words - 1][lane] = hi;
-        }
-      }
-      if (L::passes == 1) write_beat<L::x_beat>(out, g * L::units + u, words);
-    }
-  }
-
+  detail::forward_first<Cfg>(x, even, out);
 STAGES:
-  for (int stage = 3; stage <= L::stages; ++stage) {
-    const int source = (stage - 3) & 1;
-    const int quarter = 1 << (stage - 2);  // N/4
-    const bool halve = stage > grown;
-  STAGE_GROUPS:
-    for (int g = 0; g < L::fft_groups; ++g) {
-    STAGE_UNITS:
-      for (int u = 0; u < L::units; ++u) {
-        SWM_PIPELINE
-        SWM_NO_DEPENDENCE(buffer)
-        SWM_TICK(4 * Cfg::id);
-        const int i = u & (quarter - 1);
-        const int base = g * L::words + 2 * (u - i);
-        const int low = base + i;
-        const int high = base + (i == 0 ? quarter : 2 * quarter - i);
-        const int_t<18> c = tables::cosine(i << (8 - stage));
-        const int_t<18> s = tables::sine(i << (8 - stage));
-        vec<typename L::spectrum_t, L::x_beat> words;
-      STAGE_LANES:
-        for (int lane = 0; lane < lanes; ++lane) {
-          SWM_UNROLL
-          const word_t e = buffer[source][g * L::words + u][lane];
-          const word_t o = buffer[source][g * L::words + u + L::units][lane];
-          word_t lo, hi;
-          detail::forward_unit<W>(e, o, i == 0, c, s, halve, lo, hi);
-          buffer[1 - source][low][lane] = lo;
-          buffer[1 - source][high][lane] = hi;
-          detail::put_words<L>(words, lane, lo, hi);
-        }
-        if (stage == L::stages) write_beat<L::x_beat>(out, g * L::units + u, words);
-      }
-    }
+  for (int stage = 3; stage <= L::stages; stage += 2) {
+    detail::forward_pass<Cfg>(even, odd, stage, out);
+    if (stage < L::stages) detail::forward_pass<Cfg>(odd, even, stage + 1, out);
   }
 }
 

@@ -37,10 +37,12 @@ struct scale_layer {
 /// \param gain  ROM [beat][value], padded with zeros
 /// \param bias  offsets at the binary point of the products, padded with zeros
 template <class Cfg, class In, class Out>
-void scale(const typename scale_layer<Cfg>::weight_t gain[][scale_layer<Cfg>::rom_lanes],
-           const typename scale_layer<Cfg>::bias_t* bias, In& in, Out& out) {
+void scale(const typename scale_layer<Cfg>::weight_t gain[scale_layer<Cfg>::rom_depth][scale_layer<Cfg>::rom_lanes],
+           const typename scale_layer<Cfg>::bias_t bias[scale_layer<Cfg>::bias_words], In& in, Out& out) {
   typedef scale_layer<Cfg> L;
   enum { V = Cfg::in_vec };
+  SWM_WIDE_WORD(gain, 2)
+  SWM_PARTITION_CYCLIC(bias, V, 1)
 VALUES:
   for (int beat = 0; beat < L::beats; ++beat) {
     SWM_PIPELINE

@@ -47,11 +47,12 @@ inline typename L::rounded_t round_sum(int_t<L::acc_bits> sum) {
 /// \param in       beats of rfft
 /// \param out      beats of mac_blocks * mac_bins rounded words, groups of block rows outermost
 template <class Cfg, class In, class Out>
-void spectral_mac(const typename circulant<Cfg>::weight_t weights[][circulant<Cfg>::rom_lanes], In& in, Out& out) {
+void spectral_mac(const typename circulant<Cfg>::weight_t weights[circulant<Cfg>::rom_depth][circulant<Cfg>::rom_lanes], In& in, Out& out) {
   typedef circulant<Cfg> L;
   typedef cplx<L::spectrum_bits> word_t;
   enum { rows = Cfg::mac_blocks, bins = Cfg::mac_bins, shift = Cfg::acc_shift, lanes = Cfg::fft_lanes };
 
+  SWM_WIDE_WORD(weights, 2)
   word_t x[L::fft_groups][lanes][L::words];
   SWM_PARTITION(x, 2)
   SWM_PARTITION_CYCLIC(x, bins, 3)

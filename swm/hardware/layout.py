@@ -93,7 +93,7 @@ class LayerSchedule:
     Attributes:
         spec: Shapes and widths.
         in_vec: V, words a cycle on the input stream.
-        out_vec: V', words a cycle on the output stream.
+        out_vec: V', words a cycle on the output stream; at most the block size, and a divisor of `rows`.
         fft_lanes: LF, blocks transformed side by side.
         mac_blocks: PO, block rows accumulated side by side.
         mac_bins: PF, spectral words of a block multiplied side by side; a power of two that divides k/2.

@@ -63,15 +63,15 @@ def lanes(count: int) -> list[int]:
 def edge_choices(specs: Sequence[LayerSpec], stream_bits: int) -> list[list[int]]:
     """Words a cycle that each edge may carry, powers of two, edge 0 first.
 
-    A circulant layer takes at most a block a cycle; AXI edges carry whole 8, 16 or 32-bit containers.
+    A circulant layer takes and gives at most a block a cycle; AXI edges carry whole 8, 16 or 32-bit containers.
     """
     choices = []
     for edge in range(len(specs) + 1):
         consumer = specs[edge] if edge < len(specs) else None
         words = specs[edge].n if consumer else specs[-1].m
         top = min(_MAX_VECTOR, 1 << (words - 1).bit_length())
-        if consumer and consumer.kind == "circulant":
-            top = min(top, consumer.block)
+        neighbours = specs[max(edge - 1, 0) : edge + 1]
+        top = min([top, *(s.block for s in neighbours if s.kind == "circulant")])
         if edge in (0, len(specs)):
             bits = specs[0].data_bits if edge == 0 else specs[-1].out_bits
             top = min(top, max(1, stream_bits // container_bits(bits)))
@@ -142,11 +142,14 @@ class _Dense:
     def __init__(self, spec: LayerSpec, board: Board, in_vecs: list[int], out_vecs: list[int]) -> None:
         self.spec, self.in_vecs, self.out_vecs = spec, in_vecs, out_vecs
         simd = [1 << e for e in range(min(10, (spec.n - 1).bit_length()) + 1)]
-        self.shapes = [(pe, s) for pe in lanes(spec.m) for s in simd if pe * s <= _MAX_PRODUCTS]
+        # A beat of outputs lies inside one group of rows, so PE is a multiple of V'.
+        every_pe = sorted({ceil_div(pe, v) * v for pe in lanes(spec.m) for v in out_vecs})
+        self.shapes = [(pe, s) for pe in every_pe for s in simd if pe * s <= _MAX_PRODUCTS]
         layers = [[LayerSchedule(spec, in_vec=v, rows=pe, columns=s) for pe, s in self.shapes] for v in in_vecs]
         write = np.array([ceil_div(spec.m, v) for v in out_vecs])
         work = np.array([[la.processes[0].cycles - spec.m for la in row] for row in layers])
-        self.cycles = work[:, :, None] + write
+        beat_fits = np.array([[pe % v == 0 for v in out_vecs] for pe, _ in self.shapes])
+        self.cycles = np.where(beat_fits[None], work[:, :, None] + write, np.iinfo(np.int64).max)
         pads = {(s, v): padded_columns(spec, s, v) for s in simd for v in in_vecs}
         front = _table(
             [
@@ -157,7 +160,6 @@ class _Dense:
                 for v in in_vecs
             ]
         )
-        every_pe = lanes(spec.m)
         ends = _table([[res.dense_output(spec, board, pe, v) for v in out_vecs] for pe in every_pe])
         self.front, self.ends = front, ends[[every_pe.index(pe) for pe, _ in self.shapes]]
 

@@ -20,7 +20,7 @@ struct l0_fc0 {
   static constexpr int in_bits = 12, weight_bits = 12, bias_bits = 17, out_bits = 12;
   static constexpr int fft_shifts = 0, acc_shift = 8;
   static constexpr int out_shift = 1, act_shift = 0, out_frac = 11;
-  static constexpr int in_vec = 2, out_vec = 16;
+  static constexpr int in_vec = 2, out_vec = 4;
   static constexpr int fft_lanes = 1, mac_blocks = 4, mac_bins = 2, ifft_lanes = 4;
   typedef swm::sigmoid activation;
 };
@@ -32,7 +32,7 @@ struct l1_fc1 {
   static constexpr int m = 4, n = 16;
   static constexpr int in_bits = 12, weight_bits = 12, bias_bits = 28, out_bits = 12;
   static constexpr int out_shift = 12, act_shift = 10, out_frac = 10;
-  static constexpr int in_vec = 16, out_vec = 4;
+  static constexpr int in_vec = 4, out_vec = 4;
   static constexpr int rows = 4, columns = 16;
   typedef swm::identity activation;
 };
