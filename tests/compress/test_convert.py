@@ -132,6 +132,28 @@ def test_batch_normalization_is_folded_before_projection(tmp_path, place):
     np.testing.assert_allclose(swm.run(folded, x), swm.run(graph, x), rtol=1e-4, atol=1e-5)
 
 
+def test_input_normalisation_before_a_flatten_is_folded(tmp_path):
+    model = mlp(widths=(12, 16, 4))
+    model.graph.input[0].CopyFrom(helper.make_tensor_value_info("x", 1, ["batch", 3, 4]))
+    for name, value in (("mean", 0.5), ("std", 0.25)):
+        model.graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), name))
+    model.graph.node[0].input[0] = "flat"
+    front = [
+        helper.make_node("Sub", ["x", "mean"], ["centred"], name="sub"),
+        helper.make_node("Div", ["centred", "std"], ["normal"], name="div"),
+        helper.make_node("Flatten", ["normal"], ["flat"], name="flatten"),
+    ]
+    nodes = [*front, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.save(model, str(tmp_path / "n.onnx"))
+    graph = swm.load(tmp_path / "n.onnx")
+    folded = fold_affine(graph)
+    assert [n.op for n in folded.nodes] == ["Reshape", "Linear", "Relu", "Linear"]
+    x = inputs(9, 12).reshape(9, 3, 4)
+    np.testing.assert_allclose(swm.run(folded, x), swm.run(graph, x), rtol=1e-4, atol=1e-5)
+
+
 def test_folding_leaves_structured_layers_alone(graph):
     converted = swm.convert(graph, block=4, calibration=inputs()).graph
     first = converted.linear()[0]
