@@ -194,6 +194,8 @@ def report(
     boards: Sequence[str],
     bits: int = 12,
     accuracy: Mapping[str, float] | None = None,
+    inputs: Inputs | None = None,
+    labels: NDArray[np.integer] | None = None,
 ) -> Report:
     """Modelled throughput, resources, power and energy of a network and its dense twin on each board.
 
@@ -202,6 +204,8 @@ def report(
         boards: names among `boards/` or paths of own .toml files.
         bits: data and weight bits of a float graph.
         accuracy: measured accuracies to print beside the figures, by label.
+        inputs: labelled inputs; the network's accuracy on them, float and fixed, is measured and added.
+        labels: (samples,) class numbers of the inputs.
 
     Raises:
         UnsupportedModel: nodes have no hardware form.
@@ -215,7 +219,15 @@ def report(
     width = graph.bits if isinstance(graph, FixedGraph) else bits
     specs = fixed.layer_specs(fixed.lower(source), width)
     dense = fixed.layer_specs(fixed.lower(dense_twin(source)), width)
-    return compare(specs, dense, [load_board(b) for b in boards], accuracy=accuracy)
+    measured = dict(accuracy or {})
+    if inputs is not None and labels is not None:
+        structured = any(not isinstance(n.weight, Dense) for n in source.linear())
+        integers = graph if isinstance(graph, FixedGraph) else quantize(source, bits=bits, calibration=inputs)
+        for label, network in (("converted_float" if structured else "dense_float", source), ("fixed", integers)):
+            values = next(iter(run(network, feeds(source, inputs)).values()))
+            measured[label] = compress.accuracy(values, labels)
+    name = Path(source.source).name or source.name
+    return compare(specs, dense, [load_board(b) for b in boards], accuracy=measured, model=name)
 
 
 def feeds(graph: Graph, x: Inputs) -> dict[str, Array]:

@@ -8,7 +8,17 @@ from pathlib import Path
 import click
 
 from swm import api
-from swm.cli._common import bits_option, board_option, example, json_option, out, write_json
+from swm.cli._common import (
+    bits_option,
+    board_option,
+    example,
+    json_option,
+    load_arrays,
+    load_labels,
+    out,
+    progress_bar,
+    write_json,
+)
 from swm.errors import OutputError
 from swm.report import to_html, to_json, to_text
 
@@ -17,11 +27,28 @@ from swm.report import to_html, to_json, to_text
 @click.argument("model")
 @board_option(multiple=True)
 @bits_option
+@click.option(
+    "--inputs", metavar="X.npy", help="Labelled inputs: measures the accuracy that stands beside the figures."
+)
+@click.option("--labels", metavar="Y.npy", help="Class numbers of the --inputs.")
 @click.option("--html", metavar="FILE.html", help="Also write a page for a browser.")
 @json_option
-def report(model: str, board: tuple[str, ...], bits: int, html: str | None, json_to: str | None) -> None:
+def report(
+    model: str,
+    board: tuple[str, ...],
+    bits: int,
+    inputs: str | None,
+    labels: str | None,
+    html: str | None,
+    json_to: str | None,
+) -> None:
     """Compare MODEL with its dense twin on each board: cycles, resources, power and energy an inference."""
-    result = api.report(api.load(model), boards=board, bits=bits)
+    if (inputs is None) != (labels is None):
+        raise click.UsageError("--inputs and --labels go together")
+    data = None if inputs is None else load_arrays(inputs)
+    with progress_bar() as progress:
+        progress("model boards", 0, 1)
+        result = api.report(api.load(model), boards=board, bits=bits, inputs=data, labels=load_labels(labels))
     if html is not None:
         try:
             Path(html).write_text(to_html(result), encoding="utf-8")

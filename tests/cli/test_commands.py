@@ -65,9 +65,27 @@ def test_the_road_by_hand(files, tmp_path):
     assert swm(*emit, "--force", "--hls", "generic").returncode == 0
     report = tmp_path / "r.json"
     page = tmp_path / "r.html"
-    result = swm("report", model, "--board", "pynq-z2", "--board", "zcu104", "--json", report, "--html", page)
+    result = swm(
+        "report",
+        model,
+        "--board",
+        "pynq-z2",
+        "--board",
+        "zcu104",
+        "--json",
+        report,
+        "--html",
+        page,
+        "--inputs",
+        x,
+        "--labels",
+        y,
+    )
     assert result.returncode == 0, result.stderr
-    assert len(json.loads(report.read_text())["boards"]) == 2
+    data = json.loads(report.read_text())
+    assert len(data["boards"]) == 2
+    assert "k.onnx" in json.dumps(data["model"])
+    assert 0 <= data["accuracy"]["converted_float"] <= 1
     assert "<html" in page.read_text()
 
 
