@@ -20,6 +20,8 @@ typedef swm::int_t<12> out_t;
 
 }  // namespace net
 
+extern "C" {  // plain names, so that any of these functions can be named as the top
+
 /// One sample: 16 values in, 4 values out. `in` has in_beats * in_vec and `out` has out_beats * out_vec places.
 void swm_top(const net::in_t in[16], net::out_t out[4]);
 
@@ -28,3 +30,5 @@ void l0_fc0_rfft(const swm::circulant<net::l0_fc0>::in_t in[16], swm::circulant<
 void l0_fc0_mac(const swm::circulant<net::l0_fc0>::spectrum_t in[16], swm::circulant<net::l0_fc0>::rounded_t out[16]);
 void l0_fc0_irfft(const swm::circulant<net::l0_fc0>::rounded_t in[16], swm::circulant<net::l0_fc0>::out_t out[16]);
 void l1_fc1_dense(const swm::dense_layer<net::l1_fc1>::in_t in[16], swm::dense_layer<net::l1_fc1>::out_t out[4]);
+
+}  // extern "C"
