@@ -10,7 +10,9 @@
 True
 """
 
-from swm.api import convert, dense_twin, emit, load, quantize, report, run, save, verify
+from swm._check import Inspection, check
+from swm._demo import Demo, demo
+from swm.api import boards, convert, dense_twin, emit, load, quantize, report, run, save, verify
 from swm.compress import Conversion, ConversionReport, LayerReport
 from swm.emit import Verification
 from swm.errors import (
@@ -27,7 +29,6 @@ from swm.errors import (
 from swm.fixed import FixedGraph
 from swm.graph import Graph
 from swm.hardware import Board, board_names, load_board
-from swm.inspect import Inspection, inspect
 from swm.report import Report
 from swm.structure import BlockCirculant
 
@@ -37,6 +38,7 @@ __all__ = [
     "CalibrationError",
     "Conversion",
     "ConversionReport",
+    "Demo",
     "Finding",
     "FixedGraph",
     "Graph",
@@ -52,10 +54,12 @@ __all__ = [
     "UnsupportedModel",
     "Verification",
     "board_names",
+    "boards",
+    "check",
     "convert",
+    "demo",
     "dense_twin",
     "emit",
-    "inspect",
     "load",
     "load_board",
     "quantize",

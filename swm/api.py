@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +19,11 @@ from swm.emit import Verification
 from swm.errors import CalibrationError, OptionError
 from swm.fixed import FixedGraph
 from swm.graph import Graph, Linear
-from swm.hardware import load_board
+from swm.hardware import Board, board_names, load_board
 from swm.report import Report, compare
 from swm.structure import Dense
 
-__all__ = ["convert", "dense_twin", "emit", "load", "quantize", "report", "run", "save", "verify"]
+__all__ = ["boards", "convert", "dense_twin", "emit", "load", "quantize", "report", "run", "save", "verify"]
 
 Array = NDArray[Any]
 Inputs = Array | Mapping[str, Array]
@@ -40,13 +41,29 @@ def load(path: str | Path) -> Graph:
     return frontend.load(path)
 
 
-def save(graph: Graph, path: str | Path) -> None:
-    """Write a float graph as an ONNX file that any ONNX runtime runs; structured layers become function calls.
+def save(graph: Graph | FixedGraph, path: str | Path) -> None:
+    """Write an ONNX file that any ONNX runtime runs; structured layers become function calls.
+
+    Of a fixed graph its float source is written, with the number formats as metadata under `swm.formats`.
 
     Raises:
         OutputError: the file cannot be written.
+        OptionError: a fixed graph that was read back from a project has no float source to write.
     """
+    if isinstance(graph, FixedGraph):
+        if graph.source is None:
+            raise OptionError("this fixed graph was read back from a project and has no float source to save")
+        graph = replace(graph.source, metadata={**graph.source.metadata, "swm.formats": json.dumps(graph.formats())})
     frontend.save(graph, path)
+
+
+def boards(name: str | Path | None = None) -> tuple[Board, ...]:
+    """All boards that swm knows, or the one of that name (or path of an own .toml).
+
+    Raises:
+        UnknownBoard: no such board; the nearest names are offered.
+    """
+    return tuple(load_board(n) for n in ([name] if name else board_names()))
 
 
 @overload

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import click
 
+from swm import api
 from swm.cli._common import example, json_option, out, write_json
-from swm.hardware import board_names, load_board
 from swm.report import board_table, board_to_json, boards_table
 
 
@@ -15,6 +15,6 @@ from swm.report import board_table, board_to_json, boards_table
 @json_option
 def boards(name: str | None, json_to: str | None) -> None:
     """List the boards, or show one with the source of every figure."""
-    chosen = [load_board(n) for n in ([name] if name else board_names())]
+    chosen = api.boards(name)
     if not write_json(json_to, {"boards": [board_to_json(b) for b in chosen]}):
         out.print(board_table(chosen[0]) if name else boards_table(chosen))

@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from swm import api
+from swm._check import check as check_graph
 from swm.cli._common import example, json_option, out, write_json
 from swm.frontend import operators
-from swm.inspect import inspect
 
 
 @click.command(epilog=example("swm check model.onnx\nswm check model.onnx --json\nswm check --operators"))
@@ -30,7 +30,7 @@ def check(model: str | None, list_operators: bool, json_to: str | None) -> None:
         return
     if model is None:
         raise click.UsageError("give a MODEL, or --operators")
-    inspection = inspect(api.load(model))
+    inspection = check_graph(api.load(model))
     if not write_json(json_to, inspection.to_json()):
         table = Table(title=Text(f"{model}: {len(inspection.nodes)} nodes"), title_justify="left")
         for heading in ("node", "operator", "structured", "hardware", "why not, and what to do"):

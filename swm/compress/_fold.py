@@ -23,7 +23,7 @@ def fold_affine(graph: Graph) -> Graph:
     """
     while (pair := _find(graph)) is not None:
         first, second = pair
-        if isinstance(second, Reshape):
+        if isinstance(first, Affine) and isinstance(second, Reshape):
             graph = _swap(graph, first, second)
             continue
         merged = (
@@ -62,7 +62,7 @@ def _join(first: Affine, second: Affine) -> Affine:
     return replace(second, inputs=first.inputs, scale=scale, shift=shift, axis=axis)
 
 
-def _swap(graph: Graph, affine: Node, reshape: Node) -> Graph:
+def _swap(graph: Graph, affine: Affine, reshape: Reshape) -> Graph:
     """Affine then Reshape → Reshape then Affine; the tensor between them changes shape, so its known type goes."""
     between = affine.outputs
     first = replace(reshape, inputs=affine.inputs, outputs=between)

@@ -101,6 +101,17 @@ class FixedGraph:
     output_name: str
     saturated: dict[str, int]
 
+    def formats(self) -> dict[str, dict[str, str]]:
+        """Formats of input, weights and output of every layer, as text, by the name of the float node."""
+        return {
+            layer.node: {
+                "input": str(layer.input),
+                "weights": str(Format(layer.spec.weight_bits, layer.weight_frac)),
+                "output": str(layer.output),
+            }
+            for layer in self.layers
+        }
+
     @property
     def specs(self) -> tuple[LayerSpec, ...]:
         """The layers' shapes and widths."""

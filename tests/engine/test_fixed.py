@@ -108,6 +108,19 @@ def test_store_round_trip(tmp_path):
     assert again.specs == fixed.specs
 
 
+def test_saved_fixed_graph_is_its_float_source_with_formats(tmp_path):
+    import json
+
+    graph = swm.load(write_mlp(tmp_path / "m.onnx"))
+    fixed = swm.quantize(graph, bits=12, calibration=inputs())
+    swm.save(fixed, tmp_path / "q.onnx")
+    again = swm.load(tmp_path / "q.onnx")
+    np.testing.assert_array_equal(swm.run(again, inputs()), swm.run(graph, inputs()))
+    formats = json.loads(again.metadata["swm.formats"])
+    assert formats["fc0"]["input"] == str(fixed.input)
+    assert set(formats) == {"fc0", "fc1", "fc2"}
+
+
 def test_every_obstacle_is_listed_at_once(tmp_path):
     graph = swm.load(write_mlp(tmp_path / "m.onnx", activation="Erf", tail=("Exp",)))
     with pytest.raises(UnsupportedModel) as caught:

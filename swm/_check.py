@@ -12,7 +12,7 @@ from swm.fixed import hardware_findings
 from swm.graph import Graph, Linear, Opaque
 from swm.structure import Dense
 
-__all__ = ["Inspection", "NodeInspection", "inspect"]
+__all__ = ["Inspection", "NodeInspection", "check"]
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Inspection:
         return {"ok": self.ok, "obstacles": self.obstacles, **asdict(self)}
 
 
-def inspect(graph: Graph) -> Inspection:
-    """Ask every stage about every node."""
+def check(graph: Graph) -> Inspection:
+    """Say of every node whether its weights can be structured and whether it can become hardware, and why not."""
     findings = hardware_findings(fold_affine(graph))
     by_node = {f.node: f for f in findings if f.op != "graph"}
     nodes = []

@@ -14,7 +14,7 @@ from swm.emit._folder import whole_folder
 from swm.hardware import board_names
 from swm.report import Report, to_html
 
-__all__ = ["Demo", "run_demo"]
+__all__ = ["Demo", "demo"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class Demo:
     files: dict[str, str]
 
 
-def run_demo(
+def demo(
     path: str | Path,
     *,
     board: str = "pynq-z2",
