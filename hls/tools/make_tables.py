@@ -32,8 +32,8 @@ def rom(name: str, text: str, bits: int, values: list[int]) -> str:
     rows = (", ".join(map(str, values[i : i + 12])) for i in range(0, len(values), 12))
     body = ",\n      ".join(rows)
     return (
-        f"\n/// {text}\ninline int_t<{bits}> {name}(int i) {{\n"
-        f"  static const int_t<{bits}> rom[{len(values)}] = {{\n      {body}}};\n  return rom[i];\n}}\n"
+        f"\n/// {text}\ninline int_t<{bits}> {name}(int i) {{\n  SWM_INLINE\n"
+        f"  static const int_t<{bits}> rom[{len(values)}] = {{\n      {body}}};\n  SWM_ROM(rom)\n  return rom[i];\n}}\n"
     )
 
 
