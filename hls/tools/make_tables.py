@@ -41,11 +41,12 @@ def main() -> None:
     """Print the header."""
     angles = [2 * pi * t / 256 for t in range(64)]
     points = [n / 16 - 8 for n in range(257)]
+    logistic = [rounded(1 / (1 + exp(-x))) for x in points]
     print(
         TEMPLATE
         + rom("cosine", "cos(2 pi i / 256), 0 <= i < 64.", 18, [rounded(cos(a)) for a in angles])
         + rom("sine", "sin(2 pi i / 256), 0 <= i < 64.", 18, [rounded(sin(a)) for a in angles])
-        + rom("sigmoid", "1 / (1 + exp(-x)) at x = i / 16 - 8, 0 <= i <= 256.", 18, [rounded(1 / (1 + exp(-x))) for x in points])
+        + rom("sigmoid", "1 / (1 + exp(-x)) at x = i / 16 - 8, 0 <= i <= 256.", 18, logistic)
         + rom("tanh", "tanh(x) at x = i / 16 - 8, 0 <= i <= 256.", 18, [rounded(tanh(x)) for x in points])
         + "\n}  // namespace tables\n}  // namespace swm",
     )
