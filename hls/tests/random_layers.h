@@ -64,12 +64,16 @@ void circulant() {
 
 template <class Cfg>
 void dense() {
-  layer<swm::dense_layer<Cfg>, Cfg>(Cfg::m, [](auto& rom, auto& bias, auto& in, auto& out) { swm::dense<Cfg>(rom, bias, in, out); });
+  layer<swm::dense_layer<Cfg>, Cfg>(Cfg::m, [](auto& rom, auto& bias, auto& in, auto& out) {
+    swm::dense<Cfg>(rom, bias, in, out);
+  });
 }
 
 template <class Cfg>
 void scale() {
-  layer<swm::scale_layer<Cfg>, Cfg>(Cfg::n, [](auto& rom, auto& bias, auto& in, auto& out) { swm::scale<Cfg>(rom, bias, in, out); });
+  layer<swm::scale_layer<Cfg>, Cfg>(Cfg::n, [](auto& rom, auto& bias, auto& in, auto& out) {
+    swm::scale<Cfg>(rom, bias, in, out);
+  });
 }
 
 }  // namespace check

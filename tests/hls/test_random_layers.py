@@ -82,6 +82,15 @@ def draw(rng, index, kind, block):
     return layer, plan, x
 
 
+def draw_lively(rng, index, kind, block):
+    """A layer whose outputs are more than the two ends of their range, or equal bits would say little."""
+    for _ in range(100):
+        layer, plan, x = draw(rng, index, kind, block)
+        if len(np.unique(run_layer(layer, x)[0])) > 3:
+            return layer, plan, x
+    raise AssertionError("the draw gives constant outputs only")
+
+
 def test_power_of_two_reaches_both_ends():
     rng = np.random.default_rng(0)
     for top in (1, 2, 8, 32):
@@ -120,7 +129,7 @@ def stdin(cases):
 def cases():
     rng = np.random.default_rng(20261121)
     kinds = [("circulant", 1 << e) for e in range(1, 9) for _ in range(4)] + [("dense", 1)] * 10 + [("scale", 1)] * 6
-    return [draw(rng, index, *kind) for index, kind in enumerate(kinds)]
+    return [draw_lively(rng, index, *kind) for index, kind in enumerate(kinds)]
 
 
 def test_the_configurations_cover_what_matters(cases):
@@ -137,8 +146,6 @@ def test_the_configurations_cover_what_matters(cases):
     assert any(s.m % s.block and s.n % s.block for s, _ in circulant)
     places = [place for layer, _, x in cases for place, count in run_layer(layer, x)[1].items() if count]
     assert {"sum", "output"} <= set(places)
-    constant = [layer.spec for layer, _, x in cases if len(np.unique(run_layer(layer, x)[0])) <= 2]
-    assert len(constant) < len(cases) // 8, constant
 
 
 @pytest.mark.parametrize("flavour", ["generic", "vitis"])
