@@ -43,12 +43,18 @@ struct circulant {
     acc_bits = Cfg::weight_bits + spectrum_bits + 1 + clog2(q),
     rounded_bits = Cfg::in_bits + 4,
     inverse_bits = rounded_bits + 1 + Cfg::fft_shifts,
+    // Only the last fft_shifts stages of the inverse grow, and the last two of those do not rotate: words between passes
+    // stay two bits narrower, and what a multiplier of the last rotation takes one bit narrower still.
+    inverse_pass_bits = rounded_bits + 1 + max_of(0, Cfg::fft_shifts - 2),
+    inverse_turn_bits = rounded_bits + 2 + max_of(0, Cfg::fft_shifts - 3),
     value_bits = max_of(inverse_bits, Cfg::bias_bits) + 1,
     fft_groups = ceil_div(q, Cfg::fft_lanes),
     mac_groups = ceil_div(p, Cfg::mac_blocks),
     sub_lanes = Cfg::mac_blocks / Cfg::ifft_lanes,
     ifft_groups = mac_groups * sub_lanes,
     word_groups = words / Cfg::mac_bins,
+    fft_words = fft_groups * words,     // depth of the buffers between passes, one lane
+    ifft_rows = mac_groups * word_groups,  // depth of a bank of the buffers between passes
     x_beat = Cfg::fft_lanes * unit_words * 2,        // integers in a beat from rfft to spectral_mac
     a_beat = Cfg::mac_blocks * Cfg::mac_bins * 2,    // integers in a beat from spectral_mac to irfft
     rom_depth = mac_groups * word_groups * q,
@@ -73,8 +79,9 @@ struct circulant {
   static_assert(is_power_of_two(k) && k >= 2 && k <= 256, "the block size is a power of two, 2 to 256");
   static_assert(Cfg::in_bits >= 4 && Cfg::in_bits <= 18 && Cfg::out_bits >= 4 && Cfg::out_bits <= 18, "data have 4 to 18 bits");
   static_assert(Cfg::weight_bits >= 4 && Cfg::weight_bits <= 18, "weights fit the narrow port of a DSP block");
-  static_assert(Cfg::fft_shifts >= 0 && Cfg::fft_shifts < stages + (k == 2), "fewer halvings than stages");
+  static_assert(Cfg::fft_shifts >= 0 && Cfg::fft_shifts < stages, "fewer halvings than stages");
   static_assert(spectrum_bits <= 27, "spectra fit the wide port of a DSP block");
+  static_assert(inverse_turn_bits <= 27, "rotations of the inverse fit the wide port of a DSP block");
   static_assert(acc_bits <= 62 && value_bits + max_of(0, -Cfg::act_shift) <= 62, "sums fit 64 bits with room to round");
   static_assert(Cfg::acc_shift >= 0, "a spectral sum is never shifted left");
   static_assert(is_power_of_two(Cfg::in_vec) && Cfg::in_vec <= k, "an input beat lies inside one block");

@@ -2,7 +2,13 @@
 /// \file dense.h
 /// \brief A dense layer: y = activation(W x + b), rows x columns multipliers side by side.
 ///
-/// II = 1. Iterations: n_pad / in_vec to load, ceil(m / rows) n_pad / columns products, ceil(m / out_vec) to write.
+/// acc[r] = sum over c of W[r][c] x[c], exact; then bias, activation, one rounding (docs/arithmetic.md section 6).
+///
+/// II = 1. Iterations: n_pad / in_vec to load, ceil(m / rows) n_pad / columns products, ceil(m / out_vec) to write;
+/// latency is these plus the fill of three pipelines.
+///
+/// Memories: an index inside a beat, and an index of a multiplier, is a constant after unrolling and a dimension of its
+/// own, so that every bank has one reader and one writer whatever the tool can prove about addresses.
 ///
 /// \tparam Cfg  id, m, n, in_bits, weight_bits, bias_bits, out_bits, out_shift, act_shift, out_frac, in_vec, out_vec as in
 ///              circulant.h; rows (a multiple of out_vec) and columns (a power of two): the
@@ -19,6 +25,8 @@ template <class Cfg>
 struct dense_layer {
   enum {
     width = max_of(Cfg::columns, Cfg::in_vec),
+    part = min_of(Cfg::columns, Cfg::in_vec),  // values that both sides of the input buffer handle together
+    parts = width / part,
     n_pad = ceil_div(Cfg::n, width) * width,
     row_groups = ceil_div(Cfg::m, Cfg::rows),
     column_groups = n_pad / Cfg::columns,
@@ -53,14 +61,17 @@ void dense(const typename dense_layer<Cfg>::weight_t weights[dense_layer<Cfg>::r
            const typename dense_layer<Cfg>::bias_t bias[dense_layer<Cfg>::bias_words], In& in, Out& out) {
   typedef dense_layer<Cfg> L;
   typedef int_t<L::acc_bits> acc_t;
-  enum { V = Cfg::in_vec, U = Cfg::out_vec, rows = Cfg::rows, columns = Cfg::columns };
+  constexpr int V = Cfg::in_vec, U = Cfg::out_vec, rows = Cfg::rows, columns = Cfg::columns, part = L::part;
+  constexpr int beats_a_row = L::width / V, groups_a_row = L::width / columns;
 
   SWM_WIDE_WORD(weights, 2)
-  SWM_PARTITION_CYCLIC(bias, U, 1)
-  typename L::in_t x[L::n_pad / L::width][L::width];
+  SWM_WIDE_WORDS_OF(bias, U)
+  typename L::in_t x[L::n_pad / L::width][L::parts][part];
   SWM_PARTITION(x, 2)
-  acc_t sums[L::row_groups][rows];
+  SWM_PARTITION(x, 3)
+  acc_t sums[L::row_groups][rows / U][U];
   SWM_PARTITION(sums, 2)
+  SWM_PARTITION(sums, 3)
   acc_t acc[rows];
   SWM_PARTITION(acc, 1)
 
@@ -81,7 +92,7 @@ LOAD:
   STORE:
     for (int i = 0; i < V; ++i) {
       SWM_UNROLL
-      x[(beat * V + i) / L::width][(beat * V + i) % L::width] = value.v[i];
+      x[beat >> log2_of(beats_a_row)][(beat & (beats_a_row - 1)) * (V / part) + i / part][i % part] = value.v[i];
     }
   }
 
@@ -99,19 +110,19 @@ ROW_GROUPS:
       COLUMNS:
         for (int i = 0; i < columns; ++i) {
           SWM_UNROLL
-          const int column = c * columns + i;
-          sum = acc_t(sum + multiply<Cfg::in_bits, Cfg::weight_bits>(x[column / L::width][column % L::width],
-                                                                     weights[address][r * columns + i]));
+          const typename L::in_t value =
+              x[c >> log2_of(groups_a_row)][(c & (groups_a_row - 1)) * (columns / part) + i / part][i % part];
+          sum = acc_t(sum + multiply<Cfg::in_bits, Cfg::weight_bits>(value, weights[address][r * columns + i]));
         }
         const acc_t before = c == 0 ? acc_t(0) : acc[r];
         acc[r] = acc_t(before + sum);
-        if (c == L::column_groups - 1) sums[g][r] = acc[r];
+        if (c == L::column_groups - 1) sums[g][r / U][r % U] = acc[r];
       }
       ++address;
     }
   }
 
-  int group = 0, row = 0;
+  int group = 0, set = 0;  // sets of U rows
 WRITE:
   for (int beat = 0; beat < L::out_beats; ++beat) {
     SWM_PIPELINE
@@ -123,15 +134,15 @@ WRITE:
       const int index = beat * U + i;
       value.v[i] = 0;
       if (index < Cfg::m) {
-        const acc_t sum = sums[group][row + i];
+        const acc_t sum = sums[group][set][i];
         const int_t<L::value_bits> v = int_t<L::value_bits>(int_t<L::value_bits>(sum) + int_t<L::value_bits>(bias[index]));
         value.v[i] = Cfg::activation::template run<Cfg, L::value_bits>(v);
       }
     }
     write_beat<U>(out, beat, value);
-    const bool wrap = row == rows - U;
+    const bool wrap = set == rows / U - 1;
     group = wrap ? group + 1 : group;
-    row = wrap ? 0 : row + U;
+    set = wrap ? 0 : set + 1;
   }
 }
 

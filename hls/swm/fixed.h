@@ -6,7 +6,6 @@
 /// rounding or saturating: every expression is widened first, so that native integers and ap_int give the same bits.
 #pragma once
 
-
 #include "pragmas.h"
 
 #ifdef SWM_VITIS
@@ -20,6 +19,8 @@ namespace swm {
 constexpr int min_of(int a, int b) { return a < b ? a : b; }
 constexpr int max_of(int a, int b) { return a > b ? a : b; }
 constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
+/// Floor of log2(n), n >= 1: the shift that divides by a power of two.
+constexpr int log2_of(int n) { return n <= 1 ? 0 : 1 + log2_of(n / 2); }
 constexpr bool is_power_of_two(int n) { return n > 0 && (n & (n - 1)) == 0; }
 /// Ceiling of log2(n), n >= 1.
 constexpr int clog2(int n) { return n <= 1 ? 0 : 1 + clog2((n + 1) / 2); }
@@ -89,7 +90,11 @@ inline int_t<WA + WB> multiply(int_t<WA> a, int_t<WB> b) {
 /// Width of round_shift<S> of a W-bit value.
 template <int S, int W>
 struct rounded {
-  enum { bits = S > 0 ? max_of(W - S + 1, 2) : W - S, sum_bits = S > 0 ? max_of(W, S) + 1 : W - S };
+  enum {
+    shift = min_of(S, W + 1),  // every shift beyond W gives 0, so a huge one needs no wide adder
+    bits = S > 0 ? max_of(W - S + 1, 2) : W - S,
+    sum_bits = S > 0 ? max_of(W, shift) + 1 : W - S
+  };
 };
 
 namespace detail {
@@ -100,9 +105,9 @@ struct shifter<S, W, true> {
   static int_t<rounded<S, W>::bits> run(int_t<W> v) {
     SWM_INLINE
     typedef int_t<rounded<S, W>::sum_bits> wide;
-    const wide half = wide(wide(1) << (S - 1));
+    const wide half = wide(wide(1) << (rounded<S, W>::shift - 1));
     const wide sum = wide(wide(v) + half);
-    return int_t<rounded<S, W>::bits>(sum >> S);
+    return int_t<rounded<S, W>::bits>(sum >> rounded<S, W>::shift);
   }
 };
 template <int S, int W>

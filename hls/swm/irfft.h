@@ -4,12 +4,20 @@
 ///
 /// Decimation in frequency, the mirror of rfft.h: a unit of stage N splits two words of a spectrum of N points into one
 /// word of its even and one of its odd samples. The first log2(k) - fft_shifts stages halve, so the gain of both
-/// transforms together is one. Intermediate values never leave inverse_bits: nothing saturates before the end.
+/// transforms together is one. Intermediate values never leave inverse_bits: nothing saturates before the end (two parts
+/// of rounded_bits make a word of at most sqrt(2) 2^(rounded_bits-1); a halving stage keeps that bound, another doubles it).
 ///
-/// II = 1. Iterations: beats to load, passes * groups * units, then ceil(m / out_vec) to write.
+/// y[t] = 2^-(log2 k - fft_shifts) sum over i of A[i] W_k^(-i t), the sum over all k bins (A[k-i] = conj A[i]);
+/// k/2 words of two rounded_bits integers in, k integers of inverse_bits, m of out_bits out.
+///
+/// II = 1. Iterations: beats to load, passes * groups * units, then ceil(m / out_vec) to write. Latency is these plus the
+/// fill of 2 + passes pipelines.
 ///
 /// Block row `g * mac_blocks + sub * ifft_lanes + lane` is transformed in lane `lane`, at place [sub][g]; the passes
-/// alternate between two buffers as in rfft.h.
+/// alternate between two buffers as in rfft.h. Loading writes mac_bins words of every row at once, so a buffer has
+/// mac_bins banks; both have, for passes with differently partitioned arguments would be built twice.
+///
+/// \tparam Cfg  see circulant.h
 #pragma once
 
 #include "circulant.h"
@@ -21,79 +29,81 @@ namespace swm {
 namespace detail {
 
 /// v through one rounding of 16 bits, or of 17 when the stage halves.
-template <int W>
-inline int_t<W> rotate_round(bool halve, int_t<W + 20> v) {
+template <int W, int Wide>
+inline int_t<W> rotate_round(bool halve, int_t<Wide> v) {
   SWM_INLINE
-  const int_t<W + 5> plain = int_t<W + 5>(round_shift<16, W + 20>(v));
-  const int_t<W + 5> half = int_t<W + 5>(round_shift<17, W + 20>(v));
+  const int_t<Wide - 15> plain = round_shift<16, Wide>(v);
+  const int_t<Wide - 15> half = int_t<Wide - 15>(round_shift<17, Wide>(v));
   return int_t<W>(halve ? half : plain);
 }
 
 /// One unit of stage N: x and y are words i and N/2 - i (unit 0: words 0 and N/4), W_N^i = c - j s.
-template <int W>
+///
+/// W bits hold a word, Turn bits x - conj(y) of every stage that rotates.
+template <int W, int Turn>
 inline void inverse_unit(const cplx<W>& x, const cplx<W>& y, bool packed, int_t<18> c, int_t<18> s, bool halve, cplx<W>& even,
                          cplx<W>& odd) {
   SWM_INLINE
-  const int_t<W + 1> d_re = subtract<W>(x.re, y.re);
-  const int_t<W + 1> d_im = add<W>(x.im, y.im);
-  const int_t<W + 20> rotated_re = subtract<W + 19>(multiply<W + 1, 18>(d_re, c), multiply<W + 1, 18>(d_im, s));
-  const int_t<W + 20> rotated_im = add<W + 19>(multiply<W + 1, 18>(d_im, c), multiply<W + 1, 18>(d_re, s));
+  const int_t<Turn> d_re = int_t<Turn>(subtract<W>(x.re, y.re));
+  const int_t<Turn> d_im = int_t<Turn>(add<W>(x.im, y.im));
+  const int_t<Turn + 19> rotated_re = subtract<Turn + 18>(multiply<Turn, 18>(d_re, c), multiply<Turn, 18>(d_im, s));
+  const int_t<Turn + 19> rotated_im = add<Turn + 18>(multiply<Turn, 18>(d_im, c), multiply<Turn, 18>(d_re, s));
   const int_t<W + 1> sum_re = packed ? add<W>(x.re, x.im) : add<W>(x.re, y.re);
   const int_t<W + 1> sum_im = packed ? add<W>(y.re, y.re) : subtract<W>(x.im, y.im);
   const int_t<W + 1> odd_re = subtract<W>(x.re, x.im);
   const int_t<W + 1> odd_im = int_t<W + 1>(-add<W>(y.im, y.im));
   even.re = halve_if<W>(halve, int_t<W + 2>(sum_re));
   even.im = halve_if<W>(halve, int_t<W + 2>(sum_im));
-  odd.re = packed ? halve_if<W>(halve, int_t<W + 2>(odd_re)) : rotate_round<W>(halve, rotated_re);
-  odd.im = packed ? halve_if<W>(halve, int_t<W + 2>(odd_im)) : rotate_round<W>(halve, rotated_im);
+  odd.re = packed ? halve_if<W>(halve, int_t<W + 2>(odd_re)) : rotate_round<W, Turn + 19>(halve, rotated_re);
+  odd.im = packed ? halve_if<W>(halve, int_t<W + 2>(odd_im)) : rotate_round<W, Turn + 19>(halve, rotated_im);
 }
 
-/// The last pass: one or two packed words back to two or four real values.
-template <int W, int Halvings, int Points>
+/// The last pass: one or two packed words of W bits back to two or four real values of WY bits.
+template <int W, int WY, int Halvings, int Points>
 struct last_unit;
 
-template <int W, int Halvings>
-struct last_unit<W, Halvings, 2> {
-  static void run(const cplx<W>& a, const cplx<W>&, int_t<W> y[2]) {
+template <int W, int WY, int Halvings>
+struct last_unit<W, WY, Halvings, 2> {
+  static void run(const cplx<W>& a, const cplx<W>&, int_t<WY> y[2]) {
     SWM_INLINE
-    y[0] = int_t<W>(round_shift<Halvings, W + 1>(add<W>(a.re, a.im)));
-    y[1] = int_t<W>(round_shift<Halvings, W + 1>(subtract<W>(a.re, a.im)));
+    y[0] = int_t<WY>(round_shift<Halvings, W + 1>(add<W>(a.re, a.im)));
+    y[1] = int_t<WY>(round_shift<Halvings, W + 1>(subtract<W>(a.re, a.im)));
   }
 };
 
-template <int W, int Halvings>
-struct last_unit<W, Halvings, 4> {
-  static void run(const cplx<W>& a, const cplx<W>& b, int_t<W> y[4]) {
+template <int W, int WY, int Halvings>
+struct last_unit<W, WY, Halvings, 4> {
+  static void run(const cplx<W>& a, const cplx<W>& b, int_t<WY> y[4]) {
     SWM_INLINE
     const int_t<W + 1> total = add<W>(a.re, a.im), difference = subtract<W>(a.re, a.im);
     const int_t<W + 1> twice_re = add<W>(b.re, b.re), twice_im = add<W>(b.im, b.im);
-    y[0] = int_t<W>(round_shift<Halvings, W + 2>(add<W + 1>(total, twice_re)));
-    y[1] = int_t<W>(round_shift<Halvings, W + 2>(subtract<W + 1>(difference, twice_im)));
-    y[2] = int_t<W>(round_shift<Halvings, W + 2>(subtract<W + 1>(total, twice_re)));
-    y[3] = int_t<W>(round_shift<Halvings, W + 2>(add<W + 1>(difference, twice_im)));
+    y[0] = int_t<WY>(round_shift<Halvings, W + 2>(add<W + 1>(total, twice_re)));
+    y[1] = int_t<WY>(round_shift<Halvings, W + 2>(subtract<W + 1>(difference, twice_im)));
+    y[2] = int_t<WY>(round_shift<Halvings, W + 2>(subtract<W + 1>(total, twice_re)));
+    y[3] = int_t<WY>(round_shift<Halvings, W + 2>(add<W + 1>(difference, twice_im)));
   }
 };
 
-/// [sub][word][lane], words of the groups of block rows one after the other.
+/// How the values of a block are stored: [point / units][point % units / banks][point % banks].
 template <class Cfg>
-struct inverse_buffer {
-  typedef circulant<Cfg> L;
-  typedef cplx<L::inverse_bits> type[L::sub_lanes][L::mac_groups * L::words][Cfg::ifft_lanes];
+struct output_layout {
+  enum {
+    banks = min_of(Cfg::out_vec, circulant<Cfg>::units),  // values of a beat that share point / units
+    deep = circulant<Cfg>::units / banks
+  };
 };
 
-/// Real values of all blocks: point i*units + u of a block lies at [i][u].
+/// Stage log2 N of all blocks; buffers are [sub][word / mac_bins][word % mac_bins][lane].
 template <class Cfg>
-struct inverse_points {
-  typedef circulant<Cfg> L;
-  typedef int_t<L::inverse_bits> type[L::mac_groups][L::sub_lanes][Cfg::ifft_lanes][L::points][L::units];
-};
-
-/// Stage log2 N of all blocks.
-template <class Cfg>
-void inverse_pass(const typename inverse_buffer<Cfg>::type& source, typename inverse_buffer<Cfg>::type& target, int stage) {
+void inverse_pass(const cplx<circulant<Cfg>::inverse_pass_bits> source[circulant<Cfg>::sub_lanes][circulant<Cfg>::ifft_rows]
+                                                                      [Cfg::mac_bins][Cfg::ifft_lanes],
+                  cplx<circulant<Cfg>::inverse_pass_bits> target[circulant<Cfg>::sub_lanes][circulant<Cfg>::ifft_rows]
+                                                                [Cfg::mac_bins][Cfg::ifft_lanes],
+                  int stage) {
   SWM_ONE_MODULE
   typedef circulant<Cfg> L;
-  enum { W = L::inverse_bits, halvings = L::stages - Cfg::fft_shifts };
+  constexpr int bins = Cfg::mac_bins, bin_bits = log2_of(bins);
+  enum { W = L::inverse_pass_bits, halvings = L::stages - Cfg::fft_shifts };
   const int quarter = 1 << (stage - 2);  // N/4
   const bool halve = L::stages - stage < halvings;
 PASS_GROUPS:
@@ -109,15 +119,18 @@ PASS_GROUPS:
         const int base = g * L::words;
         const int low = base + 2 * (u - i) + i;
         const int high = base + 2 * (u - i) + (i == 0 ? quarter : 2 * quarter - i);
+        const int first = base + u, second = base + u + L::units;
         const int_t<18> c = tables::cosine(i << (8 - stage));
         const int_t<18> s = tables::sine(i << (8 - stage));
       PASS_LANES:
         for (int lane = 0; lane < Cfg::ifft_lanes; ++lane) {
           SWM_UNROLL
           cplx<W> even, odd;
-          inverse_unit<W>(source[sub][low][lane], source[sub][high][lane], i == 0, c, s, halve, even, odd);
-          target[sub][base + u][lane] = even;
-          target[sub][base + u + L::units][lane] = odd;
+          inverse_unit<W, L::inverse_turn_bits>(source[sub][low >> bin_bits][low & (bins - 1)][lane],
+                                                source[sub][high >> bin_bits][high & (bins - 1)][lane], i == 0, c, s, halve,
+                                                even, odd);
+          target[sub][first >> bin_bits][first & (bins - 1)][lane] = even;
+          target[sub][second >> bin_bits][second & (bins - 1)][lane] = odd;
         }
       }
     }
@@ -126,9 +139,14 @@ PASS_GROUPS:
 
 /// Stages N = 4 and 2: packed words back to real values.
 template <class Cfg>
-void inverse_last(const typename inverse_buffer<Cfg>::type& source, typename inverse_points<Cfg>::type& y) {
+void inverse_last(const cplx<circulant<Cfg>::inverse_pass_bits> source[circulant<Cfg>::sub_lanes][circulant<Cfg>::ifft_rows]
+                                                                      [Cfg::mac_bins][Cfg::ifft_lanes],
+                  int_t<circulant<Cfg>::inverse_bits> y[circulant<Cfg>::mac_groups][circulant<Cfg>::sub_lanes][Cfg::ifft_lanes]
+                                                       [circulant<Cfg>::points][output_layout<Cfg>::deep]
+                                                       [output_layout<Cfg>::banks]) {
   typedef circulant<Cfg> L;
-  enum { W = L::inverse_bits, stages_here = L::k == 2 ? 1 : 2 };
+  constexpr int bins = Cfg::mac_bins, bin_bits = log2_of(bins), banks = output_layout<Cfg>::banks;
+  enum { W = L::inverse_pass_bits, WY = L::inverse_bits, stages_here = L::k == 2 ? 1 : 2 };
   enum { halvings = min_of(stages_here, max_of(0, stages_here - Cfg::fft_shifts)) };
 LAST_GROUPS:
   for (int g = 0; g < L::mac_groups; ++g) {
@@ -143,12 +161,14 @@ LAST_GROUPS:
       LAST_LANES:
         for (int lane = 0; lane < Cfg::ifft_lanes; ++lane) {
           SWM_UNROLL
-          int_t<W> values[L::points];
-          last_unit<W, halvings, L::points>::run(source[sub][low][lane], source[sub][high][lane], values);
+          int_t<WY> values[L::points];
+          SWM_PARTITION(values, 1)
+          last_unit<W, WY, halvings, L::points>::run(source[sub][low >> bin_bits][low & (bins - 1)][lane],
+                                                     source[sub][high >> bin_bits][high & (bins - 1)][lane], values);
         LAST_POINTS:
           for (int i = 0; i < L::points; ++i) {
             SWM_UNROLL
-            y[g][sub][lane][i][u] = values[i];
+            y[g][sub][lane][i][u >> log2_of(banks)][u & (banks - 1)] = values[i];
           }
         }
       }
@@ -164,20 +184,23 @@ LAST_GROUPS:
 template <class Cfg, class In, class Out>
 void irfft(const typename circulant<Cfg>::bias_t bias[circulant<Cfg>::bias_words], In& in, Out& out) {
   typedef circulant<Cfg> L;
-  enum { W = L::inverse_bits, lanes = Cfg::ifft_lanes, rows = Cfg::mac_blocks, bins = Cfg::mac_bins, V = Cfg::out_vec };
-  enum { banks = min_of(V, L::units) };
+  typedef detail::output_layout<Cfg> Layout;
+  constexpr int lanes = Cfg::ifft_lanes, rows = Cfg::mac_blocks, bins = Cfg::mac_bins, V = Cfg::out_vec;
+  constexpr int banks = Layout::banks, deep = Layout::deep, block_beats = L::k / V;
 
-  SWM_PARTITION_CYCLIC(bias, V, 1)
-  typename detail::inverse_buffer<Cfg>::type even, odd;
+  SWM_WIDE_WORDS_OF(bias, V)
+  typedef cplx<L::inverse_pass_bits> word_t;
+  word_t even[L::sub_lanes][L::ifft_rows][bins][lanes], odd[L::sub_lanes][L::ifft_rows][bins][lanes];
   SWM_PARTITION(even, 1)
-  SWM_PARTITION_CYCLIC(even, bins, 2)
   SWM_PARTITION(even, 3)
+  SWM_PARTITION(even, 4)
   SWM_PARTITION(odd, 1)
   SWM_PARTITION(odd, 3)
-  typename detail::inverse_points<Cfg>::type y;
+  SWM_PARTITION(odd, 4)
+  int_t<L::inverse_bits> y[L::mac_groups][L::sub_lanes][lanes][L::points][deep][banks];
   SWM_PARTITION(y, 3)
   SWM_PARTITION(y, 4)
-  SWM_PARTITION_CYCLIC(y, banks, 5)
+  SWM_PARTITION(y, 6)
 
 LOAD_GROUPS:
   for (int g = 0; g < L::mac_groups; ++g) {
@@ -192,10 +215,10 @@ LOAD_GROUPS:
       LOAD_BINS:
         for (int b = 0; b < bins; ++b) {
           SWM_UNROLL
-          cplx<W> word;
+          word_t word;
           word.re = sums.v[(o * bins + b) * 2];
           word.im = sums.v[(o * bins + b) * 2 + 1];
-          even[o / lanes][g * L::words + f * bins + b][o % lanes] = word;
+          even[o / lanes][g * L::word_groups + f][b][o % lanes] = word;
         }
       }
     }
@@ -212,30 +235,31 @@ STAGES:
     detail::inverse_last<Cfg>(even, y);
   }
 
-  int group = 0, sub = 0, lane = 0, start = 0;
+  int group = 0, sub = 0, lane = 0, part = 0;  // part: beat of the block
 WRITE:
   for (int beat = 0; beat < L::out_beats; ++beat) {
     SWM_PIPELINE
     SWM_TICK(4 * Cfg::id + 2);
+    const int place = (part * V) >> log2_of(L::units);  // point / units of the first value
+    const int depth = part & (deep - 1);
     vec<typename L::out_t, V> value;
   WRITE_VALUES:
     for (int i = 0; i < V; ++i) {
       SWM_UNROLL
       const int index = beat * V + i;
-      const int point = start + i;
       value.v[i] = 0;
       if (index < Cfg::m) {
-        const int_t<W> sum = y[group][sub][lane][point / L::units][point % L::units];
+        const int_t<L::inverse_bits> sum = y[group][sub][lane][place + i / banks][depth][i % banks];
         const int_t<L::value_bits> v = int_t<L::value_bits>(int_t<L::value_bits>(sum) + int_t<L::value_bits>(bias[index]));
         value.v[i] = Cfg::activation::template run<Cfg, L::value_bits>(v);
       }
     }
     write_beat<V>(out, beat, value);
     // Counters instead of divisions by the number of lanes: next beat, next lane, next set of lanes, next group.
-    const bool next_lane = start == L::k - V;
+    const bool next_lane = part == block_beats - 1;
     const bool next_sub = next_lane && lane == lanes - 1;
     const bool next_group = next_sub && sub == L::sub_lanes - 1;
-    start = next_lane ? 0 : start + V;
+    part = next_lane ? 0 : part + 1;
     lane = next_sub ? 0 : next_lane ? lane + 1 : lane;
     sub = next_group ? 0 : next_sub ? sub + 1 : sub;
     group = next_group ? group + 1 : group;

@@ -21,6 +21,7 @@ struct vec {
 
 template <int N, class T>
 inline vec<T, N> read_beat(const T* port, int beat) {
+  SWM_INLINE
   vec<T, N> out;
 READ_BEAT:
   for (int i = 0; i < N; ++i) {
@@ -32,6 +33,7 @@ READ_BEAT:
 
 template <int N, class T>
 inline void write_beat(T* port, int beat, const vec<T, N>& value) {
+  SWM_INLINE
 WRITE_BEAT:
   for (int i = 0; i < N; ++i) {
     SWM_UNROLL

@@ -7,10 +7,18 @@
 /// then one stage a pass. A unit takes two complex words and gives two: one complex multiplication.
 /// fft_lanes blocks run side by side on the same addresses and twiddles.
 ///
-/// II = 1. Iterations: blocks * k / in_vec to load, then passes * groups * k/4; the last pass feeds the output.
+/// X[i] = sum over t of x[t] W_k^(i t), W_k = exp(-2 pi j / k), i = 0 .. k/2; word 0 packs the real bins 0 and k/2, word
+/// i is X[i]: k in_bits integers in, k/2 words of two spectrum_bits integers out. The last fft_shifts stages halve.
+///
+/// II = 1. Iterations: blocks * k / in_vec to load, then passes * groups * k/4; the last pass feeds the output. Latency is
+/// these plus the fill of 1 + passes pipelines (passes = max(1, log2 k - 1)).
 ///
 /// Memories: a lane has arrays of its own. A pass reads two words a lane from one buffer and writes two to the other, so
-/// two-port RAMs suffice; the buffers are arguments of the pass, which makes that visible to the synthesiser.
+/// two-port RAMs suffice; the buffers are arguments of the pass, which makes that visible to the synthesiser, and have
+/// one shape and one partition, without which it would build a second copy of the pass and its multipliers.
+/// Loading names every bank by constants and enables the right ones: no address has to be understood to prove II = 1.
+///
+/// \tparam Cfg  see circulant.h
 #pragma once
 
 #include "circulant.h"
@@ -91,19 +99,23 @@ inline void put_words(Beat& beat, int lane, const cplx<L::spectrum_bits>& lo, co
   }
 }
 
-/// The buffers that passes read and write in turn: [word][lane], words of all groups one after the other.
+/// How the input of a block is stored: [point / units][point % units / banks][point % banks].
 template <class Cfg>
-struct forward_buffer {
-  typedef circulant<Cfg> L;
-  typedef cplx<L::spectrum_bits> type[L::fft_groups * L::words][Cfg::fft_lanes];
+struct input_layout {
+  enum {
+    banks = min_of(Cfg::in_vec, circulant<Cfg>::units),  // values of a beat that share point / units
+    deep = circulant<Cfg>::units / banks,
+    together = Cfg::in_vec / banks  // places point / units that one beat fills
+  };
 };
 
 /// Stages 1 and 2: real points to packed words of four-point spectra.
 template <class Cfg, class Out>
 void forward_first(const typename circulant<Cfg>::in_t x[circulant<Cfg>::fft_groups][Cfg::fft_lanes][circulant<Cfg>::points]
-                                                         [circulant<Cfg>::units],
-                   typename forward_buffer<Cfg>::type& target, Out& out) {
+                                                         [input_layout<Cfg>::deep][input_layout<Cfg>::banks],
+                   cplx<circulant<Cfg>::spectrum_bits> target[circulant<Cfg>::fft_words][Cfg::fft_lanes], Out& out) {
   typedef circulant<Cfg> L;
+  constexpr int banks = input_layout<Cfg>::banks;
   enum { W = L::spectrum_bits, grown = L::stages - Cfg::fft_shifts, halvings = L::k == 2 ? 0 : max_of(0, 2 - grown) };
 FIRST_GROUPS:
   for (int g = 0; g < L::fft_groups; ++g) {
@@ -116,10 +128,11 @@ FIRST_GROUPS:
       for (int lane = 0; lane < Cfg::fft_lanes; ++lane) {
         SWM_UNROLL
         int_t<W> points[L::points];
+        SWM_PARTITION(points, 1)
       FIRST_POINTS:
         for (int i = 0; i < L::points; ++i) {
           SWM_UNROLL
-          points[i] = x[g][lane][i][u];
+          points[i] = x[g][lane][i][u >> log2_of(banks)][u & (banks - 1)];
         }
         cplx<W> lo, hi;
         first_unit<W, L::points>::run(points, halvings, lo, hi);
@@ -136,8 +149,8 @@ FIRST_GROUPS:
 
 /// Stage log2 N of all blocks; the last one feeds the output instead of the other buffer.
 template <class Cfg, class Out>
-void forward_pass(const typename forward_buffer<Cfg>::type& source, typename forward_buffer<Cfg>::type& target, int stage,
-                  Out& out) {
+void forward_pass(const cplx<circulant<Cfg>::spectrum_bits> source[circulant<Cfg>::fft_words][Cfg::fft_lanes],
+                  cplx<circulant<Cfg>::spectrum_bits> target[circulant<Cfg>::fft_words][Cfg::fft_lanes], int stage, Out& out) {
   SWM_ONE_MODULE
   typedef circulant<Cfg> L;
   enum { W = L::spectrum_bits, grown = L::stages - Cfg::fft_shifts };
@@ -183,15 +196,16 @@ PASS_GROUPS:
 template <class Cfg, class In, class Out>
 void rfft(In& in, Out& out) {
   typedef circulant<Cfg> L;
-  enum { lanes = Cfg::fft_lanes, V = Cfg::in_vec, block_beats = L::k / V, banks = min_of(V, L::units) };
+  typedef detail::input_layout<Cfg> Layout;
+  constexpr int lanes = Cfg::fft_lanes, V = Cfg::in_vec, block_beats = L::k / V;
+  constexpr int banks = Layout::banks, deep = Layout::deep, together = Layout::together;
 
-  // Point m*units + u of a block lies at [m][u]: the operands of a unit come from different arrays, and so do the
-  // values of a beat.
-  typename L::in_t x[L::fft_groups][lanes][L::points][L::units];
+  // The operands of a unit come from different arrays, and so do the values of a beat.
+  typename L::in_t x[L::fft_groups][lanes][L::points][deep][banks];
   SWM_PARTITION(x, 2)
   SWM_PARTITION(x, 3)
-  SWM_PARTITION_CYCLIC(x, banks, 4)
-  typename detail::forward_buffer<Cfg>::type even, odd;
+  SWM_PARTITION(x, 5)
+  cplx<L::spectrum_bits> even[L::fft_words][lanes], odd[L::fft_words][lanes];
   SWM_PARTITION(even, 2)
   SWM_PARTITION(odd, 2)
 
@@ -214,11 +228,18 @@ LOAD_GROUPS:
             value.v[i] = 0;
           }
         }
-      STORE:
-        for (int i = 0; i < V; ++i) {
+        const int place = (b * V) >> log2_of(L::units);  // point / units of the first value
+        const int depth = b & (deep - 1);
+      STORE_PLACES:
+        for (int i = 0; i < L::points; ++i) {
           SWM_UNROLL
-          const int point = b * V + i;
-          x[g][lane][point / L::units][point % L::units] = value.v[i];
+        STORE_BANKS:
+          for (int t = 0; t < banks; ++t) {
+            SWM_UNROLL
+            if (place >> log2_of(together) == i >> log2_of(together)) {
+              x[g][lane][i][depth][t] = value.v[(i & (together - 1)) * banks + t];
+            }
+          }
         }
         ++beat;
       }

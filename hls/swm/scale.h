@@ -2,7 +2,9 @@
 /// \file scale.h
 /// \brief A gain and an offset for each value, then an activation: a BatchNormalization that could not be folded.
 ///
-/// II = 1, ceil(n / in_vec) iterations.
+/// y[c] = activation(gain[c] x[c] + offset[c]); gains at frac fg, offsets at frac fx + fg (docs/arithmetic.md section 6).
+/// II = 1, ceil(n / in_vec) iterations; latency is these plus the fill of one pipeline. V multipliers of weight_bits x
+/// in_bits; one ROM word of gains and one of offsets a cycle.
 ///
 /// \tparam Cfg  id, n, in_bits, weight_bits, bias_bits, out_bits, out_shift, act_shift, out_frac, in_vec = out_vec, activation
 #pragma once
@@ -30,6 +32,7 @@ struct scale_layer {
   typedef int_t<Cfg::out_bits> out_t;
 
   static_assert(Cfg::in_vec == Cfg::out_vec && is_power_of_two(Cfg::in_vec), "input and output beats are equal powers of two");
+  static_assert(Cfg::in_bits >= 4 && Cfg::in_bits <= 18 && Cfg::out_bits >= 4 && Cfg::out_bits <= 18, "data have 4 to 18 bits");
   static_assert(Cfg::weight_bits >= 4 && Cfg::weight_bits <= 18, "gains fit the narrow port of a DSP block");
   static_assert(value_bits + max_of(0, -Cfg::act_shift) <= 62, "sums fit 64 bits with room to round");
 };
@@ -40,9 +43,9 @@ template <class Cfg, class In, class Out>
 void scale(const typename scale_layer<Cfg>::weight_t gain[scale_layer<Cfg>::rom_depth][scale_layer<Cfg>::rom_lanes],
            const typename scale_layer<Cfg>::bias_t bias[scale_layer<Cfg>::bias_words], In& in, Out& out) {
   typedef scale_layer<Cfg> L;
-  enum { V = Cfg::in_vec };
+  constexpr int V = Cfg::in_vec;
   SWM_WIDE_WORD(gain, 2)
-  SWM_PARTITION_CYCLIC(bias, V, 1)
+  SWM_WIDE_WORDS_OF(bias, V)
 VALUES:
   for (int beat = 0; beat < L::beats; ++beat) {
     SWM_PIPELINE

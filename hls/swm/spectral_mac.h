@@ -5,9 +5,15 @@
 /// acc[i][w] = sum over j of weights[i][j][w] * X[j][w], word by word of the packed half spectrum; word 0 holds two real
 /// bins and multiplies part by part. mac_blocks block rows times mac_bins words run side by side, each complex product
 /// in four multipliers; the sum over j is innermost, so an accumulator is one register.
+/// Words are exact sums of weight_bits + spectrum_bits + 1 + ceil(log2 q) bits, rounded to rounded_bits and saturated.
 ///
-/// II = 1. Iterations: groups * units to load X, then (p / mac_blocks) (k/2 / mac_bins) q; results leave inside the same
-/// loop.
+/// II = 1. Iterations: ceil(q / fft_lanes) units to load X, then ceil(p / mac_blocks) (k/2 / mac_bins) q, results leaving
+/// inside the same loop; latency is these plus the fill of two pipelines.
+///
+/// Memories: X lies in mac_bins banks a lane. Loading writes two words a lane, in the worst case to one bank: two ports.
+/// The products read one word of every bank of a lane.
+///
+/// \tparam Cfg  see circulant.h
 #pragma once
 
 #include "circulant.h"
@@ -47,15 +53,17 @@ inline typename L::rounded_t round_sum(int_t<L::acc_bits> sum) {
 /// \param in       beats of rfft
 /// \param out      beats of mac_blocks * mac_bins rounded words, groups of block rows outermost
 template <class Cfg, class In, class Out>
-void spectral_mac(const typename circulant<Cfg>::weight_t weights[circulant<Cfg>::rom_depth][circulant<Cfg>::rom_lanes], In& in, Out& out) {
+void spectral_mac(const typename circulant<Cfg>::weight_t weights[circulant<Cfg>::rom_depth][circulant<Cfg>::rom_lanes], In& in,
+                  Out& out) {
   typedef circulant<Cfg> L;
   typedef cplx<L::spectrum_bits> word_t;
-  enum { rows = Cfg::mac_blocks, bins = Cfg::mac_bins, shift = Cfg::acc_shift, lanes = Cfg::fft_lanes };
+  constexpr int rows = Cfg::mac_blocks, bins = Cfg::mac_bins, shift = Cfg::acc_shift, lanes = Cfg::fft_lanes;
+  constexpr int bin_bits = log2_of(bins);
 
   SWM_WIDE_WORD(weights, 2)
-  word_t x[L::fft_groups][lanes][L::words];
+  word_t x[L::fft_groups][lanes][L::word_groups][bins];
   SWM_PARTITION(x, 2)
-  SWM_PARTITION_CYCLIC(x, bins, 3)
+  SWM_PARTITION(x, 4)
   cplx<L::acc_bits> acc[rows][bins];
   SWM_PARTITION(acc, 0)
 
@@ -64,6 +72,7 @@ LOAD_GROUPS:
   LOAD_UNITS:
     for (int u = 0; u < L::units; ++u) {
       SWM_PIPELINE
+      SWM_NO_DEPENDENCE(x)
       SWM_TICK(4 * Cfg::id + 1);
       const vec<typename L::spectrum_t, L::x_beat> words = read_beat<L::x_beat, typename L::spectrum_t>(in, g * L::units + u);
       // The last pass is one transform of k points: its unit u yields words u and k/2 - u, unit 0 words 0 and k/4.
@@ -73,11 +82,15 @@ LOAD_GROUPS:
       for (int lane = 0; lane < lanes; ++lane) {
         SWM_UNROLL
         const int at = lane * L::unit_words * 2;
-        x[g][lane][low].re = words.v[at];
-        x[g][lane][low].im = words.v[at + 1];
+        // Words are written whole: a part alone would be a read, a change and a write of a packed memory.
+        word_t word;
+        word.re = words.v[at];
+        word.im = words.v[at + 1];
+        x[g][lane][low >> bin_bits][low & (bins - 1)] = word;
         if (L::unit_words == 2) {
-          x[g][lane][high].re = words.v[at + 2 * (L::unit_words - 1)];
-          x[g][lane][high].im = words.v[at + 2 * (L::unit_words - 1) + 1];
+          word.re = words.v[at + 2 * (L::unit_words - 1)];
+          word.im = words.v[at + 2 * (L::unit_words - 1) + 1];
+          x[g][lane][high >> bin_bits][high & (bins - 1)] = word;
         }
       }
     }
@@ -98,7 +111,7 @@ PRODUCTS:
         SWM_UNROLL
         const int at = (o * bins + b) * 2;
         const bool packed = b == 0 && f == 0;
-        detail::accumulate<L>(x[group][lane][f * bins + b], weights[address][at], weights[address][at + 1], packed, j == 0,
+        detail::accumulate<L>(x[group][lane][f][b], weights[address][at], weights[address][at + 1], packed, j == 0,
                               acc[o][b]);
         sums.v[at] = detail::round_sum<L, shift>(acc[o][b].re);
         sums.v[at + 1] = detail::round_sum<L, shift>(acc[o][b].im);

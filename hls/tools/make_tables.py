@@ -32,8 +32,8 @@ def rom(name: str, text: str, bits: int, values: list[int]) -> str:
     rows = (", ".join(map(str, values[i : i + 12])) for i in range(0, len(values), 12))
     body = ",\n      ".join(rows)
     return (
-        f"\n/// {text}\ninline int_t<{bits}> {name}(int i) {{\n"
-        f"  static const int_t<{bits}> rom[{len(values)}] = {{\n      {body}}};\n  return rom[i];\n}}\n"
+        f"\n/// {text}\ninline int_t<{bits}> {name}(int i) {{\n  SWM_INLINE\n"
+        f"  static const int_t<{bits}> rom[{len(values)}] = {{\n      {body}}};\n  SWM_ROM(rom)\n  return rom[i];\n}}\n"
     )
 
 
@@ -41,12 +41,12 @@ def main() -> None:
     """Print the header."""
     angles = [2 * pi * t / 256 for t in range(64)]
     points = [n / 16 - 8 for n in range(257)]
-    sigmoid = [rounded(1 / (1 + exp(-x))) for x in points]
+    logistic = [rounded(1 / (1 + exp(-x))) for x in points]
     print(
         TEMPLATE
         + rom("cosine", "cos(2 pi i / 256), 0 <= i < 64.", 18, [rounded(cos(a)) for a in angles])
         + rom("sine", "sin(2 pi i / 256), 0 <= i < 64.", 18, [rounded(sin(a)) for a in angles])
-        + rom("sigmoid", "1 / (1 + exp(-x)) at x = i / 16 - 8, 0 <= i <= 256.", 18, sigmoid)
+        + rom("sigmoid", "1 / (1 + exp(-x)) at x = i / 16 - 8, 0 <= i <= 256.", 18, logistic)
         + rom("tanh", "tanh(x) at x = i / 16 - 8, 0 <= i <= 256.", 18, [rounded(tanh(x)) for x in points])
         + "\n}  // namespace tables\n}  // namespace swm",
     )
