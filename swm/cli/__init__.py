@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import click
 
-from swm.cli import boards, check, convert, demo, emit, report, verify
+from swm.cli import bench, boards, check, convert, demo, emit, report, verify
 from swm.cli._common import console
 from swm.errors import SwmError
 
@@ -26,7 +26,16 @@ def cli() -> None:
     """Put compressed neural networks on FPGAs: ONNX in, block-circulant HLS project and board report out."""
 
 
-for command in (demo.demo, check.check, convert.convert, emit.emit, verify.verify, report.report, boards.boards):
+for command in (
+    demo.demo,
+    check.check,
+    convert.convert,
+    emit.emit,
+    verify.verify,
+    report.report,
+    boards.boards,
+    bench.bench,
+):
     cli.add_command(command)
 
 

@@ -11,7 +11,7 @@ import onnx
 import pytest
 from support import inputs, mlp, write_mlp
 
-COMMANDS = ["demo", "check", "convert", "emit", "verify", "report", "boards"]
+COMMANDS = ["demo", "check", "convert", "emit", "verify", "report", "boards", "bench"]
 
 
 def swm(*arguments, cwd=None, env=None):

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measured comparisons: rows with medians and spread, the machine's limits beside them (`swm bench`)."""
+
+from swm.bench.fixed import run_fixed_bench
+from swm.bench.kernels import run_kernels
+from swm.bench.machine import Limits, measure_limits
+
+__all__ = ["Limits", "measure_limits", "run_fixed_bench", "run_kernels"]

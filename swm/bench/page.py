@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The documentation's page of results, from JSON: `python -m swm.bench.page FILE.json... > docs/benchmarks.md`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from swm.bench.tables import headlines, markdown_table
+
+__all__ = ["page"]
+
+_INTRO = """# Benchmarks
+
+Written by `python -m swm.bench.page` from `benchmarks/results/*.json`; measure again with
+
+    pip install 'swm[bench,plot]'
+    swm bench kernels --json benchmarks/results/kernels.json --plot benchmarks/results/kernels.svg
+    swm bench fixed --json benchmarks/results/fixed.json
+    python -m swm.bench.page benchmarks/results/kernels.json benchmarks/results/fixed.json > docs/benchmarks.md
+
+Contenders take turns on the same data; a figure is the median of the rounds, and the spread is the distance between
+the quartiles over the median. The baseline is the fastest of numpy's BLAS (matrix stored either way) and onnxruntime,
+on the same number of threads. Error is the largest deviation from float64 over the largest output. "Of limit" is the
+larger of two shares: operations over the measured peak of multiply-adds, bytes (weights, inputs, outputs, once each)
+over the measured reading rate of a working set of that size.
+"""
+_WORDS = {
+    "kernels": "## Block-circulant products (n/k/batch)\n\nRows of k = n/8 at batch 64 are not timed against dense; "
+    "they carry the fit of time against n.\n",
+    "fixed": "## Bit-accurate integer inference\n\nDense-equivalent multiply-accumulates: those of the uncompressed "
+    "network. Words and saturation counts of both engines are compared before they are timed.\n",
+}
+
+
+def page(results: list[dict[str, Any]]) -> str:
+    """The whole page as Markdown."""
+    parts = [_INTRO]
+    for result in results:
+        lines = "\n".join(f"- {line}" for line in headlines(result))
+        parts.append(f"{_WORDS[result['benchmark']]}\n{markdown_table(result)}\n\n{lines}\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page([json.loads(Path(name).read_text(encoding="utf-8")) for name in sys.argv[1:]]))

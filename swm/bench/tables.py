@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Results as tables: for the terminal and as Markdown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+
+from swm.bench.timing import DISTURBED
+
+__all__ = ["headlines", "markdown_table", "rows_as_text", "to_table"]
+
+_KERNELS = (
+    "case",
+    "threads",
+    "engine",
+    "dense ms",
+    "baseline",
+    "swm ms",
+    "speed-up",
+    "goal",
+    "of limit",
+    "error",
+    "spread",
+)
+_FIXED = ("case", "threads", "engine", "ms a sample", "MAC/s", "goal", "over numpy", "of limit", "equal", "spread")
+
+
+def rows_as_text(result: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Column names and cells of a benchmark's rows."""
+    if result["benchmark"] == "fixed":
+        return _FIXED, [
+            (
+                r["case"] + ("*" if r.get("others_busy", 0.0) > DISTURBED else ""),
+                str(r["threads"]),
+                r["engine"],
+                f"{r['swm_ms']:.5f}",
+                f"{r['macs_per_second']:.2g}",
+                f"{r['goal']:.0e}" if r["goal"] else "",
+                f"{r['speedup']:.1f} x",
+                f"{r['limit_fraction']:.0%}",
+                "yes" if r["equal"] else "NO",
+                f"{r['spread']:.0%}",
+            )
+            for r in result["rows"]
+        ]
+    return _KERNELS, [
+        (
+            r["case"] + ("*" if r.get("others_busy", 0.0) > DISTURBED else ""),
+            str(r["threads"]),
+            r["engine"],
+            _number(r["dense_ms"], ".4f"),
+            r["baseline"] or "",
+            f"{r['swm_ms']:.4f}",
+            _number(r["speedup"], ".1f", " x"),
+            _number(r["goal"], "g", " x"),
+            f"{r['limit_fraction']:.0%}",
+            f"{r['error']:.0e}",
+            f"{r['spread']:.0%}",
+        )
+        for r in [*result["rows"], *result["growth"]["rows"]]
+    ]
+
+
+def _number(value: float | None, form: str, unit: str = "") -> str:
+    return "" if value is None else f"{value:{form}}{unit}"
+
+
+def headlines(result: dict[str, Any]) -> list[str]:
+    """What the rows come to, a sentence each."""
+    lines = []
+    if result["benchmark"] == "kernels":
+        growth = result["growth"]
+        lines.append(
+            f"Time grows as n^{growth['exponent']:.2f} for n = {growth['rows'][0]['n']} to {growth['rows'][-1]['n']} "
+            f"at k = n/8 (n log n over the same sizes: n^{growth['exponent_of_n_log_n']:.2f}; dense: n^2)."
+        )
+        gains = [
+            (r["case"], r["thread_gain"])
+            for r in result["rows"]
+            if r["thread_gain"] and r["batch"] >= 256 and r.get("others_busy", 0.0) <= DISTURBED
+        ]
+        lines.append("Two threads over one: " + ", ".join(f"{gain:.2f} x at {case}" for case, gain in gains) + ".")
+    if any(r.get("others_busy", 0.0) > DISTURBED for r in result["rows"]):
+        lines.append(
+            f"* other processes kept more than {DISTURBED:g} of a core busy meanwhile, in each of two attempts."
+        )
+    machine, limits = result["machine"], result["limits"]
+    rates = ", ".join(f"{rate / 1e9:.0f} GB/s in {_size(size)}" for size, rate in limits["bandwidth"])
+    lines.append(f"One thread of this machine: {limits['flops'] / 1e9:.0f} GFLOP/s float32; reads {rates}.")
+    versions = ", ".join(f"{name} {v}" for name, v in machine["versions"].items())
+    lines.append(f"{machine['cpu']}, {machine['cores']} cores, load {machine['load_at_start']:.1f}; {machine['date']}.")
+    lines.append(f"Python {machine['python']}, {versions}, {machine['blas']}; {machine['compiler']}.")
+    return lines
+
+
+def _size(size: int) -> str:
+    return f"{size >> 20} MiB" if size >= 1 << 20 else f"{size >> 10} KiB"
+
+
+def to_table(result: dict[str, Any]) -> Table:
+    """For the terminal."""
+    columns, rows = rows_as_text(result)
+    table = Table(title=f"swm bench {result['benchmark']}")
+    for name in columns:
+        table.add_column(name, justify="left" if name in ("case", "engine", "baseline") else "right")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def markdown_table(result: dict[str, Any]) -> str:
+    """For the documentation."""
+    columns, rows = rows_as_text(result)
+    lines = [columns, ("---",) * len(columns), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: Apache-2.0
+// One layer of the fixed-point network (docs/arithmetic.md), bit for bit, for one block size SWM_K (1: dense, scale).
+//
+// Integers are kept in float64, samples in vector lanes. That is exact as long as every value stays below 2^53, which
+// the caller proves from the layer's widths before it comes here (swm/engine/kernels/_fixed.py): sums and products are
+// then exact, fused or not, and round_shift(v, s) = floor(v 2^-s + 1/2) has no rounding in it either.
+//
+// Values of a layer: [tile][value][LANES]. Weights: circulant [word f][output block][input block][re, im]; dense [m][n].
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+
+#ifndef SWM_K
+#error "compile with -DSWM_K=<block size>, or 1 for dense and scale layers"
+#endif
+
+namespace {
+
+constexpr int K = SWM_K;
+constexpr int WORDS = K > 1 ? K / 2 : 1;
+constexpr int STAGES = K == 1 ? 0 : K == 2 ? 1 : K == 4 ? 2 : K == 8 ? 3 : K == 16 ? 4 : K == 32 ? 5 : K == 64 ? 6 : K == 128 ? 7 : 8;
+constexpr int QUARTER = K >= 4 ? K / 4 : 1;
+constexpr int TWIDDLE_FRAC = 16;
+
+#if defined(__AVX512F__)
+constexpr int LANES = 8;
+#elif defined(__AVX__)
+constexpr int LANES = 4;
+#else
+constexpr int LANES = 2;
+#endif
+
+typedef double V __attribute__((vector_size(8 * LANES)));
+typedef long long M __attribute__((vector_size(8 * LANES)));
+
+inline V floored(V v) {
+#if defined(__AVX512F__)
+    return V(_mm512_maskz_roundscale_pd(0xff, __m512d(v), _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC));
+#elif defined(__AVX__)
+    return V(_mm256_floor_pd(__m256d(v)));
+#else
+    for (int l = 0; l < LANES; ++l) v[l] = std::floor(v[l]);
+    return v;
+#endif
+}
+
+// round_shift of the contract: `scale` is 2^-shift. A shift of zero or below multiplies, and floor changes nothing.
+struct Round {
+    double scale, half;
+    explicit Round(int shift) : scale(std::ldexp(1.0, -shift)), half(shift > 0 ? 0.5 : 0.0) {}
+    V operator()(V v) const { return floored(v * scale + half); }
+};
+
+template <int SHIFT>
+inline V shifted(V v) {
+    if constexpr (SHIFT == 0) {
+        return v;
+    } else {
+        return floored(v * (1.0 / double(1LL << SHIFT)) + 0.5);
+    }
+}
+
+struct Saturate {
+    double low, high;
+    explicit Saturate(int bits) : low(-std::ldexp(1.0, bits - 1)), high(std::ldexp(1.0, bits - 1) - 1) {}
+    V operator()(V v, M valid, M& lost) const {
+        const V lo = V{} + low, hi = V{} + high;
+        lost -= ((v < lo) | (v > hi)) & valid;
+        v = v < lo ? lo : v;
+        return v > hi ? hi : v;
+    }
+};
+
+struct Twiddles {
+    double c[QUARTER], s[QUARTER];
+    Twiddles() {
+        for (int t = 0; t < QUARTER; ++t) {
+            const double angle = 2 * 3.14159265358979323846 * t / K;
+            c[t] = std::floor(std::cos(angle) * (1 << TWIDDLE_FRAC) + 0.5);
+            s[t] = std::floor(std::sin(angle) * (1 << TWIDDLE_FRAC) + 0.5);
+        }
+    }
+};
+const Twiddles twiddle;
+
+struct Word {
+    V re, im;
+};
+
+// ---------------------------------------------------------------- section 2: forward transform
+
+template <int N, int SHIFT>
+inline void forward_stage(const Word* from, Word* to) {
+    for (int u = 0; u < K / 4; ++u) {
+        const int i = u % (N / 4), base = 2 * (u - i);
+        const Word e = from[u], o = from[u + K / 4];
+        if (i == 0) {
+            to[base] = {shifted<SHIFT>(e.re + o.re), shifted<SHIFT>(e.re - o.re)};
+            to[base + N / 4] = {shifted<SHIFT>(e.im), shifted<SHIFT>(-o.im)};
+        } else {
+            const double c = twiddle.c[i * (K / N)], s = twiddle.s[i * (K / N)];
+            const V re = shifted<TWIDDLE_FRAC>(o.re * c + o.im * s), im = shifted<TWIDDLE_FRAC>(o.im * c - o.re * s);
+            to[base + i] = {shifted<SHIFT>(e.re + re), shifted<SHIFT>(e.im + im)};
+            to[base + N / 2 - i] = {shifted<SHIFT>(e.re - re), shifted<SHIFT>(im - e.im)};
+        }
+    }
+}
+
+template <int STAGE, int SHIFTS>
+inline const Word* forward_stages(Word* data, Word* spare) {
+    if constexpr (STAGE > STAGES) {
+        return data;
+    } else {
+        forward_stage<(1 << STAGE), (STAGE > STAGES - SHIFTS)>(data, spare);
+        return forward_stages<STAGE + 1, SHIFTS>(spare, data);
+    }
+}
+
+template <int SHIFTS>
+inline const Word* forward(const V* x, Word* data, Word* spare) {
+    if constexpr (K == 2) {
+        data[0] = {x[0] + x[1], x[0] - x[1]};
+        return data;
+    } else {
+        constexpr int H = std::max(0, 2 - (STAGES - SHIFTS));
+        for (int u = 0; u < K / 4; ++u) {
+            const V a = x[u] + x[u + K / 2], b = x[u] - x[u + K / 2];
+            const V c = x[u + K / 4] + x[u + 3 * K / 4], d = x[u + K / 4] - x[u + 3 * K / 4];
+            data[2 * u] = {shifted<H>(a + c), shifted<H>(a - c)};
+            data[2 * u + 1] = {shifted<H>(b), shifted<H>(-d)};
+        }
+        return forward_stages<3, SHIFTS>(data, spare);
+    }
+}
+
+// ---------------------------------------------------------------- section 4: inverse transform
+
+template <int N, int HALVE>
+inline void inverse_stage(const Word* from, Word* to) {
+    for (int u = 0; u < K / 4; ++u) {
+        const int i = u % (N / 4), base = 2 * (u - i);
+        const Word x = from[base + i], y = from[base + (i == 0 ? N / 4 : N / 2 - i)];
+        if (i == 0) {
+            to[u] = {shifted<HALVE>(x.re + x.im), shifted<HALVE>(2.0 * y.re)};
+            to[u + K / 4] = {shifted<HALVE>(x.re - x.im), shifted<HALVE>(-2.0 * y.im)};
+        } else {
+            const double c = twiddle.c[i * (K / N)], s = twiddle.s[i * (K / N)];
+            const V re = x.re - y.re, im = x.im + y.im;
+            to[u] = {shifted<HALVE>(x.re + y.re), shifted<HALVE>(x.im - y.im)};
+            to[u + K / 4] = {shifted<TWIDDLE_FRAC + HALVE>(re * c - im * s), shifted<TWIDDLE_FRAC + HALVE>(im * c + re * s)};
+        }
+    }
+}
+
+template <int STAGE, int HALVINGS>
+inline const Word* inverse_stages(Word* data, Word* spare) {
+    if constexpr (STAGE <= 2) {
+        return data;
+    } else {
+        inverse_stage<(1 << STAGE), (STAGES - STAGE < HALVINGS)>(data, spare);
+        return inverse_stages<STAGE - 1, HALVINGS>(spare, data);
+    }
+}
+
+template <int SHIFTS>
+inline void inverse(Word* data, Word* spare, V* y) {
+    constexpr int HALVINGS = STAGES - SHIFTS;
+    if constexpr (K == 2) {
+        y[0] = shifted<HALVINGS>(data[0].re + data[0].im);
+        y[1] = shifted<HALVINGS>(data[0].re - data[0].im);
+    } else {
+        constexpr int H = std::min(2, std::max(0, HALVINGS - (STAGES - 2)));
+        const Word* z = inverse_stages<STAGES, HALVINGS>(data, spare);
+        for (int u = 0; u < K / 4; ++u) {
+            const Word a = z[2 * u], b = z[2 * u + 1];
+            const V sum = a.re + a.im, difference = a.re - a.im;
+            y[u] = shifted<H>(sum + 2.0 * b.re), y[u + K / 4] = shifted<H>(difference - 2.0 * b.im);
+            y[u + K / 2] = shifted<H>(sum - 2.0 * b.re), y[u + 3 * K / 4] = shifted<H>(difference + 2.0 * b.im);
+        }
+    }
+}
+
+// ---------------------------------------------------------------- section 3: products; section 5: finish
+
+template <int IB, bool FIRST>
+inline void accumulate(const double* w, std::ptrdiff_t q, const Word* x, Word* sums) {
+    V re[IB], im[IB];
+    for (int i = 0; i < IB; ++i) re[i] = V{}, im[i] = V{};
+    for (std::ptrdiff_t j = 0; j < q; ++j) {
+        const V xr = x[j].re, xi = x[j].im;
+        for (int i = 0; i < IB; ++i) {
+            const double wr = w[2 * (i * q + j)], wi = w[2 * (i * q + j) + 1];
+            re[i] += xr * wr;
+            if constexpr (FIRST) {
+                im[i] += xi * wi;
+            } else {
+                im[i] += xi * wr;
+                re[i] -= xi * wi;
+                im[i] += xr * wi;
+            }
+        }
+    }
+    for (int i = 0; i < IB; ++i) sums[i] = {re[i], im[i]};
+}
+
+template <int IB>
+inline void dot(const double* w, std::ptrdiff_t n, const V* x, V* sums) {
+    V sum[IB];
+    for (int i = 0; i < IB; ++i) sum[i] = V{};
+    for (std::ptrdiff_t c = 0; c < n; ++c)
+        for (int i = 0; i < IB; ++i) sum[i] += x[c] * w[i * n + c];
+    for (int i = 0; i < IB; ++i) sums[i] = sum[i];
+}
+
+}  // namespace
+
+extern "C" {
+
+struct SwmLayer {
+    std::int64_t kind;  // 0 circulant, 1 dense, 2 scale
+    std::int64_t m, n, p, q;
+    std::int64_t fft_shifts, acc_shift, rounded_bits;
+    std::int64_t activation;  // 0 identity, 1 relu, 2 sigmoid or tanh by table
+    std::int64_t value_frac, out_frac, out_bits;
+    const double *weights, *bias, *table;
+};
+
+}  // extern "C"
+
+namespace {
+
+class Finish {
+  public:
+    explicit Finish(const SwmLayer& l)
+        : layer_(l), plain_(int(l.value_frac - l.out_frac)), argument_(int(l.value_frac - 12)), table_(int(24 - l.out_frac)),
+          saturate_(int(l.out_bits)) {}
+
+    V operator()(V sum, std::ptrdiff_t row, M valid, M& lost) const {
+        V v = sum + layer_.bias[row];
+        if (layer_.activation == 2) {
+            return saturate_(table_(looked_up(v)), valid, lost);
+        }
+        if (layer_.activation == 1) v = v < V{} ? V{} : v;
+        return saturate_(plain_(v), valid, lost);
+    }
+
+  private:
+    V looked_up(V v) const {
+        V z = argument_(v);
+        for (int l = 0; l < LANES; ++l) {
+            const std::int64_t at = std::int64_t(std::min(std::max(z[l], -32768.0), 32767.0)) + 32768;
+            const double* t = layer_.table + (at >> 8);
+            z[l] = 256.0 * t[0] + (t[1] - t[0]) * double(at & 255);
+        }
+        return z;
+    }
+
+    const SwmLayer& layer_;
+    Round plain_, argument_, table_;
+    Saturate saturate_;
+};
+
+#if SWM_K > 1
+
+template <int SHIFTS>
+void circulant(const SwmLayer& l, const V* x, V* y, M valid, Word* work, M* lost) {
+    const std::ptrdiff_t p = l.p, q = l.q;
+    Word *data = work, *spare = data + K;
+    Word* inputs = spare + K;           // [word][q]
+    Word* sums = inputs + WORDS * q;    // [word][p]
+    V padded[K];
+    for (std::ptrdiff_t j = 0; j < q; ++j) {
+        const V* block = x + j * K;
+        if ((j + 1) * K > l.n) {
+            for (int c = 0; c < K; ++c) padded[c] = j * K + c < l.n ? block[c] : V{};
+            block = padded;
+        }
+        const Word* done = forward<SHIFTS>(block, data, spare);
+        for (int f = 0; f < WORDS; ++f) inputs[f * q + j] = done[f];
+    }
+    for (int f = 0; f < WORDS; ++f) {
+        std::ptrdiff_t i = 0;
+        const double* w = l.weights + 2 * p * q * f;
+        for (; i + 4 <= p; i += 4) {
+            if (f == 0) {
+                accumulate<4, true>(w + 2 * i * q, q, inputs, sums + i);
+            } else {
+                accumulate<4, false>(w + 2 * i * q, q, inputs + f * q, sums + f * p + i);
+            }
+        }
+        for (; i < p; ++i) {
+            if (f == 0) {
+                accumulate<1, true>(w + 2 * i * q, q, inputs, sums + i);
+            } else {
+                accumulate<1, false>(w + 2 * i * q, q, inputs + f * q, sums + f * p + i);
+            }
+        }
+    }
+    const Round round(int(l.acc_shift));
+    const Saturate saturate(int(l.rounded_bits));
+    const Finish finish(l);
+    V values[K];
+    for (std::ptrdiff_t i = 0; i < p; ++i) {
+        for (int f = 0; f < WORDS; ++f) {
+            const Word sum = sums[f * p + i];
+            data[f] = {saturate(round(sum.re), valid, lost[0]), saturate(round(sum.im), valid, lost[0])};
+        }
+        inverse<SHIFTS>(data, spare, values);
+        const std::ptrdiff_t rows = std::min<std::ptrdiff_t>(K, l.m - i * K);
+        for (std::ptrdiff_t r = 0; r < rows; ++r) y[i * K + r] = finish(values[r], i * K + r, valid, lost[1]);
+    }
+}
+
+#endif
+
+void one_tile(const SwmLayer& l, const V* x, V* y, M valid, Word* work, M* lost) {
+#if SWM_K > 1
+    if (l.fft_shifts == 0) {
+        circulant<0>(l, x, y, valid, work, lost);
+    } else {
+        circulant<STAGES / 2>(l, x, y, valid, work, lost);
+    }
+#else
+    (void)work;
+    const Finish finish(l);
+    if (l.kind == 2) {
+        for (std::ptrdiff_t c = 0; c < l.m; ++c) y[c] = finish(x[c] * l.weights[c], c, valid, lost[1]);
+        return;
+    }
+    V sums[8];
+    std::ptrdiff_t r = 0;
+    for (; r + 8 <= l.m; r += 8) {
+        dot<8>(l.weights + r * l.n, l.n, x, sums);
+        for (int i = 0; i < 8; ++i) y[r + i] = finish(sums[i], r + i, valid, lost[1]);
+    }
+    for (; r < l.m; ++r) {
+        dot<1>(l.weights + r * l.n, l.n, x, sums);
+        y[r] = finish(sums[0], r, valid, lost[1]);
+    }
+#endif
+}
+
+}  // namespace
+
+extern "C" {
+
+std::int64_t swm_fixed_lanes() { return LANES; }
+
+// Doubles of scratch memory for one call, aligned to 64 bytes.
+std::int64_t swm_fixed_work(std::int64_t p, std::int64_t q) { return 2 * LANES * (2 * K + WORDS * (p + q)); }
+
+// x (samples, n) int64 → [tile][n][LANES], a rest filled with zeros.
+void swm_fixed_enter(const std::int64_t* x, std::int64_t samples, std::int64_t n, double* to) {
+    for (std::int64_t s = 0; s < samples; s += LANES) {
+        const std::int64_t rows = std::min<std::int64_t>(LANES, samples - s);
+        for (std::int64_t c = 0; c < n; ++c)
+            for (std::int64_t l = 0; l < LANES; ++l) *to++ = l < rows ? double(x[(s + l) * n + c]) : 0.0;
+    }
+}
+
+void swm_fixed_leave(const double* from, std::int64_t samples, std::int64_t m, std::int64_t* y) {
+    for (std::int64_t s = 0; s < samples; s += LANES, from += m * LANES) {
+        const std::int64_t rows = std::min<std::int64_t>(LANES, samples - s);
+        for (std::int64_t l = 0; l < rows; ++l)
+            for (std::int64_t c = 0; c < m; ++c) y[(s + l) * m + c] = std::int64_t(from[c * LANES + l]);
+    }
+}
+
+// One layer on samples already in lanes. lost[0] += saturated sums, lost[1] += saturated outputs.
+void swm_fixed_layer(const SwmLayer* layer, const double* x, double* y, std::int64_t samples, double* work, std::int64_t* lost) {
+    M lanes[2] = {};
+    for (std::int64_t s = 0; s < samples; s += LANES) {
+        M valid;
+        for (int l = 0; l < LANES; ++l) valid[l] = s + l < samples ? -1 : 0;
+        // a comparison gives -1 in a lane, and subtracting it counts one
+        one_tile(*layer, reinterpret_cast<const V*>(x) + s / LANES * layer->n, reinterpret_cast<V*>(y) + s / LANES * layer->m,
+                 valid, reinterpret_cast<Word*>(work), lanes);
+    }
+    for (int i = 0; i < 2; ++i)
+        for (int l = 0; l < LANES; ++l) lost[i] += lanes[i][l];
+}
+}

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmark machinery on tiny cases: keys, counts, fits, page and plot. No time is judged."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from swm.bench import kernels as bench_kernels
+from swm.bench import timing
+from swm.bench.fixed import network, run_fixed_bench
+from swm.bench.kernels import KernelCase, fit_exponent, operations, run_kernels
+from swm.bench.machine import Limits
+from swm.bench.page import page
+from swm.bench.plots import draw
+from swm.bench.timing import BlasThreads, interleaved
+from swm.cli.bench import bench
+from swm.engine.kernels import CompiledEngine
+from swm.errors import OutputError
+
+pytest.importorskip("threadpoolctl")
+pytestmark = pytest.mark.skipif(CompiledEngine().missing() is not None, reason="no C++ compiler")
+KEYS = {"case", "n", "k", "batch", "threads", "dense_ms", "swm_ms", "speedup", "limit_fraction"}
+
+
+@pytest.fixture(scope="module")
+def result():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timing, "_ATTEMPTS", 1)
+        patch.setattr(bench_kernels, "CASES", (KernelCase(64, 8, 4, 2.0, quick=True),))
+        patch.setattr(bench_kernels, "FIT_CASES", tuple(KernelCase(n, n // 8, 2, dense=False) for n in (64, 128, 256)))
+        return run_kernels(quick=True)
+
+
+def test_rows_have_the_agreed_keys_and_are_plain_json(result):
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    for row in result["rows"]:
+        assert row.keys() >= KEYS
+        assert row["error"] <= 1e-5
+        assert row["speedup"] == pytest.approx(row["dense_ms"] / row["swm_ms"])
+        assert row["limit_fraction"] > 0
+    assert {row["threads"] for row in result["rows"]} == {1, 2}
+    assert {"compiled", "scipy"} & {row["engine"] for row in result["rows"]}
+    assert {"cpu", "versions", "compiler", "blas"} <= result["machine"].keys()
+    assert [row["dense_ms"] for row in result["growth"]["rows"]] == [None] * 3
+
+
+def test_exponent_of_known_curves():
+    sizes = [256, 1024, 4096, 16384]
+    assert fit_exponent(sizes, [3e-9 * n**2 for n in sizes])["exponent"] == pytest.approx(2)
+    fit = fit_exponent(sizes, [1e-9 * n * np.log2(n) for n in sizes])
+    assert fit["exponent"] == pytest.approx(fit["exponent_of_n_log_n"])
+    assert 1.05 < fit["exponent"] < 1.2
+
+
+def test_counted_operations():
+    # one block of 2: two transforms of 2.5 k log2 k, and two real products
+    assert operations(2, 2, 1) == 2 * 5 + 4
+    assert operations(1024, 64, 3) == 3 * (2 * 16 * 2.5 * 64 * 6 + 256 * (31 * 8 + 4))
+
+
+def test_limit_fraction_is_the_larger_share():
+    limits = Limits(100.0, ((10, 50.0), (100, 5.0)))
+    assert limits.fraction(100, 10, 2.0) == pytest.approx(0.5)
+    assert limits.fraction(10, 50, 20.0) == pytest.approx(0.5)
+    assert limits.fraction(10, 50, 20.0, threads=2) == pytest.approx(0.25)
+    assert limits.read_rate(1e9) == 5.0
+
+
+def test_contenders_take_turns():
+    seen = []
+    interleaved({"a": (1, lambda: seen.append("a")), "b": (1, lambda: seen.append("b"))}, BlasThreads(), 3, 0.0)
+    assert "".join(seen) == "aabb" + "aabb" * 3
+
+
+def test_disturbed_measurements_are_repeated_and_the_quietest_kept(monkeypatch):
+    readings = iter([(0, 0, 0), (1, 2, 1), (1, 2, 1), (2, 3.5, 2), (2, 3.5, 2), (3, 4.6, 3)])
+    monkeypatch.setattr(timing, "_busy", lambda: next(readings))
+    monkeypatch.setattr(timing, "_ATTEMPTS", 3)
+    monkeypatch.setattr(timing.time, "sleep", lambda _: None)
+    results = iter([{"a": 1}, {"a": 2}, {"a": 3}])
+    kept, others = timing.undisturbed(lambda: next(results))
+    assert kept == {"a": 3}
+    assert others == pytest.approx(0.1)
+
+
+def test_page_and_plot(result, tmp_path):
+    text = page([result])
+    assert "| 64/8/4" in text
+    assert "Time grows as n^" in text
+    pytest.importorskip("matplotlib")
+    draw(result, str(tmp_path / "plot.svg"))
+    assert (tmp_path / "plot.svg").read_text().lstrip().startswith("<?xml")
+    with pytest.raises(OutputError, match=r"\.svg"):
+        draw(result, str(tmp_path / "plot.png"))
+    with pytest.raises(OutputError):
+        draw(result, str(tmp_path / "none" / "plot.svg"))
+
+
+def test_fixed_rows(monkeypatch):
+    macs = sum(spec.m * spec.n for spec in network().specs)
+    assert macs == 784 * 512 + 512 * 512 + 512 * 10 == 668_672
+    monkeypatch.setattr("swm.bench.fixed.interleaved", lambda calls, *_: dict.fromkeys(calls, _Fixed))
+    result = run_fixed_bench(quick=True)
+    assert all(row.keys() >= KEYS and row["equal"] for row in result["rows"])
+    assert "Bit-accurate" in page([result])
+
+
+class _Fixed:
+    median, spread, best = 1.0, 0.0, 1.0
+
+
+def test_command_line(monkeypatch, result):
+    monkeypatch.setattr("swm.bench.kernels.run_kernels", lambda **_: result)
+    done = CliRunner().invoke(bench, ["kernels", "--quick"])
+    assert done.exit_code == 0
+    assert "1024" not in done.output
+    done = CliRunner().invoke(bench, ["kernels", "--json"])
+    assert json.loads(done.stdout)["rows"]
