@@ -17,7 +17,7 @@ from swm.compress import Conversion
 from swm.emit import Verification
 from swm.errors import CalibrationError, OptionError
 from swm.fixed import FixedGraph
-from swm.graph import Graph, Linear
+from swm.graph import Conv, Graph, Linear, Node, Recurrent, is_structured
 from swm.hardware import load_board
 from swm.report import Report, compare
 from swm.structure import Dense
@@ -104,7 +104,7 @@ def convert(
 
 def dense_twin(graph: Graph) -> Graph:
     """The same network with every structured matrix written out dense: the baseline of every gain."""
-    nodes = [_densified(n) if isinstance(n, Linear) else n for n in graph.nodes]
+    nodes = [_densified(n) if is_structured(n) else n for n in graph.nodes]
     return graph.with_nodes(nodes)
 
 
@@ -260,5 +260,12 @@ def _only(x: Mapping[str, Array], name: str) -> Array:
     return x[name]
 
 
-def _densified(node: Linear) -> Linear:
-    return replace(node, weight=Dense(node.weight.to_dense()))
+def _densified(node: Node) -> Node:
+    match node:
+        case Linear() | Conv():
+            return replace(node, weight=Dense(node.weight.to_dense()))
+        case Recurrent():
+            w, r = (tuple(Dense(s.to_dense()) for s in side) for side in (node.input_weight, node.recurrent_weight))
+            return replace(node, input_weight=w, recurrent_weight=r)
+        case _:
+            return node

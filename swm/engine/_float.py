@@ -12,11 +12,11 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from swm.engine._kernels import run_structured
 from swm.errors import CalibrationError, ModelError
 from swm.frontend import subgraph_proto
-from swm.graph import Graph, Linear, Node
+from swm.graph import Graph, Node, is_structured
 from swm.graph._graph import reads
-from swm.structure import Dense
 
 __all__ = ["FloatEngine", "run_float", "run_onnxruntime"]
 
@@ -30,7 +30,7 @@ class _Segment:
     nodes: tuple[Node, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    structured: Linear | None
+    structured: Node | None
 
 
 class FloatEngine:
@@ -72,8 +72,8 @@ class FloatEngine:
         for segment, session in zip(self.segments, self._sessions, strict=True):
             if segment.structured is not None:
                 layer = segment.structured
-                y = layer.weight.matmul(np.asarray(tensors[layer.inputs[0]]))
-                tensors[layer.outputs[0]] = y if layer.bias is None else y + layer.bias
+                results = run_structured(layer, [np.asarray(tensors[t]) if t else None for t in layer.inputs])
+                tensors.update((t, y) for t, y in zip(layer.outputs, results, strict=False) if t)
                 continue
             assert session is not None  # every segment that is not structured has one
             given = {t: tensors[t] for t in segment.inputs}
@@ -104,10 +104,10 @@ def _plan(graph: Graph, outputs: Sequence[str]) -> tuple[_Segment, ...]:
     needed = _needed(graph, outputs)
     depth: dict[str, int] = {}
     groups: dict[int, list[Node]] = {}
-    structured: dict[int, list[Linear]] = {}
+    structured: dict[int, list[Node]] = {}
     for node in needed:
         level = max((depth.get(t, 0) for t in reads(node)), default=0)
-        if isinstance(node, Linear) and not isinstance(node.weight, Dense):
+        if is_structured(node):
             structured.setdefault(level, []).append(node)
             level += 1
         else:
