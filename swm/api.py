@@ -77,16 +77,20 @@ def run(graph: Graph | FixedGraph, x: Inputs) -> Array | dict[str, Array]:
 def convert(
     graph: Graph,
     *,
-    block: int,
+    block: compress.Blocks | None = None,
+    budget: int | str | None = None,
+    method: str | None = None,
     calibration: Inputs | None = None,
     labels: NDArray[np.integer] | None = None,
     progress: compress.Progress | None = None,
 ) -> Conversion:
-    """Replace the weight matrices by block-circulant ones; see `swm.compress.convert`.
+    """Replace weights by block-circulant ones; see `swm.compress.convert`.
 
     Args:
         graph: a float graph.
-        block: power of two, 2 to 256.
+        block: power of two, 2 to 256, or a map like {"fc1": 8, "conv*": 4, "lstm/R": 16} by layer name or pattern.
+        budget: instead of `block`, bits of all weights or a compression like "8x": chooses a block size a layer.
+        method: "least-squares" or "projection"; by default the former with calibration, the latter without.
         calibration: inputs, samples along axis 0; without them weights are merely projected.
         labels: class numbers of the calibration inputs, for accuracy in the report.
         progress: called as progress(layer name, done, total).
@@ -95,11 +99,11 @@ def convert(
         An object with .graph and .report.
 
     Raises:
-        OptionError: impossible block size.
+        OptionError: impossible block sizes, names that match nothing, or a budget that cannot be met.
         CalibrationError: calibration or labels that do not fit.
     """
     given = None if calibration is None else feeds(graph, calibration)
-    return compress.convert(graph, given, block=block, labels=labels, progress=progress)
+    return compress.convert(graph, given, block=block, budget=budget, method=method, labels=labels, progress=progress)
 
 
 def dense_twin(graph: Graph) -> Graph:
