@@ -67,7 +67,7 @@ def choose(choices: Sequence[Choice], budget_bits: int, fixed_bits: int = 0) -> 
     cost = cost / max(float(cost.max()), 1e-30) + 1e-9 * sizes[0] / max(float(sizes.max()), 1.0)
     result = milp(
         cost,
-        integrality=np.ones(len(choices)),
+        integrality=np.ones(len(choices), np.int64),
         bounds=Bounds(0, 1),
         constraints=[
             LinearConstraint(one_each, 1, 1),

@@ -20,6 +20,7 @@ from swm.compress._parts import Blocks, Part, parts, reason_to_stay_dense, resol
 from swm.compress._report import ConversionReport, LayerReport
 from swm.compress._stream import Stream
 from swm.engine import FloatEngine
+from swm.engine._kernels import run_structured
 from swm.errors import CalibrationError, OptionError
 from swm.graph import Conv, Graph, Linear, Node, Recurrent, is_structured
 from swm.structure import Dense, WeightStructure
@@ -101,7 +102,7 @@ def convert(
         elif stream is not None and isinstance(node, Linear) and any(map(is_structured, converted.nodes)):
             new = refit_linear(node, stream)
             converted = converted.with_replaced(node, new)
-        error = None if feeds is None else _output_error(dense, converted, new, feeds)
+        error = None if stream is None else _output_error(stream, node, new)
         reports += [_layer_report(p, new, reasons[p.role], error) for p in own]
     before = after = None
     if labels is not None:
@@ -222,11 +223,24 @@ def _weight_error(part: Part, new: Node) -> float:
     return _relative(now, old)
 
 
-def _output_error(dense: Graph, converted: Graph, new: Node, feeds: Mapping[str, Array]) -> float:
-    """Relative error of the layer's outputs in the converted network so far, over at most `ERROR_SAMPLES`."""
+def _output_error(stream: Stream, node: Node, new: Node) -> float:
+    """Relative error of the layer's first output in the converted network so far, over about `ERROR_SAMPLES`."""
+    if new is node and not any(map(is_structured, stream.converted.nodes)):
+        return 0.0
     name = next(t for t in new.outputs if t)
-    some = _first(feeds, ERROR_SAMPLES)
-    return _relative(*(FloatEngine(g, [name]).run(some)[name] for g in (converted, dense)))
+    own = is_structured(new) or isinstance(new, Linear)
+    names = tuple(t for t in new.inputs if t) if own else (name,)
+    wrong = total = 0.0
+    samples = 0
+    for read, (wanted,) in stream.chunks(names, (name,)):
+        given = dict(zip(names, read, strict=True))
+        got = run_structured(new, [given.get(t) for t in new.inputs])[new.outputs.index(name)] if own else read[0]
+        wrong += float(np.sum(np.square(got - wanted), dtype=np.float64))
+        total += float(np.sum(np.square(wanted), dtype=np.float64))
+        samples += len(wanted)
+        if samples >= ERROR_SAMPLES:
+            break
+    return float(np.sqrt(wrong / max(total, 1e-60)))
 
 
 def _layer_report(part: Part, new: Node, reason: str, error: float | None) -> LayerReport:

@@ -43,7 +43,7 @@ def fit_linear(node: Linear, block: int, method: Method, stream: Stream | None) 
 def refit_linear(node: Linear, stream: Stream) -> Linear:
     """The node with its dense matrix refitted to what the converted network before it gives."""
     pairs = [(rows(x), rows(y)) for (x,), (y,) in stream.chunks(node.inputs, node.outputs)]
-    x, y = (np.concatenate(side).astype(np.float64) for side in zip(*pairs, strict=True))
+    x, y = (np.concatenate(side) for side in zip(*pairs, strict=True))
     fit = fit_dense(x, y, node.weight.to_dense())
     return replace(node, weight=Dense(fit.columns.astype(np.float32)), bias=fit.bias.astype(np.float32))
 

@@ -52,7 +52,7 @@ def fit_recurrent(node: Recurrent, blocks: Mapping[str, int], method: Method, st
     if stream is None:
         return _assembled(node, [_projected(node, d, blocks, method) for d in range(node.directions)])
     names = tuple(t for t in node.inputs if t)
-    ((read, answered),) = stream.chunks(names, names)
+    ((read, answered),) = stream.chunks(names, names)  # in one piece: see Stream
     wanted: list[Trace] = []
     run_recurrent(node, _arguments(node, names, answered), wanted)
     fitted = node

@@ -47,8 +47,8 @@ class Solution:
 class Method(Protocol):
     """A way to fit; `needs_calibration` says whether `Problem.chunks` must be there."""
 
-    label: str
-    needs_calibration: bool
+    label: ClassVar[str]
+    needs_calibration: ClassVar[bool]
 
     def fit(self, problem: Problem) -> Solution:
         """Columns and bias of one layer."""
@@ -83,7 +83,7 @@ class LeastSquares:
         return Solution(tuple(np.ascontiguousarray(c) for c in split), bias.astype(np.float32))
 
 
-METHODS: dict[str, type[Method]] = {"least-squares": LeastSquares, "projection": Projection}
+METHODS: dict[str, Callable[[], Method]] = {"least-squares": LeastSquares, "projection": Projection}
 
 
 def choose_method(name: str | None, *, calibrated: bool) -> Method:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from swm.engine import FloatEngine
 from swm.graph import Graph, Opaque, Recurrent
 
-__all__ = ["Stream"]
+__all__ = ["Stream", "rows"]
 
 Array = NDArray[Any]
 SAMPLES = 256  # a chunk
@@ -31,13 +31,21 @@ class Stream:
     def __init__(self, dense: Graph, converted: Graph, feeds: Mapping[str, Array]) -> None:
         """Nothing runs yet."""
         self.dense, self.converted, self.feeds = dense, converted, feeds
+        self._engines: dict[tuple[int, tuple[str, ...]], FloatEngine] = {}
 
     def chunks(self, inputs: tuple[str, ...], targets: tuple[str, ...]) -> Iterator[tuple[list[Array], list[Array]]]:
         """Tensors of the converted graph and of the dense graph, chunk by chunk."""
-        reading, answering = FloatEngine(self.converted, inputs), FloatEngine(self.dense, targets)
+        reading, answering = self._engine(self.converted, inputs), self._engine(self.dense, targets)
         for part in self._parts():
             read, answered = reading.run(part), answering.run(part)
             yield [read[t] for t in inputs], [answered[t] for t in targets]
+
+    def _engine(self, graph: Graph, tensors: tuple[str, ...]) -> FloatEngine:
+        """Kept, for opening a session copies all weights."""
+        key = (id(graph), tensors)
+        if key not in self._engines:
+            self._engines[key] = FloatEngine(graph, tensors)
+        return self._engines[key]
 
     def _parts(self) -> Iterator[Mapping[str, Array]]:
         lengths = {len(a) for a in self.feeds.values() if a.ndim}

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.linalg
 from numpy.typing import NDArray
 
 from swm.structure._spectral import SpectralSystem, block_spectra
@@ -90,14 +91,25 @@ def fit_dense(
     """
     mean_in = inputs.mean(axis=0, dtype=np.float64)
     mean_out = targets.mean(axis=0, dtype=np.float64)
-    x = inputs - mean_in
-    y = targets - mean_out
-    gram = x.T @ x / len(x)
-    weight = ridge * float(np.trace(gram)) / len(gram) or 1.0  # inputs that never vary leave `start` as it is
-    matrix = np.linalg.solve(
-        gram + weight * np.eye(len(gram)), x.T @ y / len(x) + weight * start.T.astype(np.float64)
-    ).T
+    x = inputs - mean_in.astype(inputs.dtype)
+    samples, n = x.shape
+    left = targets - mean_out - x @ start.T  # what `start` leaves over
+    weight = ridge * float(np.vdot(x, x)) / (samples * n) or 1.0  # inputs that never vary leave `start` as it is
+    if samples < n:  # the same solution from the smaller system
+        delta = _ridge_solve(x @ x.T, samples * weight, left).T @ x
+    else:
+        delta = _ridge_solve(x.T @ x, samples * weight, x.T @ left).T
+    matrix = start.astype(np.float64) + delta
     return Fit(matrix, mean_out - matrix @ mean_in)
+
+
+def _ridge_solve(gram: NDArray[np.floating], weight: float, right: NDArray[np.floating]) -> NDArray[np.float64]:
+    """`(gram + weight I)^-1 right`, solved in double."""
+    system = gram.astype(np.float64)
+    system[np.diag_indices(len(system))] += weight
+    factor = scipy.linalg.cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
+    solution: NDArray[np.float64] = scipy.linalg.cho_solve(factor, right.astype(np.float64), check_finite=False)
+    return solution
 
 
 def _blocks(matrix: NDArray[np.floating], block: int) -> NDArray[np.float64]:
