@@ -77,7 +77,7 @@ CASES = (
     Case("mnist-net 256x2", "mlp/vnn_mnist-net_256x2.onnx", MNIST, "0..1", _unit, 0.95, 8192, 10000),
     Case("ERAN sigmoid 6x200", "mlp/vnn_eran_ffnnSIGMOID_6x200.onnx", MNIST, "0..1", _unit, 0.95, 8192, 10000),
     Case("onnx-mlir mnist", "mlp/onnx-mlir_mnist.onnx", MNIST, "mean .1307, std .3081", _standard, 0.88, 8192, 10000),
-    Case("hyochan mnist", "dynamo/hyochan_mnist/mnist.onnx", MNIST, "mean .1307, std .3081", _standard, 0.95, 8192, 10000),
+    Case("hyochan", "dynamo/hyochan_mnist/mnist.onnx", MNIST, "mean .1307, std .3081", _standard, 0.95, 8192, 10000),
     Case("LeNet-5", "cnn/lenet5_ccoltong.onnx", MNIST, "mean .1307, std .3081", _standard, 0.97, 1000, 2000),
     Case("burn mnist", "cnn/burn_mnist.onnx", MNIST, "mean .1307, std .3081", _standard, 0.97, 1000, 2000),
     Case("djl mnist", "cnn/djl_mnist.onnx", MNIST, "0..1", _unit, 0.97, 1000, 2000),
@@ -198,7 +198,8 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
                 if got is None
                 else f"{100 * got['accuracy']:.2f} ({got['compression']:.2f}x, {got['layers']} of {got['of']} weights)"
             )
-        head = f"| {row['model']} | {row['inputs']} | {row['calibration']:,} | {row['test']:,} | {100 * row['dense']:.2f} |"
+        counts = f"{row['calibration']:,} | {row['test']:,} | {100 * row['dense']:.2f}"
+        head = f"| {row['model']} | {row['inputs']} | {counts} |"
         lines.append(f"{head} {' | '.join(cells)} |")
     skipped = [row for row in rows if "skipped" in row]
     if skipped:

@@ -34,7 +34,7 @@ class LayerReport:
 
 @dataclass(frozen=True)
 class ConversionReport:
-    """The whole conversion. `block` is one size, or the sizes by layer. Accuracies are fractions, None without labels."""
+    """The whole conversion. `block` is one size, or sizes by layer. Accuracies are fractions, None without labels."""
 
     method: str
     block: int | dict[str, int]

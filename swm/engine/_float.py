@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state
 
 from swm.engine._kernels import run_structured
 from swm.errors import CalibrationError, ModelError
@@ -21,6 +22,17 @@ from swm.graph._graph import reads
 __all__ = ["FloatEngine", "run_float", "run_onnxruntime"]
 
 Array = NDArray[Any]
+# onnxruntime's own errors derive from nothing but Exception; the others come from its Python layer.
+_ORT_ERRORS: tuple[type[Exception], ...] = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    *(
+        kind
+        for kind in vars(onnxruntime_pybind11_state).values()
+        if isinstance(kind, type) and issubclass(kind, Exception)
+    ),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +91,7 @@ class FloatEngine:
             given = {t: tensors[t] for t in segment.inputs}
             try:
                 results = session.run(list(segment.outputs), given)
-            except (RuntimeError, ValueError, TypeError) as error:  # onnxruntime's errors derive from these
+            except _ORT_ERRORS as error:
                 first = str(error).splitlines()[0]
                 raise CalibrationError(f"onnxruntime could not run the model on these inputs: {first}") from error
             tensors.update(zip(segment.outputs, results, strict=True))
@@ -148,7 +160,7 @@ def _session(graph: Graph, segment: _Segment) -> ort.InferenceSession:
     model = subgraph_proto(graph, segment.nodes, segment.inputs, segment.outputs)
     try:
         return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    except (RuntimeError, ValueError, TypeError) as error:  # onnxruntime's errors derive from these
+    except _ORT_ERRORS as error:
         first = str(error).splitlines()[0]
         raise ModelError(f"onnxruntime does not accept the model {graph.source or graph.name!r}: {first}") from error
 

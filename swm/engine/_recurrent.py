@@ -93,7 +93,9 @@ def run_recurrent(
 def _order(length: NDArray[np.integer], steps: int, backwards: bool) -> NDArray[np.integer]:
     """(time, batch): which step of the input each step of the run takes; padding stays in its place."""
     time = np.arange(steps)[:, None]
-    return np.where(time < length, length - 1 - time, time) if backwards else np.broadcast_to(time, (steps, len(length)))
+    return (
+        np.where(time < length, length - 1 - time, time) if backwards else np.broadcast_to(time, (steps, len(length)))
+    )
 
 
 class _Direction:

@@ -18,7 +18,7 @@ from onnx import FunctionProto, helper
 from swm.frontend._function import DOMAIN, _constant, _content
 from swm.structure import BlockCirculant, CirculantKernel
 
-__all__ = ["Expansion", "expansion_of", "expansion_function", "recognise_expansion"]
+__all__ = ["Expansion", "expansion_function", "expansion_of", "recognise_expansion"]
 
 _NAME = re.compile(r"Circulant(Kernel|Stack)_([1-9][0-9]{0,9}(?:x[1-9][0-9]{0,9}){2,3})_k([1-9][0-9]{0,3})(?:_[0-9]+)?")
 

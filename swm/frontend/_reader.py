@@ -173,8 +173,8 @@ class _Import:
             return False
         if columns.shape != what.columns_shape:
             raise node.error(
-                f"columns {node.inputs[0]!r} have shape {list(columns.shape)}, need {list(what.columns_shape)}; convert "
-                "again"
+                f"columns {node.inputs[0]!r} have shape {list(columns.shape)}, need {list(what.columns_shape)}; "
+                "convert again"
             )
         self.context.structured[node.outputs[0]] = what.structure(columns)
         self.expanded[node.outputs[0]] = node

@@ -69,7 +69,16 @@ def lstm_14(
 ) -> Result:
     """Either layout."""
     return _lstm(
-        context, node, activations, activation_alpha, activation_beta, clip, direction, hidden_size, layout, input_forget
+        context,
+        node,
+        activations,
+        activation_alpha,
+        activation_beta,
+        clip,
+        direction,
+        hidden_size,
+        layout,
+        input_forget,
     )
 
 
@@ -232,10 +241,12 @@ def _common(
     if not shapes_fit or (hidden_size is not None and hidden_size != hidden):
         raise node.error(
             f"W {w!r} with {len(sides[0])} direction(s) of {rows} rows and R {r!r} do not fit {d} direction(s) of "
-            f"{gates} gates and hidden_size {hidden_size if hidden_size is not None else hidden}; export the model again"
+            f"{gates} gates and hidden_size {hidden_size or hidden}; export the model again"
         )
     if bias is not None and bias.shape != (d, 2 * gates * hidden):
-        raise node.error(f"B is {bias_name!r} of shape {list(bias.shape)}, needs {[d, 2 * gates * hidden]}; export again")
+        raise node.error(
+            f"B is {bias_name!r} of shape {list(bias.shape)}, needs {[d, 2 * gates * hidden]}; export again"
+        )
     states = tuple(rest[1:4] if gates == 4 else rest[1:3])
     return {
         "name": node.name,

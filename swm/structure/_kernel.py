@@ -51,7 +51,9 @@ class CirculantKernel(WeightStructure):
         m, c = self.channels
         fits = (p - 1) * k < m <= p * k and (q - 1) * k < c <= q * k
         if positions != math.prod(self.kernel) or not fits:
-            raise OptionError(f"a kernel of {self.channels} channels and size {self.kernel} has no {self.columns.shape}")
+            raise OptionError(
+                f"a kernel of {self.channels} channels and size {self.kernel} has no {self.columns.shape}"
+            )
 
     @classmethod
     def from_dense(cls, tensor: NDArray[np.floating], *, block: int) -> Self:

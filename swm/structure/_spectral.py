@@ -149,7 +149,7 @@ class SpectralSystem:
 
 
 def _factor(gram: NDArray[Any]) -> tuple[str, Any]:
-    """Cholesky where it succeeds, half the work of the general one, which covers systems that rounding made indefinite."""
+    """Cholesky where it succeeds, else LU, for systems that rounding made indefinite."""
     try:
         return "cholesky", scipy.linalg.cho_factor(gram, lower=True, check_finite=False)
     except scipy.linalg.LinAlgError:

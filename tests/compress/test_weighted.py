@@ -38,7 +38,8 @@ def convolutional(seed=0, norm=False, addend=False):
     """conv1 (3 → 8), conv2 (8 → 16), depthwise, pointwise (16 → 12), mean, fc."""
     rng = np.random.default_rng(seed)
     weights = {
-        "w1": rng.normal(size=(8, 3, 3, 3)) / 5, "w2": rng.normal(size=(16, 8, 3, 3)) / 8, "b2": rng.normal(size=16) / 4,
+        "w1": rng.normal(size=(8, 3, 3, 3)) / 5,
+        "w2": rng.normal(size=(16, 8, 3, 3)) / 8, "b2": rng.normal(size=16) / 4,
         "w3": rng.normal(size=(16, 1, 3, 3)) / 3, "w4": rng.normal(size=(12, 16, 1, 1)) / 4,
         "w5": rng.normal(size=(5, 12)) / 3, "b5": rng.normal(size=5),
     }  # fmt: skip
@@ -81,7 +82,9 @@ def recurrent(op="LSTM", direction="forward", seed=0, hidden=8, width=16, **attr
         "b": rng.normal(size=(d, 2 * g * hidden)) / 3, "wy": rng.normal(size=(hidden, 3)),
     }  # fmt: skip
     nodes = [
-        helper.make_node(op, ["x", "w", "r", "b"], ["h"], "cell", hidden_size=hidden, direction=direction, **attributes),
+        helper.make_node(
+            op, ["x", "w", "r", "b"], ["h"], "cell", hidden_size=hidden, direction=direction, **attributes
+        ),
         helper.make_node("MatMul", ["h", "wy"], ["y"], "head"),
     ]
     return model_of(nodes, ["t", "n", width], 4, weights)
@@ -189,7 +192,9 @@ def test_a_recurrent_layer_that_is_circulant_already_is_found_again(op, attribut
             exact = BlockCirculant.from_dense(dense, block=4).to_dense()[None]
             tensor.CopyFrom(numpy_helper.from_array(exact, tensor.name))
     graph = from_proto(model)
-    result = swm.convert(graph, block=4, calibration=np.random.default_rng(2).normal(size=(20, 40, 16)).astype(np.float32))
+    result = swm.convert(
+        graph, block=4, calibration=np.random.default_rng(2).normal(size=(20, 40, 16)).astype(np.float32)
+    )
     assert result.report.layers[0].output_error < 0.04
 
 
@@ -204,7 +209,7 @@ def test_block_map_precedence_and_layers_left_out(tmp_path):
 
 def test_a_pattern_that_matches_nothing_names_the_nearest(tmp_path):
     graph = swm.load(write_mlp(tmp_path / "m.onnx", widths=(32, 32, 5)))
-    with pytest.raises(OptionError, match="'fd0'.*'fc0'"):
+    with pytest.raises(OptionError, match=r"'fd0'.*'fc0'"):
         swm.convert(graph, block={"fd0": 4})
     with pytest.raises(OptionError, match="power of two"):
         swm.convert(graph, block={"fc0": 6})
@@ -290,7 +295,7 @@ def test_command_line_takes_maps_and_budgets(tmp_path):
 
 
 def test_a_large_layer_is_fitted_in_seconds():
-    """4096 x 4096 with 2,048 samples: measured 0.7 s on two idle cores, 10 s is the promise for the whole conversion."""
+    """4096 x 4096 with 2,048 samples: measured 0.7 s; 10 s is the promise for the whole conversion."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(2048, 4096)).astype(np.float32)
     targets = rng.normal(size=(2048, 4096)).astype(np.float32)

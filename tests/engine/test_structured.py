@@ -121,7 +121,8 @@ def recurrences(draw):
     def matrices(width, k):
         shape = (-(-rows // k), -(-width // k), k)
         return tuple(
-            BlockCirculant((rng.normal(size=shape) / np.sqrt(9 * width)).astype(np.float32), (rows, width)) for _ in range(d)
+            BlockCirculant((rng.normal(size=shape) / np.sqrt(9 * width)).astype(np.float32), (rows, width))
+            for _ in range(d)
         )
 
     def maybe(shape):  # small, so that unbounded gates do not explode, which magnifies any rounding
@@ -270,3 +271,18 @@ def test_a_structured_weight_that_something_else_reads_is_written_out_for_it():
     assert any(isinstance(n, Conv) and isinstance(n.weight, CirculantKernel) for n in graph.nodes)
     again = run_onnxruntime(from_proto(to_proto(graph)), {"x": x})
     close(again["y"], got["y"])
+
+
+def test_what_onnxruntime_refuses_at_run_time_is_an_error_of_ours():
+    """Its exceptions derive from Exception alone."""
+    node = onnx.helper.make_node("Reshape", ["x", "shape"], ["y"])
+    graph = onnx.helper.make_graph(
+        [node],
+        "g",
+        [onnx.helper.make_tensor_value_info("x", F, ["n", 3])],
+        [onnx.helper.make_tensor_value_info("y", F, [None, None])],
+        [onnx.numpy_helper.from_array(np.array([1, 6]), "shape")],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
+    with pytest.raises(swm.CalibrationError, match="could not run"):
+        swm.run(from_proto(model), np.ones((3, 3), np.float32))

@@ -67,7 +67,9 @@ def plain_convolutions(draw):
         weights["b"] = rng.normal(size=m).astype(np.float32)
     node = helper.make_node("Conv", ["x", *weights], ["y"], "conv", **attributes)
     shape = ["batch", c, *size] if draw(st.booleans()) else [2, c, *size]
-    model = make_model([node], {"x": shape}, {"y": [None] * (rank + 2)}, weights, opset=draw(st.sampled_from([7, 11, 22])))
+    model = make_model(
+        [node], {"x": shape}, {"y": [None] * (rank + 2)}, weights, opset=draw(st.sampled_from([7, 11, 22]))
+    )
     return model, rng.normal(size=(2, c, *size)).astype(np.float32)
 
 
@@ -87,7 +89,9 @@ def conv_model(shape, weights, *, inputs=None, **attributes):
 
 
 def test_same_padding_of_unknown_sizes_stays_opaque_and_runs():
-    model = conv_model([1, 2, "h", "w"], {"w": np.ones((3, 2, 3, 3), np.float32)}, auto_pad="SAME_UPPER", strides=[2, 2])
+    model = conv_model(
+        [1, 2, "h", "w"], {"w": np.ones((3, 2, 3, 3), np.float32)}, auto_pad="SAME_UPPER", strides=[2, 2]
+    )
     assert isinstance(from_proto(model).nodes[0], Opaque)
     check(model, {"x": np.ones((1, 2, 7, 8), np.float32)})
 
@@ -143,7 +147,9 @@ def test_alpha_and_beta_go_to_the_activations_that_read_them():
     )
     (node,) = from_proto(model).nodes
     wanted = (("HardSigmoid", 0.3, 0.4), ("Tanh", 0, 0), ("LeakyRelu", 0.05, 0))
-    assert node.activations == tuple(GateActivation(n, float(np.float32(a)), float(np.float32(b))) for n, a, b in wanted)
+    assert node.activations == tuple(
+        GateActivation(n, float(np.float32(a)), float(np.float32(b))) for n, a, b in wanted
+    )
     check(model, {"x": np.ones((5, 2, 3), np.float32)})
 
 
