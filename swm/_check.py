@@ -9,8 +9,7 @@ from typing import Any
 from swm.compress import fold_affine
 from swm.errors import Finding
 from swm.fixed import hardware_findings
-from swm.graph import Graph, Linear, Opaque
-from swm.structure import Dense
+from swm.graph import Conv, Graph, Linear, Opaque, Recurrent, is_structured
 
 __all__ = ["Inspection", "NodeInspection", "check"]
 
@@ -70,7 +69,17 @@ def check(graph: Graph) -> Inspection:
 
 
 def _structured(node: object) -> str:
-    if not isinstance(node, Linear):
-        return ""
-    m, n = node.weight.shape
-    return f"can be ({m} x {n})" if isinstance(node.weight, Dense) else f"is ({m} x {n})"
+    match node:
+        case Linear():
+            m, n = node.weight.shape
+            size = f"{m} x {n}"
+        case Conv():
+            size = " x ".join(map(str, (node.weight.shape[0], node.channels, *node.kernel)))
+            if node.group > 1:
+                return ""
+        case Recurrent():
+            (m, n), (_, h) = node.input_weight[0].shape, node.recurrent_weight[0].shape
+            size = f"W {m} x {n}, R {m} x {h}"
+        case _:
+            return ""
+    return f"is ({size})" if is_structured(node) else f"can be ({size})"

@@ -18,7 +18,7 @@ from swm.compress import Conversion
 from swm.emit import Verification
 from swm.errors import CalibrationError, OptionError
 from swm.fixed import FixedGraph
-from swm.graph import Graph, Linear
+from swm.graph import Conv, Graph, Linear, Node, Recurrent, is_structured
 from swm.hardware import Board, board_names, load_board
 from swm.report import Report, compare
 from swm.structure import Dense
@@ -94,16 +94,20 @@ def run(graph: Graph | FixedGraph, x: Inputs) -> Array | dict[str, Array]:
 def convert(
     graph: Graph,
     *,
-    block: int,
+    block: compress.Blocks | None = None,
+    budget: int | str | None = None,
+    method: str | None = None,
     calibration: Inputs | None = None,
     labels: NDArray[np.integer] | None = None,
     progress: compress.Progress | None = None,
 ) -> Conversion:
-    """Replace the weight matrices by block-circulant ones; see `swm.compress.convert`.
+    """Replace weights by block-circulant ones; see `swm.compress.convert`.
 
     Args:
         graph: a float graph.
-        block: power of two, 2 to 256.
+        block: power of two, 2 to 256, or a map like {"fc1": 8, "conv*": 4, "lstm/R": 16} by layer name or pattern.
+        budget: instead of `block`, bits of all weights or a compression like "8x": chooses a block size a layer.
+        method: "least-squares" or "projection"; by default the former with calibration, the latter without.
         calibration: inputs, samples along axis 0; without them weights are merely projected.
         labels: class numbers of the calibration inputs, for accuracy in the report.
         progress: called as progress(layer name, done, total).
@@ -112,16 +116,16 @@ def convert(
         An object with .graph and .report.
 
     Raises:
-        OptionError: impossible block size.
+        OptionError: impossible block sizes, names that match nothing, or a budget that cannot be met.
         CalibrationError: calibration or labels that do not fit.
     """
     given = None if calibration is None else feeds(graph, calibration)
-    return compress.convert(graph, given, block=block, labels=labels, progress=progress)
+    return compress.convert(graph, given, block=block, budget=budget, method=method, labels=labels, progress=progress)
 
 
 def dense_twin(graph: Graph) -> Graph:
     """The same network with every structured matrix written out dense: the baseline of every gain."""
-    nodes = [_densified(n) if isinstance(n, Linear) else n for n in graph.nodes]
+    nodes = [_densified(n) if is_structured(n) else n for n in graph.nodes]
     return graph.with_nodes(nodes)
 
 
@@ -289,5 +293,12 @@ def _only(x: Mapping[str, Array], name: str) -> Array:
     return x[name]
 
 
-def _densified(node: Linear) -> Linear:
-    return replace(node, weight=Dense(node.weight.to_dense()))
+def _densified(node: Node) -> Node:
+    match node:
+        case Linear() | Conv():
+            return replace(node, weight=Dense(node.weight.to_dense()))
+        case Recurrent():
+            w, r = (tuple(Dense(s.to_dense()) for s in side) for side in (node.input_weight, node.recurrent_weight))
+            return replace(node, input_weight=w, recurrent_weight=r)
+        case _:
+            return node

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from swm import api
 from swm.cli._common import example, json_option, load_arrays, load_labels, out, progress_bar, write_json
-from swm.compress import ConversionReport
+from swm.compress import ConversionReport, parse_blocks
 
 
 @click.command(
@@ -17,22 +17,43 @@ from swm.compress import ConversionReport
 )
 @click.argument("model")
 @click.option("-o", "--output", required=True, metavar="OUT.onnx", help="The converted model.")
-@click.option("--block", type=int, required=True, help="Block size: a power of two, 2 to 256.")
+@click.option(
+    "--block",
+    help="Block size: a power of two, 2 to 256; or sizes by layer name or pattern: 'fc1=8,conv*=4,lstm/R=16'.",
+)
+@click.option("--budget", help="Instead of --block: bits of all weights, or a compression like 8x.")
+@click.option("--method", help="least-squares (default with --calibration) or projection.")
 @click.option("--calibration", metavar="X.npy", help="Inputs, samples along axis 0 (.npz by name for several inputs).")
 @click.option("--labels", metavar="Y.npy", help="Class numbers of the calibration inputs: adds accuracy to the report.")
 @json_option
 def convert(
-    model: str, output: str, block: int, calibration: str | None, labels: str | None, json_to: str | None
+    model: str,
+    output: str,
+    block: str | None,
+    budget: str | None,
+    method: str | None,
+    calibration: str | None,
+    labels: str | None,
+    json_to: str | None,
 ) -> None:
     """Replace the weight matrices of MODEL by block-circulant ones.
 
     With --calibration every layer is fitted to the dense network's answers; without, weights are merely projected,
     which costs far more accuracy. OUT.onnx runs in any ONNX runtime.
     """
+    sizes = None if block is None else parse_blocks(block)
     graph = api.load(model)
     inputs = None if calibration is None else load_arrays(calibration)
     with progress_bar() as progress:
-        result = api.convert(graph, block=block, calibration=inputs, labels=load_labels(labels), progress=progress)
+        result = api.convert(
+            graph,
+            block=sizes,
+            budget=budget,
+            method=method,
+            calibration=inputs,
+            labels=load_labels(labels),
+            progress=progress,
+        )
     api.save(result.graph, output)
     if not write_json(json_to, {"output": output, **result.report.to_json()}):
         print_conversion(result.report)

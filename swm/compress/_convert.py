@@ -4,23 +4,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from swm.compress._budget import CANDIDATES, choose, measure, parse_budget
+from swm.compress._fit_layers import fit_conv, fit_linear, refit_linear
+from swm.compress._fit_recurrent import fit_recurrent
 from swm.compress._fold import fold_affine
+from swm.compress._fold_conv import fold_conv
+from swm.compress._methods import Method, choose_method
+from swm.compress._parts import Blocks, Part, parts, reason_to_stay_dense, resolve_blocks
 from swm.compress._report import ConversionReport, LayerReport
+from swm.compress._stream import Stream
 from swm.engine import FloatEngine
-from swm.errors import CalibrationError
-from swm.graph import Graph, Linear
-from swm.structure import BlockCirculant, Dense, fit_dense, least_squares
-from swm.structure._circulant import check_block
+from swm.engine._kernels import run_structured
+from swm.errors import CalibrationError, OptionError
+from swm.graph import Conv, Graph, Linear, Node, Recurrent, is_structured
+from swm.structure import Dense, WeightStructure
 
 __all__ = ["Conversion", "accuracy", "convert"]
 
 FLOAT_BITS = 32
+SENSITIVITY_SAMPLES = 256  # of the calibration inputs, for the error that a layer alone causes
+ERROR_SAMPLES = 512  # of them, for the output errors of the report
 Array = NDArray[Any]
 Progress = Callable[[str, int, int], None]
 
@@ -37,56 +46,79 @@ def convert(
     graph: Graph,
     feeds: Mapping[str, Array] | None,
     *,
-    block: int,
+    block: Blocks | None = None,
+    budget: int | str | None = None,
+    method: str | None = None,
     labels: NDArray[np.integer] | None = None,
     progress: Progress | None = None,
 ) -> Conversion:
-    """Replace dense matrices by block-circulant ones.
+    """Replace dense weights by block-circulant ones.
 
-    Per-channel scales are folded first. A layer stays dense by rule if it is the last one with weights (its few
-    outputs are the answer) or has fewer than two blocks in a dimension. With calibration inputs each layer, in order,
-    is fitted by data-aware least squares: it reads what the already converted network before it gives, and aims at
-    what the dense network answers there; then the dense last layer is refitted in the same way (methods.md section
-    7.3). Without calibration, weights are projected in the Euclidean sense, which costs far more accuracy.
+    Per-channel scales are folded first. A weight stays dense by rule if it is the last one (its few outputs are the
+    answer), has fewer than two blocks in a dimension, belongs to a convolution in groups, or if a block would
+    straddle two gates; the report gives the rule. With calibration inputs each layer, in order, is fitted by
+    data-aware least squares: it reads what the already converted network before it gives, and aims at what the dense
+    network answers there; then dense matrices that stay are refitted in the same way (methods.md section 7.3).
+    Without calibration, weights are projected in the Euclidean sense, which costs far more accuracy.
 
     Args:
         graph: a float graph.
         feeds: calibration inputs by input name, samples along axis 0; None for plain projection.
-        block: power of two, 2 to 256.
+        block: power of two, 2 to 256; or block sizes by layer name or glob pattern, `name/W` and `name/R` for the
+            two weights of a recurrent layer. Layers that a map does not name stay dense.
+        budget: instead of `block`: bits that all weights may take, or a compression like "8x". Block sizes are
+            chosen a layer so that the sum of the errors that each layer alone causes is least.
+        method: name in `METHODS`; default least squares with calibration, projection without.
         labels: (samples,) class numbers of the calibration inputs, for the report.
         progress: called as progress(layer name, done, total).
 
     Raises:
-        OptionError: impossible block size.
+        OptionError: impossible block sizes, names that match nothing, a budget that cannot be met.
         CalibrationError: inputs or labels that do not fit.
     """
-    check_block(block)
-    dense = fold_affine(graph)
-    layers = [n for n in dense.linear() if isinstance(n.weight, Dense)]
+    if (block is None) == (budget is None):
+        raise OptionError("give either block or budget")
+    how = choose_method(method, calibrated=feeds is not None)
+    dense = fold_conv(fold_affine(graph))
+    found = parts(dense)
     last = _last_weighted(dense)
-    targets = _tensors(dense, feeds, [n.outputs[0] for n in layers]) if feeds is not None else {}
+    if budget is not None:
+        sizes: Blocks = _within(dense, found, last, budget, how, feeds)
+    else:
+        assert block is not None  # checked above
+        sizes = block
+    blocks = resolve_blocks(found, sizes)
+    nodes = list(dict.fromkeys(p.node for p in found))
     converted, reports = dense, []
-    for done, node in enumerate(layers):
+    for done, node in enumerate(nodes):
         if progress is not None:
-            progress(node.name, done, len(layers))
-        reason = _stays_dense(node, last, block)
-        target = targets.get(node.outputs[0])
-        inputs = None
-        changed = any(not isinstance(n.weight, Dense) for n in converted.linear())
-        if feeds is not None and (not reason or changed):
-            inputs = _rows(_tensors(converted, feeds, [node.inputs[0]])[node.inputs[0]])
-        new = _fit(node, block, reason, inputs, target)
-        converted = converted.with_replaced(node, new)
-        reports.append(_layer_report(node, new, reason, inputs, target))
+            progress(node.name, done, len(nodes))
+        own = [p for p in found if p.node is node]
+        reasons = {p.role: _reason(p, last, blocks[p.name]) for p in own}
+        stream = None if feeds is None else Stream(dense, converted, feeds)
+        new = _converted(node, {p.role: blocks[p.name] for p in own if not reasons[p.role]}, how, stream)
+        if new is not node:
+            converted = converted.with_replaced(node, new)
+        elif stream is not None and isinstance(node, Linear) and any(map(is_structured, converted.nodes)):
+            new = refit_linear(node, stream)
+            converted = converted.with_replaced(node, new)
+        error = None if stream is None else _output_error(stream, node, new)
+        reports += [_layer_report(p, new, reasons[p.role], error) for p in own]
     before = after = None
     if labels is not None:
         before, after = (_graph_accuracy(g, feeds, labels) for g in (dense, converted))
     if progress is not None:
-        progress("done", len(layers), len(layers))
+        progress("done", len(nodes), len(nodes))
     samples = len(next(iter(feeds.values()))) if feeds else 0
-    method = "projection" if feeds is None else "least squares"
     report = ConversionReport(
-        method, block, samples, tuple(reports), FLOAT_BITS, before, after, 0 if labels is None else len(labels)
+        how.label,
+        block if isinstance(block, int) else {n: b for n, b in blocks.items() if b > 1},
+        samples,
+        tuple(reports),
+        FLOAT_BITS,
+        before,
+        after,
+        0 if labels is None else len(labels),
     )
     return Conversion(converted, report)
 
@@ -107,66 +139,130 @@ def accuracy(outputs: NDArray[np.floating], labels: NDArray[np.integer]) -> floa
     return float(np.mean(scores.argmax(axis=1) == labels))
 
 
-def _last_weighted(graph: Graph) -> Linear | None:
+def _last_weighted(graph: Graph) -> Node | None:
     """The weighted layer after which no other comes on the way to the output."""
-    return graph.linear()[-1] if graph.linear() else None
+    weighted = [n for n in graph.nodes if isinstance(n, Linear | Conv | Recurrent)]
+    return weighted[-1] if weighted else None
 
 
-def _stays_dense(node: Linear, last: Linear | None, block: int) -> str:
-    """Why a layer stays dense; empty if it is converted."""
-    if node is last:
-        return "last layer with weights"
-    m, n = node.weight.shape
-    if min(m, n) < 2 * block:
-        return f"fewer than two blocks of {block} in a {m} x {n} matrix"
-    return ""
+def _reason(part: Part, last: Node | None, block: int) -> str:
+    if block == 0:
+        return reason_to_stay_dense(part, last, 1) if part.node is last else "not named in the map of block sizes"
+    return reason_to_stay_dense(part, last, block)
 
 
-def _fit(node: Linear, block: int, reason: str, inputs: Array | None, target: Array | None) -> Linear:
-    """The node's successor: circulant, refitted dense, or the node itself."""
-    matrix = node.weight.to_dense()
-    if reason:
-        if inputs is None or target is None:
+def _converted(node: Node, blocks: Mapping[str, int], method: Method, stream: Stream | None) -> Node:
+    """The node's successor with these block sizes by role; the node itself if there are none."""
+    if not blocks:
+        return node
+    match node:
+        case Linear():
+            return fit_linear(node, blocks[""], method, stream)
+        case Conv():
+            return fit_conv(node, blocks[""], method, stream)
+        case Recurrent():
+            return fit_recurrent(node, blocks, method, stream)
+        case _:
             return node
-        fit = fit_dense(inputs.astype(np.float64), _rows(target).astype(np.float64), matrix)
-        return replace(node, weight=Dense(fit.columns.astype(np.float32)), bias=fit.bias.astype(np.float32))
-    if inputs is None or target is None:
-        return replace(node, weight=BlockCirculant.from_dense(matrix, block=block))
-    fit = least_squares(inputs.astype(np.float64), _rows(target).astype(np.float64), block)
-    weight = BlockCirculant(fit.columns.astype(np.float32), node.weight.shape)
-    return replace(node, weight=weight, bias=fit.bias.astype(np.float32))
 
 
-def _layer_report(node: Linear, new: Linear, reason: str, inputs: Array | None, target: Array | None) -> LayerReport:
-    old_matrix, new_matrix = node.weight.to_dense(), new.weight.to_dense()
-    error = None
-    if inputs is not None and target is not None:
-        aim = _rows(target)
-        answer = new.weight.matmul(inputs) + (0 if new.bias is None else new.bias)
-        error = float(np.linalg.norm(answer - aim) / max(float(np.linalg.norm(aim)), 1e-30))
-    structured = isinstance(new.weight, BlockCirculant)
+def _within(
+    graph: Graph,
+    found: tuple[Part, ...],
+    last: Node | None,
+    budget: int | str,
+    method: Method,
+    feeds: Mapping[str, Array] | None,
+) -> dict[str, int]:
+    """Block sizes within a budget, from the error of the network's outputs when one layer alone is converted."""
+    by_name = {p.name: p for p in found}
+    words = {p.name: sum(w.words for w in _weights(p.node, p.role)) for p in found}
+    free = {
+        p.name: (words[p.name], [k for k in CANDIDATES if not reason_to_stay_dense(p, last, k)]) for p in found
+    }
+    names = [v.name for v in graph.outputs]
+    few = None if feeds is None else _first(feeds, SENSITIVITY_SAMPLES)
+    wanted = None if few is None else FloatEngine(graph, names).run(few)
+
+    def error(name: str, block: int) -> tuple[int, float]:
+        part = by_name[name]
+        stream = None if few is None else Stream(graph, graph, few)
+        new = _converted(part.node, {part.role: block}, method, stream)
+        stored = sum(w.words for w in _weights(new, part.role))
+        if few is None or wanted is None:
+            return stored, _weight_error(part, new) ** 2 * words[name]
+        got = FloatEngine(graph.with_replaced(part.node, new), names).run(few)
+        return stored, sum(_relative(got[t], wanted[t]) ** 2 for t in names)
+
+    bits = parse_budget(budget, sum(words.values()) * FLOAT_BITS)
+    choices = measure({n: f for n, f in free.items() if f[1]}, FLOAT_BITS, error)
+    fixed = sum(words[n] for n, f in free.items() if not f[1]) * FLOAT_BITS
+    return {**dict.fromkeys(free, 1), **choose(choices, bits, fixed)}
+
+
+def _first(feeds: Mapping[str, Array], samples: int) -> dict[str, Array]:
+    return {t: a[:samples] if a.ndim else a for t, a in feeds.items()}
+
+
+def _weights(node: Node, role: str) -> tuple[WeightStructure, ...]:
+    match node:
+        case Linear() | Conv():
+            return (node.weight,)
+        case Recurrent():
+            return node.input_weight if role == "W" else node.recurrent_weight
+        case _:
+            return ()
+
+
+def _relative(got: Array, wanted: Array) -> float:
+    return float(np.linalg.norm(got - wanted) / max(float(np.linalg.norm(wanted)), 1e-30))
+
+
+def _weight_error(part: Part, new: Node) -> float:
+    old, now = (np.stack([w.to_dense() for w in _weights(n, part.role)]) for n in (part.node, new))
+    return _relative(now, old)
+
+
+def _output_error(stream: Stream, node: Node, new: Node) -> float:
+    """Relative error of the layer's first output in the converted network so far, over about `ERROR_SAMPLES`."""
+    if new is node and not any(map(is_structured, stream.converted.nodes)):
+        return 0.0
+    name = next(t for t in new.outputs if t)
+    own = is_structured(new) or isinstance(new, Linear)
+    names = tuple(t for t in new.inputs if t) if own else (name,)
+    wrong = total = 0.0
+    samples = 0
+    for read, (wanted,) in stream.chunks(names, (name,)):
+        given = dict(zip(names, read, strict=True))
+        got = run_structured(new, [given.get(t) for t in new.inputs])[new.outputs.index(name)] if own else read[0]
+        wrong += float(np.sum(np.square(got - wanted), dtype=np.float64))
+        total += float(np.sum(np.square(wanted), dtype=np.float64))
+        samples += len(wanted)
+        if samples >= ERROR_SAMPLES:
+            break
+    return float(np.sqrt(wrong / max(total, 1e-60)))
+
+
+def _layer_report(part: Part, new: Node, reason: str, error: float | None) -> LayerReport:
+    old, now = _weights(part.node, part.role), _weights(new, part.role)
+    structured = not isinstance(now[0], Dense)
     return LayerReport(
-        name=node.name,
-        shape=node.weight.shape,
+        name=part.name,
+        shape=old[0].shape,
         structure="block-circulant" if structured else "dense",
         reason=reason,
-        block=new.weight.block if isinstance(new.weight, BlockCirculant) else 1,
-        words_before=node.weight.words,
-        words_after=new.weight.words,
-        multiplications_before=node.weight.operations.multiplications,
-        multiplications_after=new.weight.operations.multiplications,
-        weight_error=float(np.linalg.norm(new_matrix - old_matrix) / max(float(np.linalg.norm(old_matrix)), 1e-30)),
+        block=int(getattr(now[0], "block", 1)),
+        words_before=sum(w.words for w in old),
+        words_after=sum(w.words for w in now),
+        multiplications_before=sum(w.operations.multiplications for w in old),
+        multiplications_after=sum(w.operations.multiplications for w in now),
+        weight_error=_weight_error(part, new),
         output_error=error,
     )
 
 
 def _tensors(graph: Graph, feeds: Mapping[str, Array], names: list[str]) -> dict[str, Array]:
     return FloatEngine(graph, names).run(feeds)
-
-
-def _rows(values: Array) -> Array:
-    """(..., n) → (samples, n)."""
-    return values.reshape(-1, values.shape[-1])
 
 
 def _graph_accuracy(graph: Graph, feeds: Mapping[str, Array] | None, labels: NDArray[np.integer]) -> float:

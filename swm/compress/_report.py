@@ -14,8 +14,9 @@ class LayerReport:
     """One weighted layer before and after.
 
     `weight_error` is the relative Frobenius error of the weights, `output_error` the relative error of the layer's
-    outputs over the calibration set, against the dense network's own outputs (None without calibration).
-    Operations are real multiplications of one product, counted.
+    outputs over (at most 512 samples of) the calibration set, against the dense network's own outputs (None without
+    calibration). Operations are real multiplications of one product, of a convolution those of one output pixel,
+    counted. W and R of a recurrent layer have a row each, with one error.
     """
 
     name: str
@@ -33,10 +34,10 @@ class LayerReport:
 
 @dataclass(frozen=True)
 class ConversionReport:
-    """The whole conversion. Accuracies are fractions, None without labels."""
+    """The whole conversion. `block` is one size, or sizes by layer. Accuracies are fractions, None without labels."""
 
     method: str
-    block: int
+    block: int | dict[str, int]
     calibration_samples: int
     layers: tuple[LayerReport, ...]
     float_bits: int

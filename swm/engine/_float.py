@@ -11,16 +11,28 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state
 
+from swm.engine._kernels import run_structured
 from swm.errors import CalibrationError, ModelError
 from swm.frontend import subgraph_proto
-from swm.graph import Graph, Linear, Node
+from swm.graph import Graph, Node, is_structured
 from swm.graph._graph import reads
-from swm.structure import Dense
 
 __all__ = ["FloatEngine", "run_float", "run_onnxruntime"]
 
 Array = NDArray[Any]
+# onnxruntime's own errors derive from nothing but Exception; the others come from its Python layer.
+_ORT_ERRORS: tuple[type[Exception], ...] = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    *(
+        kind
+        for kind in vars(onnxruntime_pybind11_state).values()
+        if isinstance(kind, type) and issubclass(kind, Exception)
+    ),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +42,7 @@ class _Segment:
     nodes: tuple[Node, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    structured: Linear | None
+    structured: Node | None
 
 
 class FloatEngine:
@@ -72,14 +84,14 @@ class FloatEngine:
         for segment, session in zip(self.segments, self._sessions, strict=True):
             if segment.structured is not None:
                 layer = segment.structured
-                y = layer.weight.matmul(np.asarray(tensors[layer.inputs[0]]))
-                tensors[layer.outputs[0]] = y if layer.bias is None else y + layer.bias
+                results = run_structured(layer, [np.asarray(tensors[t]) if t else None for t in layer.inputs])
+                tensors.update((t, y) for t, y in zip(layer.outputs, results, strict=False) if t)
                 continue
             assert session is not None  # every segment that is not structured has one
             given = {t: tensors[t] for t in segment.inputs}
             try:
                 results = session.run(list(segment.outputs), given)
-            except (RuntimeError, ValueError, TypeError) as error:  # onnxruntime's errors derive from these
+            except _ORT_ERRORS as error:
                 first = str(error).splitlines()[0]
                 raise CalibrationError(f"onnxruntime could not run the model on these inputs: {first}") from error
             tensors.update(zip(segment.outputs, results, strict=True))
@@ -104,10 +116,10 @@ def _plan(graph: Graph, outputs: Sequence[str]) -> tuple[_Segment, ...]:
     needed = _needed(graph, outputs)
     depth: dict[str, int] = {}
     groups: dict[int, list[Node]] = {}
-    structured: dict[int, list[Linear]] = {}
+    structured: dict[int, list[Node]] = {}
     for node in needed:
         level = max((depth.get(t, 0) for t in reads(node)), default=0)
-        if isinstance(node, Linear) and not isinstance(node.weight, Dense):
+        if is_structured(node):
             structured.setdefault(level, []).append(node)
             level += 1
         else:
@@ -148,7 +160,7 @@ def _session(graph: Graph, segment: _Segment) -> ort.InferenceSession:
     model = subgraph_proto(graph, segment.nodes, segment.inputs, segment.outputs)
     try:
         return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    except (RuntimeError, ValueError, TypeError) as error:  # onnxruntime's errors derive from these
+    except _ORT_ERRORS as error:
         first = str(error).splitlines()[0]
         raise ModelError(f"onnxruntime does not accept the model {graph.source or graph.name!r}: {first}") from error
 

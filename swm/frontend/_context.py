@@ -13,7 +13,7 @@ from onnx import TensorProto
 
 from swm.frontend._registry import RawNode
 from swm.graph import TensorType
-from swm.structure import Dense
+from swm.structure import Dense, WeightStructure
 
 __all__ = ["Context"]
 
@@ -28,6 +28,7 @@ class Context:
         types: known types by tensor name.
         read: every tensor that some node, subgraph or output of the graph reads.
         widths: length of the last axis of tensors where shape inference may not know even the rank.
+        structured: structured weights behind tensors that one of our functions writes out.
         shared: matrices built so far, so that nodes that share a weight go on sharing it.
     """
 
@@ -36,6 +37,7 @@ class Context:
     types: dict[str, TensorType]
     read: frozenset[str]
     widths: dict[str, int] = field(default_factory=dict)
+    structured: dict[str, WeightStructure | tuple[WeightStructure, ...]] = field(default_factory=dict)
     shared: dict[Hashable, Dense] = field(default_factory=dict)
 
     def constant(self, name: str) -> NDArray[Any] | None:

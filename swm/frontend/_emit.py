@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from onnx import FunctionProto, NodeProto, TensorProto, helper, numpy_helper
 
 from swm.errors import ModelError
+from swm.frontend._emit_weighted import conv_node, recurrent_node
 from swm.frontend._function import DOMAIN, circulant_function
 from swm.frontend._scope import Names, captured, inner_names
-from swm.graph import Affine, Cast, Graph, Linear, Node, Opaque, Relu, Reshape, Sigmoid, Softmax, Tanh
+from swm.graph import Affine, Cast, Conv, Graph, Linear, Node, Opaque, Recurrent, Relu, Reshape, Sigmoid, Softmax, Tanh
 from swm.structure import BlockCirculant, Dense
 
 __all__ = ["Emitter"]
@@ -62,6 +63,10 @@ class Emitter:
                 self._emit_opaque(node)
             case Linear():
                 self._emit_linear(node)
+            case Conv():
+                self._append(conv_node(self, node))
+            case Recurrent():
+                self._append(recurrent_node(self, node))
             case Affine():
                 self._emit_affine(node)
             case Relu() | Sigmoid() | Tanh():
@@ -118,14 +123,22 @@ class Emitter:
 
     def _function(self, weight: BlockCirculant) -> str:
         """Name of the function for a shape and block, made on first use."""
-        m, n = weight.shape
-        wanted = circulant_function(m, n, weight.block, self._opset)
-        name, number = str(wanted.name), 1
+        return self.function(circulant_function(*weight.shape, weight.block, self._opset))
+
+    @property
+    def opset(self) -> int:
+        """Version of the default domain that the nodes are written in."""
+        return self._opset
+
+    def function(self, wanted: FunctionProto) -> str:
+        """Name of a function of domain `ai.swm`, added on first use."""
+        usual = name = str(wanted.name)
+        number = 1
         while (existing := self._functions.get((DOMAIN, name))) is not None:
             wanted.name = name
             if existing.SerializeToString(deterministic=True) == wanted.SerializeToString(deterministic=True):
                 return name
-            name, number = f"BlockCirculant_{m}x{n}_k{weight.block}_{number}", number + 1
+            name, number = f"{usual}_{number}", number + 1
         wanted.name = name
         self._functions[DOMAIN, name] = wanted
         self.functions.append(wanted)
@@ -210,6 +223,24 @@ class Emitter:
     def _rank(self, tensor: str) -> int | None:
         kind = self._graph.types.get(tensor)
         return None if kind is None or kind.shape is None else len(kind.shape)
+
+    def store(self, node: Node, values: NDArray[Any], role: str) -> str:
+        """A new initialiser for a node."""
+        return self._store(node, values, role)
+
+    def shared(self, node: Node, key: object, role: str, make: Callable[[], NDArray[Any]]) -> str:
+        """The initialiser made before for this very object, else a new one."""
+        place = (id(key), role)
+        if place not in self._stored:
+            self._stored[place] = (self._store(node, make(), role), key)  # held, so that the id stays its own
+        return self._stored[place][0]
+
+    def extra(self, node: Node, operator: str, inputs: list[str], role: str, domain: str) -> str:
+        """A further ONNX node of a node; gives its output."""
+        output = self._tensors.unique(f"{node.name}/{role}")
+        name = self._names.unique(f"{node.name}/{role}")
+        self._append(helper.make_node(operator, inputs, [output], name, domain=domain))
+        return output
 
     def _store(self, node: Node, values: NDArray[Any], role: str) -> str:
         """A new initialiser for a node."""

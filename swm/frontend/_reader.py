@@ -14,10 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, helper
 
+import swm.frontend._conv
 import swm.frontend._linear
+import swm.frontend._recurrent
 import swm.frontend._shapes  # noqa: F401  the handlers register themselves
 from swm.errors import ModelError
 from swm.frontend._context import Context
+from swm.frontend._expand import Expansion, recognise_expansion
 from swm.frontend._external import inline_external_data
 from swm.frontend._files import read_bytes
 from swm.frontend._function import DOMAIN, recognise
@@ -107,11 +110,13 @@ class _Import:
         read = frozenset(t for node in protos for t in node.input) | self.captured | self.outputs
         self.context = Context(versions[""], {}, infer_types(model), read - {""})
         self.structured = {(f.domain, f.name): s for f in model.functions if (s := recognise(f)) is not None}
+        self.expansions = {(f.domain, f.name): e for f in model.functions if (e := recognise_expansion(f)) is not None}
         self.functions = {(f.domain, f.name) for f in model.functions}
         self.names = Names(n.name for n in protos)
         self.alias: dict[str, str] = {}  # outputs of removed nodes, and what to read instead
         self.renamed: dict[str, str] = {}  # tensors that took the name of a graph output behind a removed node
         self.called: set[tuple[str, str]] = set()  # domain and operator of carried nodes and of those inside them
+        self.expanded: dict[str, RawNode] = {}  # calls of expansions by the tensor that they write
         self.nodes: list[Node] = []
 
     def run(self) -> Graph:
@@ -119,6 +124,7 @@ class _Import:
         self._read_initialisers()
         for proto in self.order:
             self._take(proto)
+        self._carry_expansions()
         nodes = fuse([self._with_final_names(n) for n in self.nodes], self.captured | self.outputs)
         return self._graph(nodes)
 
@@ -137,6 +143,9 @@ class _Import:
     def _take(self, proto: NodeProto) -> None:
         inputs = tuple(self.alias.get(t, t) for t in proto.input)
         node = RawNode(proto.name, inputs, tuple(proto.output), proto)
+        what = self.expansions.get((node.domain, node.op))
+        if what is not None and self._expand(node, what):
+            return
         result = self._convert_node(node)
         match result:
             case Folded(value):
@@ -154,6 +163,31 @@ class _Import:
             return self._structured(node, *self.structured[key])
         handler = None if key in self.functions else find(*key, self.versions.get(node.domain, 0))
         return None if handler is None else handler(self.context, node)
+
+    def _expand(self, node: RawNode, what: Expansion) -> bool:
+        """Remember a structured weight that a call writes out as a tensor; False if the call is not as we write it."""
+        if len(node.inputs) != 1 or len(node.outputs) != 1 or node.proto.attribute:
+            return False
+        columns = self.context.weight(node.inputs[0], node)
+        if columns is None:
+            return False
+        if columns.shape != what.columns_shape:
+            raise node.error(
+                f"columns {node.inputs[0]!r} have shape {list(columns.shape)}, need {list(what.columns_shape)}; "
+                "convert again"
+            )
+        self.context.structured[node.outputs[0]] = what.structure(columns)
+        self.expanded[node.outputs[0]] = node
+        return True
+
+    def _carry_expansions(self) -> None:
+        """Keep the calls whose tensor something reads besides the layers that took the structure over."""
+        read = {t for n in self.nodes for t in n.inputs} | self.captured | self.outputs
+        kept, self.nodes = self.nodes, []
+        for tensor, node in self.expanded.items():
+            if tensor in read:
+                self._carry(node)
+        self.nodes += kept
 
     def _structured(self, node: RawNode, m: int, n: int, block: int) -> Result:
         """A call of one of our own functions."""
@@ -223,11 +257,12 @@ class _Import:
         types = {name: kind for name, kind in self.context.types.items() if name in known}
         types |= {name: _array_type(value) for name, value in kept.items()}
         # Of our own functions, only those stay that a node which could not be typed calls.
-        foreign = [f for f in self.model.functions if (f.domain, f.name) not in self.structured]
+        own = self.structured.keys() | self.expansions.keys()
+        foreign = [f for f in self.model.functions if (f.domain, f.name) not in own]
         called = self.called.union(*(_calls(f.node) for f in foreign))
         functions = [
             *foreign,
-            *(f for f in self.model.functions if (f.domain, f.name) in self.structured.keys() & called),
+            *(f for f in self.model.functions if (f.domain, f.name) in own & called),
         ]
         ours = any(f.domain == DOMAIN for f in functions) or any(domain == DOMAIN for domain, _ in called)
         return Graph(

@@ -15,15 +15,22 @@ from swm.graph._nodes import (
     Softmax,
     Tanh,
 )
+from swm.graph._weighted import GRU, LSTM, RNN, Conv, GateActivation, Recurrent, is_structured
 
 __all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
     "Activation",
     "Affine",
     "Cast",
+    "Conv",
+    "GateActivation",
     "Graph",
     "Linear",
     "Node",
     "Opaque",
+    "Recurrent",
     "Relu",
     "Reshape",
     "Sigmoid",
@@ -31,4 +38,5 @@ __all__ = [
     "Tanh",
     "TensorType",
     "Value",
+    "is_structured",
 ]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from swm.errors import ModelError
 from swm.graph._nodes import Affine, Linear, Node, Opaque
+from swm.graph._weighted import verify_weighted
 
 __all__ = ["Graph", "TensorType", "Value"]
 
@@ -126,6 +127,7 @@ def reads(node: Node) -> tuple[str, ...]:
 
 
 def _verify_parameters(node: Node) -> None:
+    verify_weighted(node)
     if isinstance(node, Linear):
         m, _ = node.weight.shape
         if node.bias is not None and node.bias.shape != (m,):

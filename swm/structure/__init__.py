@@ -4,10 +4,12 @@
 from swm.structure._base import Dense, Operations, WeightStructure
 from swm.structure._circulant import BlockCirculant
 from swm.structure._fit import fit_dense, least_squares, project
+from swm.structure._kernel import CirculantKernel
 from swm.structure._transform import Transforms, default_transforms
 
 __all__ = [
     "BlockCirculant",
+    "CirculantKernel",
     "Dense",
     "Operations",
     "Transforms",

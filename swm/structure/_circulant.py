@@ -174,15 +174,24 @@ class BlockCirculant(WeightStructure):
         8 additions a unit. A spectral product of a block is 2 real and k/2-1 complex products.
         """
         p, q, k = self.columns.shape
-        stages = k.bit_length() - 1
-        units = max(k // 4, 1)
-        transform = Operations(0, 2) if k == 2 else Operations(0, 8 * units)
-        for stage in range(3, stages + 1):
-            plain = k >> stage  # sub-transforms of this stage, each with one unit without a multiplication
-            transform += Operations(4 * (units - plain), 6 * (units - plain) + 2 * plain)
-        product = Operations(2 + 4 * (k // 2 - 1), 2 * (k // 2 - 1))
-        total = Operations(
+        transform, product = transform_cost(k), product_cost(k)
+        return Operations(
             (p + q) * transform.multiplications + p * q * product.multiplications,
             (p + q) * transform.additions + p * q * product.additions + p * (q - 1) * k,
         )
-        return total
+
+
+def transform_cost(k: int) -> Operations:
+    """Real operations of one transform of k points, either way."""
+    stages = k.bit_length() - 1
+    units = max(k // 4, 1)
+    transform = Operations(0, 2) if k == 2 else Operations(0, 8 * units)
+    for stage in range(3, stages + 1):
+        plain = k >> stage  # sub-transforms of this stage, each with one unit without a multiplication
+        transform += Operations(4 * (units - plain), 6 * (units - plain) + 2 * plain)
+    return transform
+
+
+def product_cost(k: int) -> Operations:
+    """Real operations of one product of half spectra."""
+    return Operations(2 + 4 * (k // 2 - 1), 2 * (k // 2 - 1))

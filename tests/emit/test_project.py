@@ -99,7 +99,8 @@ def test_project_on_the_real_ap_int_headers(tmp_path):
     assert result.returncode == 0, result.stderr
     assert "100 words, 0 differ" in result.stdout
     flags = ["-std=c++14", "-DSWM_VITIS", "-Iinclude", "-Isrc", "-isystem", headers, "-isystem", "sim"]
-    opened = subprocess.run(["g++", *flags, "-M", "src/top.cpp"], capture_output=True, text=True, cwd=project, check=True)
+    command = ["g++", *flags, "-M", "src/top.cpp"]
+    opened = subprocess.run(command, capture_output=True, text=True, cwd=project, check=True)
     assert str(headers / "ap_int.h") in opened.stdout  # and not the stand-in of the same name
     assert "sim/ap_int.h" not in opened.stdout
 
