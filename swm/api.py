@@ -25,6 +25,9 @@ from swm.structure import Dense
 
 __all__ = ["boards", "convert", "dense_twin", "emit", "load", "quantize", "report", "run", "save", "verify"]
 
+# Dense-equivalent multiply-accumulates above which the integer engine's compiled kernel pays for its compilation.
+COMPILED_WORK = 20_000_000_000
+
 Array = NDArray[Any]
 Inputs = Array | Mapping[str, Array]
 
@@ -85,7 +88,8 @@ def run(graph: Graph | FixedGraph, x: Inputs) -> Array | dict[str, Array]:
     """
     if isinstance(graph, FixedGraph):
         values = x if isinstance(x, np.ndarray) else _only(x, graph.input_name)
-        result = engine.run_fixed(graph, values).values
+        work = len(values) * sum(s.m * s.n for s in graph.specs)
+        result = engine.run_fixed(graph, values, compiled=work >= COMPILED_WORK).values
         return result if isinstance(x, np.ndarray) else {graph.output_name: result}
     results = engine.run_float(graph, feeds(graph, x))
     return results[graph.outputs[0].name] if isinstance(x, np.ndarray) else results

@@ -149,3 +149,12 @@ def test_twelve_bits_cost_the_bundled_network_at_most_0_3_points():
     fixed = swm.quantize(converted, bits=12, calibration=calibration)
     difference = accuracy(swm.run(converted, images), labels) - accuracy(swm.run(fixed, images), labels)
     assert abs(difference) <= 0.003
+
+
+def test_compiled_integers_are_the_same_bits(tmp_path):
+    graph = swm.convert(swm.load(write_mlp(tmp_path / "m.onnx")), block=8, calibration=inputs()).graph
+    fixed = swm.quantize(graph, bits=12, calibration=inputs())
+    loud = inputs(70) * 3
+    plain, compiled = (run_fixed(fixed, loud, compiled=c) for c in (False, True))
+    np.testing.assert_array_equal(compiled.words, plain.words)
+    assert compiled.saturated == plain.saturated
