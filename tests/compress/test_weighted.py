@@ -295,10 +295,10 @@ def test_command_line_takes_maps_and_budgets(tmp_path):
 
 
 def test_a_large_layer_is_fitted_in_seconds():
-    """4096 x 4096 with 2,048 samples: measured 0.7 s; 10 s is the promise for the whole conversion."""
+    """4096 x 4096 with 2,048 samples, in processor time, which other work on the machine changes least."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(2048, 4096)).astype(np.float32)
     targets = rng.normal(size=(2048, 4096)).astype(np.float32)
-    started = time.perf_counter()
+    started = time.process_time()
     least_squares(x, targets, 8)
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
