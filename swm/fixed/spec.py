@@ -96,6 +96,16 @@ class LayerSpec:
         return self.rounded_bits + 1 + self.fft_shifts
 
     @property
+    def inverse_pass_bits(self) -> int:
+        """Bits of a part of a word between passes of the inverse; its last two stages, which may grow, store none."""
+        return self.rounded_bits + 1 + max(0, self.fft_shifts - 2)
+
+    @property
+    def inverse_turn_bits(self) -> int:
+        """Bits that a multiplier of an inverse rotation takes (one bit above the words of the pass before)."""
+        return self.rounded_bits + 2 + max(0, self.fft_shifts - 3)
+
+    @property
     def finish_bits(self) -> int:
         """Bits of the pre-activation value `v` = sum plus bias."""
         value = self.inverse_bits if self.kind == "circulant" else self.accumulator_bits

@@ -145,13 +145,12 @@ def mac_work(spec: LayerSpec, board: Board, blocks: int, bins_: int) -> Cost:
 def irfft_cost(layer: LayerSchedule, board: Board) -> Cost:
     """Inverse transform with bias and activation, its buffers, and the streams on both sides."""
     spec, width, words = layer.spec, layer.spec.inverse_bits, bins(layer.spec)
-    lane = _butterfly(spec, width, board.dsp_ports, width + 1)
+    lane = _butterfly(spec, width, board.dsp_ports, spec.inverse_turn_bits)
     beat = layer.mac_blocks * layer.mac_bins * 2 * spec.rounded_bits
-    two = layer.mac_bins <= 2
-    per_block = layer.mac_blocks * max(1, layer.mac_bins // 2)
-    spectra = memory(layer.mac_groups * words * layer.mac_blocks // per_block, 2 * width, per_block, two_ports=two)
-    if passes(spec) > 1:
-        spectra = spectra.plus(memory(layer.ifft_groups * words, 2 * width, layer.ifft_lanes, two_ports=True))
+    # Both pass buffers have a bank for every word that arrives in a cycle; k <= 4 needs only the first.
+    banks, word = layer.mac_blocks * layer.mac_bins, 2 * spec.inverse_pass_bits
+    spectra = memory(layer.mac_groups * words // layer.mac_bins, word, banks, two_ports=True)
+    spectra = spectra.times(min(2, passes(spec)))
     out_banks = max(4 * layer.ifft_lanes, layer.out_vec)
     outputs = memory(ceil_div(layer.ifft_groups * layer.ifft_lanes * spec.block, out_banks), width, out_banks)
     return _control(2 + passes(spec)).plus(
