@@ -70,7 +70,7 @@ def run(graph: Graph | FixedGraph, x: Inputs) -> Array | dict[str, Array]:
         values = x if isinstance(x, np.ndarray) else _only(x, graph.input_name)
         result = engine.run_fixed(graph, values).values
         return result if isinstance(x, np.ndarray) else {graph.output_name: result}
-    results = engine.run_float(graph, feeds(graph, x))
+    results = engine.run_float(graph, feeds(graph, x, finite=False))
     return results[graph.outputs[0].name] if isinstance(x, np.ndarray) else results
 
 
@@ -218,8 +218,14 @@ def report(
     return compare(specs, dense, [load_board(b) for b in boards], accuracy=accuracy)
 
 
-def feeds(graph: Graph, x: Inputs) -> dict[str, Array]:
+def feeds(graph: Graph, x: Inputs, *, finite: bool = True) -> dict[str, Array]:
     """Inputs by name: an array alone goes to the only input.
+
+    Args:
+        graph: whose inputs they are.
+        x: one array, or values by input name.
+        finite: whether they are samples of numbers to learn from: some, finite, and not text. A mere run takes
+            whatever the network takes; sequences, maps and optional values go through as they are.
 
     Raises:
         CalibrationError: wrong names, no samples, not numbers, NaN or infinite values, or a wrong shape.
@@ -229,15 +235,17 @@ def feeds(graph: Graph, x: Inputs) -> dict[str, Array]:
             names = [v.name for v in graph.inputs]
             raise CalibrationError(f"the model has {len(names)} inputs {names}; give a dict of arrays by name")
         x = {graph.inputs[0].name: x}
-    return {name: _checked(graph, name, np.asarray(value)) for name, value in x.items()}
+    others = {v.name for v in graph.inputs if v.proto}  # not tensors
+    return {n: v if n in others else _checked(graph, n, np.asarray(v), finite) for n, v in x.items()}
 
 
-def _checked(graph: Graph, name: str, value: Array) -> Array:
-    if value.dtype.kind == "f" and not np.isfinite(value).all():
+def _checked(graph: Graph, name: str, value: Array, finite: bool) -> Array:
+    if finite and value.dtype.kind == "f" and not np.isfinite(value).all():
         raise CalibrationError(f"input {name!r} holds NaN or infinite values")
-    if value.dtype.kind not in "fiub":
-        raise CalibrationError(f"input {name!r} must hold numbers, got an array of {value.dtype}")
     declared = next((v.type for v in graph.inputs if v.name == name), None)
+    is_float = declared is not None and declared.elem == 1  # onnx.TensorProto.FLOAT
+    if (finite or is_float) and value.dtype.kind not in "fiub":
+        raise CalibrationError(f"input {name!r} must hold numbers, got an array of {value.dtype}")
     if declared is None or declared.shape is None:
         return value
     fits = value.ndim == len(declared.shape) and all(
@@ -248,9 +256,8 @@ def _checked(graph: Graph, name: str, value: Array) -> Array:
     if not fits:
         want = tuple("?" if d is None else d for d in declared.shape)
         raise CalibrationError(f"input {name!r} must have shape {want}, got {value.shape}")
-    if value.ndim and not len(value):
+    if finite and value.ndim and not len(value):
         raise CalibrationError(f"input {name!r} holds no samples")
-    is_float = declared.elem == 1  # onnx.TensorProto.FLOAT
     return value.astype(np.float32, copy=False) if is_float else value
 
 

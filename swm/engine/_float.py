@@ -64,8 +64,7 @@ class FloatEngine:
         names = [v.name for v in self.graph.inputs]
         if set(feeds) != set(names):
             raise CalibrationError(f"the model's inputs are {names}, got {sorted(feeds)}")
-        parts = [self._run(part) for part in _batches(self.graph, feeds)]
-        return parts[0] if len(parts) == 1 else {t: np.concatenate([p[t] for p in parts]) for t in self.outputs}
+        return _joined([self._run(part) for part in _batches(self.graph, feeds)])
 
     def _run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         tensors: dict[str, Array] = {**self.graph.constants, **feeds}
@@ -88,8 +87,10 @@ class FloatEngine:
 
 def _batches(graph: Graph, feeds: Mapping[str, Array]) -> list[Mapping[str, Array]]:
     """Cut many samples into the batches of a model that was exported with a fixed batch size."""
+    if not all(isinstance(a, np.ndarray) for a in feeds.values()):
+        return [feeds]  # sequences, optional values and scalars have no axis of samples
     fixed = [v.type.shape[0] if v.type and v.type.shape else None for v in graph.inputs]
-    lengths = {len(a) if np.ndim(a) else 0 for a in feeds.values()}
+    lengths = {len(a) if a.ndim else 0 for a in feeds.values()}
     size = fixed[0] if fixed and len(set(fixed)) == 1 else None
     if len(lengths) != 1 or not isinstance(size, int) or size < 1:
         return [feeds]
@@ -97,6 +98,11 @@ def _batches(graph: Graph, feeds: Mapping[str, Array]) -> list[Mapping[str, Arra
     if length <= size or length % size:
         return [feeds]
     return [{t: a[start : start + size] for t, a in feeds.items()} for start in range(0, length, size)]
+
+
+def _joined(parts: Sequence[dict[str, Array]]) -> dict[str, Array]:
+    """The results of the batches one behind the other; of a single one as they are, which may be sequences."""
+    return parts[0] if len(parts) == 1 else {t: np.concatenate([p[t] for p in parts]) for t in parts[0]}
 
 
 def _plan(graph: Graph, outputs: Sequence[str]) -> tuple[_Segment, ...]:
@@ -158,8 +164,8 @@ def run_onnxruntime(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array
     whole = _Segment(graph.nodes, tuple(v.name for v in graph.inputs), tuple(v.name for v in graph.outputs), None)
     session = _session(graph, whole)
     names = [v.name for v in graph.outputs]
-    parts = [session.run(names, dict(part)) for part in _batches(graph, feeds)]
-    return {t: np.concatenate([p[i] for p in parts]) for i, t in enumerate(names)}
+    runs = (session.run(names, dict(part)) for part in _batches(graph, feeds))
+    return _joined([dict(zip(names, results, strict=True)) for results in runs])
 
 
 _engines: WeakKeyDictionary[Graph, FloatEngine] = WeakKeyDictionary()
