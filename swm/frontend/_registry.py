@@ -29,7 +29,18 @@ from swm.graph import Node
 if TYPE_CHECKING:
     from swm.frontend._context import Context
 
-__all__ = ["Folded", "Forwarded", "Handler", "Operator", "RawNode", "Result", "find", "handler", "operators"]
+__all__ = [
+    "Folded",
+    "Forwarded",
+    "Function",
+    "Handler",
+    "Operator",
+    "RawNode",
+    "Result",
+    "find",
+    "handler",
+    "operators",
+]
 
 
 @dataclass(frozen=True)
@@ -117,6 +128,8 @@ class Handler:
         return values
 
     def _check_arity(self, opset: int, node: RawNode) -> None:
+        if not onnx.defs.has(self.op, opset, self.domain):
+            return  # an operator from outside ONNX: its handler knows
         schema = onnx.defs.get_schema(self.op, opset, self.domain)
         if not schema.min_input <= len(node.inputs) <= schema.max_input:
             raise node.error(f"has {len(node.inputs)} inputs, needs {schema.min_input} to {schema.max_input}")

@@ -9,6 +9,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import ModelProto, TypeProto, ValueInfoProto
 
+from swm.frontend._proto import QONNX_DOMAINS, QONNX_OPERATORS
 from swm.graph import TensorType
 
 __all__ = ["infer_types", "tensor_type", "value_info"]
@@ -116,6 +117,15 @@ def _without_large_data(model: ModelProto) -> ModelProto:
     for field in ("node", "input", "sparse_initializer"):
         getattr(graph, field).extend(getattr(source, field))
     graph.output.extend(ValueInfoProto(name=v.name) for v in source.output)
+    own = {(f.domain, f.name) for f in model.functions}
+    for node in graph.node:
+        key = (node.domain, node.op_type)
+        if node.op_type in QONNX_OPERATORS and node.domain in QONNX_DOMAINS and key not in own and node.input:
+            # Inference knows no foreign operators and would learn nothing of all that follows; these keep the type.
+            x = node.input[0]
+            node.op_type, node.domain = "Identity", ""
+            del node.input[:], node.attribute[:]
+            node.input.append(x)
     inputs = {v.name for v in source.input}
     for tensor in source.initializer:
         size = 1

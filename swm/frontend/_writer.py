@@ -9,7 +9,16 @@ from pathlib import Path
 
 import onnx
 from google.protobuf.message import EncodeError
-from onnx import FunctionProto, GraphProto, ModelProto, OperatorSetIdProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx import (
+    FunctionProto,
+    GraphProto,
+    ModelProto,
+    OperatorSetIdProto,
+    TensorProto,
+    ValueInfoProto,
+    helper,
+    numpy_helper,
+)
 
 from swm.errors import ModelError, OutputError
 from swm.frontend._emit import Emitter

@@ -42,7 +42,7 @@ class Node:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Linear(Node):
-    """`y = x W^T + b` along the last axis of x: Gemm, MatMul, MatMul + Add, with a constant matrix W of shape (m, n)."""
+    """`y = x W^T + b` along the last axis of x: Gemm, MatMul, MatMul + Add, with a constant W of shape (m, n)."""
 
     op: ClassVar[str] = "Linear"
 
