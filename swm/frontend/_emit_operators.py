@@ -93,7 +93,8 @@ def _gelu(target: Target, node: Gelu) -> None:
 def _clip(target: Target, node: Clip) -> None:
     bounds = {"min": node.low, "max": node.high}
     if target.opset < 11:
-        target.add(node, "Clip", **{name: value for name, value in bounds.items() if value is not None})
+        attributes: dict[str, Any] = {name: value for name, value in bounds.items() if value is not None}
+        target.add(node, "Clip", **attributes)
         return
     stored = ["" if v is None else target.constant(node, np.float32(v), name) for name, v in bounds.items()]
     target.add(node, "Clip", _trimmed([node.inputs[0], *stored]))
