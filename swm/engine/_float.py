@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state
 
 from swm.errors import CalibrationError, ModelError
 from swm.frontend import subgraph_proto
@@ -21,6 +22,13 @@ from swm.structure import Dense
 __all__ = ["FloatEngine", "run_float", "run_onnxruntime"]
 
 Array = NDArray[Any]
+# onnxruntime's own exceptions derive from Exception alone, each on its own; pybind11 adds the usual ones.
+ORT_ERRORS: tuple[type[Exception], ...] = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    *(e for e in vars(onnxruntime_pybind11_state).values() if isinstance(e, type) and issubclass(e, Exception)),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +86,7 @@ class FloatEngine:
             given = {t: tensors[t] for t in segment.inputs}
             try:
                 results = session.run(list(segment.outputs), given)
-            except (RuntimeError, ValueError, TypeError) as error:  # onnxruntime's errors derive from these
+            except ORT_ERRORS as error:
                 first = str(error).splitlines()[0]
                 raise CalibrationError(f"onnxruntime could not run the model on these inputs: {first}") from error
             tensors.update(zip(segment.outputs, results, strict=True))
@@ -154,7 +162,7 @@ def _session(graph: Graph, segment: _Segment) -> ort.InferenceSession:
     model = subgraph_proto(graph, segment.nodes, segment.inputs, segment.outputs)
     try:
         return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    except (RuntimeError, ValueError, TypeError) as error:  # onnxruntime's errors derive from these
+    except ORT_ERRORS as error:
         first = str(error).splitlines()[0]
         raise ModelError(f"onnxruntime does not accept the model {graph.source or graph.name!r}: {first}") from error
 

@@ -25,11 +25,11 @@ def emit_quantiser(target: Target, node: Quant | BipolarQuant | Trunc) -> None:
         ModelError: its rounding cannot be said at the model's opset.
     """
     chain = _Chain(target, node, node.inputs[0])
-    scale = node.inputs[1]
+    scale = _float(target, node, 1)
     if isinstance(node, BipolarQuant):
         chain.apply("Div", scale).sign().finish("Mul", scale)
         return
-    zero, bits = node.inputs[2], _number(target, node, node.inputs[3])
+    zero, bits = _float(target, node, 2), _number(target, node, node.inputs[3])
     chain.apply("Div", scale).apply("Add", zero)
     if isinstance(node, Quant):
         bounds = limits(bits, node.signed, node.narrow)
@@ -41,6 +41,15 @@ def emit_quantiser(target: Target, node: Quant | BipolarQuant | Trunc) -> None:
         kept = _number(target, node, node.inputs[4])
         chain.round("ROUND", 2**bits).apply("Div", chain.scalar(2 ** (bits - kept))).round(node.rounding, 2**bits)
     chain.apply("Sub", zero).finish("Mul", scale)
+
+
+def _float(target: Target, node: Node, place: int) -> str:
+    """The input at `place` as float32; exporters write zero points as integers, too."""
+    name = node.inputs[place]
+    value = target.value(name)
+    if value is not None and value.dtype != np.float32:
+        return target.constant(node, value.astype(np.float32), f"input_{place}")
+    return name
 
 
 def _number(target: Target, node: Node, name: str) -> float:

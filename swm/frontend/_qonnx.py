@@ -26,8 +26,8 @@ def quant(
     if bits is None:
         return None
     constants = [context.constant(t) for t in node.inputs[:3]]
-    if mode == "ROUND" and all(c is not None and c.dtype == np.float32 for c in constants):
-        x, scale, zero = (np.asarray(c) for c in constants)
+    if mode == "ROUND" and all(c is not None and c.dtype.kind in "fiu" for c in constants):
+        x, scale, zero = (np.asarray(c, np.float32) for c in constants)
         return Folded(_quantised(x, scale, zero, limits(bits, bool(signed), bool(narrow))))
     _propagate(context, node)
     return Quant(
