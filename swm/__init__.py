@@ -29,6 +29,7 @@ from swm.graph import Graph
 from swm.hardware import Board, board_names, load_board
 from swm.inspect import Inspection, inspect
 from swm.report import Report
+from swm.simplify import simplify
 from swm.structure import BlockCirculant
 
 __all__ = [
@@ -62,5 +63,6 @@ __all__ = [
     "report",
     "run",
     "save",
+    "simplify",
     "verify",
 ]

@@ -20,6 +20,7 @@ from swm.fixed import FixedGraph
 from swm.graph import Graph, Linear
 from swm.hardware import load_board
 from swm.report import Report, compare
+from swm.simplify import simplify as _simplify
 from swm.structure import Dense
 
 __all__ = ["convert", "dense_twin", "emit", "load", "quantize", "report", "run", "save", "verify"]
@@ -28,16 +29,19 @@ Array = NDArray[Any]
 Inputs = Array | Mapping[str, Array]
 
 
-def load(path: str | Path) -> Graph:
+def load(path: str | Path, *, simplify: bool = False) -> Graph:
     """Read an ONNX file.
 
     Args:
         path: the file; external data must lie in the same folder or below it.
+        simplify: fold constants and exporters' shape arithmetic, see `swm.simplify`; runs the model to check itself,
+            so only for files that you trust.
 
     Raises:
         ModelError: the file is missing, damaged or illegal.
     """
-    return frontend.load(path)
+    graph = frontend.load(path)
+    return _simplify(graph) if simplify else graph
 
 
 def save(graph: Graph, path: str | Path) -> None:

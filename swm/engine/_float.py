@@ -84,11 +84,7 @@ class FloatEngine:
                 continue
             assert session is not None  # every segment that is not structured has one
             given = {t: tensors[t] for t in segment.inputs}
-            try:
-                results = session.run(list(segment.outputs), given)
-            except ORT_ERRORS as error:
-                first = str(error).splitlines()[0]
-                raise CalibrationError(f"onnxruntime could not run the model on these inputs: {first}") from error
+            results = _run_session(session, segment.outputs, given)
             tensors.update(zip(segment.outputs, results, strict=True))
         return {t: tensors[t] for t in self.outputs}
 
@@ -168,12 +164,25 @@ def _session(graph: Graph, segment: _Segment) -> ort.InferenceSession:
 
 
 def run_onnxruntime(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array]:
-    """Run the whole graph, structured layers included, in plain onnxruntime: what a user of the saved file gets."""
+    """Run the whole graph, structured layers included, in plain onnxruntime: what a user of the saved file gets.
+
+    Raises:
+        ModelError: onnxruntime refuses the model.
+        CalibrationError: it refuses these inputs.
+    """
     whole = _Segment(graph.nodes, tuple(v.name for v in graph.inputs), tuple(v.name for v in graph.outputs), None)
     session = _session(graph, whole)
     names = [v.name for v in graph.outputs]
-    runs = (session.run(names, dict(part)) for part in _batches(graph, feeds))
+    runs = (_run_session(session, names, part) for part in _batches(graph, feeds))
     return _joined([dict(zip(names, results, strict=True)) for results in runs])
+
+
+def _run_session(session: ort.InferenceSession, names: Sequence[str], feeds: Mapping[str, Array]) -> list[Any]:
+    try:
+        return list(session.run(list(names), dict(feeds)))
+    except ORT_ERRORS as error:
+        first = str(error).splitlines()[0]
+        raise CalibrationError(f"onnxruntime could not run the model on these inputs: {first}") from error
 
 
 _engines: WeakKeyDictionary[Graph, FloatEngine] = WeakKeyDictionary()
