@@ -14,11 +14,19 @@ from swm.fixed.spec import Activation, Kind
 from swm.graph import Affine, Cast, Graph, Linear, Node, Relu, Reshape, Sigmoid, Softmax, Tanh
 from swm.structure import WeightStructure
 
-__all__ = ["FloatLayer", "Lowered", "hardware_findings", "lower", "safe_identifier"]
+__all__ = ["HARDWARE", "FloatLayer", "Lowered", "hardware_findings", "lower", "safe_identifier"]
 
 FLOAT = 1  # onnx.TensorProto.FLOAT
 ACTIVATIONS: dict[type[Node], Activation] = {Relu: "relu", Sigmoid: "sigmoid", Tanh: "tanh"}
-KNOWN = (Linear, Affine, Softmax, Reshape, Cast, *ACTIVATIONS)  # every other node, typed or opaque, is in the way
+# Where each node runs; every other one, typed or opaque, is in the way. "free" moves nothing, "host" follows the chain.
+HARDWARE: dict[type[Node], str] = {
+    Linear: "kernel",
+    Affine: "kernel",
+    **dict.fromkeys(ACTIVATIONS, "kernel"),
+    Reshape: "free",
+    Cast: "free",
+    Softmax: "host",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +141,7 @@ class _Chain:
 
     def _take(self, node: Node, readers: dict[str, list[Node]]) -> tuple[str, str] | None:
         """Add a node to the chain, or say (reason, remedy) why not."""
-        if not isinstance(node, KNOWN):
+        if not isinstance(node, tuple(HARDWARE)):
             if self.tensor in node.inputs and node.outputs:  # go on behind it, so that every obstacle is found
                 self.tensor, self.width = node.outputs[0], None
             return "no hardware kernel for this operator", "remove it, or run this part of the model on the host"

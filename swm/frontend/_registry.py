@@ -176,7 +176,7 @@ def find(domain: str, op: str, opset: int) -> Handler | None:
 
 @dataclass(frozen=True)
 class Operator:
-    """A row of `swm check --operators`: an operator, the opsets, and what it becomes in the graph."""
+    """An operator, the opsets of its domain at which it is typed, and what it becomes in the graph."""
 
     domain: str
     op: str
@@ -192,7 +192,9 @@ def operators() -> tuple[Operator, ...]:
     for (domain, op), versions in sorted(_REGISTRY.items()):
         ends = [h.since - 1 for h in versions[1:]] + [newest]
         for version, end in zip(versions, ends, strict=True):
-            first = max(version.since, OLDEST_OPSET)
+            standard = onnx.defs.has(op, domain)
+            first = max(version.since, OLDEST_OPSET) if standard else 1
+            end = end if standard else 1  # QONNX's domains have had no other version yet
             if rows and (rows[-1].domain, rows[-1].op, rows[-1].becomes) == (domain, op, version.becomes):
                 first = rows.pop().first
             rows.append(Operator(domain, op, first, end, version.becomes))
