@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from onnx import helper
 
 from swm.frontend._context import Context
 from swm.frontend._normalise import from_front, given, integers, text
 from swm.frontend._registry import RawNode, Result, handler
-from swm.frontend._tensors import is_native_type
 from swm.graph import Pad, Resize
 
 __all__: list[str] = []
@@ -35,8 +35,10 @@ def pad_11(context: Context, node: RawNode, *, mode: bytes = b"constant") -> Res
         kind = context.types.get(node.inputs[0])
         if constant is None or constant.size != 1 or constant.dtype.kind not in "fiub" or kind is None:
             return None
+        if helper.np_dtype_to_tensor_dtype(np.dtype(constant.dtype)) != kind.elem:
+            return None
         value = constant.reshape(()).item()
-        if not is_native_type(kind.elem) or (value == 0 and np.signbit(float(value))) or not np.isfinite(value):
+        if (value == 0 and np.signbit(float(value))) or not np.isfinite(float(value)):
             return None
     if given(node, 3):
         axes, rank = integers(context, node, 3), context.rank(node.inputs[0])

@@ -14,7 +14,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensor
 
 from swm.errors import ModelError
 
-__all__ = ["byte_size", "check_tensor", "densify", "is_native", "is_native_type", "to_array", "walk_tensors"]
+__all__ = ["byte_size", "check_tensor", "densify", "is_native", "to_array", "walk_tensors"]
 
 # Element types that numpy has itself. Arrays of all others travel as TensorProto, since onnx releases differ in the
 # numpy type they give to them.
@@ -56,12 +56,7 @@ _MAX_DENSE = 1 << 28  # elements of a sparse initialiser written out: 1 GiB of f
 
 def is_native(tensor: TensorProto) -> bool:
     """Whether numpy has the tensor's element type."""
-    return is_native_type(tensor.data_type)
-
-
-def is_native_type(elem: int) -> bool:
-    """Whether numpy has the element type of this ONNX number."""
-    return elem in _NATIVE
+    return tensor.data_type in _NATIVE
 
 
 def byte_size(tensor: TensorProto) -> int:
