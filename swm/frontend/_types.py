@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import onnx
-from google.protobuf.message import DecodeError
 from onnx import ModelProto, TypeProto, ValueInfoProto
 
+from swm.frontend._guard import guarded
 from swm.frontend._proto import QONNX_DOMAINS, QONNX_OPERATORS
 from swm.graph import TensorType
 
@@ -69,20 +69,19 @@ def _infer(model: ModelProto, hints: Mapping[str, TensorType]) -> dict[str, Tens
     light = _without_large_data(model)
     inputs = {v.name for v in light.graph.input}
     light.graph.value_info.extend(value_info(n, t) for n, t in hints.items() if n not in inputs)
-    try:
-        inferred = onnx.shape_inference.infer_shapes(light, strict_mode=False, data_prop=True)
-    # What the C++ side throws, and what protobuf and pybind11 turn it into. Types are a help, never a condition.
-    except (
-        onnx.shape_inference.InferenceError,
-        onnx.checker.ValidationError,
-        DecodeError,
-        RuntimeError,
-        ValueError,
-        TypeError,
-        MemoryError,
-    ):
+    # Types are a help, never a condition: a model on which inference fails has fewer typed nodes.
+    data = guarded(lambda: _inferred(light))
+    if data is None:
         return {}
+    inferred = ModelProto.FromString(data)
     return _collect([*inferred.graph.input, *inferred.graph.value_info, *inferred.graph.output])
+
+
+def _inferred(model: ModelProto) -> bytes:
+    """What shape inference adds, as bytes: only the names and types are needed, so nothing else is kept."""
+    result = onnx.shape_inference.infer_shapes(model, strict_mode=False, data_prop=True)
+    del result.graph.initializer[:], result.graph.node[:], result.functions[:]
+    return bytes(result.SerializeToString())
 
 
 def _merge(found: TensorType, declared: TensorType) -> TensorType:
