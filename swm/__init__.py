@@ -30,6 +30,7 @@ from swm.fixed import FixedGraph
 from swm.graph import Graph
 from swm.hardware import Board, board_names, load_board
 from swm.report import Report
+from swm.simplify import simplify
 from swm.structure import BlockCirculant
 
 __all__ = [
@@ -66,5 +67,6 @@ __all__ = [
     "report",
     "run",
     "save",
+    "simplify",
     "verify",
 ]

@@ -21,6 +21,7 @@ from swm.fixed import FixedGraph
 from swm.graph import Conv, Graph, Linear, Node, Recurrent, is_structured
 from swm.hardware import Board, board_names, load_board
 from swm.report import Report, compare
+from swm.simplify import simplify as _simplify
 from swm.structure import Dense
 
 __all__ = ["boards", "convert", "dense_twin", "emit", "load", "quantize", "report", "run", "save", "verify"]
@@ -32,16 +33,19 @@ Array = NDArray[Any]
 Inputs = Array | Mapping[str, Array]
 
 
-def load(path: str | Path) -> Graph:
+def load(path: str | Path, *, simplify: bool = False) -> Graph:
     """Read an ONNX file.
 
     Args:
         path: the file; external data must lie in the same folder or below it.
+        simplify: fold constants and exporters' shape arithmetic, see `swm.simplify`; runs the model to check itself,
+            so only for files that you trust.
 
     Raises:
         ModelError: the file is missing, damaged or illegal.
     """
-    return frontend.load(path)
+    graph = frontend.load(path)
+    return _simplify(graph) if simplify else graph
 
 
 def save(graph: Graph | FixedGraph, path: str | Path) -> None:
@@ -91,7 +95,7 @@ def run(graph: Graph | FixedGraph, x: Inputs) -> Array | dict[str, Array]:
         work = len(values) * sum(s.m * s.n for s in graph.specs)
         result = engine.run_fixed(graph, values, compiled=work >= COMPILED_WORK).values
         return result if isinstance(x, np.ndarray) else {graph.output_name: result}
-    results = engine.run_float(graph, feeds(graph, x))
+    results = engine.run_float(graph, feeds(graph, x, finite=False))
     return results[graph.outputs[0].name] if isinstance(x, np.ndarray) else results
 
 
@@ -255,8 +259,14 @@ def report(
     return compare(specs, dense, [load_board(b) for b in boards], accuracy=measured, model=name)
 
 
-def feeds(graph: Graph, x: Inputs) -> dict[str, Array]:
+def feeds(graph: Graph, x: Inputs, *, finite: bool = True) -> dict[str, Array]:
     """Inputs by name: an array alone goes to the only input.
+
+    Args:
+        graph: whose inputs they are.
+        x: one array, or values by input name.
+        finite: whether they are samples of numbers to learn from: some, finite, and not text. A mere run takes
+            whatever the network takes; sequences, maps and optional values go through as they are.
 
     Raises:
         CalibrationError: wrong names, no samples, not numbers, NaN or infinite values, or a wrong shape.
@@ -266,15 +276,17 @@ def feeds(graph: Graph, x: Inputs) -> dict[str, Array]:
             names = [v.name for v in graph.inputs]
             raise CalibrationError(f"the model has {len(names)} inputs {names}; give a dict of arrays by name")
         x = {graph.inputs[0].name: x}
-    return {name: _checked(graph, name, np.asarray(value)) for name, value in x.items()}
+    others = {v.name for v in graph.inputs if v.proto}  # not tensors
+    return {n: v if n in others else _checked(graph, n, np.asarray(v), finite) for n, v in x.items()}
 
 
-def _checked(graph: Graph, name: str, value: Array) -> Array:
-    if value.dtype.kind == "f" and not np.isfinite(value).all():
+def _checked(graph: Graph, name: str, value: Array, finite: bool) -> Array:
+    if finite and value.dtype.kind == "f" and not np.isfinite(value).all():
         raise CalibrationError(f"input {name!r} holds NaN or infinite values")
-    if value.dtype.kind not in "fiub":
-        raise CalibrationError(f"input {name!r} must hold numbers, got an array of {value.dtype}")
     declared = next((v.type for v in graph.inputs if v.name == name), None)
+    is_float = declared is not None and declared.elem == 1  # onnx.TensorProto.FLOAT
+    if (finite or is_float) and value.dtype.kind not in "fiub":
+        raise CalibrationError(f"input {name!r} must hold numbers, got an array of {value.dtype}")
     if declared is None or declared.shape is None:
         return value
     fits = value.ndim == len(declared.shape) and all(
@@ -285,9 +297,8 @@ def _checked(graph: Graph, name: str, value: Array) -> Array:
     if not fits:
         want = tuple("?" if d is None else d for d in declared.shape)
         raise CalibrationError(f"input {name!r} must have shape {want}, got {value.shape}")
-    if value.ndim and not len(value):
+    if finite and value.ndim and not len(value):
         raise CalibrationError(f"input {name!r} holds no samples")
-    is_float = declared.elem == 1  # onnx.TensorProto.FLOAT
     return value.astype(np.float32, copy=False) if is_float else value
 
 

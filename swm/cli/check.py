@@ -13,7 +13,7 @@ from rich.text import Text
 from swm import api
 from swm._check import check as check_graph
 from swm.cli._common import example, json_option, out, write_json
-from swm.frontend import operators
+from swm.operators import operator_table
 
 
 @click.command(epilog=example("swm check model.onnx\nswm check model.onnx --json\nswm check --operators"))
@@ -50,7 +50,7 @@ def check(model: str | None, list_operators: bool, json_to: str | None) -> None:
 
 
 def _print_operators(json_to: str | None) -> None:
-    rows = [asdict(row) for row in operators()]
+    rows = [asdict(row) for row in operator_table()]
     if write_json(json_to, {"operators": rows}):
         return
     table = Table(title="operators that swm types; every other operator is carried along and run by onnxruntime")

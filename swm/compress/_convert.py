@@ -177,9 +177,7 @@ def _within(
     """Block sizes within a budget, from the error of the network's outputs when one layer alone is converted."""
     by_name = {p.name: p for p in found}
     words = {p.name: sum(w.words for w in _weights(p.node, p.role)) for p in found}
-    free = {
-        p.name: (words[p.name], [k for k in CANDIDATES if not reason_to_stay_dense(p, last, k)]) for p in found
-    }
+    free = {p.name: (words[p.name], [k for k in CANDIDATES if not reason_to_stay_dense(p, last, k)]) for p in found}
     names = [v.name for v in graph.outputs]
     few = None if feeds is None else _first(feeds, SENSITIVITY_SAMPLES)
     wanted = None if few is None else FloatEngine(graph, names).run(few)

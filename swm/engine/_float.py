@@ -22,16 +22,12 @@ from swm.graph._graph import reads
 __all__ = ["FloatEngine", "run_float", "run_onnxruntime"]
 
 Array = NDArray[Any]
-# onnxruntime's own errors derive from nothing but Exception; the others come from its Python layer.
-_ORT_ERRORS: tuple[type[Exception], ...] = (
+# onnxruntime's own exceptions derive from Exception alone, each on its own; pybind11 adds the usual ones.
+ORT_ERRORS: tuple[type[Exception], ...] = (
     RuntimeError,
     ValueError,
     TypeError,
-    *(
-        kind
-        for kind in vars(onnxruntime_pybind11_state).values()
-        if isinstance(kind, type) and issubclass(kind, Exception)
-    ),
+    *(e for e in vars(onnxruntime_pybind11_state).values() if isinstance(e, type) and issubclass(e, Exception)),
 )
 
 
@@ -76,32 +72,29 @@ class FloatEngine:
         names = [v.name for v in self.graph.inputs]
         if set(feeds) != set(names):
             raise CalibrationError(f"the model's inputs are {names}, got {sorted(feeds)}")
-        parts = [self._run(part) for part in _batches(self.graph, feeds)]
-        return parts[0] if len(parts) == 1 else {t: np.concatenate([p[t] for p in parts]) for t in self.outputs}
+        return _joined([self._run(part) for part in _batches(self.graph, feeds)])
 
     def _run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         tensors: dict[str, Array] = {**self.graph.constants, **feeds}
         for segment, session in zip(self.segments, self._sessions, strict=True):
             if segment.structured is not None:
                 layer = segment.structured
-                results = run_structured(layer, [np.asarray(tensors[t]) if t else None for t in layer.inputs])
-                tensors.update((t, y) for t, y in zip(layer.outputs, results, strict=False) if t)
+                values = run_structured(layer, [np.asarray(tensors[t]) if t else None for t in layer.inputs])
+                tensors.update((t, y) for t, y in zip(layer.outputs, values, strict=False) if t)
                 continue
             assert session is not None  # every segment that is not structured has one
             given = {t: tensors[t] for t in segment.inputs}
-            try:
-                results = session.run(list(segment.outputs), given)
-            except _ORT_ERRORS as error:
-                first = str(error).splitlines()[0]
-                raise CalibrationError(f"onnxruntime could not run the model on these inputs: {first}") from error
+            results = _run_session(session, segment.outputs, given)
             tensors.update(zip(segment.outputs, results, strict=True))
         return {t: tensors[t] for t in self.outputs}
 
 
 def _batches(graph: Graph, feeds: Mapping[str, Array]) -> list[Mapping[str, Array]]:
     """Cut many samples into the batches of a model that was exported with a fixed batch size."""
+    if not all(isinstance(a, np.ndarray) for a in feeds.values()):
+        return [feeds]  # sequences, optional values and scalars have no axis of samples
     fixed = [v.type.shape[0] if v.type and v.type.shape else None for v in graph.inputs]
-    lengths = {len(a) if np.ndim(a) else 0 for a in feeds.values()}
+    lengths = {len(a) if a.ndim else 0 for a in feeds.values()}
     size = fixed[0] if fixed and len(set(fixed)) == 1 else None
     if len(lengths) != 1 or not isinstance(size, int) or size < 1:
         return [feeds]
@@ -109,6 +102,11 @@ def _batches(graph: Graph, feeds: Mapping[str, Array]) -> list[Mapping[str, Arra
     if length <= size or length % size:
         return [feeds]
     return [{t: a[start : start + size] for t, a in feeds.items()} for start in range(0, length, size)]
+
+
+def _joined(parts: Sequence[dict[str, Array]]) -> dict[str, Array]:
+    """The results of the batches one behind the other; of a single one as they are, which may be sequences."""
+    return parts[0] if len(parts) == 1 else {t: np.concatenate([p[t] for p in parts]) for t in parts[0]}
 
 
 def _plan(graph: Graph, outputs: Sequence[str]) -> tuple[_Segment, ...]:
@@ -160,18 +158,31 @@ def _session(graph: Graph, segment: _Segment) -> ort.InferenceSession:
     model = subgraph_proto(graph, segment.nodes, segment.inputs, segment.outputs)
     try:
         return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    except _ORT_ERRORS as error:
+    except ORT_ERRORS as error:
         first = str(error).splitlines()[0]
         raise ModelError(f"onnxruntime does not accept the model {graph.source or graph.name!r}: {first}") from error
 
 
 def run_onnxruntime(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array]:
-    """Run the whole graph, structured layers included, in plain onnxruntime: what a user of the saved file gets."""
+    """Run the whole graph, structured layers included, in plain onnxruntime: what a user of the saved file gets.
+
+    Raises:
+        ModelError: onnxruntime refuses the model.
+        CalibrationError: it refuses these inputs.
+    """
     whole = _Segment(graph.nodes, tuple(v.name for v in graph.inputs), tuple(v.name for v in graph.outputs), None)
     session = _session(graph, whole)
     names = [v.name for v in graph.outputs]
-    parts = [session.run(names, dict(part)) for part in _batches(graph, feeds)]
-    return {t: np.concatenate([p[i] for p in parts]) for i, t in enumerate(names)}
+    runs = (_run_session(session, names, part) for part in _batches(graph, feeds))
+    return _joined([dict(zip(names, results, strict=True)) for results in runs])
+
+
+def _run_session(session: ort.InferenceSession, names: Sequence[str], feeds: Mapping[str, Array]) -> list[Any]:
+    try:
+        return list(session.run(list(names), dict(feeds)))
+    except ORT_ERRORS as error:
+        first = str(error).splitlines()[0]
+        raise CalibrationError(f"onnxruntime could not run the model on these inputs: {first}") from error
 
 
 _engines: WeakKeyDictionary[Graph, FloatEngine] = WeakKeyDictionary()

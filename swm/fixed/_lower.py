@@ -11,13 +11,22 @@ from numpy.typing import NDArray
 
 from swm.errors import Finding, UnsupportedModel
 from swm.fixed.spec import Activation, Kind
-from swm.graph import Affine, Cast, Graph, Linear, Node, Opaque, Relu, Reshape, Sigmoid, Softmax, Tanh
+from swm.graph import Affine, Cast, Graph, Linear, Node, Relu, Reshape, Sigmoid, Softmax, Tanh
 from swm.structure import WeightStructure
 
-__all__ = ["FloatLayer", "Lowered", "hardware_findings", "lower", "safe_identifier"]
+__all__ = ["HARDWARE", "FloatLayer", "Lowered", "hardware_findings", "lower", "safe_identifier"]
 
 FLOAT = 1  # onnx.TensorProto.FLOAT
 ACTIVATIONS: dict[type[Node], Activation] = {Relu: "relu", Sigmoid: "sigmoid", Tanh: "tanh"}
+# Where each node runs; every other one, typed or opaque, is in the way. "free" moves nothing, "host" follows the chain.
+HARDWARE: dict[type[Node], str] = {
+    Linear: "kernel",
+    Affine: "kernel",
+    **dict.fromkeys(ACTIVATIONS, "kernel"),
+    Reshape: "free",
+    Cast: "free",
+    Softmax: "host",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +141,7 @@ class _Chain:
 
     def _take(self, node: Node, readers: dict[str, list[Node]]) -> tuple[str, str] | None:
         """Add a node to the chain, or say (reason, remedy) why not."""
-        if isinstance(node, Opaque):
+        if not isinstance(node, tuple(HARDWARE)):
             if self.tensor in node.inputs and node.outputs:  # go on behind it, so that every obstacle is found
                 self.tensor, self.width = node.outputs[0], None
             return "no hardware kernel for this operator", "remove it, or run this part of the model on the host"
@@ -164,9 +173,7 @@ class _Chain:
             return None
         if isinstance(node, Cast) and node.to != FLOAT:
             return "it casts to a type other than float", "remove the cast; formats are chosen by calibration"
-        if isinstance(node, Reshape | Cast):  # the order of elements in memory does not change: free in hardware
-            return None
-        return "no hardware kernel for this operator", "run this part of the model on the host"
+        return None  # Reshape and Cast: the order of elements in memory does not change, which is free in hardware
 
     def _linear(self, node: Linear) -> tuple[str, str] | None:
         m, n = node.weight.shape

@@ -15,7 +15,7 @@ from onnx import SparseTensorProto, TensorProto
 from swm.frontend._context import Context
 from swm.frontend._registry import Folded, RawNode, Result, handler
 from swm.frontend._tensors import is_native, to_array
-from swm.graph import Cast
+from swm.graph import Cast, Transpose
 
 __all__ = ["reshaped"]
 
@@ -114,12 +114,18 @@ def _cast(context: Context, node: RawNode, to: int) -> Result:
         return Folded(value.astype(target))
 
 
-@handler("Transpose", since=1, becomes="folded if constant")
+@handler("Transpose", since=1, becomes="Transpose")
 def transpose(context: Context, node: RawNode, *, perm: Sequence[int] | None = None) -> Result:
-    """Of a constant."""
+    """Of a variable; of a constant it is folded."""
     value = context.constant(node.inputs[0])
     if value is None:
-        return None
+        rank = context.rank(node.inputs[0])
+        if rank is not None and perm is not None and sorted(perm) != list(range(rank)):
+            raise node.error(f"perm {list(perm)} does not fit a tensor of rank {rank}; export the model again")
+        if perm is None and rank is None:
+            return None
+        order = tuple(range(rank or 0))[::-1] if perm is None else tuple(perm)
+        return Transpose(name=node.name, inputs=node.inputs, outputs=node.outputs, perm=order)
     if perm is not None and sorted(perm) != list(range(value.ndim)):
         raise node.error(f"perm {list(perm)} does not fit a tensor of rank {value.ndim}; export the model again")
     return Folded(np.transpose(value, perm))

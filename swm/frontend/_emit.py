@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,26 @@ from numpy.typing import NDArray
 from onnx import FunctionProto, NodeProto, TensorProto, helper, numpy_helper
 
 from swm.errors import ModelError
+from swm.frontend._emit_operators import emit_operator
 from swm.frontend._emit_weighted import conv_node, recurrent_node
 from swm.frontend._function import DOMAIN, circulant_function
 from swm.frontend._scope import Names, captured, inner_names
-from swm.graph import Affine, Cast, Conv, Graph, Linear, Node, Opaque, Recurrent, Relu, Reshape, Sigmoid, Softmax, Tanh
+from swm.graph import (
+    Affine,
+    Cast,
+    Conv,
+    Graph,
+    Linear,
+    LogSoftmax,
+    Node,
+    Opaque,
+    Recurrent,
+    Relu,
+    Reshape,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
 from swm.structure import BlockCirculant, Dense
 
 __all__ = ["Emitter"]
@@ -70,13 +86,15 @@ class Emitter:
             case Affine():
                 self._emit_affine(node)
             case Relu() | Sigmoid() | Tanh():
-                self._add(node, node.op)
-            case Softmax():
+                self.add(node, node.op)
+            case Softmax() | LogSoftmax():
                 self._emit_softmax(node)
             case Reshape():
                 self._emit_reshape(node)
             case Cast():
-                self._add(node, "Cast", to=node.to)
+                self.add(node, "Cast", to=node.to)
+            case _ if emit_operator(self, node):
+                pass
             case _:
                 raise ModelError(f"{node.op} node {node.name!r} has no ONNX form; this is a gap in swm, report it")
 
@@ -95,7 +113,7 @@ class Emitter:
         (x,), (y,) = node.inputs, node.outputs
         weight = node.weight
         match weight:
-            case Dense() if self._rank(x) == 2:
+            case Dense() if self.rank(x) == 2:
                 inputs = [x, self._weight(node, weight.matrix, "weight")]
                 if node.bias is not None:
                     inputs.append(self._store(node, node.bias, "bias"))
@@ -119,16 +137,11 @@ class Emitter:
         product = y if node.bias is None else self._tensors.unique(f"{node.name}/product")
         self._append(helper.make_node(operator, [x, operand], [product], node.name, domain=domain))
         if node.bias is not None:
-            self._extra(node, "Add", [product, self._store(node, node.bias, "bias")], y, "add")
+            self.extra(node, "Add", [product, self._store(node, node.bias, "bias")], y, "add")
 
     def _function(self, weight: BlockCirculant) -> str:
         """Name of the function for a shape and block, made on first use."""
         return self.function(circulant_function(*weight.shape, weight.block, self._opset))
-
-    @property
-    def opset(self) -> int:
-        """Version of the default domain that the nodes are written in."""
-        return self._opset
 
     def function(self, wanted: FunctionProto) -> str:
         """Name of a function of domain `ai.swm`, added on first use."""
@@ -148,7 +161,7 @@ class Emitter:
         (x,), (y,) = node.inputs, node.outputs
         scales, shifts = bool((node.scale != 1).any()), bool(node.shift.any())
         if not (scales or shifts):
-            self._add(node, "Identity")
+            self.add(node, "Identity")
             return
         if scales:
             product = self._tensors.unique(f"{node.name}/product") if shifts else y
@@ -158,7 +171,7 @@ class Emitter:
         if shifts:
             shift = self._store(node, self._along_axis(node, node.shift), "shift")
             if scales:
-                self._extra(node, "Add", [x, shift], y, "add")
+                self.extra(node, "Add", [x, shift], y, "add")
             else:
                 self._append(helper.make_node("Add", [x, shift], [y], node.name))
 
@@ -168,7 +181,7 @@ class Emitter:
             return values.reshape(())
         axis = node.axis
         if axis >= 0:
-            rank = self._rank(node.inputs[0])
+            rank = self.rank(node.inputs[0])
             if rank is None:
                 raise ModelError(
                     f"Affine node {node.name!r}: axis {axis} of a tensor of unknown rank; use a negative one"
@@ -176,31 +189,31 @@ class Emitter:
             axis -= rank
         return values.reshape(-1, *[1] * (-axis - 1))
 
-    def _emit_softmax(self, node: Softmax) -> None:
+    def _emit_softmax(self, node: Softmax | LogSoftmax) -> None:
         x, y = node.inputs[0], node.outputs[0]
-        rank = self._rank(x)
+        rank = self.rank(x)
         if node.flattened == (self._opset < 13):
-            self._add(node, "Softmax", axis=node.axis)
+            self.add(node, node.op, axis=node.axis)
         elif not node.flattened:
             if node.axis != -1 and (rank is None or node.axis != rank - 1):
                 raise ModelError(
-                    f"Softmax node {node.name!r} along axis {node.axis} cannot be said at opset {self._opset}; convert "
-                    "the model to opset 13 or newer"
+                    f"{node.op} node {node.name!r} along axis {node.axis} cannot be said at opset {self._opset}; "
+                    "convert the model to opset 13 or newer"
                 )
-            self._add(node, "Softmax", axis=-1 if rank is None else rank - 1)  # the last axis is a matrix' second one
+            self.add(node, node.op, axis=-1 if rank is None else rank - 1)  # the last axis is a matrix' second one
         else:
             shape, flat, normal = (self._tensors.unique(f"{node.name}/{part}") for part in ("shape", "flat", "normal"))
-            self._extra(node, "Shape", [x], shape, "shape")
-            self._extra(node, "Flatten", [x], flat, "flatten", axis=node.axis)
-            self._append(helper.make_node("Softmax", [flat], [normal], node.name, axis=-1))
-            self._extra(node, "Reshape", [normal, shape], y, "reshape")
+            self.extra(node, "Shape", [x], shape, "shape")
+            self.extra(node, "Flatten", [x], flat, "flatten", axis=node.axis)
+            self._append(helper.make_node(node.op, [flat], [normal], node.name, axis=-1))
+            self.extra(node, "Reshape", [normal, shape], y, "reshape")
 
     def _emit_reshape(self, node: Reshape) -> None:
         (x,), (y,) = node.inputs, node.outputs
         known = self._graph.types.get(x)
         flat = node.shape == (0, -1) and not node.allowzero
         if flat and (self._opset >= 9 or known is None or known.elem in _FLOATS):
-            self._add(node, "Flatten", axis=1)  # which works on an empty batch too
+            self.add(node, "Flatten", axis=1)  # which works on an empty batch too
             return
         shape = self._store(node, np.array(node.shape, np.int64), "shape")
         if node.allowzero and self._opset < 14 and 0 in node.shape:
@@ -208,19 +221,50 @@ class Emitter:
         allow: dict[str, Any] = {"allowzero": 1} if node.allowzero and self._opset >= 14 else {}
         self._append(helper.make_node("Reshape", [x, shape], [y], node.name, **allow))
 
-    def _add(self, node: Node, operator: str, **attributes: Any) -> None:
-        self._append(helper.make_node(operator, node.inputs, node.outputs, node.name, **attributes))
+    @property
+    def opset(self) -> int:
+        """Version of the standard operators."""
+        return self._opset
 
-    def _extra(self, node: Node, operator: str, inputs: list[str], output: str, suffix: str, **attributes: Any) -> None:
+    def add(self, node: Node, operator: str, inputs: Sequence[str] | None = None, **attributes: Any) -> None:
+        """The ONNX node that carries the node's name and writes its outputs."""
+        given = node.inputs if inputs is None else inputs
+        self._append(helper.make_node(operator, given, node.outputs, node.name, **attributes))
+
+    def extra(
+        self, node: Node, operator: str, inputs: Sequence[str], output: str, suffix: str, **attributes: Any
+    ) -> None:
         """A further ONNX node of a node."""
         name = self._names.unique(f"{node.name}/{suffix}")
         self._append(helper.make_node(operator, inputs, [output], name, **attributes))
+
+    def tensor(self, wish: str) -> str:
+        """A new tensor name."""
+        return self._tensors.unique(wish)
+
+    def constant(self, node: Node, values: Any, role: str) -> str:
+        """A new initialiser for a node."""
+        return self._store(node, np.asarray(values), role)
+
+    def integers(self, node: Node, values: Sequence[int], role: str) -> str:
+        """A new initialiser of int64."""
+        return self._store(node, np.array(values, np.int64), role)
+
+    def elem(self, tensor: str) -> int | None:
+        """Element type of a tensor, if known."""
+        kind = self._graph.types.get(tensor)
+        return None if kind is None else kind.elem
+
+    def value(self, tensor: str) -> NDArray[Any] | None:
+        """The value of a constant."""
+        return self._graph.constants.get(tensor)
 
     def _append(self, proto: NodeProto) -> None:
         self.read.update(proto.input)
         self.nodes.append(proto)
 
-    def _rank(self, tensor: str) -> int | None:
+    def rank(self, tensor: str) -> int | None:
+        """Number of dimensions of a tensor, if known."""
         kind = self._graph.types.get(tensor)
         return None if kind is None or kind.shape is None else len(kind.shape)
 
@@ -235,11 +279,11 @@ class Emitter:
             self._stored[place] = (self._store(node, make(), role), key)  # held, so that the id stays its own
         return self._stored[place][0]
 
-    def extra(self, node: Node, operator: str, inputs: list[str], role: str, domain: str) -> str:
-        """A further ONNX node of a node; gives its output."""
+    def call(self, node: Node, function: str, inputs: list[str], role: str) -> str:
+        """A call of a function of domain `ai.swm` before a node; gives its output."""
         output = self._tensors.unique(f"{node.name}/{role}")
         name = self._names.unique(f"{node.name}/{role}")
-        self._append(helper.make_node(operator, inputs, [output], name, domain=domain))
+        self._append(helper.make_node(function, inputs, [output], name, domain=DOMAIN))
         return output
 
     def _store(self, node: Node, values: NDArray[Any], role: str) -> str:

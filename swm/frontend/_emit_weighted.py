@@ -12,7 +12,6 @@ from onnx import FunctionProto, NodeProto, helper
 
 from swm.errors import ModelError
 from swm.frontend._expand import expansion_function, expansion_of
-from swm.frontend._function import DOMAIN
 from swm.frontend._recurrent import PARAMETERS
 from swm.graph import GRU, LSTM, RNN, Conv, Node, Recurrent
 from swm.structure import BlockCirculant, CirculantKernel, Dense, WeightStructure
@@ -38,8 +37,8 @@ class Sink(Protocol):
     def function(self, wanted: FunctionProto) -> str:
         """Name of a function of domain `ai.swm`, added on first use."""
 
-    def extra(self, node: Node, operator: str, inputs: list[str], role: str, domain: str) -> str:
-        """A further ONNX node of a node; gives its output."""
+    def call(self, node: Node, function: str, inputs: list[str], role: str) -> str:
+        """A call of a function of domain `ai.swm` before a node; gives its output."""
 
 
 def conv_node(sink: Sink, node: Conv) -> NodeProto:
@@ -121,7 +120,7 @@ def _expanded(
     what, columns = expansion_of(weight)
     name = sink.function(expansion_function(what, sink.opset))
     stored = sink.shared(node, key, f"{role}.columns", lambda: columns)
-    return sink.extra(node, name, [stored], role, DOMAIN)
+    return sink.call(node, name, [stored], role)
 
 
 def _gap(node: Node, weight: object) -> ModelError:

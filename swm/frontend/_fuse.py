@@ -40,12 +40,16 @@ def fuse(nodes: Sequence[Node], protected: frozenset[str]) -> list[Node]:
 
 def _merge(first: Node, second: Affine) -> Node | None:
     """One node for both, or None where a rounding would differ."""
-    if (second.scale != 1).any() or second.axis != -1:
+    if (second.scale != 1).any():
         return None
-    if isinstance(first, Linear) and first.bias is None:
+    if isinstance(first, Linear) and first.bias is None and second.axis == -1:
         bias = np.array(np.broadcast_to(second.shift, (first.weight.shape[0],)))
         return replace(first, outputs=second.outputs, bias=bias)
-    if isinstance(first, Affine) and first.axis == -1 and not first.shift.any():
+    if isinstance(first, Affine) and not first.shift.any():
+        axes = {a.axis for a, values in ((first, first.scale), (second, second.shift)) if values.size != 1}
+        if len(axes) > 1:
+            return None
         scale, shift = np.broadcast_arrays(first.scale, second.shift)
-        return replace(first, outputs=second.outputs, scale=np.array(scale), shift=np.array(shift))
+        axis = axes.pop() if axes else -1
+        return replace(first, outputs=second.outputs, scale=np.array(scale), shift=np.array(shift), axis=axis)
     return None

@@ -10,10 +10,22 @@ from onnx import ModelProto, TensorProto
 
 from swm.errors import ModelError
 
-__all__ = ["DEFAULT_OPSET", "OLDEST_OPSET", "check_text", "opsets", "parse", "upgrade"]
+__all__ = [
+    "DEFAULT_OPSET",
+    "OLDEST_OPSET",
+    "QONNX_DOMAINS",
+    "QONNX_OPERATORS",
+    "check_text",
+    "opsets",
+    "parse",
+    "upgrade",
+]
 
 OLDEST_OPSET = 7  # since then operators broadcast as numpy does
 DEFAULT_OPSET = 21  # for models that use no standard operator and so name no version
+# The quantisers of QONNX and the domains they have lived in; FINN's early exports put them into the standard one.
+QONNX_OPERATORS = frozenset({"Quant", "BipolarQuant", "Trunc"})
+QONNX_DOMAINS = ("", "finn.custom_op.general", "onnx.brevitas", "qonnx.custom_op.general")
 
 
 def parse(data: bytes) -> ModelProto:

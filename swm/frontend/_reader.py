@@ -14,10 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, helper
 
-import swm.frontend._conv
-import swm.frontend._linear
-import swm.frontend._recurrent
-import swm.frontend._shapes  # noqa: F401  the handlers register themselves
+import swm.frontend._handlers  # noqa: F401  the handlers register themselves
 from swm.errors import ModelError
 from swm.frontend._context import Context
 from swm.frontend._expand import Expansion, recognise_expansion

@@ -29,7 +29,18 @@ from swm.graph import Node
 if TYPE_CHECKING:
     from swm.frontend._context import Context
 
-__all__ = ["Folded", "Forwarded", "Handler", "Operator", "RawNode", "Result", "find", "handler", "operators"]
+__all__ = [
+    "Folded",
+    "Forwarded",
+    "Function",
+    "Handler",
+    "Operator",
+    "RawNode",
+    "Result",
+    "find",
+    "handler",
+    "operators",
+]
 
 
 @dataclass(frozen=True)
@@ -117,6 +128,8 @@ class Handler:
         return values
 
     def _check_arity(self, opset: int, node: RawNode) -> None:
+        if not onnx.defs.has(self.op, opset, self.domain):
+            return  # an operator from outside ONNX: its handler knows
         schema = onnx.defs.get_schema(self.op, opset, self.domain)
         if not schema.min_input <= len(node.inputs) <= schema.max_input:
             raise node.error(f"has {len(node.inputs)} inputs, needs {schema.min_input} to {schema.max_input}")
@@ -163,7 +176,7 @@ def find(domain: str, op: str, opset: int) -> Handler | None:
 
 @dataclass(frozen=True)
 class Operator:
-    """A row of `swm check --operators`: an operator, the opsets, and what it becomes in the graph."""
+    """An operator, the opsets of its domain at which it is typed, and what it becomes in the graph."""
 
     domain: str
     op: str
@@ -179,7 +192,9 @@ def operators() -> tuple[Operator, ...]:
     for (domain, op), versions in sorted(_REGISTRY.items()):
         ends = [h.since - 1 for h in versions[1:]] + [newest]
         for version, end in zip(versions, ends, strict=True):
-            first = max(version.since, OLDEST_OPSET)
+            standard = onnx.defs.has(op, domain)
+            first = max(version.since, OLDEST_OPSET) if standard else 1
+            end = end if standard else 1  # QONNX's domains have had no other version yet
             if rows and (rows[-1].domain, rows[-1].op, rows[-1].becomes) == (domain, op, version.becomes):
                 first = rows.pop().first
             rows.append(Operator(domain, op, first, end, version.becomes))

@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import onnx
-from google.protobuf.message import DecodeError
 from onnx import ModelProto, TypeProto, ValueInfoProto
 
+from swm.frontend._guard import guarded
+from swm.frontend._proto import QONNX_DOMAINS, QONNX_OPERATORS
 from swm.graph import TensorType
 
 __all__ = ["infer_types", "tensor_type", "value_info"]
@@ -68,20 +69,19 @@ def _infer(model: ModelProto, hints: Mapping[str, TensorType]) -> dict[str, Tens
     light = _without_large_data(model)
     inputs = {v.name for v in light.graph.input}
     light.graph.value_info.extend(value_info(n, t) for n, t in hints.items() if n not in inputs)
-    try:
-        inferred = onnx.shape_inference.infer_shapes(light, strict_mode=False, data_prop=True)
-    # What the C++ side throws, and what protobuf and pybind11 turn it into. Types are a help, never a condition.
-    except (
-        onnx.shape_inference.InferenceError,
-        onnx.checker.ValidationError,
-        DecodeError,
-        RuntimeError,
-        ValueError,
-        TypeError,
-        MemoryError,
-    ):
+    # Types are a help, never a condition: a model on which inference fails has fewer typed nodes.
+    data = guarded(lambda: _inferred(light))
+    if data is None:
         return {}
+    inferred = ModelProto.FromString(data)
     return _collect([*inferred.graph.input, *inferred.graph.value_info, *inferred.graph.output])
+
+
+def _inferred(model: ModelProto) -> bytes:
+    """What shape inference adds, as bytes: only the names and types are needed, so nothing else is kept."""
+    result = onnx.shape_inference.infer_shapes(model, strict_mode=False, data_prop=True)
+    del result.graph.initializer[:], result.graph.node[:], result.functions[:]
+    return bytes(result.SerializeToString())
 
 
 def _merge(found: TensorType, declared: TensorType) -> TensorType:
@@ -116,6 +116,15 @@ def _without_large_data(model: ModelProto) -> ModelProto:
     for field in ("node", "input", "sparse_initializer"):
         getattr(graph, field).extend(getattr(source, field))
     graph.output.extend(ValueInfoProto(name=v.name) for v in source.output)
+    own = {(f.domain, f.name) for f in model.functions}
+    for node in graph.node:
+        key = (node.domain, node.op_type)
+        if node.op_type in QONNX_OPERATORS and node.domain in QONNX_DOMAINS and key not in own and node.input:
+            # Inference knows no foreign operators and would learn nothing of all that follows; these keep the type.
+            x = node.input[0]
+            node.op_type, node.domain = "Identity", ""
+            del node.input[:], node.attribute[:]
+            node.input.append(x)
     inputs = {v.name for v in source.input}
     for tensor in source.initializer:
         size = 1

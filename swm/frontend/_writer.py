@@ -9,7 +9,16 @@ from pathlib import Path
 
 import onnx
 from google.protobuf.message import EncodeError
-from onnx import FunctionProto, GraphProto, ModelProto, OperatorSetIdProto, ValueInfoProto, helper, numpy_helper
+from onnx import (
+    FunctionProto,
+    GraphProto,
+    ModelProto,
+    OperatorSetIdProto,
+    TensorProto,
+    ValueInfoProto,
+    helper,
+    numpy_helper,
+)
 
 from swm.errors import ModelError, OutputError
 from swm.frontend._emit import Emitter
@@ -152,7 +161,11 @@ def _feed(graph: Graph, name: str, types: Mapping[str, TensorType]) -> ValueInfo
             f"the element type of tensor {name!r} is unknown, so nothing can start there; give it in the model's "
             "value_info, or run the nodes around it together"
         )
-    return value_info(name, TensorType(kind.elem, None if kind.shape is None else (None,) * len(kind.shape)))
+    if kind.shape is None:
+        return value_info(name, kind)
+    # A vector of integers may be a shape or axes, and its length the rank of what it describes: operators need it.
+    vector = kind.elem in (TensorProto.INT64, TensorProto.INT32) and len(kind.shape) == 1
+    return value_info(name, kind if vector else TensorType(kind.elem, (None,) * len(kind.shape)))
 
 
 def _return(graph: Graph, name: str) -> ValueInfoProto:

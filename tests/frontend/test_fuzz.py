@@ -53,7 +53,39 @@ def branches():
     return make_model(nodes, {"x": (2,), "s": ()}, {"y": None})
 
 
+def operators():
+    """One of most forms of typed nodes, in a row that need not compute anything."""
+    nodes = [
+        node("Pad", ["x", "pads", "value"], ["a"]),
+        node("MaxPool", ["a"], ["b"], kernel_shape=[2, 2], auto_pad="SAME_UPPER", strides=[2, 2]),
+        node("AveragePool", ["b"], ["c"], kernel_shape=[1, 1], pads=[0, 0, 0, 0], count_include_pad=1),
+        node("Split", ["c", "sizes"], ["d", "e"], axis=1),
+        node("Concat", ["e", "d"], ["f"], axis=-3),
+        node("Slice", ["f", "starts", "ends", "axes", "starts1"], ["g"]),
+        node("Clip", ["g", "value"], ["h"]),
+        node("ReduceMean", ["h", "axes"], ["i"], keepdims=1),
+        node("Resize", ["i", "", "scales"], ["j"], mode="linear"),
+        node("Squeeze", ["j", "axes"], ["k"]),
+        node("Unsqueeze", ["k", "axes"], ["l"]),
+        node("Transpose", ["l"], ["m"], perm=[0, 1, 3, 2]),
+        node("QuantizeLinear", ["m", "value"], ["n"], axis=1),
+        node("DequantizeLinear", ["n", "value"], ["o"]),
+        node("Quant", ["o", "value", "value", "bits"], ["p"], domain="onnx.brevitas", signed=1, rounding_mode="UP"),
+        node("LayerNormalization", ["p", "value"], ["q"], axis=-1),
+        node("Einsum", ["q", "q"], ["r"], equation="abij,abkj->abik"),
+        node("ArgMax", ["r"], ["s"], axis=1),
+        node("Gather", ["r", "s"], ["t"], axis=2),
+        node("Expand", ["t", "shape"], ["u"]),
+        node("Gelu", ["u"], ["y"], approximate="tanh"),
+    ]
+    int64 = {"pads": [0] * 8, "sizes": [1, 1], "starts": [0], "ends": [9], "axes": [2], "starts1": [1], "shape": [1]}
+    weights = {name: np.array(value, np.int64) for name, value in int64.items()}
+    weights |= {"value": np.array(1, np.float32), "bits": np.array(4, np.float32), "scales": np.ones(4, np.float32)}
+    return make_model(nodes, {"x": (1, 2, 4, 4)}, {"y": None}, weights, opset=21)
+
+
 MODELS = {
+    "operators": lambda: operators().SerializeToString(),
     "mlp": lambda: mlp().SerializeToString(),
     "circulant": lambda: to_proto(layers([(6, 8, 4)])).SerializeToString(),
     "branches": lambda: branches().SerializeToString(),

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Handlers of Pad and Resize, whose forms changed most between opsets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from onnx import helper
+
+from swm.frontend._context import Context
+from swm.frontend._normalise import from_front, given, integers, text
+from swm.frontend._registry import RawNode, Result, handler
+from swm.graph import Pad, Resize
+
+__all__: list[str] = []
+
+
+@handler("Pad", since=2, becomes="Pad")
+def pad_2(
+    context: Context, node: RawNode, *, mode: bytes = b"constant", pads: Sequence[int], value: float = 0.0
+) -> Result:
+    """Everything an attribute."""
+    return _pad(context, node, tuple(pads), mode, value)
+
+
+@handler("Pad", since=11, becomes="Pad")
+def pad_11(context: Context, node: RawNode, *, mode: bytes = b"constant") -> Result:
+    """Pads, and since opset 18 axes, as constant inputs."""
+    pads, value = integers(context, node, 1), 0.0
+    if pads is None:
+        return None
+    if given(node, 2):
+        constant = context.constant(node.inputs[2])
+        kind = context.types.get(node.inputs[0])
+        if constant is None or constant.size != 1 or constant.dtype.kind not in "fiub" or kind is None:
+            return None
+        if helper.np_dtype_to_tensor_dtype(np.dtype(constant.dtype)) != kind.elem:
+            return None
+        value = constant.reshape(()).item()
+        if (value == 0 and np.signbit(float(value))) or not np.isfinite(float(value)):
+            return None
+    if given(node, 3):
+        axes, rank = integers(context, node, 3), context.rank(node.inputs[0])
+        if axes is None or rank is None or len(pads) != 2 * len(axes):
+            return None
+        full = [0] * (2 * rank)
+        for i, axis in enumerate(axes):
+            place = from_front(node, axis, rank)
+            full[place], full[place + rank] = pads[i], pads[i + len(axes)]
+        pads = tuple(full)
+    return _pad(context, node, pads, mode, value)
+
+
+def _pad(context: Context, node: RawNode, pads: tuple[int, ...], mode: bytes, value: float) -> Result:
+    rank = context.rank(node.inputs[0])
+    if rank is not None and len(pads) != 2 * rank:
+        raise node.error(f"pads {list(pads)} do not fit a tensor of rank {rank}; export the model again")
+    return Pad(name=node.name, inputs=node.inputs[:1], outputs=node.outputs, pads=pads, mode=text(mode), value=value)
+
+
+@handler("Resize", since=10, becomes="Resize")
+def resize_10(context: Context, node: RawNode, *, mode: bytes = b"nearest") -> Result:
+    """By constant scales."""
+    scales = _scales(context, node, 1)
+    if scales is None or mode not in (b"nearest", b"linear"):
+        return None
+    return Resize(
+        name=node.name,
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+        mode=text(mode),
+        scales=scales,
+        coordinates="",
+        nearest="",
+    )
+
+
+@handler("Resize", since=11, becomes="Resize")
+def resize_11(
+    context: Context,
+    node: RawNode,
+    *,
+    coordinate_transformation_mode: bytes = b"half_pixel",
+    cubic_coeff_a: float = -0.75,
+    exclude_outside: int = 0,
+    extrapolation_value: float = 0.0,
+    mode: bytes = b"nearest",
+    nearest_mode: bytes = b"round_prefer_floor",
+) -> Result:
+    """Nearest and linear, by constant scales or to constant sizes, of every axis."""
+    return _resize(context, node, mode, coordinate_transformation_mode, nearest_mode)
+
+
+@handler("Resize", since=18, becomes="Resize")
+def resize_18(
+    context: Context,
+    node: RawNode,
+    *,
+    antialias: int = 0,
+    axes: Sequence[int] | None = None,
+    coordinate_transformation_mode: bytes = b"half_pixel",
+    cubic_coeff_a: float = -0.75,
+    exclude_outside: int = 0,
+    extrapolation_value: float = 0.0,
+    keep_aspect_ratio_policy: bytes = b"stretch",
+    mode: bytes = b"nearest",
+    nearest_mode: bytes = b"round_prefer_floor",
+) -> Result:
+    """The same; antialiasing, chosen axes and kept aspect ratios are carried along."""
+    if antialias or axes is not None or keep_aspect_ratio_policy != b"stretch":
+        return None
+    return _resize(context, node, mode, coordinate_transformation_mode, nearest_mode)
+
+
+def _resize(context: Context, node: RawNode, mode: bytes, coordinates: bytes, nearest: bytes) -> Result:
+    scales, sizes = _scales(context, node, 2), integers(context, node, 3)
+    if mode not in (b"nearest", b"linear") or coordinates == b"tf_crop_and_resize":
+        return None
+    empty = given(node, 2) and (constant := context.constant(node.inputs[2])) is not None and constant.size == 0
+    if given(node, 3):
+        if sizes is None or (given(node, 2) and not empty):
+            return None
+        scales = None
+    elif not scales:
+        return None
+    return Resize(
+        name=node.name,
+        inputs=node.inputs[:1],
+        outputs=node.outputs,
+        mode=text(mode),
+        scales=scales,
+        sizes=sizes,
+        coordinates=text(coordinates),
+        nearest=text(nearest),
+    )
+
+
+def _scales(context: Context, node: RawNode, place: int) -> tuple[float, ...] | None:
+    value = context.constant(node.inputs[place]) if given(node, place) else None
+    if value is None or value.dtype != np.float32 or value.ndim != 1 or not np.isfinite(value).all():
+        return None
+    return tuple(float(v) for v in value)

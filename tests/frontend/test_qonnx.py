@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""QONNX's quantisers, spelt out in standard operators, against the formulas of the QONNX specification."""
+
+import numpy as np
+import pytest
+from onnx import helper
+
+import swm
+from swm.errors import ModelError
+from swm.frontend import from_proto, to_proto
+from swm.graph import BipolarQuant, Linear, Opaque, Quant, Trunc
+
+from .support import make_model, run
+
+ROUNDING = {
+    "ROUND": np.round,
+    "CEIL": np.ceil,
+    "FLOOR": np.floor,
+    "UP": lambda x: np.sign(x) * np.ceil(np.abs(x)),
+    "DOWN": np.trunc,
+    "HALF_UP": lambda x: np.sign(x) * np.floor(np.abs(x) + np.float32(0.5)),
+    "HALF_DOWN": lambda x: np.sign(x) * np.ceil(np.abs(x) - np.float32(0.5)),
+}
+X = np.concatenate([np.arange(-40, 41) / 8, np.random.default_rng(3).normal(size=200) * 30]).astype(np.float32)[None]
+
+
+def reference(x, scale, zero, bits, signed, narrow, mode):
+    y = x / scale + zero
+    if bits == 1 and signed:
+        y = np.where(y >= 0, np.float32(1), np.float32(-1))
+    else:
+        low = -(2 ** (bits - 1)) + int(narrow) if signed else 0
+        high = 2 ** (bits - 1) - 1 if signed else 2**bits - 1 - int(narrow)
+        y = ROUNDING[mode](np.clip(y, np.float32(low), np.float32(high)))
+    return (y - zero) * scale
+
+
+def model(op, weights, domain, opset, **attributes):
+    node = helper.make_node(op, ["x", *weights], ["y"], domain=domain, **attributes)
+    arrays = {name: np.asarray(value, np.float32) for name, value in weights.items()}
+    made = make_model([node], {"x": ("batch", X.shape[1])}, {"y": None}, arrays, opset=opset)
+    if domain:
+        made.opset_import.append(helper.make_opsetid(domain, 1))
+    return made
+
+
+def check(made, kind, wanted):
+    graph = from_proto(made)
+    assert [type(n) for n in graph.nodes] == [kind]
+    np.testing.assert_array_equal(swm.run(graph, X), wanted)
+    np.testing.assert_array_equal(run(to_proto(graph), {"x": X})[0], wanted)
+
+
+@pytest.mark.parametrize("opset", [9, 11, 13, 21])
+@pytest.mark.parametrize("mode", ROUNDING)
+@pytest.mark.parametrize("signed, narrow, bits", [(1, 0, 4), (1, 1, 4), (0, 0, 3), (0, 1, 8), (1, 1, 1), (1, 0, 16)])
+def test_quant(opset, mode, signed, narrow, bits):
+    scale, zero = np.float32(0.25), np.float32(0 if signed else 2)
+    made = model(
+        "Quant", {"s": scale, "z": zero, "b": bits}, "qonnx.custom_op.general", opset,
+        signed=signed, narrow=narrow, rounding_mode=mode,
+    )  # fmt: skip
+    check(made, Quant, reference(X, scale, zero, bits, signed, narrow, mode))
+
+
+@pytest.mark.parametrize("domain", ["", "onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general"])
+def test_every_domain_and_a_scale_for_each_channel(domain):
+    scale = np.linspace(0.1, 2, X.shape[1], dtype=np.float32)
+    made = model("Quant", {"s": scale, "z": 0, "b": 5}, domain, 11, signed=1, narrow=1, rounding_mode="ROUND")
+    check(made, Quant, reference(X, scale, np.float32(0), 5, True, True, "ROUND"))
+
+
+@pytest.mark.parametrize("opset", [9, 13])
+def test_bipolar_quant(opset):
+    check(
+        model("BipolarQuant", {"s": 0.5}, "qonnx.custom_op.general", opset),
+        BipolarQuant,
+        np.where(X / np.float32(0.5) >= 0, np.float32(0.5), np.float32(-0.5)),
+    )
+
+
+@pytest.mark.parametrize("opset", [9, 13])
+@pytest.mark.parametrize("mode", ["FLOOR", "ROUND", "CEIL"])
+def test_trunc(opset, mode):
+    scale, zero, taken, kept = np.float32(0.5), np.float32(3), 8, 5
+    made = model("Trunc", {"s": scale, "z": zero, "i": taken, "o": kept}, "onnx.brevitas", opset, rounding_mode=mode)
+    whole = np.round(X / scale + zero) / np.float32(2 ** (taken - kept))
+    check(made, Trunc, (ROUNDING[mode](whole) - zero) * scale)
+
+
+def test_quantised_weights_are_weights():
+    weight = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
+    nodes = [
+        helper.make_node("Quant", ["W", "s", "z", "b"], ["q"], domain="onnx.brevitas", signed=1, narrow=1),
+        helper.make_node("MatMul", ["x", "q"], ["y"]),
+    ]
+    weights = {"W": weight, "s": np.float32(0.1), "z": np.float32(0), "b": np.float32(3)}
+    made = make_model(nodes, {"x": (1, 6)}, {"y": None}, {k: np.asarray(v) for k, v in weights.items()})
+    (layer,) = from_proto(made).nodes
+    assert isinstance(layer, Linear)
+    wanted = reference(weight, weights["s"], weights["z"], 3, True, True, "ROUND")
+    np.testing.assert_array_equal(layer.weight.to_dense().T, wanted)
+
+
+def test_a_variable_bit_width_is_carried_and_an_impossible_one_refused():
+    made = model("Quant", {"s": 1, "z": 0}, "qonnx.custom_op.general", 13)
+    made.graph.node[0].input.append("x")
+    assert isinstance(from_proto(made).nodes[0], Opaque)
+    with pytest.raises(ModelError, match="bit width of 0"):
+        from_proto(model("Quant", {"s": 1, "z": 0, "b": 0}, "qonnx.custom_op.general", 13))
+    with pytest.raises(ModelError, match="inputs"):
+        from_proto(model("Quant", {"s": 1}, "qonnx.custom_op.general", 13))
+    with pytest.raises(ModelError, match="rounding mode"):
+        from_proto(model("Quant", {"s": 1, "z": 0, "b": 4}, "onnx.brevitas", 13, rounding_mode="WILD"))
