@@ -12,7 +12,7 @@ import time
 import warnings
 from collections.abc import Callable
 
-__all__ = ["guarded"]
+__all__ = ["attempt", "guarded"]
 
 _SECONDS = 4.0
 _MEMORY = 2 << 30  # bytes that the child may take beyond what the process has
@@ -26,7 +26,7 @@ def guarded(function: Callable[[], bytes]) -> bytes | None:
     fork the function runs unguarded.
     """
     if not hasattr(os, "fork"):
-        return _attempt(function)
+        return attempt(function)
     reader, writer = os.pipe()
     sys.stdout.flush()
     with warnings.catch_warnings():
@@ -54,7 +54,7 @@ def _be_child(function: Callable[[], bytes], reader: int, writer: int) -> None:
         os.dup2(silent, 2)  # a failed assertion prints itself
         faulthandler.disable()  # it would print the parent's stack
         _limit()
-        result = _attempt(function)
+        result = attempt(function)
         if result is not None:
             rest = memoryview(b"+" + result)
             while rest:
@@ -75,7 +75,8 @@ def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (now + _MEMORY, now + _MEMORY))
 
 
-def _attempt(function: Callable[[], bytes]) -> bytes | None:
+def attempt(function: Callable[[], bytes]) -> bytes | None:
+    """What a function returns, or None if it raised."""
     try:
         return function()
     except Exception:  # C++ throws what it likes, and to the caller all of it means the same

@@ -8,12 +8,15 @@ from collections.abc import Iterable, Mapping
 import onnx
 from onnx import ModelProto, TypeProto, ValueInfoProto
 
-from swm.frontend._guard import guarded
+from swm.frontend._guard import attempt, guarded
 from swm.frontend._proto import QONNX_DOMAINS, QONNX_OPERATORS
+from swm.frontend._scope import inner_nodes
 from swm.graph import TensorType
 
 __all__ = ["infer_types", "tensor_type", "value_info"]
 
+# Whose inference in onnx 1.23 ends the process on impossible sizes (std::clamp). A fork for each model would be dear.
+_ASSERTING = frozenset({"Slice"})
 _LARGE = 4096  # elements; shapes, axes and repeats are never so many, and only those matter to shape inference
 
 
@@ -70,7 +73,9 @@ def _infer(model: ModelProto, hints: Mapping[str, TensorType]) -> dict[str, Tens
     inputs = {v.name for v in light.graph.input}
     light.graph.value_info.extend(value_info(n, t) for n, t in hints.items() if n not in inputs)
     # Types are a help, never a condition: a model on which inference fails has fewer typed nodes.
-    data = guarded(lambda: _inferred(light))
+    nodes = [*light.graph.node, *(n for f in light.functions for n in f.node)]
+    risky = any(n.op_type in _ASSERTING for node in nodes for n in (node, *inner_nodes(node)))
+    data = guarded(lambda: _inferred(light)) if risky else attempt(lambda: _inferred(light))
     if data is None:
         return {}
     inferred = ModelProto.FromString(data)
