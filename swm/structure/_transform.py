@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import scipy.fft
@@ -47,13 +47,25 @@ class FftwTransforms:
 
     def forward(self, x: NDArray[np.floating]) -> NDArray[np.complexfloating]:
         """(..., k) real → (..., k/2+1) complex."""
-        plan = _plan("forward", x.shape, x.dtype.char)
-        return np.array(plan(np.ascontiguousarray(x)))  # the plan owns its output; callers own theirs
+        return _execute(_plan("forward", x.shape, x.dtype.char), x)
 
     def inverse(self, spectrum: NDArray[np.complexfloating], k: int) -> NDArray[np.floating]:
         """(..., k/2+1) complex → (..., k) real."""
-        plan = _plan("inverse", (*spectrum.shape[:-1], k), "f" if spectrum.dtype == np.complex64 else "d")
-        return np.array(plan(np.ascontiguousarray(spectrum)))
+        real = "f" if spectrum.dtype == np.complex64 else "d"
+        y = _execute(_plan("inverse", (*spectrum.shape[:-1], k), real), spectrum)
+        y *= 1.0 / k  # execute() leaves the scale out
+        return y
+
+
+def _execute(plan: pyfftw.FFTW, values: NDArray[Any]) -> NDArray[Any]:
+    """Run a plan on its own arrays.
+
+    Calling the plan with an array instead makes that array the plan's own, and a later call may copy its input over it:
+    a caller's weights were overwritten that way.
+    """
+    plan.input_array[...] = values
+    plan.execute()
+    return np.array(plan.output_array)
 
 
 @lru_cache(maxsize=256)

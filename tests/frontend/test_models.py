@@ -52,7 +52,7 @@ def test_model(entry, shared, tmp_path):
 
 def test_segments_of_a_model(shared):
     """Typed and opaque nodes run apart, segment by segment, give what the whole gives."""
-    path = shared / "models" / "cnn" / "onnxzoo_mnist-8.onnx"
+    path = shared / "models" / "mlp" / "ezkl_large_mlp.onnx"
     runner = session(str(path))
     feeds = random_feeds(runner)
     graph = load(path)
