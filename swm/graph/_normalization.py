@@ -31,14 +31,13 @@ class LogSoftmax(Node):
 class LayerNormalization(Node):
     """Inputs x, scale, maybe bias: over the axes from `axis` on, to mean 0 and variance 1, then scaled and shifted.
 
-    `axis` counts from the end, so it is negative. `single` says that statistics are computed in float32 whatever x is.
+    `axis` counts from the end, so it is negative.
     """
 
     op: ClassVar[str] = "LayerNormalization"
 
     axis: int = -1
     epsilon: float = 1e-5
-    single: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,7 +48,6 @@ class RMSNormalization(Node):
 
     axis: int = -1
     epsilon: float = 1e-5
-    single: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,7 +61,6 @@ class GroupNormalization(Node):
 
     groups: int
     epsilon: float = 1e-5
-    single: bool = True
     per_group: bool = False
 
 
