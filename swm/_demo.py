@@ -64,7 +64,13 @@ def demo(
         fixed = api.quantize(conversion.graph, bits=bits, calibration=calibration)
         say("emit", 2, 5)
         project = api.emit(
-            fixed, board=board, path=staging / "project", vectors=images, labels=labels, reference=dense, most_vectors=None
+            fixed,
+            board=board,
+            path=staging / "project",
+            vectors=images,
+            labels=labels,
+            reference=dense,
+            most_vectors=None,
         )
         say("verify", 3, 5)
         verification = api.verify(project)
