@@ -114,6 +114,7 @@ class _Chain:
             found.append(Finding(graph.name, "graph", reason, "hardware takes one of each; split the model"))
         self.tensor = graph.inputs[0].name if graph.inputs else ""
         self.width = self._input_width()
+        self.lost = False  # whether a node without kernel has hidden the width
         readers = graph.consumers()
         for node in graph.nodes:
             problem = self._take(node, readers)
@@ -143,7 +144,7 @@ class _Chain:
         """Add a node to the chain, or say (reason, remedy) why not."""
         if not isinstance(node, tuple(HARDWARE)):
             if self.tensor in node.inputs and node.outputs:  # go on behind it, so that every obstacle is found
-                self.tensor, self.width = node.outputs[0], None
+                self.tensor, self.width, self.lost = node.outputs[0], None, True
             return "no hardware kernel for this operator", "remove it, or run this part of the model on the host"
         if node.inputs[0] != self.tensor:
             return (
@@ -189,6 +190,8 @@ class _Chain:
         return None
 
     def _affine(self, node: Affine) -> tuple[str, str] | None:
+        if self.width is None and self.lost:
+            return None  # the obstacle before it is reported already
         if self.width is None:
             return "the number of values a sample is unknown", "export the model with static shapes but for the batch"
         channels = len(node.scale)
@@ -203,6 +206,8 @@ class _Chain:
         if last is not None and last.activation == "identity":
             self.layers[-1] = FloatLayer(**{**vars(last), "activation": activation, "output": node.outputs[0]})
             return None
+        if self.width is None and self.lost:
+            return None  # the obstacle before it is reported already
         if self.width is None:
             return "the number of values a sample is unknown", "export the model with static shapes but for the batch"
         ones, zeros = np.ones(self.width, np.float32), np.zeros(self.width, np.float32)
