@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compiles the C++ beside this file on first use and loads it; the result is kept in the cache by content."""
+"""Compiles the C++ in `cpp/` on first use and loads it; the result is kept in the cache by content."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 # switches denormal numbers off for the whole process.
 FLAGS = ("-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-pthread")
 TIMEOUT = 300  # seconds
-_SOURCES = Path(__file__).parent
+_SOURCES = Path(__file__).parent / "cpp"
 
 _lock = threading.Lock()
 _loaded: dict[tuple[str, str], ctypes.CDLL] = {}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+// Block-circulant product y = x W^T in float32, in two layouts of the same steps:
+//   batch:  samples in vector lanes, one tile of LANES samples at a time; weights are broadcast
+//   single: blocks in vector lanes (input blocks forward, output blocks after the product); weights are loaded once
+// Weights serve both: [row f][vector of PL outputs][input block j][re, im][PL].
+//
+// The tile's spectra are multiplied in place: inputs of row f lie in buffer row f + 1, outputs are written to row f.
+// Rows are padded by one pair of vectors, so that a walk over rows does not hit one set of the L1 cache.
+
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "pool.h"
+#include "transform.h"
+
+namespace {
+
+// ---------------------------------------------------------------- batch in lanes
+
+struct Shape {
+    std::ptrdiff_t m, n, p, q, pl;  // outputs, inputs, block rows, block columns, outputs in a weight vector
+    std::ptrdiff_t vectors() const { return (p + pl - 1) / pl; }
+};
+
+// IB outputs at once: X is loaded once for all of them. `w` points at the first of them in its weight vector.
+template <int L, int IB, bool FIRST>
+inline void accumulate(const float* w, std::ptrdiff_t pl, const V<L>* x, std::ptrdiff_t q, V<L>* y) {
+    V<L> re[IB], im[IB];
+    for (int i = 0; i < IB; ++i) re[i] = V<L>{}, im[i] = V<L>{};
+    for (std::ptrdiff_t j = 0; j < q; ++j, w += 2 * pl) {
+        const V<L> xr = x[2 * j], xi = x[2 * j + 1];
+        for (int i = 0; i < IB; ++i) {
+            const float wr = w[i], wi = w[pl + i];
+            re[i] += xr * wr;
+            if constexpr (FIRST) {
+                im[i] += xi * wi;
+            } else {
+                im[i] += xi * wr;
+                re[i] -= xi * wi;
+                im[i] += xr * wi;
+            }
+        }
+    }
+    for (int i = 0; i < IB; ++i) y[2 * i] = re[i], y[2 * i + 1] = im[i];
+}
+
+template <int L, bool FIRST>
+void product_row(const Shape& s, const float* w, const V<L>* x, V<L>* y) {
+    for (std::ptrdiff_t i = 0; i < s.p;) {
+        const float* at = w + (i / s.pl) * s.q * 2 * s.pl + i % s.pl;
+        const std::ptrdiff_t left = s.p - i;
+        if (left >= 8 && s.pl >= 8 && L == 16) {
+            accumulate<L, 8, FIRST>(at, s.pl, x, s.q, y + 2 * i), i += 8;
+        } else if (left >= 4) {
+            accumulate<L, 4, FIRST>(at, s.pl, x, s.q, y + 2 * i), i += 4;
+        } else if (left >= 2) {
+            accumulate<L, 2, FIRST>(at, s.pl, x, s.q, y + 2 * i), i += 2;
+        } else {
+            accumulate<L, 1, FIRST>(at, s.pl, x, s.q, y + 2 * i), i += 1;
+        }
+    }
+}
+
+constexpr int UNIT = K > LANES ? K : LANES;  // columns transposed together: one block, or several small ones
+constexpr int GROUP = UNIT / K;
+
+inline std::ptrdiff_t row_vectors(const Shape& s) { return 2 * std::max(s.p, s.q) + 2; }
+
+inline void tile(const Shape& s, const float* w, const float* x, float* y, int rows, V<LANES>* work) {
+    constexpr int L = LANES;
+    V<L>* data = work;
+    V<L>* spare = data + UNIT;
+    V<L>* rows_at = spare + UNIT;
+    const std::ptrdiff_t row = row_vectors(s), step = row * L;
+    for (std::ptrdiff_t j = 0; j < s.q; j += GROUP) {
+        gather<L, UNIT>(x + j * K, s.n, rows, int(std::min<std::ptrdiff_t>(UNIT, s.n - j * K)), data);
+        for (std::ptrdiff_t g = 0; g < GROUP && j + g < s.q; ++g)
+            forward<L>(data + g * K, spare, reinterpret_cast<float*>(rows_at + row + 2 * (j + g)), step, L);
+    }
+    const std::ptrdiff_t weights = s.vectors() * s.q * 2 * s.pl;
+    product_row<L, true>(s, w, rows_at + row, rows_at);
+    for (std::ptrdiff_t f = 1; f < N; ++f) product_row<L, false>(s, w + f * weights, rows_at + (f + 1) * row, rows_at + f * row);
+    for (std::ptrdiff_t i = 0; i < s.p; i += GROUP) {
+        V<L>* done = data;
+        for (std::ptrdiff_t g = 0; g < GROUP && i + g < s.p; ++g) {
+            V<L>* at = inverse<L>(reinterpret_cast<const float*>(rows_at + 2 * (i + g)), step, L, data + g * K, spare + g * K);
+            if (GROUP == 1) {
+                done = at;
+            } else if (at != data + g * K) {
+                std::memcpy(data + g * K, at, sizeof(V<L>) * K);
+            }
+        }
+        scatter<L, UNIT>(done, y + i * K, s.m, rows, int(std::min<std::ptrdiff_t>(UNIT, s.m - i * K)));
+    }
+}
+
+// ---------------------------------------------------------------- blocks in lanes: one or a few samples
+
+template <int L>
+void spectra_of_blocks(const Shape& s, const float* x, float* to, std::ptrdiff_t padded, float* scratch) {
+    V<L>* data = reinterpret_cast<V<L>*>(scratch);
+    for (std::ptrdiff_t j = 0; j < s.q; j += L) {
+        const int blocks = int(std::min<std::ptrdiff_t>(L, s.q - j));
+        const std::ptrdiff_t left = s.n - j * K;
+        if (left >= std::ptrdiff_t(blocks) * K) {
+            gather<L, K>(x + j * K, K, blocks, K, data);
+        } else {  // the last block is short
+            gather<L, K>(x + j * K, K, blocks - 1, K, data);
+            float* flat = reinterpret_cast<float*>(data);
+            const std::ptrdiff_t whole = std::ptrdiff_t(blocks - 1) * K;
+            for (std::ptrdiff_t c = whole; c < left; ++c) flat[(c - whole) * L + blocks - 1] = x[j * K + c];
+        }
+        forward<L>(data, data + K, to + j, 2 * padded, padded);
+    }
+}
+
+template <int L>
+void blocks_of_spectra(const Shape& s, const float* from, std::ptrdiff_t padded, float* y, float* scratch) {
+    V<L>* data = reinterpret_cast<V<L>*>(scratch);
+    for (std::ptrdiff_t i = 0; i < s.p; i += L) {
+        const int blocks = int(std::min<std::ptrdiff_t>(L, s.p - i));
+        const V<L>* done = inverse<L>(from + i, 2 * padded, padded, data, data + K);
+        const std::ptrdiff_t left = s.m - i * K;
+        if (left >= std::ptrdiff_t(blocks) * K) {
+            scatter<L, K>(done, y + i * K, K, blocks, K);
+        } else {
+            scatter<L, K>(done, y + i * K, K, blocks - 1, K);
+            const float* flat = reinterpret_cast<const float*>(done);
+            const std::ptrdiff_t whole = std::ptrdiff_t(blocks - 1) * K;
+            for (std::ptrdiff_t c = whole; c < left; ++c) y[i * K + c] = flat[(c - whole) * L + blocks - 1];
+        }
+    }
+}
+
+// One row and one vector of outputs for B samples; samples are `apart` floats from each other. Four chains a sample
+// and two columns at a time hide the latency of the multiply-add when there is one sample only.
+template <int L, int B, bool FIRST>
+inline void stream(const float* w, std::ptrdiff_t q, const float* x, std::ptrdiff_t padded_q, std::ptrdiff_t x_apart,
+                   float* y, std::ptrdiff_t padded_p, std::ptrdiff_t y_apart) {
+    constexpr int C = B == 1 ? 2 : 1;
+    V<L> rr[C][B], ii[C][B], ri[C][B], ir[C][B];
+    for (int c = 0; c < C; ++c)
+        for (int b = 0; b < B; ++b) rr[c][b] = ii[c][b] = ri[c][b] = ir[c][b] = V<L>{};
+    auto column = [&](std::ptrdiff_t j, int c) {
+        const V<L> wr = load<L>(w + 2 * L * j), wi = load<L>(w + 2 * L * j + L);
+        for (int b = 0; b < B; ++b) {
+            const float xr = x[b * x_apart + j], xi = x[b * x_apart + padded_q + j];
+            rr[c][b] += wr * xr;
+            ii[c][b] += wi * xi;
+            if constexpr (!FIRST) ri[c][b] += wr * xi, ir[c][b] += wi * xr;
+        }
+    };
+    std::ptrdiff_t j = 0;
+    for (; j + C <= q; j += C)
+        for (int c = 0; c < C; ++c) column(j + c, c);
+    for (; j < q; ++j) column(j, 0);
+    for (int b = 0; b < B; ++b) {
+        for (int c = 1; c < C; ++c) rr[0][b] += rr[c][b], ii[0][b] += ii[c][b], ri[0][b] += ri[c][b], ir[0][b] += ir[c][b];
+        store<L>(y + b * y_apart, FIRST ? rr[0][b] : rr[0][b] - ii[0][b]);
+        store<L>(y + b * y_apart + padded_p, FIRST ? ii[0][b] : ri[0][b] + ir[0][b]);
+    }
+}
+
+constexpr int MOST = 4;  // samples taken through one reading of the weights
+
+template <int PL, int B>
+void few(const Shape& s, const float* w, const float* x, float* y, float* work) {
+    const std::ptrdiff_t padded_q = round_up(s.q, LANES), padded_p = round_up(s.p, PL);
+    const std::ptrdiff_t x_apart = 2 * N * padded_q, y_apart = 2 * N * padded_p;
+    float* scratch = work;  // 2 K vectors
+    float* xs = scratch + 2 * K * LANES;
+    float* ys = xs + B * x_apart;
+    for (int b = 0; b < B; ++b) {
+        if (s.q > LANES / 2 || LANES == 4) {
+            spectra_of_blocks<LANES>(s, x + b * s.n, xs + b * x_apart, padded_q, scratch);
+        } else {
+            spectra_of_blocks<LANES == 16 ? 8 : 4>(s, x + b * s.n, xs + b * x_apart, padded_q, scratch);
+        }
+    }
+    for (std::ptrdiff_t f = 0; f < N; ++f) {
+        for (std::ptrdiff_t i = 0; i < padded_p; i += PL, w += s.q * 2 * PL) {
+            const float* at = xs + 2 * f * padded_q;
+            float* to = ys + 2 * f * padded_p + i;
+            if (f == 0) {
+                stream<PL, B, true>(w, s.q, at, padded_q, x_apart, to, padded_p, y_apart);
+            } else {
+                stream<PL, B, false>(w, s.q, at, padded_q, x_apart, to, padded_p, y_apart);
+            }
+        }
+    }
+    for (int b = 0; b < B; ++b) blocks_of_spectra<PL>(s, ys + b * y_apart, padded_p, y + b * s.m, scratch);
+}
+
+template <int PL>
+void small_batch(const Shape& s, const float* w, const float* x, float* y, std::ptrdiff_t batch, float* work) {
+    while (batch > 0) {
+        const int b = batch >= 4 ? 4 : batch >= 2 ? 2 : 1;
+        if (b == 4) few<PL, 4>(s, w, x, y, work);
+        if (b == 2) few<PL, 2>(s, w, x, y, work);
+        if (b == 1) few<PL, 1>(s, w, x, y, work);
+        x += b * s.n, y += b * s.m, batch -= b;
+    }
+}
+
+inline void few_samples(const Shape& s, const float* w, const float* x, float* y, std::ptrdiff_t batch, float* work) {
+    if constexpr (LANES >= 16) {
+        if (s.pl == 16) return small_batch<16>(s, w, x, y, batch, work);
+    }
+    if constexpr (LANES >= 8) {
+        if (s.pl == 8) return small_batch<8>(s, w, x, y, batch, work);
+    }
+    small_batch<4>(s, w, x, y, batch, work);
+}
+
+// All that is fixed when a matrix is prepared. A rest of fewer than `few` samples is done with blocks in lanes.
+struct Plan {
+    std::int64_t m, n, p, q, pl, few;
+    const float* weights;
+};
+
+// Floats of scratch memory one thread needs, aligned to 64 bytes.
+inline std::ptrdiff_t work_of(const Shape& s) {
+    const std::ptrdiff_t tiles = (2 * UNIT + (N + 1) * row_vectors(s)) * LANES;
+    const std::ptrdiff_t single = 2 * K * LANES + MOST * 2 * N * (round_up(s.q, LANES) + round_up(s.p, s.pl));
+    return round_up(std::max(tiles, single), 16);
+}
+
+// y (batch, m) = x (batch, n) W^T. Whole tiles of samples are shared out among `threads` threads. `work` holds
+// work_of floats for each of them. Returns the number of tiles done with samples in lanes.
+inline std::int64_t multiply(const Plan& plan, const float* x, float* y, std::int64_t batch, std::int64_t threads, float* work) {
+    const std::int64_t m = plan.m, n = plan.n, few = plan.few;
+    const float* w = plan.weights;
+    const Shape s{m, n, plan.p, plan.q, plan.pl};
+    const std::int64_t rest = batch % LANES, tiles = batch / LANES + (rest > 0 && rest >= few ? 1 : 0);
+    if (tiles > 0) {
+        const std::int64_t size = work_of(s);
+        std::atomic<std::int64_t> next{0};
+        swm::Pool::instance().run(int(std::min(threads, tiles)), [&](int worker) {
+            V<LANES>* mine = reinterpret_cast<V<LANES>*>(work + worker * size);
+            for (std::int64_t t = next++; t < tiles; t = next++) {
+                const int rows = int(std::min<std::int64_t>(LANES, batch - t * LANES));
+                tile(s, w, x + t * LANES * n, y + t * LANES * m, rows, mine);
+            }
+        });
+    }
+    if (rest > 0 && rest < few) few_samples(s, w, x + (batch - rest) * n, y + (batch - rest) * m, rest, work);
+    return tiles;
+}
+
+}  // namespace
