@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A few nodes put before a model that ask for absurd memory, time or depth."""
 
+from itertools import pairwise
 from random import Random
 
 import numpy as np
@@ -85,7 +86,7 @@ def _eye(r, size, x):
 def _doubling(r, size, x):
     count = r.choice((5, 25, 40, 60))
     names = [x, *(f"bomb_{i}" for i in range(count)), "bomb"]
-    made = [node("Concat", [a, a], [b], axis=0) for a, b in zip(names, names[1:], strict=False)]
+    made = [node("Concat", [a, a], [b], axis=0) for a, b in pairwise(names)]
     return made, {}
 
 
@@ -145,7 +146,7 @@ def _depth(r, size, x):
     count = r.choice((100, 1000, 5000))
     names = [x, *(f"bomb_{i}" for i in range(count)), "bomb"]
     op = r.choice(("Relu", "Identity", "Neg", "Transpose", "Exp"))
-    return [node(op, [a], [b]) for a, b in zip(names, names[1:], strict=False)], {}
+    return [node(op, [a], [b]) for a, b in pairwise(names)], {}
 
 
 def _many_casts(r, size, x):

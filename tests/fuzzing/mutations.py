@@ -219,8 +219,8 @@ def tensor_kind(r: Random, model: ModelProto) -> None:
             found.values.CopyFrom(tensor)
             count = r.choice((len(tensor.raw_data) // 4, 0, 3))
             found.indices.CopyFrom(
-                helper.make_tensor("i", r.choice((7, 7, 6)), [count], [r.choice((*range(8), -1, 2**31 - 1)) for _ in range(count)])
-            )  # fmt: skip
+                helper.make_tensor("i", r.choice((7, 7, 6)), [count], [r.choice(_PLACES) for _ in range(count)])
+            )
             found.dims.extend(
                 r.choice((list(tensor.dims), shape(r), [2**20, 2**20], [2**40], [-1], [1 << 15, 1 << 14]))
             )
@@ -371,6 +371,7 @@ MUTATIONS: Mapping[str, Callable[[Random, ModelProto], None]] = {
         tensor_place, tensor_kind, versions, texts, extras, graft, functions, graft_type, bombs.bomb,
     )
 }  # fmt: skip
+_PLACES = (*range(8), -1, 2**31 - 1)
 # The quiet ones come more often: a model that fails at once tries little.
 _PICKS = [*MUTATIONS] + ["attribute_value", "tensor_content", "wires", "node_kind", "declarations", "bomb"] * 2
 

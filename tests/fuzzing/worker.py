@@ -6,6 +6,7 @@ long or swells is for the supervisor to judge: nothing is excused here.
 """
 
 import json
+import math
 import os
 import resource
 import sys
@@ -40,7 +41,7 @@ def _ones(kind: TypeProto) -> Any:
 
 
 def _array(elem: int, dims: list[int]) -> Any:
-    if float(np.prod([float(d) for d in dims])) > _ELEMENTS or len(dims) > 32:
+    if math.prod(max(d, 1) for d in dims) > _ELEMENTS or len(dims) > 32:
         return None
     if elem == TensorProto.STRING:
         return np.full(dims, "a", object)
