@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import math
 import os
 import pickle
 import select
@@ -31,6 +32,7 @@ _GIB = 1 << 30
 _POLL = 0.02  # seconds between two looks at the child's memory
 _START = 30.0  # seconds that a fresh process may take for its imports
 _IDLE = 0.2  # a child that used less of the processor than this share of its time was waiting, not working
+_STARVED = 4  # times its limit that a child may take which got less than half of its limit of the processor
 # Address space that a thread of a session reserves (stack and malloc arena) without using it.
 _THREAD = 160 << 20
 _FRESH = (
@@ -72,7 +74,7 @@ def guarded(
     Args:
         function: a function of a module, since a fresh process imports it by name.
         args: what it takes; pickled for a fresh process.
-        seconds: how long it may run.
+        seconds: how long it may run; four times that where the machine is busy and the child hardly runs.
         memory: bytes that it may take beyond what this process has.
         fresh: whether to start a fresh process; None forks where it can.
     """
@@ -113,7 +115,7 @@ def _forked(function: Callable[..., bytes], args: tuple[object, ...], seconds: f
     os.close(writer)
     start = time.monotonic()
     try:
-        written, reason = _watch(reader, child, start + seconds, seconds, memory)
+        written, reason = _watch(reader, child, seconds, memory)
     finally:
         os.close(reader)
         with contextlib.suppress(ProcessLookupError):
@@ -133,10 +135,10 @@ def _reap(child: int) -> tuple[int, float]:
     return status, usage.ru_utime + usage.ru_stime
 
 
-def _watch(reader: int, child: int, deadline: float, seconds: float, memory: int) -> tuple[bytes, str]:
+def _watch(reader: int, child: int, seconds: float, memory: int) -> tuple[bytes, str]:
     """All that the child writes, or why it must end."""
     parts: list[bytes] = []
-    first = _resident(child)
+    start, first = time.monotonic(), _resident(child)
     while True:
         ready, _, _ = select.select([reader], [], [], _POLL)
         if ready:
@@ -147,8 +149,14 @@ def _watch(reader: int, child: int, deadline: float, seconds: float, memory: int
             continue
         if _resident(child) - first > memory:
             return b"", _swelled(memory)
-        if time.monotonic() > deadline:
+        if _over(child, start, seconds):
             return b"", _late(seconds)
+
+
+def _over(child: int, start: float, seconds: float) -> bool:
+    """Whether a child had its time: more of it where others keep the processor busy and the child got little."""
+    lasted = time.monotonic() - start
+    return lasted > seconds and (lasted > _STARVED * seconds or _busy(child) > seconds / 2)
 
 
 def _late(seconds: float) -> str:
@@ -177,7 +185,7 @@ def _started(function: Callable[..., bytes], args: tuple[object, ...], seconds: 
                     started, first = time.monotonic(), max(_resident(child.pid), 1)
                 elif first and _resident(child.pid) - first > memory:
                     return _End(b"", reason=_swelled(memory))
-                elif time.monotonic() > started + (seconds if first else _START):
+                elif _over(child.pid, started, seconds) if first else time.monotonic() > started + _START:
                     return _End(b"", reason=_late(seconds))
     finally:
         child.kill()
@@ -236,6 +244,16 @@ def _limit(memory: int) -> None:
 def _resident(process: int) -> int:
     """Bytes in memory of a process; 0 where the system does not say."""
     return _pages(process, 1)
+
+
+def _busy(process: int) -> float:
+    """Processor seconds that a process has used; without end where the system does not say."""
+    try:
+        with open(f"/proc/{process}/stat", encoding="ascii", errors="replace") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError):
+        return math.inf
 
 
 def _pages(process: int, column: int) -> int:

@@ -25,7 +25,7 @@ from tests.fuzzing.mutations import mutated
 __all__ = ["Totals", "run"]
 
 ROOT = Path(__file__).resolve().parents[2]
-HANG = 5.0  # seconds that a stage may take
+HANG = 5.0  # seconds that a stage may take, of the clock or of the processor, whichever is less
 MEMORY = 2 << 30  # bytes of a process
 _PATIENCE = 60.0  # seconds after which a worker is ended and counts as a hang whatever its stage
 _BATCH = 500  # examples that hypothesis makes from one seed
