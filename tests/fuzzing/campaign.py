@@ -25,6 +25,7 @@ from tests.fuzzing.mutations import mutated
 __all__ = ["Totals", "run"]
 
 ROOT = Path(__file__).resolve().parents[2]
+COMMAND = ("-m", "tests.fuzzing.worker")
 HANG = 5.0  # seconds that a stage may take, of the clock or of the processor, whichever is less
 MEMORY = 2 << 30  # bytes of a process
 _PATIENCE = 60.0  # seconds after which a worker is ended and counts as a hang whatever its stage
@@ -70,7 +71,7 @@ class _Worker:
         path = self.folder / "model.onnx"
         path.write_bytes(data)
         if self.process is None:
-            command = [sys.executable, "-m", "tests.fuzzing.worker", str(self.folder)]
+            command = [sys.executable, *COMMAND, str(self.folder)]
             self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self.process.stdin is not None and self.process.stdout is not None
         try:
