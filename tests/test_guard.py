@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What C++ does on hostile input stays in the child."""
 
+import gc
 import os
 import threading
 import time
+import weakref
 
 import numpy as np
 import onnxruntime
@@ -186,3 +188,32 @@ def test_forks_beside_running_sessions_are_reliable():
     finally:
         stop.set()
         thread.join()
+
+
+def cnn():
+    rng = np.random.default_rng(0)
+    weights = {f"k{i}": rng.standard_normal((8, 8, 3, 3)).astype(np.float32) for i in range(3)}
+    nodes = []
+    for i in range(3):
+        nodes.append(helper.make_node("Conv", ["x" if not i else f"r{i - 1}", f"k{i}"], [f"c{i}"], pads=[1] * 4))
+        nodes.append(helper.make_node("Elu", [f"c{i}"], [f"r{i}"]))
+    return make_model(nodes, {"x": ("n", 8, 6, 6)}, {"r2": None}, weights)
+
+
+def test_conversion_runs_each_node_in_one_trial_only(monkeypatch):
+    calls = counted(monkeypatch)
+    monkeypatch.setattr("swm.engine._trial._verdicts", {})
+    graph = from_proto(cnn())
+    x = np.random.default_rng(1).standard_normal((300, 8, 6, 6)).astype(np.float32)
+    conversion = swm.convert(graph, block=4, calibration=x)
+    swm.run(conversion.graph, x[:256])
+    assert sum(args[3] is not None for args in calls) == 1  # all other children open sessions only
+
+
+def test_a_graph_that_ran_is_freed_with_its_engine():
+    graph = from_proto(cosine())
+    swm.run(graph, np.ones((3, 2), np.float32))
+    gone = weakref.ref(graph)
+    del graph
+    gc.collect()
+    assert gone() is None

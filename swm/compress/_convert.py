@@ -18,7 +18,7 @@ from swm.compress._fold_conv import fold_conv
 from swm.compress._methods import Method, choose_method
 from swm.compress._parts import Blocks, Part, parts, reason_to_stay_dense, resolve_blocks
 from swm.compress._report import ConversionReport, LayerReport
-from swm.compress._stream import Stream
+from swm.compress._stream import Stream, rehearse
 from swm.engine import FloatEngine
 from swm.engine._kernels import run_structured
 from swm.errors import CalibrationError, OptionError
@@ -81,6 +81,8 @@ def convert(
     how = choose_method(method, calibrated=feeds is not None)
     dense = fold_conv(fold_affine(graph))
     found = parts(dense)
+    if feeds and found:
+        rehearse(dense, feeds)
     last = _last_weighted(dense)
     if budget is not None:
         sizes: Blocks = _within(dense, found, last, budget, how, feeds)

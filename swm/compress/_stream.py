@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.engine import FloatEngine
+from swm.errors import SwmError
 from swm.graph import Graph, Opaque, Recurrent
 
-__all__ = ["Stream", "rows"]
+__all__ = ["Stream", "rehearse", "rows"]
 
 Array = NDArray[Any]
 SAMPLES = 256  # a chunk
@@ -36,7 +38,7 @@ class Stream:
     def chunks(self, inputs: tuple[str, ...], targets: tuple[str, ...]) -> Iterator[tuple[list[Array], list[Array]]]:
         """Tensors of the converted graph and of the dense graph, chunk by chunk."""
         reading, answering = self._engine(self.converted, inputs), self._engine(self.dense, targets)
-        for part in self._parts():
+        for part in self.parts():
             read, answered = reading.run(part), answering.run(part)
             yield [read[t] for t in inputs], [answered[t] for t in targets]
 
@@ -47,7 +49,8 @@ class Stream:
             self._engines[key] = FloatEngine(graph, tensors)
         return self._engines[key]
 
-    def _parts(self) -> Iterator[Mapping[str, Array]]:
+    def parts(self) -> Iterator[Mapping[str, Array]]:
+        """The calibration inputs, chunk by chunk."""
         lengths = {len(a) for a in self.feeds.values() if a.ndim}
         # Samples of a recurrent network may lie along axis 1; it runs in one piece.
         whole = any(
@@ -62,6 +65,15 @@ class Stream:
         step = max(SAMPLES // size, 1) * size
         for start in range(0, length, step):
             yield {t: a[start : start + step] for t, a in self.feeds.items()}
+
+
+def rehearse(graph: Graph, feeds: Mapping[str, Array]) -> None:
+    """Run a whole network once, on the first chunk: its parts then need no trial runs of their own.
+
+    A network that cannot run as a whole may still have layers that can; their parts are tried one by one.
+    """
+    with contextlib.suppress(SwmError):
+        FloatEngine(graph).run(next(iter(Stream(graph, graph, feeds).parts())))
 
 
 def rows(values: Array) -> Array:

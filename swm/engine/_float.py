@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,8 +145,10 @@ def _segment(nodes: Sequence[Node], graph: Graph, needed: Sequence[Node], wanted
 
 
 def _session(graph: Graph, segment: _Segment) -> Session:
-    model = subgraph_proto(graph, segment.nodes, segment.inputs, segment.outputs)
-    return Session(serialized(model), segment.nodes, segment.outputs, graph.source or graph.name)
+    def write() -> bytes:
+        return serialized(subgraph_proto(graph, segment.nodes, segment.inputs, segment.outputs))
+
+    return Session(write, segment.nodes, segment.outputs, graph.source or graph.name)
 
 
 def run_onnxruntime(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array]:
@@ -164,12 +165,12 @@ def run_onnxruntime(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array
     return _joined([dict(zip(names, results, strict=True)) for results in runs])
 
 
-_engines: WeakKeyDictionary[Graph, FloatEngine] = WeakKeyDictionary()
-
-
 def run_float(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array]:
-    """Run a graph on named inputs; the engine of a graph is kept as long as the graph lives."""
-    engine = _engines.get(graph)
+    """Run a graph on named inputs; the engine of a graph is kept as long as the graph lives.
+
+    The engine refers to its graph, so no table outside could let go of either: it lies in the graph's own dictionary.
+    """
+    engine = vars(graph).get("_engine")
     if engine is None:
-        engine = _engines[graph] = FloatEngine(graph)
+        engine = vars(graph)["_engine"] = FloatEngine(graph)
     return engine.run(feeds)

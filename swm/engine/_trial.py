@@ -7,6 +7,10 @@ known by its content, and is tried once for each set of input shapes, up to `_SH
 any length would pay at every new length, and lengths come from the user, not from the model. What was refused is
 refused again without another trial.
 
+Conversion cuts one network into hundreds of parts. A part whose nodes all ran already in tried parts, on inputs as
+long, only has its session opened in the child: cut elsewhere, the same kernels see the same shapes, but the optimiser
+sees another graph.
+
 Parts made only of the typed nodes in `_HARMLESS` need no trial. Their attributes were read by swm's handlers and
 written anew by swm's emitters, and their weights are arrays whose shapes `Graph.verify` compared; no input of them is
 an index, a size or a count, so data cannot lead their kernels astray; each result is as large as an input, or as its
@@ -21,8 +25,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import onnxruntime as ort
@@ -52,22 +57,27 @@ _OPENED, _FAILED = b"opened", b"failed"
 
 # What trials found, by content and input shapes: None if all went well, else the error to raise again.
 _verdicts: dict[tuple[bytes, object], SwmError | None] = {}
+# Nodes that ran in a trial that went well, and the longest first axis of its inputs.
+_ran: WeakKeyDictionary[Node, int] = WeakKeyDictionary()
 
 
 class Session:
     """One part of a network in onnxruntime, opened at its first run.
 
     Args:
-        model: the part as a serialised model.
+        write: gives the part as a serialised model; called again for trials with other shapes, not to hold it twice.
         nodes: the nodes in it.
         outputs: tensors to return.
         source: the network's name, for messages.
     """
 
-    def __init__(self, model: bytes, nodes: Sequence[Node], outputs: Sequence[str], source: str) -> None:
+    def __init__(self, write: Callable[[], bytes], nodes: Sequence[Node], outputs: Sequence[str], source: str) -> None:
         """Nothing is opened yet."""
-        self._model: bytes | None = model
+        model = write()
+        self._write = write
+        self._model: bytes | None = model  # until it is opened
         self._size = len(model)
+        self._nodes = tuple(nodes)
         self._outputs = list(outputs)
         self._source = source
         trusted = os.environ.get("SWM_TRUST_MODELS") == "1" or all(type(n) in _HARMLESS for n in nodes)
@@ -86,9 +96,8 @@ class Session:
             self._try(feeds)
         try:
             if self._session is None:
-                self._session = _open(self._model)
-                # Kept only for trials with other shapes.
-                self._model = self._model if self._digest else None
+                self._session = _open(self._model or self._write())
+                self._model = None
         except ORT_ERRORS as error:
             raise self._refused(str(error)) from error
         try:
@@ -99,7 +108,7 @@ class Session:
     def _try(self, feeds: Feeds) -> None:
         """Raise what a trial with these shapes came to, unless all went well."""
         shapes = tuple((name, _shape(value)) for name, value in sorted(feeds.items()))
-        if shapes in self._tried or len(self._tried) >= _SHAPES:
+        if shapes in self._tried or len(self._tried) >= _SHAPES or (self._session and self._ran(feeds)):
             return
         key = (self._digest, shapes)
         if key not in _verdicts:
@@ -113,8 +122,11 @@ class Session:
     def _verdict(self, feeds: Feeds) -> SwmError | None:
         size = self._size + sum(_bytes(v) for v in feeds.values())
         seconds, memory = _SECONDS + _SECONDS_A_BYTE * size, _MEMORY + _MEMORY_A_BYTE * size
-        outcome = guarded(_trial, self._model, self._outputs, dict(feeds), seconds=seconds, memory=memory)
+        tried = None if self._ran(feeds) else dict(feeds)
+        outcome = guarded(_trial, self._model or self._write(), self._outputs, tried, seconds=seconds, memory=memory)
         if outcome.data == _OPENED:
+            if tried is not None:
+                _ran.update((n, max(_ran.get(n, 0), _length(feeds))) for n in self._nodes)
             return None
         if outcome.data is not None:
             return self._orderly(outcome.data)
@@ -124,6 +136,10 @@ class Session:
             f"{shapes}; the model is damaged, or too large for such inputs: use fewer samples or another model. If you "
             "trust it and it is only slow or large, set SWM_TRUST_MODELS=1"
         )
+
+    def _ran(self, feeds: Feeds) -> bool:
+        """Whether all nodes ran in trials already, on inputs as long."""
+        return all(_ran.get(n, -1) >= _length(feeds) for n in self._nodes)
 
     def _orderly(self, answer: bytes) -> SwmError:
         where, text = answer.split(b":", 1)
@@ -146,20 +162,24 @@ def _first(text: str) -> str:
     return next(iter(text.splitlines()), "no reason given")
 
 
-def _open(model: bytes | None) -> ort.InferenceSession:
+def _open(model: bytes) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = 4  # its warnings about unused initialisers are not the user's concern
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def _trial(model: bytes, outputs: list[str], feeds: Feeds) -> bytes:
-    """What happens in the child. Its session is its own: one from before the fork has lost its threads."""
+def _trial(model: bytes, outputs: list[str], feeds: Feeds | None) -> bytes:
+    """What happens in the child: a session opens and, if there are inputs, runs.
+
+    It is the child's own session; one from before the fork would lack its threads.
+    """
     try:
         session = _open(model)
     except ORT_ERRORS as error:
         return _FAILED + b":" + str(error).encode("utf-8", "replace")[:4096]
     try:
-        session.run(outputs, feeds)
+        if feeds is not None:
+            session.run(outputs, feeds)
     except ORT_ERRORS as error:
         return b"rejected:" + str(error).encode("utf-8", "replace")[:4096]
     return _OPENED
@@ -172,6 +192,10 @@ def _shape(value: Any) -> tuple[object, ...]:
     if isinstance(value, list | tuple):
         return ("sequence", *map(_shape, value))
     return (type(value).__name__,)
+
+
+def _length(feeds: Feeds) -> int:
+    return max((len(v) for v in feeds.values() if isinstance(v, np.ndarray) and v.ndim), default=0)
 
 
 def _bytes(value: Any) -> int:

@@ -15,6 +15,7 @@ from tests.fuzzing.values import (
     KINDS,
     LOCATIONS,
     NAMES,
+    SURROGATE,
     fill,
     graphs,
     integer,
@@ -413,7 +414,7 @@ def mutated(draw: st.DrawFn, seeds: Sequence[tuple[str, bytes]]) -> tuple[str, b
             done.append(step)
         except (DecodeError, EncodeError, ValueError, TypeError, IndexError, OverflowError, RecursionError):
             model = ModelProto.FromString(before)  # protobuf itself cannot hold such a model
-    result = model.SerializeToString()
+    result = model.SerializeToString().replace(SURROGATE[0].encode(), SURROGATE[1])
     if flips:
         result, done = flip(r, result), [*done, "flip"]
     return "+".join(done), result
