@@ -3,8 +3,8 @@
 
 The child is a fork: it costs milliseconds, and the model is already in its memory. A fork takes along locks that other
 threads held, so a forked child may wait for ever through no fault of the model. One that ran out of time without using
-the processor is therefore tried again in a fresh process, which costs half a second of imports. Where there is no fork
-(Windows) every child is a fresh process, and its memory is not limited.
+the processor is therefore tried again in a fresh process, which costs half a second of imports. Outside Linux, where
+there is no fork or system libraries do not survive one, every child is a fresh process, and its memory is not limited.
 
 Only bytes come back from a child, never pickles: what runs there is not trusted.
 """
@@ -79,12 +79,16 @@ def guarded(
         fresh: whether to start a fresh process; None forks where it can.
     """
     if fresh is None:
-        fresh = not hasattr(os, "fork")
+        fresh = not sys.platform.startswith("linux")
     if not fresh:
-        end = _forked(function, args, seconds, memory)
-        if not end.idle:
-            return _outcome(end)
-    return _outcome(_started(function, args, seconds, memory))
+        with contextlib.suppress(OSError):  # no memory to copy a large process: a fresh one is small
+            end = _forked(function, args, seconds, memory)
+            if not end.idle:
+                return _outcome(end)
+    try:
+        return _outcome(_started(function, args, seconds, memory))
+    except OSError as error:
+        return Outcome(fate=f"could not be tried in a process of its own ({error})")
 
 
 def _outcome(end: _End) -> Outcome:
@@ -103,9 +107,14 @@ def _outcome(end: _End) -> Outcome:
 
 def _forked(function: Callable[..., bytes], args: tuple[object, ...], seconds: float, memory: int) -> _End:
     reader, writer = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads; see the module's docstring
-        child = os.fork()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads; see the module's docstring
+            child = os.fork()
+    except OSError:
+        os.close(reader)
+        os.close(writer)
+        raise
     if child == 0:
         try:
             os.close(reader)

@@ -3,6 +3,7 @@
 
 import gc
 import os
+import sys
 import threading
 import time
 import weakref
@@ -20,7 +21,7 @@ from swm.guard import guarded
 from tests.frontend.support import make_model, session
 
 GIB = 1 << 30
-FORKS = [False, True] if hasattr(os, "fork") else [True]
+FORKS = [False, True] if sys.platform.startswith("linux") else [True]
 
 
 def fill(size):
@@ -80,6 +81,14 @@ def test_a_hang_ends(fresh):
 
 def test_a_child_that_waits_for_a_lock_is_tried_again_afresh(tmp_path):
     assert limited(fail_first, str(tmp_path / "mark"), seconds=1.0).data == b"second"
+
+
+def test_where_forking_fails_a_fresh_process_does(monkeypatch):
+    def fail():
+        raise BlockingIOError("no more processes")
+
+    monkeypatch.setattr(os, "fork", fail)
+    assert limited(echo, b"x").data == b"x"
 
 
 def test_shape_inference_that_aborts_costs_only_the_types():
