@@ -3,8 +3,9 @@
 
     python -m tools.fuzz_import --models 20000 --seed 0
 
-Ends with status 1 if any model crashed a process, held a stage up for more than 5 s, took more than 2 GiB, or raised
-anything but SwmError. Such models are kept for reproduction: `python -m tools.fuzz_import --replay FILE.onnx`.
+Ctrl-C ends it early with the totals so far. It ends with status 1 if any model crashed a process, held a stage up for
+more than 5 s, took more than 2 GiB, or raised anything but SwmError. Such models are kept for reproduction:
+`python -m tools.fuzz_import --replay FILE.onnx`.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def main() -> int:
     if options.json:
         options.json.write_text(text + "\n", encoding="utf-8")
     print(text)
-    return 1 if totals.violations else 0
+    return 1 if totals.violations or totals.models < options.models else 0
 
 
 if __name__ == "__main__":

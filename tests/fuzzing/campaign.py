@@ -140,6 +140,8 @@ def run(
             thread.start()
         try:
             _generate(seeds, models, seed, todo.put)
+        except KeyboardInterrupt:
+            pass  # the totals so far are worth having
         finally:
             for _ in threads:
                 todo.put(None)
