@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from swm.bench.machine import Limits, describe, measure_limits
 from swm.bench.timing import BlasThreads, Timing, interleaved, undisturbed
-from swm.engine.kernels import ENGINES, BlockMatmul, Prepared, measure_constants
+from swm.engine import measure_constants
+from swm.engine.kernels import ENGINES, BlockMatmul, Prepared
 from swm.engine.kernels._interface import expand
 
 __all__ = ["CASES", "KernelCase", "fit_exponent", "operations", "run_case", "run_kernels"]

@@ -15,7 +15,17 @@ from swm.engine.kernels._build import compiler, load_library
 from swm.engine.kernels._interface import Floats, MatmulEngine, Prepared, check_shape, result_array
 from swm.errors import ToolError
 
-__all__ = ["CompiledEngine", "KernelPlan", "Scratch", "address", "aligned", "few_samples", "kernel_plan", "packed_spectra", "three_parts"]
+__all__ = [
+    "CompiledEngine",
+    "KernelPlan",
+    "Scratch",
+    "address",
+    "aligned",
+    "few_samples",
+    "kernel_plan",
+    "packed_spectra",
+    "three_parts",
+]
 
 _ALIGN = 64  # bytes, a cache line and the widest vector
 

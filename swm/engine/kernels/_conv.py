@@ -6,7 +6,6 @@ from __future__ import annotations
 import ctypes
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -67,13 +66,13 @@ class ConvGeometry:
         return tuple((n - r) // s + 1 for n, r, s in zip(padded, reach, self.strides, strict=True))
 
 
+_SIZES = ("c", "m", "p", "q", "h", "w", "oh", "ow", "sy", "sx", "top", "left", "phases", "taps", "ph", "pw", "pitch")
+
+
 class _Conv(ctypes.Structure):
     _fields_: ClassVar = [
-        *(
-            (name, ctypes.c_int64)
-            for name in "c m p q h w oh ow sy sx top left phases taps ph pw pitch group".split()
-        ),
-        *((name, ctypes.c_void_p) for name in "phase_y phase_x tap_at weights bias".split()),
+        *((name, ctypes.c_int64) for name in (*_SIZES, "group")),
+        *((name, ctypes.c_void_p) for name in ("phase_y", "phase_x", "tap_at", "weights", "bias")),
     ]
 
 
@@ -101,8 +100,8 @@ class CompiledConv:
             raise OptionError(f"columns {columns.shape} are not the weights of {geometry}")
         self._geometry, self._blocks, self._threads = geometry, (p, q, k), threads
         library = load_library("conv.cpp", {"SWM_K": k})
-        library.swm_conv_work.argtypes, library.swm_conv_work.restype = [ctypes.c_void_p, ctypes.c_int64], ctypes.c_int64
         self._work_floats, self._run, self._lanes = library.swm_conv_work, library.swm_conv, library.swm_conv_lanes()
+        self._work_floats.argtypes, self._work_floats.restype = [ctypes.c_void_p, ctypes.c_int64], ctypes.c_int64
         self._run.argtypes = [*[ctypes.c_void_p] * 3, *[ctypes.c_int64] * 2, ctypes.c_void_p]
         self._run.restype = None
         self._weights = _grouped(three_parts(packed_spectra(columns)))
@@ -160,7 +159,9 @@ class _Plan:
         pitch = -(-group * ph * pw // _LINE) | 1  # an odd number of lines: walks over blocks meet all sets of the cache
         pitch *= _LINE
         at = [phases.index((y % sy, x % sx)) * q * 2 * pitch + y // sy * pw + x // sx for y, x in taps]
-        self._kept = [np.array(v, np.int64) for v in ([y for y, _ in phases], [x for _, x in phases], at)]
+        self._kept: list[NDArray[Any]] = [
+            np.array(v, np.int64) for v in ([y for y, _ in phases], [x for _, x in phases], at)
+        ]
         self._kept += [conv._weights] if conv._bias is None else [conv._weights, conv._bias]
         sizes = (c, g.channels[0], p, q, h, w, oh, ow, sy, sx, top, left, len(phases), len(taps), ph, pw, pitch, group)
         self.parameters = _Conv(*sizes, *(a.ctypes.data for a in self._kept))
@@ -190,8 +191,6 @@ def _grouped(spectra: NDArray[np.floating]) -> Floats:
     """(taps, p, q, rows, parts) → groups of output blocks in turn: [row][tap][q][output of the group][parts]."""
     p = spectra.shape[1]
     memory = aligned(spectra.size, np.float32)
-    parts = [
-        spectra[:, i : min(i + _GROUP, p)].transpose(3, 0, 2, 1, 4).reshape(-1) for i in range(0, p, _GROUP)
-    ]
+    parts = [spectra[:, i : min(i + _GROUP, p)].transpose(3, 0, 2, 1, 4).reshape(-1) for i in range(0, p, _GROUP)]
     memory[:] = np.concatenate(parts)
     return memory
