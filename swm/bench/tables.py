@@ -25,10 +25,25 @@ _KERNELS = (
     "spread",
 )
 _FIXED = ("case", "threads", "engine", "ms a sample", "MAC/s", "goal", "over numpy", "of limit", "equal", "spread")
+_CONVERT = ("layer n/k/samples", "threads", "seconds", "to reach", "MiB over model", "to reach", "error", "spread")
 
 
 def rows_as_text(result: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Column names and cells of a benchmark's rows."""
+    if result["benchmark"] == "convert":
+        return _CONVERT, [
+            (
+                r["case"] + ("*" if r.get("others_busy", 0.0) > DISTURBED else ""),
+                str(r["threads"]),
+                f"{r['seconds']:.2f}",
+                _number(r["goal"], "g"),
+                f"{r['peak_mib_over_model']:.0f}",
+                _number(r["goal_mib"], "g"),
+                f"{r['relative_error']:.0%}",
+                f"{r['spread']:.0%}",
+            )
+            for r in result["rows"]
+        ]
     if result["benchmark"] == "fixed":
         return _FIXED, [
             (
@@ -86,9 +101,10 @@ def headlines(result: dict[str, Any]) -> list[str]:
         lines.append(
             f"* other processes kept more than {DISTURBED:g} of a core busy meanwhile, in each of two attempts."
         )
-    machine, limits = result["machine"], result["limits"]
-    rates = ", ".join(f"{rate / 1e9:.0f} GB/s in {_size(size)}" for size, rate in limits["bandwidth"])
-    lines.append(f"One thread of this machine: {limits['flops'] / 1e9:.0f} GFLOP/s float32; reads {rates}.")
+    machine, limits = result["machine"], result.get("limits")
+    if limits:
+        rates = ", ".join(f"{rate / 1e9:.0f} GB/s in {_size(size)}" for size, rate in limits["bandwidth"])
+        lines.append(f"One thread of this machine: {limits['flops'] / 1e9:.0f} GFLOP/s float32; reads {rates}.")
     versions = ", ".join(f"{name} {v}" for name, v in machine["versions"].items())
     lines.append(f"{machine['cpu']}, {machine['cores']} cores, load {machine['load_at_start']:.1f}; {machine['date']}.")
     lines.append(f"Python {machine['python']}, {versions}, {machine['blas']}; {machine['compiler']}.")

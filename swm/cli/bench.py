@@ -56,3 +56,23 @@ def fixed(quick: bool, json_to: str | None) -> None:
     if not all(row["equal"] for row in result["rows"]):
         console.print("the engines' integers differ", style="bold red")
         sys.exit(1)
+
+
+@bench.command(epilog=example("swm bench convert --quick"))
+@quick_option
+@json_option
+@click.option("--plot", metavar="FILE.svg", help="Draw time and memory against block size (needs matplotlib).")
+def convert(quick: bool, json_to: str | None, plot: str | None) -> None:
+    """Time and memory of conversion by least squares: a matrix, a convolution, an LSTM."""
+    from swm.bench.convert import run_convert
+    from swm.bench.convert_plot import draw_convert
+    from swm.bench.tables import headlines, to_table
+
+    with progress_bar() as progress:
+        result = run_convert(quick=quick, progress=progress)
+    if plot:
+        draw_convert(result, plot)
+    if not write_json(json_to, result):
+        out.print(to_table(result))
+        for line in headlines(result):
+            out.print(line, highlight=False)

@@ -199,6 +199,9 @@ def _segment(nodes: Sequence[Node], graph: Graph, needed: Sequence[Node], wanted
 def _session(graph: Graph, segment: _Segment) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = 4  # its warnings about unused initialisers are not the user's concern
+    options.add_session_config_entry(
+        "session.intra_op.allow_spinning", "0"
+    )  # or its threads take turns from our kernels
     model = subgraph_proto(graph, segment.nodes, segment.inputs, segment.outputs)
     try:
         return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
