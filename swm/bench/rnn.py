@@ -22,7 +22,7 @@ from swm.engine.kernels._cost import TILE
 from swm.graph import GRU, LSTM, GateActivation, Recurrent
 from swm.structure import BlockCirculant
 
-__all__ = ["CASES", "CellCase", "operations", "run_case", "run_rnn"]
+__all__ = ["CASES", "CellCase", "layer_and_input", "operations", "run_case", "run_rnn"]
 
 _GATES = {"LSTM": 4, "GRU": 3}
 
@@ -89,15 +89,10 @@ def operations(case: CellCase) -> float:
 
 def run_case(case: CellCase, race: Race, threads: tuple[int, ...] = (1, 2)) -> list[dict[str, Any]]:
     """Time one case: a row for each number of threads, and on one thread for each other engine."""
-    rng = np.random.default_rng(0)
-    rows = _GATES[case.kind] * case.cells
-    w, r = (
-        BlockCirculant((rng.normal(size=(rows // case.k, n // case.k, case.k)) / np.sqrt(n)).astype(np.float32))
-        for n in (case.inputs, case.cells)
-    )
-    bias = rng.normal(size=2 * rows).astype(np.float32)
-    x = rng.normal(size=(case.steps, case.batch, case.inputs)).astype(np.float32)
-    node = _node(case, w, r, bias)
+    node, x = layer_and_input(case)
+    w, r, rows = node.input_weight[0], node.recurrent_weight[0], _GATES[case.kind] * case.cells
+    assert node.bias is not None  # see layer_and_input
+    bias = node.bias[0]
     dense = {t: dense_cell(case.kind, w.to_dense(), r.to_dense(), bias, threads=t) for t in threads}
     exact = _reference(case.kind, w.to_dense(), r.to_dense(), bias, x)
     layers = []
@@ -141,10 +136,19 @@ def run_rnn(*, quick: bool = False, progress: Callable[[str, int, int], None] | 
     return {"benchmark": "rnn", "quick": quick, "machine": machine, "limits": limits.to_json(), "rows": rows}
 
 
-def _node(case: CellCase, w: BlockCirculant, r: BlockCirculant, bias: NDArray[np.float32]) -> Recurrent:
+def layer_and_input(case: CellCase) -> tuple[Recurrent, NDArray[np.float32]]:
+    """The layer with random weights, and X (steps, batch, inputs)."""
+    rng = np.random.default_rng(0)
+    rows = _GATES[case.kind] * case.cells
+    w, r = (
+        BlockCirculant((rng.normal(size=(rows // case.k, n // case.k, case.k)) / np.sqrt(n)).astype(np.float32))
+        for n in (case.inputs, case.cells)
+    )
+    bias = rng.normal(size=2 * rows).astype(np.float32)
+    x = rng.normal(size=(case.steps, case.batch, case.inputs)).astype(np.float32)
     places = [GateActivation(name) for name in ("Sigmoid", "Tanh", "Tanh")]
     kind, activations = (LSTM, places) if case.kind == "LSTM" else (GRU, places[:2])
-    return kind(
+    node = kind(
         name="layer",
         inputs=("x",),
         outputs=("y",),
@@ -154,6 +158,7 @@ def _node(case: CellCase, w: BlockCirculant, r: BlockCirculant, bias: NDArray[np
         hidden=case.cells,
         activations=tuple(activations),
     )
+    return node, x
 
 
 def _reference(
