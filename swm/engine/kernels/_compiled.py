@@ -54,7 +54,7 @@ def kernel_plan(
     p, q, _ = columns.shape
     outputs = min(lanes, 4 if p <= 4 else 8 if p <= 8 else 16)
     packed = packed_spectra(columns)
-    weights = _laid_out(packed, outputs), _laid_out(three_parts(packed), outputs)
+    weights = _single_layout(packed, outputs), _batch_layout(three_parts(packed), lanes)
     few = few_samples(p, q) if few is None else few
     return KernelPlan(*shape, p, q, outputs, few, *(w.ctypes.data for w in weights)), weights
 
@@ -169,13 +169,30 @@ def three_parts(packed: NDArray[np.float64]) -> NDArray[np.float64]:
     return parts
 
 
-def _laid_out(spectra: NDArray[np.float64], outputs: int) -> Floats:
-    """(p, q, rows, parts) → [rows][vectors][q][parts][outputs], as product.h reads them."""
+def _single_layout(spectra: NDArray[np.float64], outputs: int) -> Floats:
+    """(p, q, rows, 2) → [rows][vectors][q][2][outputs], as product.h reads them."""
     p, q, rows, parts = spectra.shape
     vectors = -(-p // outputs)
     padded = np.zeros((vectors * outputs, q, rows, parts))
     padded[:p] = spectra
-    ordered = padded.reshape(vectors, outputs, q, rows, parts).transpose(3, 0, 2, 4, 1)
-    memory = aligned(ordered.size, np.float32)
-    memory[:] = ordered.reshape(-1)
+    return _flat(padded.reshape(vectors, outputs, q, rows, parts).transpose(3, 0, 2, 4, 1))
+
+
+def _batch_layout(spectra: NDArray[np.float64], lanes: int) -> Floats:
+    """(p, q, rows, 3) → [rows][groups][q][3][outputs of the group], as product.h reads them."""
+    p, _, rows, _ = spectra.shape
+    sizes = [8 if lanes == 16 else 4] * p  # more than enough of them; the rest is taken in halves
+    groups, start = [], 0
+    for size in (*sizes, 4, 2, 1):
+        if p - start >= size:
+            group = spectra[start : start + size]
+            groups.append(group.transpose(2, 1, 3, 0).reshape(rows, -1))
+            start += size
+    return _flat(np.concatenate(groups, axis=1))
+
+
+def _flat(values: NDArray[np.float64]) -> Floats:
+    """A copy in float32 at a cache line's start."""
+    memory = aligned(values.size, np.float32)
+    memory[:] = values.reshape(-1)
     return memory

@@ -2,8 +2,9 @@
 // Block-circulant product y = x W^T in float32, in two layouts of the same steps:
 //   batch:  samples in vector lanes, one tile of LANES samples at a time; weights are broadcast
 //   single: blocks in vector lanes (input blocks forward, output blocks after the product); weights are loaded once
-// Weights: [row f][vector of PL outputs][input block j][parts][PL]. The parts are re and im for the single layout, which
-// is bound by reading them, and three sums of them for the batch layout, which is bound by arithmetic.
+// Weights of the single layout, which is bound by reading them: [row f][vector of PL outputs][input block j][re, im][PL].
+// Weights of the batch layout, which is bound by arithmetic, hold three sums of re and im:
+// [row f][group of outputs][input block j][part][output of the group], groups of TOGETHER and then of 4, 2 and 1.
 //
 // The tile's spectra are multiplied in place: inputs of row f lie in buffer row f + 1, outputs are written to row f.
 // Rows are padded by one pair of vectors, so that a walk over rows does not hit one set of the L1 cache.
@@ -15,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "pool.h"
 #include "transform.h"
@@ -29,41 +31,38 @@ constexpr int PARTS = 3;
 
 struct Shape {
     std::ptrdiff_t m, n, p, q, pl;  // outputs, inputs, block rows, block columns, outputs in a weight vector
-    std::ptrdiff_t vectors() const { return (p + pl - 1) / pl; }
 };
 
-// IB outputs at once: X is loaded once for all of them. `w` points at the first of them in its weight vector.
+// IB outputs at once: X is loaded once for all of them.
 template <int L, int IB, bool FIRST>
-inline void accumulate(const float* w, std::ptrdiff_t pl, const V<L>* x, std::ptrdiff_t q, V<L>* y) {
+inline void accumulate(const float* w, const V<L>* x, std::ptrdiff_t q, V<L>* y) {
     V<L> a[IB], b[IB], c[IB];
     for (int i = 0; i < IB; ++i) a[i] = b[i] = c[i] = V<L>{};
-    for (std::ptrdiff_t j = 0; j < q; ++j, w += PARTS * pl) {
+    for (std::ptrdiff_t j = 0; j < q; ++j, w += PARTS * IB) {
         const V<L> xr = x[2 * j], xi = x[2 * j + 1];
         if constexpr (FIRST) {
-            for (int i = 0; i < IB; ++i) a[i] += xr * w[i], b[i] += xi * w[pl + i];
+            for (int i = 0; i < IB; ++i) a[i] += xr * w[i], b[i] += xi * w[IB + i];
         } else {
             const V<L> sum = xr + xi;
-            for (int i = 0; i < IB; ++i) a[i] += sum * w[i], b[i] += xr * w[pl + i], c[i] += xi * w[2 * pl + i];
+            for (int i = 0; i < IB; ++i) a[i] += sum * w[i], b[i] += xr * w[IB + i], c[i] += xi * w[2 * IB + i];
         }
     }
     for (int i = 0; i < IB; ++i) y[2 * i] = FIRST ? a[i] : a[i] - c[i], y[2 * i + 1] = FIRST ? b[i] : a[i] + b[i];
 }
 
+constexpr int TOGETHER = LANES == 16 ? 8 : 4;  // outputs at once: as many as registers allow
+
 template <int L, bool FIRST>
 void product_row(const Shape& s, const float* w, const V<L>* x, V<L>* y) {
-    for (std::ptrdiff_t i = 0; i < s.p;) {
-        const float* at = w + (i / s.pl) * s.q * PARTS * s.pl + i % s.pl;
-        const std::ptrdiff_t left = s.p - i;
-        if (left >= 8 && s.pl >= 8 && L == 16) {
-            accumulate<L, 8, FIRST>(at, s.pl, x, s.q, y + 2 * i), i += 8;
-        } else if (left >= 4) {
-            accumulate<L, 4, FIRST>(at, s.pl, x, s.q, y + 2 * i), i += 4;
-        } else if (left >= 2) {
-            accumulate<L, 2, FIRST>(at, s.pl, x, s.q, y + 2 * i), i += 2;
-        } else {
-            accumulate<L, 1, FIRST>(at, s.pl, x, s.q, y + 2 * i), i += 1;
-        }
-    }
+    std::ptrdiff_t i = 0;
+    const auto group = [&](auto size) {
+        constexpr int IB = decltype(size)::value;
+        accumulate<L, IB, FIRST>(w + i * s.q * PARTS, x, s.q, y + 2 * i), i += IB;
+    };
+    while (s.p - i >= TOGETHER) group(std::integral_constant<int, TOGETHER>());
+    if (TOGETHER > 4 && s.p - i >= 4) group(std::integral_constant<int, 4>());
+    if (s.p - i >= 2) group(std::integral_constant<int, 2>());
+    if (s.p - i >= 1) group(std::integral_constant<int, 1>());
 }
 
 constexpr int UNIT = K > LANES ? K : LANES;  // columns transposed together: one block, or several small ones
@@ -82,7 +81,7 @@ inline void tile(const Shape& s, const float* w, const float* x, float* y, int r
         for (std::ptrdiff_t g = 0; g < GROUP && j + g < s.q; ++g)
             forward<L>(data + g * K, spare, reinterpret_cast<float*>(rows_at + row + 2 * (j + g)), step, L);
     }
-    const std::ptrdiff_t weights = s.vectors() * s.q * PARTS * s.pl;
+    const std::ptrdiff_t weights = s.p * s.q * PARTS;
     product_row<L, true>(s, w, rows_at + row, rows_at);
     for (std::ptrdiff_t f = 1; f < N; ++f) product_row<L, false>(s, w + f * weights, rows_at + (f + 1) * row, rows_at + f * row);
     for (std::ptrdiff_t i = 0; i < s.p; i += GROUP) {
