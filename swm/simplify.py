@@ -19,6 +19,7 @@ from swm.engine import run_onnxruntime
 from swm.errors import SwmError
 from swm.frontend import from_proto, to_proto
 from swm.graph import BipolarQuant, Graph, Linear, Opaque, Quant, Trunc, Value
+from swm.guard import guarded
 from swm.structure import Dense
 
 __all__ = ["simplify"]
@@ -63,20 +64,25 @@ def _size(graph: Graph) -> tuple[int, int]:
 
 
 def _slim(model: ModelProto) -> ModelProto:
-    """What onnxslim makes of a model.
+    """What onnxslim makes of a model, in a child process: it calls onnx's and onnxruntime's C++.
 
     Raises:
         SwmError: it failed, however.
     """
+    size = model.ByteSize()
+    outcome = guarded(_slimmed, model, seconds=60 + size / (1 << 20), memory=(4 << 30) + 16 * size)
+    if outcome.data is None:
+        raise SwmError(f"onnxslim {outcome.fate or f'failed: {outcome.error}'}")
+    return ModelProto.FromString(outcome.data)
+
+
+def _slimmed(model: ModelProto) -> bytes:
     import onnxslim  # here, because it brings sympy, a third of a second that no other command should pay
 
-    try:
-        slimmed = onnxslim.slim(model)
-    except (Exception, SystemExit) as error:  # it is a helper that may fail in any way; the graph is fine without it
-        raise SwmError(f"onnxslim failed: {type(error).__name__}: {error}") from error
+    slimmed = onnxslim.slim(model)
     if not isinstance(slimmed, ModelProto):
-        raise SwmError("onnxslim returned no model")
-    return slimmed
+        raise SwmError("it returned no model")
+    return bytes(slimmed.SerializeToString())
 
 
 def _same_face(graph: Graph, candidate: Graph) -> bool:

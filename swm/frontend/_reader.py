@@ -23,10 +23,11 @@ from swm.frontend._files import read_bytes
 from swm.frontend._function import DOMAIN, recognise
 from swm.frontend._fuse import fuse
 from swm.frontend._linear import check_width
+from swm.frontend._memory import Budget
 from swm.frontend._proto import check_text, parse, upgrade
 from swm.frontend._registry import Folded, Forwarded, RawNode, Result, find
 from swm.frontend._scope import Names, captured, inner_nodes, sort_nodes
-from swm.frontend._tensors import check_tensor, densify, is_native, to_array, walk_tensors
+from swm.frontend._tensors import check_tensor, dense_size, densify, is_native, to_array, walk_tensors
 from swm.frontend._types import infer_types, tensor_type
 from swm.graph import Graph, Linear, Node, Opaque, TensorType, Value
 from swm.structure import BlockCirculant
@@ -115,6 +116,7 @@ class _Import:
         self.called: set[tuple[str, str]] = set()  # domain and operator of carried nodes and of those inside them
         self.expanded: dict[str, RawNode] = {}  # calls of expansions by the tensor that they write
         self.nodes: list[Node] = []
+        self.budget = Budget(model.ByteSize())
 
     def run(self) -> Graph:
         """The graph."""
@@ -135,6 +137,7 @@ class _Import:
                 self.context.types[tensor.name] = TensorType(tensor.data_type, tuple(tensor.dims))
                 self._carry(RawNode(proto.name, (), (tensor.name,), proto))
         for sparse in self.model.graph.sparse_initializer:
+            self.budget.reserve(dense_size(sparse), f"sparse initialiser {sparse.values.name!r}, written out,")
             self.context.constants[sparse.values.name] = densify(sparse)
 
     def _take(self, proto: NodeProto) -> None:
@@ -146,10 +149,12 @@ class _Import:
         result = self._convert_node(node)
         match result:
             case Folded(value):
+                self.budget.keep(value, f"{node.op} node {node.name!r}, folded,")
                 self.context.constants[node.outputs[0]] = value
             case Forwarded(from_) if self._forward(from_, node.outputs[0]):
                 pass
             case Node():
+                self.budget.keep_node(result)
                 self.nodes.append(result)
             case _:
                 self._carry(node)
