@@ -165,6 +165,8 @@ def _first(text: str) -> str:
 def _open(model: bytes) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = 4  # its warnings about unused initialisers are not the user's concern
+    # Otherwise its idle threads spin, and take turns from our kernels.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 

@@ -90,7 +90,7 @@ from swm.graph._shape_ops import (
     Transpose,
     Unsqueeze,
 )
-from swm.graph._weighted import GRU, LSTM, RNN, Conv, GateActivation, Recurrent, is_structured
+from swm.graph._weighted import GRU, LSTM, RNN, Conv, GateActivation, Recurrent, densified, is_structured
 
 __all__ = [
     "GRU",
@@ -174,5 +174,6 @@ __all__ = [
     "Trunc",
     "Unsqueeze",
     "Value",
+    "densified",
     "is_structured",
 ]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ from swm.errors import ModelError
 from swm.graph._nodes import Linear, Node
 from swm.structure import Dense, WeightStructure
 
-__all__ = ["GRU", "LSTM", "RNN", "Conv", "GateActivation", "Recurrent", "is_structured", "verify_weighted"]
+__all__ = ["GRU", "LSTM", "RNN", "Conv", "GateActivation", "Recurrent", "densified", "is_structured", "verify_weighted"]
 
 Direction = Literal["forward", "reverse", "bidirectional"]
 
@@ -127,6 +127,18 @@ def is_structured(node: Node) -> bool:
             return not all(isinstance(w, Dense) for w in (*node.input_weight, *node.recurrent_weight))
         case _:
             return False
+
+
+def densified(node: Node) -> Node:
+    """The same layer with its weights written out; a node without structured weights as it is."""
+    match node:
+        case Linear() | Conv():
+            return replace(node, weight=Dense(node.weight.to_dense()))
+        case Recurrent():
+            w, r = (tuple(Dense(s.to_dense()) for s in side) for side in (node.input_weight, node.recurrent_weight))
+            return replace(node, input_weight=w, recurrent_weight=r)
+        case _:
+            return node
 
 
 def verify_weighted(node: Node) -> None:

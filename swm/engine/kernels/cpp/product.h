@@ -2,7 +2,9 @@
 // Block-circulant product y = x W^T in float32, in two layouts of the same steps:
 //   batch:  samples in vector lanes, one tile of LANES samples at a time; weights are broadcast
 //   single: blocks in vector lanes (input blocks forward, output blocks after the product); weights are loaded once
-// Weights serve both: [row f][vector of PL outputs][input block j][re, im][PL].
+// Weights of the single layout, which is bound by reading them: [row f][vector of PL outputs][input block j][re, im][PL].
+// Weights of the batch layout, which is bound by arithmetic, hold three sums of re and im:
+// [row f][group of outputs][input block j][part][output of the group], groups of TOGETHER and then of 4, 2 and 1.
 //
 // The tile's spectra are multiplied in place: inputs of row f lie in buffer row f + 1, outputs are written to row f.
 // Rows are padded by one pair of vectors, so that a walk over rows does not hit one set of the L1 cache.
@@ -14,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "pool.h"
 #include "transform.h"
@@ -22,48 +25,44 @@ namespace {
 
 // ---------------------------------------------------------------- batch in lanes
 
+// A complex product in three real ones, since weights are known beforehand and sums can wait for the end (Gauss):
+//   a = wr (xr + xi), b = (wi - wr) xr, c = (wr + wi) xi;  re = a - c, im = a + b
+constexpr int PARTS = 3;
+
 struct Shape {
     std::ptrdiff_t m, n, p, q, pl;  // outputs, inputs, block rows, block columns, outputs in a weight vector
-    std::ptrdiff_t vectors() const { return (p + pl - 1) / pl; }
 };
 
-// IB outputs at once: X is loaded once for all of them. `w` points at the first of them in its weight vector.
+// IB outputs at once: X is loaded once for all of them.
 template <int L, int IB, bool FIRST>
-inline void accumulate(const float* w, std::ptrdiff_t pl, const V<L>* x, std::ptrdiff_t q, V<L>* y) {
-    V<L> re[IB], im[IB];
-    for (int i = 0; i < IB; ++i) re[i] = V<L>{}, im[i] = V<L>{};
-    for (std::ptrdiff_t j = 0; j < q; ++j, w += 2 * pl) {
+inline void accumulate(const float* w, const V<L>* x, std::ptrdiff_t q, V<L>* y) {
+    V<L> a[IB], b[IB], c[IB];
+    for (int i = 0; i < IB; ++i) a[i] = b[i] = c[i] = V<L>{};
+    for (std::ptrdiff_t j = 0; j < q; ++j, w += PARTS * IB) {
         const V<L> xr = x[2 * j], xi = x[2 * j + 1];
-        for (int i = 0; i < IB; ++i) {
-            const float wr = w[i], wi = w[pl + i];
-            re[i] += xr * wr;
-            if constexpr (FIRST) {
-                im[i] += xi * wi;
-            } else {
-                im[i] += xi * wr;
-                re[i] -= xi * wi;
-                im[i] += xr * wi;
-            }
+        if constexpr (FIRST) {
+            for (int i = 0; i < IB; ++i) a[i] += xr * w[i], b[i] += xi * w[IB + i];
+        } else {
+            const V<L> sum = xr + xi;
+            for (int i = 0; i < IB; ++i) a[i] += sum * w[i], b[i] += xr * w[IB + i], c[i] += xi * w[2 * IB + i];
         }
     }
-    for (int i = 0; i < IB; ++i) y[2 * i] = re[i], y[2 * i + 1] = im[i];
+    for (int i = 0; i < IB; ++i) y[2 * i] = FIRST ? a[i] : a[i] - c[i], y[2 * i + 1] = FIRST ? b[i] : a[i] + b[i];
 }
+
+constexpr int TOGETHER = LANES == 16 ? 8 : 4;  // outputs at once: as many as registers allow
 
 template <int L, bool FIRST>
 void product_row(const Shape& s, const float* w, const V<L>* x, V<L>* y) {
-    for (std::ptrdiff_t i = 0; i < s.p;) {
-        const float* at = w + (i / s.pl) * s.q * 2 * s.pl + i % s.pl;
-        const std::ptrdiff_t left = s.p - i;
-        if (left >= 8 && s.pl >= 8 && L == 16) {
-            accumulate<L, 8, FIRST>(at, s.pl, x, s.q, y + 2 * i), i += 8;
-        } else if (left >= 4) {
-            accumulate<L, 4, FIRST>(at, s.pl, x, s.q, y + 2 * i), i += 4;
-        } else if (left >= 2) {
-            accumulate<L, 2, FIRST>(at, s.pl, x, s.q, y + 2 * i), i += 2;
-        } else {
-            accumulate<L, 1, FIRST>(at, s.pl, x, s.q, y + 2 * i), i += 1;
-        }
-    }
+    std::ptrdiff_t i = 0;
+    const auto group = [&](auto size) {
+        constexpr int IB = decltype(size)::value;
+        accumulate<L, IB, FIRST>(w + i * s.q * PARTS, x, s.q, y + 2 * i), i += IB;
+    };
+    while (s.p - i >= TOGETHER) group(std::integral_constant<int, TOGETHER>());
+    if (TOGETHER > 4 && s.p - i >= 4) group(std::integral_constant<int, 4>());
+    if (s.p - i >= 2) group(std::integral_constant<int, 2>());
+    if (s.p - i >= 1) group(std::integral_constant<int, 1>());
 }
 
 constexpr int UNIT = K > LANES ? K : LANES;  // columns transposed together: one block, or several small ones
@@ -82,7 +81,7 @@ inline void tile(const Shape& s, const float* w, const float* x, float* y, int r
         for (std::ptrdiff_t g = 0; g < GROUP && j + g < s.q; ++g)
             forward<L>(data + g * K, spare, reinterpret_cast<float*>(rows_at + row + 2 * (j + g)), step, L);
     }
-    const std::ptrdiff_t weights = s.vectors() * s.q * 2 * s.pl;
+    const std::ptrdiff_t weights = s.p * s.q * PARTS;
     product_row<L, true>(s, w, rows_at + row, rows_at);
     for (std::ptrdiff_t f = 1; f < N; ++f) product_row<L, false>(s, w + f * weights, rows_at + (f + 1) * row, rows_at + f * row);
     for (std::ptrdiff_t i = 0; i < s.p; i += GROUP) {
@@ -137,39 +136,62 @@ void blocks_of_spectra(const Shape& s, const float* from, std::ptrdiff_t padded,
     }
 }
 
-// One row and one vector of outputs for B samples; samples are `apart` floats from each other. Four chains a sample
-// and two columns at a time hide the latency of the multiply-add when there is one sample only.
-template <int L, int B, bool FIRST>
+// One row and U vectors of outputs for B samples; samples are `apart` floats from each other. Two vectors of outputs
+// share the broadcast inputs when there is one sample only, and their eight chains hide the multiply-add's latency.
+template <int L, int B, int U, bool FIRST>
 inline void stream(const float* w, std::ptrdiff_t q, const float* x, std::ptrdiff_t padded_q, std::ptrdiff_t x_apart,
                    float* y, std::ptrdiff_t padded_p, std::ptrdiff_t y_apart) {
-    constexpr int C = B == 1 ? 2 : 1;
-    V<L> rr[C][B], ii[C][B], ri[C][B], ir[C][B];
-    for (int c = 0; c < C; ++c)
-        for (int b = 0; b < B; ++b) rr[c][b] = ii[c][b] = ri[c][b] = ir[c][b] = V<L>{};
-    auto column = [&](std::ptrdiff_t j, int c) {
-        const V<L> wr = load<L>(w + 2 * L * j), wi = load<L>(w + 2 * L * j + L);
+    V<L> rr[U][B], ii[U][B], ri[U][B], ir[U][B];
+    for (int u = 0; u < U; ++u)
+        for (int b = 0; b < B; ++b) rr[u][b] = ii[u][b] = ri[u][b] = ir[u][b] = V<L>{};
+    for (std::ptrdiff_t j = 0; j < q; ++j) {
+        V<L> xr[B], xi[B];
         for (int b = 0; b < B; ++b) {
-            const float xr = x[b * x_apart + j], xi = x[b * x_apart + padded_q + j];
-            rr[c][b] += wr * xr;
-            ii[c][b] += wi * xi;
-            if constexpr (!FIRST) ri[c][b] += wr * xi, ir[c][b] += wi * xr;
+            xr[b] = in_register<L>(broadcast<L>(x[b * x_apart + j]));
+            xi[b] = in_register<L>(broadcast<L>(x[b * x_apart + padded_q + j]));
         }
-    };
-    std::ptrdiff_t j = 0;
-    for (; j + C <= q; j += C)
-        for (int c = 0; c < C; ++c) column(j + c, c);
-    for (; j < q; ++j) column(j, 0);
-    for (int b = 0; b < B; ++b) {
-        for (int c = 1; c < C; ++c) rr[0][b] += rr[c][b], ii[0][b] += ii[c][b], ri[0][b] += ri[c][b], ir[0][b] += ir[c][b];
-        store<L>(y + b * y_apart, FIRST ? rr[0][b] : rr[0][b] - ii[0][b]);
-        store<L>(y + b * y_apart + padded_p, FIRST ? ii[0][b] : ri[0][b] + ir[0][b]);
+        for (int u = 0; u < U; ++u) {
+            const float* at = w + (u * q + j) * 2 * L;
+            const V<L> wr = in_register<L>(load<L>(at)), wi = in_register<L>(load<L>(at + L));
+            for (int b = 0; b < B; ++b) {
+                rr[u][b] += wr * xr[b];
+                ii[u][b] += wi * xi[b];
+                if constexpr (!FIRST) ri[u][b] += wr * xi[b], ir[u][b] += wi * xr[b];
+            }
+        }
+    }
+    for (int u = 0; u < U; ++u) {
+        for (int b = 0; b < B; ++b) {
+            float* to = y + b * y_apart + u * L;
+            store<L>(to, FIRST ? rr[u][b] : rr[u][b] - ii[u][b]);
+            store<L>(to + padded_p, FIRST ? ii[u][b] : ri[u][b] + ir[u][b]);
+        }
+    }
+}
+
+template <int PL, int B, int U>
+inline void stream_row(std::ptrdiff_t f, const float* w, std::ptrdiff_t q, const float* xs, std::ptrdiff_t padded_q,
+                       std::ptrdiff_t x_apart, float* ys, std::ptrdiff_t padded_p, std::ptrdiff_t y_apart) {
+    const float* x = xs + 2 * f * padded_q;
+    float* y = ys + 2 * f * padded_p;
+    if (f == 0) {
+        stream<PL, B, U, true>(w, q, x, padded_q, x_apart, y, padded_p, y_apart);
+    } else {
+        stream<PL, B, U, false>(w, q, x, padded_q, x_apart, y, padded_p, y_apart);
     }
 }
 
 constexpr int MOST = 4;  // samples taken through one reading of the weights
 
+struct Turn {  // how a small batch is to be done
+    std::int64_t threads;
+    bool backwards;
+};
+
+constexpr std::ptrdiff_t SHARED_WORDS = 1 << 16;  // fewer weights than this are read before a second thread is awake
+
 template <int PL, int B>
-void few(const Shape& s, const float* w, const float* x, float* y, float* work) {
+void few(const Shape& s, const float* w, const float* x, float* y, float* work, Turn turn) {
     const std::ptrdiff_t padded_q = round_up(s.q, LANES), padded_p = round_up(s.p, PL);
     const std::ptrdiff_t x_apart = 2 * N * padded_q, y_apart = 2 * N * padded_p;
     float* scratch = work;  // 2 K vectors
@@ -182,45 +204,53 @@ void few(const Shape& s, const float* w, const float* x, float* y, float* work) 
             spectra_of_blocks<LANES == 16 ? 8 : 4>(s, x + b * s.n, xs + b * x_apart, padded_q, scratch);
         }
     }
-    for (std::ptrdiff_t f = 0; f < N; ++f) {
-        for (std::ptrdiff_t i = 0; i < padded_p; i += PL, w += s.q * 2 * PL) {
-            const float* at = xs + 2 * f * padded_q;
-            float* to = ys + 2 * f * padded_p + i;
-            if (f == 0) {
-                stream<PL, B, true>(w, s.q, at, padded_q, x_apart, to, padded_p, y_apart);
+    // Rows and vectors of outputs, in order of the weights, cut into at most 64 pieces.
+    constexpr int U = B == 1 ? 2 : 1;
+    const std::ptrdiff_t vectors = padded_p / PL, steps = (vectors + U - 1) / U, all = N * steps;
+    const std::ptrdiff_t piece = (all + 63) / 64;
+    const bool shared = turn.threads > 1 && N * padded_p * s.q >= SHARED_WORDS / 2;
+    swm::each_once(shared ? int(turn.threads) : 1, int((all + piece - 1) / piece), turn.backwards, [&](int unit) {
+        std::ptrdiff_t at = unit * piece, f = at / steps, v = at % steps * U;
+        for (const std::ptrdiff_t end = std::min(all, at + piece); at < end; ++at) {
+            const float* row = w + (f * vectors + v) * s.q * 2 * PL;
+            if (v + U <= vectors) {
+                stream_row<PL, B, U>(f, row, s.q, xs, padded_q, x_apart, ys + v * PL, padded_p, y_apart);
             } else {
-                stream<PL, B, false>(w, s.q, at, padded_q, x_apart, to, padded_p, y_apart);
+                stream_row<PL, B, 1>(f, row, s.q, xs, padded_q, x_apart, ys + v * PL, padded_p, y_apart);
             }
+            v += U;
+            if (v >= vectors) v = 0, ++f;
         }
-    }
+    });
     for (int b = 0; b < B; ++b) blocks_of_spectra<PL>(s, ys + b * y_apart, padded_p, y + b * s.m, scratch);
 }
 
 template <int PL>
-void small_batch(const Shape& s, const float* w, const float* x, float* y, std::ptrdiff_t batch, float* work) {
+void small_batch(const Shape& s, const float* w, const float* x, float* y, std::ptrdiff_t batch, float* work, Turn turn) {
     while (batch > 0) {
         const int b = batch >= 4 ? 4 : batch >= 2 ? 2 : 1;
-        if (b == 4) few<PL, 4>(s, w, x, y, work);
-        if (b == 2) few<PL, 2>(s, w, x, y, work);
-        if (b == 1) few<PL, 1>(s, w, x, y, work);
+        if (b == 4) few<PL, 4>(s, w, x, y, work, turn);
+        if (b == 2) few<PL, 2>(s, w, x, y, work, turn);
+        if (b == 1) few<PL, 1>(s, w, x, y, work, turn);
         x += b * s.n, y += b * s.m, batch -= b;
+        turn.backwards = !turn.backwards;
     }
 }
 
-inline void few_samples(const Shape& s, const float* w, const float* x, float* y, std::ptrdiff_t batch, float* work) {
+inline void few_samples(const Shape& s, const float* w, const float* x, float* y, std::ptrdiff_t batch, float* work, Turn turn) {
     if constexpr (LANES >= 16) {
-        if (s.pl == 16) return small_batch<16>(s, w, x, y, batch, work);
+        if (s.pl == 16) return small_batch<16>(s, w, x, y, batch, work, turn);
     }
     if constexpr (LANES >= 8) {
-        if (s.pl == 8) return small_batch<8>(s, w, x, y, batch, work);
+        if (s.pl == 8) return small_batch<8>(s, w, x, y, batch, work, turn);
     }
-    small_batch<4>(s, w, x, y, batch, work);
+    small_batch<4>(s, w, x, y, batch, work, turn);
 }
 
 // All that is fixed when a matrix is prepared. A rest of fewer than `few` samples is done with blocks in lanes.
 struct Plan {
     std::int64_t m, n, p, q, pl, few;
-    const float* weights;
+    const float *weights, *tile_weights;
 };
 
 // Floats of scratch memory one thread needs, aligned to 64 bytes.
@@ -231,10 +261,10 @@ inline std::ptrdiff_t work_of(const Shape& s) {
 }
 
 // y (batch, m) = x (batch, n) W^T. Whole tiles of samples are shared out among `threads` threads. `work` holds
-// work_of floats for each of them. Returns the number of tiles done with samples in lanes.
-inline std::int64_t multiply(const Plan& plan, const float* x, float* y, std::int64_t batch, std::int64_t threads, float* work) {
+// work_of floats for each of them. Callers that multiply by one matrix again and again alternate `backwards`. Returns the number of tiles done with samples in lanes.
+inline std::int64_t multiply(const Plan& plan, const float* x, float* y, std::int64_t batch, std::int64_t threads, float* work,
+                             bool backwards = false) {
     const std::int64_t m = plan.m, n = plan.n, few = plan.few;
-    const float* w = plan.weights;
     const Shape s{m, n, plan.p, plan.q, plan.pl};
     const std::int64_t rest = batch % LANES, tiles = batch / LANES + (rest > 0 && rest >= few ? 1 : 0);
     if (tiles > 0) {
@@ -244,11 +274,11 @@ inline std::int64_t multiply(const Plan& plan, const float* x, float* y, std::in
             V<LANES>* mine = reinterpret_cast<V<LANES>*>(work + worker * size);
             for (std::int64_t t = next++; t < tiles; t = next++) {
                 const int rows = int(std::min<std::int64_t>(LANES, batch - t * LANES));
-                tile(s, w, x + t * LANES * n, y + t * LANES * m, rows, mine);
+                tile(s, plan.tile_weights, x + t * LANES * n, y + t * LANES * m, rows, mine);
             }
         });
     }
-    if (rest > 0 && rest < few) few_samples(s, w, x + (batch - rest) * n, y + (batch - rest) * m, rest, work);
+    if (rest > 0 && rest < few) few_samples(s, plan.weights, x + (batch - rest) * n, y + (batch - rest) * m, rest, work, Turn{threads, backwards});
     return tiles;
 }
 

@@ -40,6 +40,21 @@ inline void store(float* at, V<L> value) {
     *reinterpret_cast<typename Vec<L>::loose*>(at) = value;
 }
 
+template <int L>
+inline V<L> broadcast(float value) {
+    return value - V<L>{};  // minus zero changes no number, a negative zero included: compilers leave it out
+}
+
+// Keeps a loaded vector in its register. Compilers prefer to name memory in every multiply-add that reads it, and where
+// loads are the narrowest way (512 bits a cycle), a second load of a weight costs as much as the first.
+template <int L>
+inline V<L> in_register(V<L> value) {
+#if defined(__AVX__)
+    __asm__("" : "+v"(value));
+#endif
+    return value;
+}
+
 // The first `count` (at most L) floats of a vector, without touching memory behind them.
 template <int L>
 inline void store_first(float* at, V<L> value, int count) {
