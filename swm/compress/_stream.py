@@ -73,7 +73,9 @@ def rehearse(graph: Graph, feeds: Mapping[str, Array]) -> None:
     A network that cannot run as a whole may still have layers that can; their parts are tried one by one.
     """
     with contextlib.suppress(SwmError):
-        FloatEngine(graph).run(next(iter(Stream(graph, graph, feeds).parts())))
+        engine = FloatEngine(graph)
+        if engine.guarded:
+            engine.run(next(iter(Stream(graph, graph, feeds).parts())))
 
 
 def rows(values: Array) -> Array:

@@ -74,6 +74,11 @@ class FloatEngine:
         }
 
     @property
+    def guarded(self) -> bool:
+        """Whether some part runs in a child process before it runs here."""
+        return any(s is not None and s.guarded for s in self._sessions)
+
+    @property
     def choices(self) -> dict[str, Choice | None]:
         """By structured layer, the engine that the last run took and why; None before any run."""
         return {layer.node.name: layer.choice for layer in self._layers.values()}

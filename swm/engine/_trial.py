@@ -85,6 +85,11 @@ class Session:
         self._session: ort.InferenceSession | None = None
         self._tried: set[object] = set()
 
+    @property
+    def guarded(self) -> bool:
+        """Whether runs with new shapes are tried first."""
+        return bool(self._digest)
+
     def run(self, feeds: Feeds) -> list[Any]:
         """The outputs for some inputs.
 
