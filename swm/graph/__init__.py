@@ -90,7 +90,7 @@ from swm.graph._shape_ops import (
     Transpose,
     Unsqueeze,
 )
-from swm.graph._weighted import GRU, LSTM, RNN, Conv, GateActivation, Recurrent, is_structured
+from swm.graph._weighted import GRU, LSTM, RNN, Conv, ConvTranspose, GateActivation, Recurrent, is_structured
 
 __all__ = [
     "GRU",
@@ -108,6 +108,7 @@ __all__ = [
     "Concat",
     "Conv",
     "ConvInteger",
+    "ConvTranspose",
     "DepthToSpace",
     "DequantizeLinear",
     "Div",
