@@ -25,7 +25,7 @@ from swm.frontend._fuse import fuse
 from swm.frontend._linear import check_width
 from swm.frontend._proto import check_text, parse, upgrade
 from swm.frontend._registry import Folded, Forwarded, RawNode, Result, find
-from swm.frontend._scope import Names, captured, inner_nodes, sort_nodes
+from swm.frontend._scope import Names, captured, inner_names, inner_nodes, sort_nodes
 from swm.frontend._tensors import check_tensor, densify, is_native, to_array, walk_tensors
 from swm.frontend._types import infer_types, tensor_type
 from swm.graph import Graph, Linear, Node, Opaque, TensorType, Value
@@ -105,11 +105,13 @@ class _Import:
         self.captured = frozenset(t for node in protos for t in captured(node))
         self.outputs = frozenset(v.name for v in graph.output)
         read = frozenset(t for node in protos for t in node.input) | self.captured | self.outputs
-        self.context = Context(versions[""], {}, infer_types(model), read - {""})
+        self.context = Context(
+            versions[""], {}, infer_types(model), read - {""}, Names(n.name for n in protos), _tensors(graph, protos)
+        )
         self.structured = {(f.domain, f.name): s for f in model.functions if (s := recognise(f)) is not None}
         self.expansions = {(f.domain, f.name): e for f in model.functions if (e := recognise_expansion(f)) is not None}
         self.functions = {(f.domain, f.name) for f in model.functions}
-        self.names = Names(n.name for n in protos)
+        self.names = self.context.names
         self.alias: dict[str, str] = {}  # outputs of removed nodes, and what to read instead
         self.renamed: dict[str, str] = {}  # tensors that took the name of a graph output behind a removed node
         self.called: set[tuple[str, str]] = set()  # domain and operator of carried nodes and of those inside them
@@ -151,6 +153,8 @@ class _Import:
                 pass
             case Node():
                 self.nodes.append(result)
+            case tuple():
+                self.nodes += result
             case _:
                 self._carry(node)
 
@@ -281,6 +285,15 @@ class _Import:
         if kind is not None or not info.type.WhichOneof("value"):
             return Value(info.name, self.context.types.get(info.name) or kind)
         return Value(info.name, None, info.SerializeToString(deterministic=True))
+
+
+def _tensors(graph: GraphProto, nodes: Iterable[NodeProto]) -> Names:
+    """Every name of a tensor in a graph and its subgraphs."""
+    names = Names(t.name for t in (*graph.input, *graph.output, *graph.initializer))
+    names.add(s.values.name for s in graph.sparse_initializer)
+    for node in nodes:
+        names.add((*node.input, *node.output, *inner_names(node)))
+    return names
 
 
 def _calls(nodes: Iterable[NodeProto]) -> set[tuple[str, str]]:
