@@ -28,7 +28,7 @@ from swm.graph._elementwise import (
     Sub,
     Swish,
 )
-from swm.graph._graph import Graph, TensorType, Value
+from swm.graph._graph import Graph, TensorType, Value, reads
 from swm.graph._nodes import (
     Activation,
     Affine,
@@ -176,4 +176,5 @@ __all__ = [
     "Unsqueeze",
     "Value",
     "is_structured",
+    "reads",
 ]

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""onnxslim's work: constants folded, exporters' Shape-Gather-Concat-Reshape chains and no-ops gone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from onnx import ModelProto, helper
+
+from swm.errors import SwmError
+from swm.frontend import from_proto, guarded, to_proto
+from swm.graph import BipolarQuant, Graph, Node, Opaque, Quant, Trunc
+
+__all__ = ["slimmed"]
+
+_QUANTISERS = (BipolarQuant, Quant, Trunc)
+# What chains of shape arithmetic start from, besides constants.
+_SOURCES = frozenset({"ConstantOfShape", "Range", "Shape", "Size"})
+
+
+def slimmed(graph: Graph) -> Graph | None:
+    """The graph after onnxslim; None where there is nothing to fold, for onnxslim takes half a second to import.
+
+    QONNX's quantisers, which onnxslim does not know, wait as sums of their inputs, which have the same shape.
+
+    Raises:
+        SwmError: onnxslim failed, crashed or hung.
+    """
+    if not any(_foldable(node, graph) for node in graph.nodes):
+        return None
+    waiting: dict[str, Node] = {n.name: n for n in graph.nodes if isinstance(n, _QUANTISERS)}
+    model = to_proto(replace(graph, nodes=tuple(_stand_in(n) if n.name in waiting else n for n in graph.nodes)))
+    data = guarded(lambda: _slim(model))
+    if data is None:
+        raise SwmError("onnxslim failed")
+    found = from_proto(ModelProto.FromString(data), graph.source)
+    nodes = [_restored(n, waiting) for n in found.nodes]
+    lost = len(waiting) - sum(isinstance(n, _QUANTISERS) for n in nodes)
+    if lost:
+        raise SwmError(f"onnxslim lost {lost} quantisers")
+    return found.with_nodes(nodes)
+
+
+def _foldable(node: Node, graph: Graph) -> bool:
+    if isinstance(node, Opaque) and not node.domain and node.op_type in _SOURCES:
+        return True
+    given = [t for t in node.inputs if t]
+    return bool(given) and all(t in graph.constants for t in given)
+
+
+def _stand_in(node: Node) -> Node:
+    proto = helper.make_node("Sum", node.inputs, node.outputs, node.name)
+    return Opaque(
+        name=node.name,
+        inputs=node.inputs,
+        outputs=node.outputs,
+        op_type="Sum",
+        domain="",
+        proto=proto.SerializeToString(deterministic=True),
+    )
+
+
+def _restored(node: Node, waiting: dict[str, Node]) -> Node:
+    if not isinstance(node, Opaque) or node.op_type != "Sum" or node.name not in waiting:
+        return node
+    return replace(waiting[node.name], inputs=node.inputs, outputs=node.outputs)
+
+
+def _slim(model: ModelProto) -> bytes:
+    import onnxslim  # here, because it brings sympy, a third of a second that no other command should pay
+
+    return bytes(onnxslim.slim(model).SerializeToString())
