@@ -232,15 +232,19 @@ def _quantize(target: Target, node: QuantizeLinear) -> None:
     attributes = _scale_axis(target, node)
     if not any(node.inputs[2:]) and node.to != TensorProto.UINT8:
         attributes["output_dtype"] = node.to
+    if node.precision:
+        attributes["precision"] = node.precision
     target.add(node, "QuantizeLinear", **attributes)
 
 
 def _dequantize(target: Target, node: DequantizeLinear) -> None:
-    target.add(node, "DequantizeLinear", **_scale_axis(target, node))
+    to: dict[str, Any] = {"output_dtype": node.to} if node.to else {}
+    target.add(node, "DequantizeLinear", **_scale_axis(target, node), **to)
 
 
 def _scale_axis(target: Target, node: QuantizeLinear | DequantizeLinear) -> dict[str, Any]:
-    return {"axis": node.axis} if target.opset >= 13 else {}
+    block = {"block_size": node.block} if node.block else {}
+    return {"axis": node.axis, **block} if target.opset >= 13 else {}
 
 
 def _trimmed(inputs: list[str]) -> list[str]:

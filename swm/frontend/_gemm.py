@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
 from swm.frontend._context import Context
 from swm.frontend._linear import check_width, linear, scaled
-from swm.frontend._registry import Folded, Forwarded, RawNode, Result, find, handler
-from swm.graph import Linear, Node, TensorType
+from swm.frontend._parts import Parts
+from swm.frontend._registry import RawNode, Result, handler
+from swm.graph import Linear
 
 __all__: list[str] = []
 
@@ -61,19 +62,14 @@ def _layer(context: Context, node: RawNode, alpha: float, beta: float, addend: s
     return linear(context, node, x, (b, transB, alpha), bias)
 
 
-class _Parts:
-    """Takes a Gemm apart into operators, each typed by its own handler."""
-
-    def __init__(self, context: Context, node: RawNode) -> None:
-        self.context = context
-        self.node = node
-        self.nodes: list[Node] = []
+class _Parts(Parts):
+    """Takes a Gemm apart."""
 
     def build(self, alpha: float, beta: float, addend: str, transA: bool, transB: bool) -> Result:
         """The nodes; None where C may not fit as Gemm wants it, or a factor is of a type that is not float32."""
         context = self.context
         a, b = self.node.inputs[:2]
-        elem = self._elem(a) or self._elem(b)
+        elem = self.elem(a) or self.elem(b)
         addend = "" if self._is_zero(addend) else addend
         if (alpha != 1 or (addend and beta != 1)) and elem != TensorProto.FLOAT:
             return None
@@ -90,21 +86,21 @@ class _Parts:
             steps.append(("Mul", np.float32(alpha)))
         if addend:
             steps.append(("Add", addend))
-        left = self._turned(a, elem) if transA else a
-        right = self._turned(b, elem) if transB else b
+        left = self.transpose(a, (1, 0)) if transA else a
+        right = self.transpose(b, (1, 0)) if transB else b
         if left is None or right is None:
             return None
-        result = self._step("MatMul", (left, right), elem, (rows, columns), last=not steps)
+        result = self.step("MatMul", (left, right), elem, (rows, columns), last=not steps)
         for operator, operand in steps:
             last = operator == steps[-1][0]
             if operator == "Mul":
-                operand = self._constant(operand)
+                operand = self.constant(operand, "alpha")
             elif beta != 1:
                 operand = self._scaled(operand, beta, elem)
             if result is None or operand is None:
                 return None
-            result = self._step(operator, (result, operand), elem, (rows, columns), last=last)
-        return tuple(self.nodes) if result == self.node.outputs[0] else None
+            result = self.step(operator, (result, operand), elem, (rows, columns), last=last)
+        return self.whole(result)
 
     def _dims(self, name: str, *, swapped: bool) -> tuple[int | str | None, int | str | None]:
         dims = self.context.dims(name)
@@ -112,61 +108,17 @@ class _Parts:
             return None, None
         return (dims[1], dims[0]) if swapped else (dims[0], dims[1])
 
-    def _elem(self, name: str) -> int | None:
-        value = self.context.constant(name)
-        if value is not None:
-            return int(helper.np_dtype_to_tensor_dtype(value.dtype))
-        kind = self.context.types.get(name)
-        return None if kind is None else kind.elem
-
     def _is_zero(self, name: str) -> bool:
         value = self.context.constant(name)
         return value is not None and not value.any()
 
-    def _constant(self, value: NDArray[Any] | np.float32) -> str:
-        name = self.context.tensors.unique(f"{self.node.name}.factor")
-        self.context.constants[name] = np.asarray(value)
-        return name
-
     def _scaled(self, name: str, beta: float, elem: int | None) -> str | None:
         value = self.context.weight(name, self.node)
         if value is None:
-            factor = self._constant(np.float32(beta))
-            return self._step("Mul", (name, factor), elem, self.context.dims(name))
+            factor = self.constant(np.float32(beta), "beta")
+            return self.step("Mul", (name, factor), elem, self.context.dims(name))
         factored = scaled(value, beta)
-        return None if factored is None else self._constant(factored)
-
-    def _turned(self, name: str, elem: int | None) -> str | None:
-        return self._step("Transpose", (name,), elem, self._dims(name, swapped=True), perm=(1, 0))
-
-    def _step(
-        self,
-        operator: str,
-        inputs: tuple[str, ...],
-        elem: int | None,
-        dims: tuple[int | str | None, ...] | None,
-        *,
-        last: bool = False,
-        **attributes: Any,
-    ) -> str | None:
-        """Append what an operator becomes; gives its output."""
-        context, node = self.context, self.node
-        name = node.name if last else context.names.unique(f"{node.name}/{operator}")
-        output = node.outputs[0] if last else context.tensors.unique(f"{node.name}/{operator}")
-        proto = helper.make_node(operator, inputs, [output], name, **attributes)
-        if elem is not None:
-            context.types[output] = TensorType(elem, dims)
-        convert = find("", operator, context.opset)
-        match None if convert is None else convert(context, RawNode(name, inputs, (output,), proto)):
-            case Node() as made:
-                self.nodes.append(made)
-            case Folded(value):
-                context.constants[output] = value
-            case Forwarded(source):
-                return source
-            case _:
-                return None
-        return output
+        return None if factored is None else self.constant(factored, "C")
 
 
 def _fits(dims: tuple[int | str | None, ...] | None, product: tuple[int | str | None, ...]) -> bool:

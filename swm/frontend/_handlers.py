@@ -2,6 +2,7 @@
 """Imports every module of handlers, each of which registers itself."""
 
 from swm.frontend import (
+    _channels_last,
     _constants,
     _conv,
     _elementwise,
@@ -20,6 +21,7 @@ from swm.frontend import (
 )
 
 __all__ = [
+    "_channels_last",
     "_constants",
     "_conv",
     "_elementwise",

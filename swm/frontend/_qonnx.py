@@ -68,15 +68,26 @@ def bipolar_quant(context: Context, node: RawNode) -> Result:
 def trunc(
     context: Context, node: RawNode, *, rounding_mode: bytes = b"FLOOR", narrow: int = 0, signed: int = 1
 ) -> Result:
-    """The first version, of five inputs; the second, with a scale of its output, is carried along."""
+    """The first version, of five inputs, and the second, whose output has a scale and a bit width of its own."""
     mode = _mode(node, rounding_mode)
-    if len(node.inputs) > 5:
+    _check_inputs(node, 5, 7)
+    second = len(node.inputs) == 7
+    bits = _bits(context, node, 6 if second else 4)
+    if len(node.inputs) == 6 or bits is None or _bits(context, node, 3) is None:
         return None
-    _check_inputs(node, 5, 5)
-    if _bits(context, node, 3) is None or _bits(context, node, 4) is None:
-        return None
+    if second:
+        scales = [context.weight(node.inputs[place], node) for place in (1, 2, 4)]
+        if bits == 1 or any(s is None for s in scales) or any((s <= 0).any() for s in scales[::2] if s is not None):
+            return None
     _propagate(context, node)
-    return Trunc(name=node.name, inputs=node.inputs, outputs=node.outputs, rounding=mode)
+    return Trunc(
+        name=node.name,
+        inputs=node.inputs,
+        outputs=node.outputs,
+        rounding=mode,
+        signed=bool(signed) if second else True,
+        narrow=bool(narrow) if second else False,
+    )
 
 
 _FUNCTIONS: dict[str, Function] = {"Quant": quant, "BipolarQuant": bipolar_quant, "Trunc": trunc}
