@@ -13,7 +13,7 @@ from onnx import TensorProto
 
 from swm.frontend._registry import RawNode
 from swm.frontend._scope import Names
-from swm.graph import TensorType
+from swm.graph import TensorType, WeightFormat
 from swm.structure import Dense, WeightStructure
 
 __all__ = ["Context"]
@@ -32,6 +32,7 @@ class Context:
         tensors: names of tensors, likewise.
         widths: length of the last axis of tensors where shape inference may not know even the rank.
         structured: structured weights behind tensors that one of our functions writes out.
+        formats: number formats of constants that a quantiser made.
         shared: matrices built so far, so that nodes that share a weight go on sharing it.
     """
 
@@ -43,6 +44,7 @@ class Context:
     tensors: Names
     widths: dict[str, int] = field(default_factory=dict)
     structured: dict[str, WeightStructure | tuple[WeightStructure, ...]] = field(default_factory=dict)
+    formats: dict[str, WeightFormat] = field(default_factory=dict)
     shared: dict[Hashable, Dense] = field(default_factory=dict)
 
     def constant(self, name: str) -> NDArray[Any] | None:

@@ -10,7 +10,7 @@ from swm.frontend._context import Context
 from swm.frontend._normalise import given, keep_width, text
 from swm.frontend._proto import QONNX_DOMAINS
 from swm.frontend._registry import Folded, Function, RawNode, Result, handler
-from swm.graph import BipolarQuant, Quant, Trunc
+from swm.graph import BipolarQuant, Quant, Trunc, WeightFormat
 
 __all__ = ["limits"]
 
@@ -28,6 +28,8 @@ def quant(
     constants = [context.constant(t) for t in node.inputs[:3]]
     if mode == "ROUND" and all(c is not None and c.dtype.kind in "fiu" for c in constants):
         x, scale, zero = (np.asarray(c, np.float32) for c in constants)
+        single = float(scale.reshape(-1)[0]) if scale.size == 1 else None
+        context.formats[node.outputs[0]] = WeightFormat(bits, bool(signed), bool(narrow), single)
         return Folded(_quantised(x, scale, zero, limits(bits, bool(signed), bool(narrow))))
     _propagate(context, node)
     return Quant(

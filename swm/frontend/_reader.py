@@ -20,6 +20,7 @@ from swm.frontend._context import Context
 from swm.frontend._expand import Expansion, recognise_expansion
 from swm.frontend._external import inline_external_data
 from swm.frontend._files import read_bytes
+from swm.frontend._formats import WEIGHTED, roles
 from swm.frontend._function import DOMAIN, recognise
 from swm.frontend._fuse import fuse
 from swm.frontend._linear import check_width
@@ -28,7 +29,18 @@ from swm.frontend._registry import Folded, Forwarded, RawNode, Result, find
 from swm.frontend._scope import Names, captured, inner_names, inner_nodes, sort_nodes
 from swm.frontend._tensors import check_tensor, densify, is_native, to_array, walk_tensors
 from swm.frontend._types import infer_types, tensor_type
-from swm.graph import Graph, Linear, Node, Opaque, TensorType, Value
+from swm.graph import (
+    WEIGHT_FORMATS,
+    Graph,
+    Linear,
+    Node,
+    Opaque,
+    TensorType,
+    Value,
+    WeightFormat,
+    read_formats,
+    write_formats,
+)
 from swm.structure import BlockCirculant
 
 __all__ = ["from_proto", "load"]
@@ -117,6 +129,7 @@ class _Import:
         self.called: set[tuple[str, str]] = set()  # domain and operator of carried nodes and of those inside them
         self.expanded: dict[str, RawNode] = {}  # calls of expansions by the tensor that they write
         self.nodes: list[Node] = []
+        self.formats: dict[str, dict[str, WeightFormat]] = {}  # of weights that a quantiser made, by node
 
     def run(self) -> Graph:
         """The graph."""
@@ -149,14 +162,24 @@ class _Import:
         match result:
             case Folded(value):
                 self.context.constants[node.outputs[0]] = value
+                if node.inputs and node.inputs[0] in self.context.formats:  # moved weights keep their format
+                    self.context.formats.setdefault(node.outputs[0], self.context.formats[node.inputs[0]])
             case Forwarded(from_) if self._forward(from_, node.outputs[0]):
                 pass
             case Node():
-                self.nodes.append(result)
+                self._add(node, (result,))
             case tuple():
-                self.nodes += result
+                self._add(node, result)
             case _:
                 self._carry(node)
+
+    def _add(self, node: RawNode, made: tuple[Node, ...]) -> None:
+        self.nodes += made
+        formats = self.context.formats
+        found = {r: formats[t] for r, t in zip(roles(node.op), node.inputs, strict=False) if r and t in formats}
+        layer = next((n.name for n in made if isinstance(n, WEIGHTED)), None)
+        if found and layer is not None:
+            self.formats[layer] = found
 
     def _convert_node(self, node: RawNode) -> Result:
         key = (node.domain, node.op)
@@ -276,9 +299,15 @@ class _Import:
             opset=self.versions[""],
             domains={d: v for d, v in self.versions.items() if d and (ours or d != DOMAIN)},
             functions=tuple(f.SerializeToString(deterministic=True) for f in functions),
-            metadata={p.key: p.value for p in self.model.metadata_props},
+            metadata=self._metadata(),
             source=self.source,
         ).verify()
+
+    def _metadata(self) -> dict[str, str]:
+        found = {p.key: p.value for p in self.model.metadata_props}
+        if self.formats:
+            found[WEIGHT_FORMATS] = write_formats(read_formats(found.get(WEIGHT_FORMATS, "")) | self.formats)
+        return found
 
     def _value(self, info: Any) -> Value:
         kind = tensor_type(info.type)

@@ -28,6 +28,7 @@ from swm.graph._elementwise import (
     Sub,
     Swish,
 )
+from swm.graph._formats import WEIGHT_FORMATS, WeightFormat, read_formats, write_formats
 from swm.graph._graph import Graph, TensorType, Value, reads
 from swm.graph._nodes import (
     Activation,
@@ -96,6 +97,7 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "WEIGHT_FORMATS",
     "Abs",
     "Activation",
     "Add",
@@ -175,6 +177,9 @@ __all__ = [
     "Trunc",
     "Unsqueeze",
     "Value",
+    "WeightFormat",
     "is_structured",
+    "read_formats",
     "reads",
+    "write_formats",
 ]

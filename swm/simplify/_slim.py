@@ -38,7 +38,19 @@ def slimmed(graph: Graph) -> Graph | None:
     lost = len(waiting) - sum(isinstance(n, _QUANTISERS) for n in nodes)
     if lost:
         raise SwmError(f"onnxslim lost {lost} quantisers")
-    return found.with_nodes(nodes)
+    return replace(found, metadata=graph.metadata).with_nodes(_named_as_before(nodes, graph))
+
+
+def _named_as_before(nodes: list[Node], graph: Graph) -> list[Node]:
+    """Nodes that write the tensor of an old node under its name, by which users and weight formats know it."""
+    before = {n.outputs[0]: n.name for n in graph.nodes if n.outputs}
+    taken = {n.name for n in nodes}
+    named = []
+    for node in nodes:
+        name = before.get(node.outputs[0], node.name) if node.outputs else node.name
+        named.append(node if name in taken else replace(node, name=name))
+        taken.add(name)
+    return named
 
 
 def _foldable(node: Node, graph: Graph) -> bool:

@@ -339,6 +339,24 @@ def test_quantise_and_back(opset, per_axis):
     check(model)
 
 
+@pytest.mark.parametrize("opset", [21, 23, 24, NEWEST_RUN])
+@pytest.mark.parametrize("axis, shape", [(1, (2, 2, 4)), (2, (2, 6, 2)), (-1, (2, 6, 2))])
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.uint16, None])
+def test_quantise_by_blocks_and_back(opset, axis, shape, kind):
+    scale = RNG.uniform(0.1, 0.3, size=shape).astype(np.float32)
+    zero = {} if kind is None else {"z": np.full(shape, 3, kind)}
+    attributes = {"axis": axis, "block_size": 6 // shape[1] if axis == 1 else 2}
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", *zero], ["q"], **attributes),
+        helper.make_node("DequantizeLinear", ["q", "s", *zero], ["y"], **attributes),
+    ]
+    model = make_model(nodes, {"x": (2, 6, 4)}, {"y": None}, {"s": scale, **zero}, opset=opset)
+    quantise, back = from_proto(model).nodes
+    assert (quantise.block, back.block) == (attributes["block_size"],) * 2
+    assert (quantise.axis, back.axis) == (axis % 3,) * 2
+    check(model)
+
+
 @pytest.mark.parametrize(
     "equation, transposed", [("bij,bjk->bik", False), ("bij,bkj->bik", True), ("b h i j , b h k j -> b h i k", True)]
 )

@@ -233,6 +233,56 @@ def test_alpha_and_beta_go_to_the_activations_that_read_them():
     check(model, {"x": np.ones((5, 2, 3), np.float32)})
 
 
+@pytest.mark.parametrize("op", ["LSTM", "GRU", "RNN"])
+def test_batch_first_layers_run_though_onnxruntime_refuses_them(op):
+    """ONNX's own cases of layout 1, which onnxruntime does not run: as layout 0 between transposes they do."""
+    tried = 0
+    for case in cases(op):
+        layout = [a.i for a in case.model.graph.node[0].attribute if a.name == "layout"]
+        if layout != [1] or case.model.graph.node[0].op_type != op:
+            continue
+        case.model.ir_version = min(case.model.ir_version, IR_LIMIT)
+        for inputs, outputs in case.data_sets:
+            feeds = dict(zip([v.name for v in case.model.graph.input], inputs, strict=True))
+            model = with_constants(case.model, feeds)
+            given_now = {v.name: feeds[v.name] for v in model.graph.input}
+            with pytest.raises(Exception, match="layout"):
+                session(model).run(None, given_now)
+            graph = from_proto(model)
+            assert_same(list(outputs), run(to_proto(graph), given_now), 1e-4)
+            got = FloatEngine(graph).run(given_now)
+            assert_same(list(outputs), [got[v.name] for v in graph.outputs], 1e-4)
+            tried += 1
+    assert tried
+
+
+@pytest.mark.parametrize("op", ["LSTM", "GRU", "RNN"])
+@pytest.mark.parametrize("direction", ["forward", "bidirectional"])
+def test_layout_one_is_layout_zero_between_transposes(op, direction):
+    directions = 1 + (direction == "bidirectional")
+    names = ["x", "w", "r", "", "lengths", "h0", *(["c0"] if op == "LSTM" else [])]
+    outs = ["y", "y_h", *(["y_c"] if op == "LSTM" else [])]
+    rng = np.random.default_rng(0)
+    feeds = {"x": rng.normal(size=(5, 2, 3)), "h0": rng.normal(size=(directions, 2, 4))}
+    feeds |= {"c0": rng.normal(size=(directions, 2, 4))} if op == "LSTM" else {}
+    feeds = {k: v.astype(np.float32) for k, v in feeds.items()}
+
+    def built(layout):
+        model = recurrent_model(op, directions=directions, direction=direction, layout=layout, clip=0.4)
+        node, graph = model.graph.node[0], model.graph
+        node.input[:], node.output[:] = names, outs
+        del graph.input[:], graph.output[:]
+        graph.input.extend(helper.make_tensor_value_info(n, 1, [None] * 3) for n in feeds)
+        graph.input.append(helper.make_tensor_value_info("lengths", 6, [None]))
+        graph.output.extend(helper.make_tensor_value_info(n, 1, None) for n in outs)
+        return model
+
+    lengths = {"lengths": np.array([5, 3], np.int32)}
+    y, *states = run(built(0), feeds | lengths)
+    turned = {k: np.ascontiguousarray(v.swapaxes(0, 1)) for k, v in feeds.items()} | lengths
+    assert_same([y.transpose(2, 0, 1, 3), *(s.swapaxes(0, 1) for s in states)], run(round_trip(built(1)), turned))
+
+
 def test_hidden_size_that_contradicts_the_weights_is_named():
     model = recurrent_model("GRU")
     next(a for a in model.graph.node[0].attribute if a.name == "hidden_size").i = 5
