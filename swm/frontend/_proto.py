@@ -115,6 +115,8 @@ def upgrade(model: ModelProto) -> tuple[ModelProto, dict[str, int]]:
             "export at a lower opset"
         )
     if version >= OLDEST_OPSET:
+        if not any(e.domain in ("", "ai.onnx") for e in model.opset_import):
+            model.opset_import.add(domain="", version=version)  # shape inference reads it there
         return model, versions
     problem = f"the model has opset {version}, older than {OLDEST_OPSET}, and cannot be converted to it"
     if version < 1:
