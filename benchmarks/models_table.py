@@ -1,20 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of models: what swm makes of every file of a folder, and whether it computes what onnxruntime does.
 
-    python benchmarks/models_table.py ../shared/models > docs/models.md
+    python benchmarks/models_table.py ../shared/models                       # prints the table
+    python benchmarks/models_table.py ../shared/models -o docs/models.md     # writes the documentation's page
 
 A model that onnxruntime runs must give the same numbers through `swm.run`, and in onnxruntime after load and save
 (rtol 1e-3, atol 1e-4 on random inputs). One that it does not run (QONNX operators, say) either runs here or ends in
-one clear error.
+one clear error. What a conversion gives must run in onnxruntime to the numbers of swm's own engine (1e-4 relative).
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import json
+import os
+import platform
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +32,31 @@ import onnxruntime as ort
 from onnx import helper
 
 import swm
-from swm.graph import Graph, Linear, Opaque
-from swm.structure import Dense
+from swm.graph import Graph, Opaque
 
-__all__ = ["Row", "feeds_for", "feeds_for_graph", "main", "measure", "table"]
+__all__ = ["Row", "feeds_for", "feeds_for_graph", "main", "measure", "page", "table"]
 
 RTOL, ATOL = 1e-3, 1e-4
+CONVERTED = 1e-4  # of the largest output: onnxruntime's run of a converted file against swm's own engine
+BLOCKS = (8, 4, 2)  # the first at which a layer is large enough is taken
+SHOWN = 120  # characters of a message in the table; the list below it has all
+TIMED = 3  # fresh processes a model; the quickest counts
 # Sizes and numbers that a model takes but its file does not say, by part of the file's name.
 SHAPES: Mapping[str, Mapping[str, tuple[int, ...]]] = {"silero_vad": {"input": (1, 512)}}
 NUMBERS: Mapping[str, Mapping[str, int]] = {"silero_vad": {"sr": 16000}}
+# Why a model is refused, in words, read by hand from the model; printed only beside a refusal that was measured.
+REMARKS: Mapping[str, str] = {
+    "branched_model_ch_last": "The model holds nodes of the domain `qonnx.custom_op.channels_last` (a Conv whose "
+    "channels come last) and does not even declare that domain. No onnxruntime runs them. Export it before the "
+    "channels-last step, or convert those nodes with qonnx first.",
+    "burn_opset_07": "The file says opset 7, but its BatchNormalization carries `consumed_inputs`, an attribute that "
+    "ended with opset 5. The file contradicts the ONNX standard, and onnxruntime refuses it too.",
+    "burn_opset_13": "The file is read, but its Mod node works on floats without `fmod=1`, which the standard "
+    "forbids; onnxruntime refuses to run the original in the same words.",
+    "burn_opset_18": "The file is read, but its GroupNormalization has a scale for each of 4 channels, as opset 21 "
+    "wants it, where opset 18, which the file declares, wants one for each of 2 groups; onnxruntime refuses to run the "
+    "original in the same words.",
+}
 _KINDS = {
     "tensor(float)": np.float32,
     "tensor(double)": np.float64,
@@ -46,43 +71,64 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Row:
-    """One model: `result` is "same numbers", "runs here only", "differs: ..." or "refused: ..."."""
+    """One model.
+
+    Attributes:
+        model: path below the folder.
+        typed: nodes that swm knows.
+        opaque: nodes that it carries along.
+        structured: weights that a conversion makes block-circulant at `block`.
+        weights: all weights that conversion looks at.
+        block: 8, or the largest size below it at which any layer has two blocks; 0 if none has.
+        load_seconds: to load and check it.
+        result: of `swm.run`: "same numbers", "runs here only", "differs: ..." or "refused: ...".
+        saved: of onnxruntime on the file after load and save, in the same words; "" where nothing was saved.
+        converted: of onnxruntime on the converted file against swm's engine; "" where nothing was converted.
+    """
 
     model: str
     typed: int
     opaque: int
     structured: int
+    weights: int
+    block: int
     load_seconds: float
     result: str
+    saved: str = ""
+    converted: str = ""
 
     @property
     def ok(self) -> bool:
         """Whether nothing about it is wrong; a clear refusal is not."""
-        return not self.result.startswith("differs")
+        return not any(text.startswith("differs") for text in (self.result, self.saved, self.converted))
 
 
 def measure(path: Path, name: str = "") -> Row:
-    """Load a model, run it on both roads, compare with onnxruntime on the original file."""
+    """Load a model, run it on both roads, compare with onnxruntime on the original file; then convert it."""
     name = name or path.name
     start = time.perf_counter()
     try:
         graph = swm.load(path)
+        swm.check(graph)
     except swm.SwmError as error:
-        return Row(name, 0, 0, 0, time.perf_counter() - start, f"refused: {_first(error)}")
+        return Row(name, 0, 0, 0, 0, 0, time.perf_counter() - start, f"refused: {_first(error, path)}")
     seconds = time.perf_counter() - start
     opaque = sum(isinstance(n, Opaque) for n in graph.nodes)
-    structured = sum(isinstance(n, Linear) and not isinstance(n.weight, Dense) for n in graph.nodes)
-    return Row(name, len(graph.nodes) - opaque, opaque, structured, seconds, _compare(path, graph))
+    result, saved = _compare(path, graph)
+    converted, structured, weights, block = _convert(graph, path, run=not result.startswith("refused"))
+    counts = (len(graph.nodes) - opaque, opaque, structured, weights, block)
+    return Row(name, *counts, seconds, result, saved, converted)
 
 
-def _compare(path: Path, graph: Graph) -> str:
+def _compare(path: Path, graph: Graph) -> tuple[str, str]:
+    """What `swm.run` gives, and what onnxruntime gives after load and save."""
     names = [v.name for v in graph.outputs]
     wanted, why = None, ""
     try:
         original = _session(path)
         wanted = original.run(names, feeds_for(original, path.name))
     except Exception as error:  # onnxruntime does not know its operators, or refuses the inputs
-        why = _first(error)
+        why = _first(error, path)
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "saved.onnx"
         try:
@@ -91,21 +137,57 @@ def _compare(path: Path, graph: Graph) -> str:
             session = _session(saved)
             after = session.run(names, feeds_for(session, path.name))
         except swm.SwmError as error:
-            return f"{'differs' if wanted is not None else 'refused'}: {_first(error)}"
+            return f"{'differs' if wanted is not None else 'refused'}: {_first(error, path)}", ""
         except Exception as error:  # it belongs into the table, whatever it is
-            return f"differs: {type(error).__name__}: {_first(error)}"
+            return f"differs: {type(error).__name__}: {_first(error, path)}", ""
     listed = [ours[n] for n in names]
     if wanted is None:
-        return _verdict(listed, after) or f"runs here only ({why[:60].strip()} ...)"
-    return _verdict(wanted, listed, "swm.run: ") or _verdict(wanted, after, "after load and save: ") or "same numbers"
+        return f"runs here only (onnxruntime on the original: {why})", _verdict(listed, after) or "same as swm.run"
+    return tuple(_verdict(wanted, got) or "same numbers" for got in (listed, after))  # type: ignore[return-value]
 
 
-def _verdict(wanted: Sequence[Any], got: Sequence[Any], road: str = "") -> str:
+def _convert(graph: Graph, path: Path, *, run: bool) -> tuple[str, int, int, int]:
+    """Project the weights: the verdict on the written file, structured weights, all weights, block size."""
+    weights = 0
+    for block in BLOCKS:
+        try:
+            result = swm.convert(graph, block=block)
+        except swm.SwmError as error:
+            return f"refused: {_first(error, path)}", 0, 0, 0
+        layers = result.report.layers
+        structured, weights = sum(r.structure != "dense" for r in layers), len(layers)
+        if structured:
+            return (_written(result.graph, path) if run else ""), structured, weights, block
+    return "", 0, weights, 0
+
+
+def _written(graph: Graph, path: Path) -> str:
+    """Whether plain onnxruntime runs the file of a converted graph to the numbers of swm's engine."""
+    names = [v.name for v in graph.outputs]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "converted.onnx"
+        try:
+            swm.save(graph, file)
+            ours = swm.run(graph, feeds_for_graph(graph, path.name))
+            session = _session(file)
+            plain = session.run(names, feeds_for(session, path.name))
+        except Exception as error:  # it belongs into the table, whatever it is
+            return f"differs: {type(error).__name__}: {_first(error, path)}"
+    worst = 0.0
+    for name, got in zip(names, plain, strict=True):
+        if np.shape(ours[name]) != np.shape(got):
+            return "differs: other shape"
+        apart = np.abs(np.asarray(ours[name], float) - np.asarray(got, float)).max(initial=0)
+        worst = max(worst, float(apart / max(np.abs(np.asarray(got, float)).max(initial=0), 1e-30)))
+    return "same numbers" if worst <= CONVERTED else f"differs: {worst:.1e} of the largest output"
+
+
+def _verdict(wanted: Sequence[Any], got: Sequence[Any]) -> str:
     """Empty if the results are equal, else the greatest difference."""
     for a, b in zip(wanted, got, strict=True):
         if np.shape(a) != np.shape(b) or not np.allclose(a, b, rtol=RTOL, atol=ATOL, equal_nan=True):
             apart = np.max(np.abs(np.asarray(a, float) - b)) if np.shape(a) == np.shape(b) else "other shape"
-            return f"differs: {road}{apart}"
+            return f"differs: {apart}"
     return ""
 
 
@@ -134,23 +216,72 @@ def _feeds(inputs: Iterable[tuple[str, Sequence[Any], np.dtype[Any]]], name: str
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows as Markdown, with totals."""
-    lines = [
-        "| model | typed nodes | opaque nodes | structured layers | load (s) | result |",
-        "|---|---:|---:|---:|---:|---|",
-    ]
-    for r in rows:
-        cells = (r.model, r.typed, r.opaque, r.structured, f"{r.load_seconds:.2f}", r.result)
-        lines.append("| " + " | ".join(str(c).replace("|", "/") for c in cells) + " |")
+    """Totals, then the rows as Markdown."""
     counts = {kind: sum(r.result.startswith(kind) for r in rows) for kind in ("same", "runs", "refused", "differs")}
     typed, opaque = sum(r.typed for r in rows), sum(r.opaque for r in rows)
-    lines += [
-        "",
+    saved = [r.saved for r in rows if r.saved]
+    converted = [r.converted for r in rows if r.converted]
+    lines = [
         f"{len(rows)} models: {counts['same']} give the same numbers as onnxruntime, {counts['runs']} run here only, "
-        f"{counts['refused']} are refused, {counts['differs']} differ. {typed} typed and {opaque} opaque nodes; "
-        f"slowest load {max((r.load_seconds for r in rows), default=0):.2f} s.",
+        f"{counts['refused']} are refused, {counts['differs']} differ.",
+        f"After load and save, onnxruntime gives the same numbers for {sum(s.startswith('same') for s in saved)} of "
+        f"{len(saved)}; of the {len(converted)} models that have layers large enough to convert and that run, "
+        f"{sum(s.startswith('same') for s in converted)} give the same numbers in plain onnxruntime as in swm's "
+        "engine after conversion.",
+        f"{typed} typed and {opaque} opaque nodes; {sum(r.structured for r in rows)} of "
+        f"{sum(r.weights for r in rows)} weights become block-circulant; slowest load and check "
+        f"{max((r.load_seconds for r in rows), default=0):.2f} s.",
+        "",
+        "| model | typed nodes | opaque nodes | structured weights | load and check (s) | result | after load and save "
+        "| converted |",
+        "|---|---:|---:|---:|---:|---|---|---|",
     ]
+    for r in rows:
+        sizes = f"{r.structured} of {r.weights} at block {r.block}" if r.block else f"0 of {r.weights}"
+        cells = (r.model, r.typed, r.opaque, sizes, f"{r.load_seconds:.2f}", r.result, r.saved, r.converted)
+        lines.append("| " + " | ".join(_cell(_short(str(c))) for c in cells) + " |")
     return "\n".join(lines)
+
+
+def page(rows: Sequence[Row], machine: str) -> str:
+    """The documentation's page."""
+    versions = ", ".join(f"{name} {version(name)}" for name in ("swm", "onnx", "onnxruntime", "numpy"))
+    lines = [
+        "# Real models",
+        "",
+        f"Written on {date.today().isoformat()} by `python benchmarks/models_table.py ../shared/models -o "
+        f"docs/models.md` with Python {platform.python_version()}, {versions}, {machine}.",
+        "",
+        table(rows),
+        "",
+        "How to read it:",
+        "",
+        "- *Typed* nodes are those that swm understands; *opaque* ones are carried along and run by onnxruntime.",
+        "- *Structured weights*: matrices and kernels that `swm convert` makes block-circulant at block 8 or, where no "
+        "layer has two blocks of 8, at the largest smaller size. W and R of a recurrent layer count one each.",
+        f"- *Load and check*: `swm.load` and `swm.check`, the first in a fresh process after its imports, the quickest "
+        f"of {TIMED} such processes, files in the page cache.",
+        f"- *Result*: `swm.run` against onnxruntime on the original file, random inputs, rtol {RTOL:g}, atol {ATOL:g}. "
+        "*After load and save*: onnxruntime on the file that swm writes, against the original.",
+        f"- *Converted*: onnxruntime on the converted file against swm's own engine, within {CONVERTED:g} of the "
+        "largest output. It says nothing about accuracy; see results.md for that.",
+    ]
+    unusual = [r for r in rows if not r.result.startswith("same")]
+    if unusual:
+        lines += ["", "## Whatever does not give onnxruntime's numbers, with the whole message", ""]
+    for row in unusual:
+        lines.append(f"- `{row.model}`: {_cell(row.result)}")
+        if row.result.startswith("refused"):
+            lines += [f"  **In words:** {text}" for key, text in REMARKS.items() if key in row.model]
+    return "\n".join(lines) + "\n"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[:SHOWN].rstrip()} ..."
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "/").replace("<", "&lt;").replace("\n", " ")
 
 
 def _session(path: Path) -> ort.InferenceSession:
@@ -159,17 +290,53 @@ def _session(path: Path) -> ort.InferenceSession:
     return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def _first(error: Exception) -> str:
-    return str(error).splitlines()[0]
+def _first(error: Exception, path: Path) -> str:
+    """The first line of a message, without the folder of this machine."""
+    return str(error).splitlines()[0].replace(f"{path.parent}/", "")
 
 
-def main(folder: str) -> int:
-    """Print the table of every .onnx file below a folder; 1 if any model differs."""
-    root = Path(folder)
-    rows = [measure(path, path.relative_to(root).as_posix()) for path in sorted(root.rglob("*.onnx"))]
-    sys.stdout.write(table(rows) + "\n")
+def _fresh_seconds(path: Path) -> float:
+    """Seconds to load and check in a process of its own, the quickest of a few."""
+    command = [sys.executable, str(Path(__file__).resolve()), "--time", str(path)]
+    paths = [str(Path(__file__).resolve().parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    runs = (subprocess.run(command, capture_output=True, text=True, check=True, env=environment) for _ in range(TIMED))
+    return min(float(json.loads(done.stdout)) for done in runs)
+
+
+def _load_seconds(path: Path) -> float:
+    start = time.perf_counter()
+    with contextlib.suppress(swm.SwmError):  # a refusal takes its time too
+        swm.check(swm.load(path))
+    return time.perf_counter() - start
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table of every .onnx file below a folder, or write the page; 1 if any model differs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("../shared/models"))
+    parser.add_argument("-o", "--output", type=Path, help="write the documentation's page")
+    parser.add_argument("--time", type=Path, metavar="MODEL", help="only print the seconds to load and check one file")
+    options = parser.parse_args(arguments)
+    if options.time:
+        print(json.dumps(_load_seconds(options.time)))
+        return 0
+    rows = []
+    for path in sorted(options.folder.rglob("*.onnx")):
+        row = measure(path, path.relative_to(options.folder).as_posix())
+        rows.append(replace(row, load_seconds=_fresh_seconds(path)))
+    if options.output:
+        options.output.write_text(page(rows, _machine()), encoding="utf-8")
+    else:
+        sys.stdout.write(table(rows) + "\n")
     return int(not all(r.ok for r in rows))
 
 
+def _machine() -> str:
+    from swm.engine.kernels import cpu_name
+
+    return f"{cpu_name()}, {os.cpu_count()} cores"
+
+
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:] or ["../shared/models"]))
+    sys.exit(main())

@@ -18,7 +18,7 @@ from swm.compress import Conversion
 from swm.emit import Verification
 from swm.errors import CalibrationError, OptionError
 from swm.fixed import FixedGraph
-from swm.graph import Conv, Graph, Linear, Node, Recurrent, is_structured
+from swm.graph import Graph, densified, is_structured
 from swm.hardware import Board, board_names, load_board
 from swm.report import Report, compare
 from swm.simplify import simplify as _simplify
@@ -133,7 +133,7 @@ def convert(
 
 def dense_twin(graph: Graph) -> Graph:
     """The same network with every structured matrix written out dense: the baseline of every gain."""
-    nodes = [_densified(n) if is_structured(n) else n for n in graph.nodes]
+    nodes = [densified(n) if is_structured(n) else n for n in graph.nodes]
     return graph.with_nodes(nodes)
 
 
@@ -154,7 +154,7 @@ def quantize(graph: Graph, *, bits: int, calibration: Inputs) -> FixedGraph:
     ready = compress.fold_affine(graph)
     lowered = fixed.lower(ready)
     names = list(dict.fromkeys([t for layer in lowered.layers for t in (layer.input, layer.output)]))
-    activations = engine.FloatEngine(ready, names).run(feeds(ready, calibration))
+    activations = engine.FloatEngine(ready, names, steady=True).run(feeds(ready, calibration))
     return fixed.quantize_layers(ready, lowered, bits, activations)
 
 
@@ -306,14 +306,3 @@ def _only(x: Mapping[str, Array], name: str) -> Array:
     if set(x) != {name}:
         raise CalibrationError(f"the model's only input is {name!r}, got {sorted(x)}")
     return x[name]
-
-
-def _densified(node: Node) -> Node:
-    match node:
-        case Linear() | Conv():
-            return replace(node, weight=Dense(node.weight.to_dense()))
-        case Recurrent():
-            w, r = (tuple(Dense(s.to_dense()) for s in side) for side in (node.input_weight, node.recurrent_weight))
-            return replace(node, input_weight=w, recurrent_weight=r)
-        case _:
-            return node

@@ -25,10 +25,25 @@ _KERNELS = (
     "spread",
 )
 _FIXED = ("case", "threads", "engine", "ms a sample", "MAC/s", "goal", "over numpy", "of limit", "equal", "spread")
+_CONVERT = ("layer n/k/samples", "threads", "seconds", "to reach", "MiB over model", "to reach", "error", "spread")
 
 
 def rows_as_text(result: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Column names and cells of a benchmark's rows."""
+    if result["benchmark"] == "convert":
+        return _CONVERT, [
+            (
+                r["case"] + ("*" if r.get("others_busy", 0.0) > DISTURBED else ""),
+                str(r["threads"]),
+                f"{r['seconds']:.2f}",
+                _number(r["goal"], "g"),
+                f"{r['peak_mib_over_model']:.0f}",
+                _number(r["goal_mib"], "g"),
+                f"{r['relative_error']:.0%}",
+                f"{r['spread']:.0%}",
+            )
+            for r in result["rows"]
+        ]
     if result["benchmark"] == "fixed":
         return _FIXED, [
             (
@@ -59,7 +74,7 @@ def rows_as_text(result: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[st
             f"{r['error']:.0e}",
             f"{r['spread']:.0%}",
         )
-        for r in [*result["rows"], *result["growth"]["rows"]]
+        for r in [*result["rows"], *result.get("growth", {"rows": []})["rows"]]
     ]
 
 
@@ -70,25 +85,29 @@ def _number(value: float | None, form: str, unit: str = "") -> str:
 def headlines(result: dict[str, Any]) -> list[str]:
     """What the rows come to, a sentence each."""
     lines = []
-    if result["benchmark"] == "kernels":
+    if "growth" in result:
         growth = result["growth"]
         lines.append(
             f"Time grows as n^{growth['exponent']:.2f} for n = {growth['rows'][0]['n']} to {growth['rows'][-1]['n']} "
             f"at k = n/8 (n log n over the same sizes: n^{growth['exponent_of_n_log_n']:.2f}; dense: n^2)."
         )
-        gains = [
-            (r["case"], r["thread_gain"])
-            for r in result["rows"]
-            if r["thread_gain"] and r["batch"] >= 256 and r.get("others_busy", 0.0) <= DISTURBED
-        ]
+    gains = [
+        (r["case"], r["thread_gain"])
+        for r in result["rows"]
+        if r.get("thread_gain")
+        and (r["batch"] >= 256 or "growth" not in result)
+        and r.get("others_busy", 0.0) <= DISTURBED
+    ]
+    if gains:
         lines.append("Two threads over one: " + ", ".join(f"{gain:.2f} x at {case}" for case, gain in gains) + ".")
     if any(r.get("others_busy", 0.0) > DISTURBED for r in result["rows"]):
         lines.append(
             f"* other processes kept more than {DISTURBED:g} of a core busy meanwhile, in each of two attempts."
         )
-    machine, limits = result["machine"], result["limits"]
-    rates = ", ".join(f"{rate / 1e9:.0f} GB/s in {_size(size)}" for size, rate in limits["bandwidth"])
-    lines.append(f"One thread of this machine: {limits['flops'] / 1e9:.0f} GFLOP/s float32; reads {rates}.")
+    machine, limits = result["machine"], result.get("limits")
+    if limits:
+        rates = ", ".join(f"{rate / 1e9:.0f} GB/s in {_size(size)}" for size, rate in limits["bandwidth"])
+        lines.append(f"One thread of this machine: {limits['flops'] / 1e9:.0f} GFLOP/s float32; reads {rates}.")
     versions = ", ".join(f"{name} {v}" for name, v in machine["versions"].items())
     lines.append(f"{machine['cpu']}, {machine['cores']} cores, load {machine['load_at_start']:.1f}; {machine['date']}.")
     lines.append(f"Python {machine['python']}, {versions}, {machine['blas']}; {machine['compiler']}.")

@@ -59,14 +59,14 @@ _PAUSE = 1.0  # seconds between attempts
 
 
 def _busy() -> tuple[float, float, float]:
-    """(now, core seconds of the whole machine since it started, those of this process); Linux only, else zeros."""
+    """(now, core seconds of the machine, those of this process and its ended children); Linux only, else zeros."""
     try:
         fields = [int(v) for v in Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()[1:9]]
     except (OSError, ValueError, IndexError):
         return time.perf_counter(), 0.0, 0.0
     own = os.times()
     whole = (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")  # all but idle and waiting
-    return time.perf_counter(), whole, own.user + own.system
+    return time.perf_counter(), whole, own.user + own.system + own.children_user + own.children_system
 
 
 def undisturbed(measure: Callable[[], dict[str, Timing]]) -> tuple[dict[str, Timing], float]:

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -13,10 +14,11 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state
 
-from swm.engine._kernels import run_structured
+from swm.engine._kernels import STEADY, StructuredLayer
+from swm.engine.kernels import Choice, Policy
 from swm.errors import CalibrationError, ModelError
 from swm.frontend import subgraph_proto
-from swm.graph import Graph, Node, is_structured
+from swm.graph import Graph, Node, densified, is_structured
 from swm.graph._graph import reads
 
 __all__ = ["FloatEngine", "run_float", "run_onnxruntime"]
@@ -47,12 +49,23 @@ class FloatEngine:
     Args:
         graph: any graph.
         outputs: tensors wanted; any tensor of the graph, default its outputs.
+        steady: run structured layers on engines that their size alone decides, so that results which are kept (a
+            conversion) depend on nothing that this machine has built or measured. Otherwise the engine predicted to
+            be fastest runs them, which may be the dense layer.
+        threads: for structured layers; default all cores.
 
     Raises:
         ModelError: a wanted tensor does not exist, or onnxruntime refuses a part of the model.
     """
 
-    def __init__(self, graph: Graph, outputs: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        outputs: Sequence[str] | None = None,
+        *,
+        steady: bool = False,
+        threads: int | None = None,
+    ) -> None:
         """Plan the segments and open the sessions."""
         self.graph = graph
         self.outputs = tuple(outputs) if outputs is not None else tuple(v.name for v in graph.outputs)
@@ -62,6 +75,17 @@ class FloatEngine:
             raise ModelError(f"the graph has no tensor named {', '.join(map(repr, missing))}")
         self.segments = _plan(graph, self.outputs)
         self._sessions = [None if s.structured else _session(graph, s) for s in self.segments]
+        policy = Policy(STEADY.mode if steady else "patient", threads or _cores())
+        self._layers = {
+            id(node): StructuredLayer(node, policy, lambda node=node: _dense(graph, node))  # type: ignore[misc]
+            for node in (s.structured for s in self.segments)
+            if node is not None
+        }
+
+    @property
+    def choices(self) -> dict[str, Choice | None]:
+        """By structured layer, the engine that the last run took and why; None before any run."""
+        return {layer.node.name: layer.choice for layer in self._layers.values()}
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Run the graph on named inputs and return the wanted tensors by name.
@@ -78,15 +102,35 @@ class FloatEngine:
         tensors: dict[str, Array] = {**self.graph.constants, **feeds}
         for segment, session in zip(self.segments, self._sessions, strict=True):
             if segment.structured is not None:
-                layer = segment.structured
-                values = run_structured(layer, [np.asarray(tensors[t]) if t else None for t in layer.inputs])
-                tensors.update((t, y) for t, y in zip(layer.outputs, values, strict=False) if t)
+                node = segment.structured
+                values = self._layers[id(node)]([np.asarray(tensors[t]) if t else None for t in node.inputs])
+                tensors.update((t, y) for t, y in zip(node.outputs, values, strict=False) if t)
                 continue
             assert session is not None  # every segment that is not structured has one
             given = {t: tensors[t] for t in segment.inputs}
             results = _run_session(session, segment.outputs, given)
             tensors.update(zip(segment.outputs, results, strict=True))
         return {t: tensors[t] for t in self.outputs}
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _dense(graph: Graph, node: Node) -> Callable[[Sequence[Array | None]], tuple[Array, ...]]:
+    """A structured layer with its weights written out, in onnxruntime."""
+    written = densified(node)
+    inputs = tuple(t for t in node.inputs if t and t not in graph.constants)
+    outputs = tuple(t for t in node.outputs if t)
+    session = _session(graph.with_replaced(node, written), _Segment((written,), inputs, outputs, None))
+
+    def run(tensors: Sequence[Array | None]) -> tuple[Array, ...]:
+        feeds = {t: a for t, a in zip(node.inputs, tensors, strict=False) if t in inputs and a is not None}
+        results = iter(_run_session(session, outputs, feeds))
+        return tuple(next(results) if t else np.empty(0, np.float32) for t in node.outputs)
+
+    return run
 
 
 def _batches(graph: Graph, feeds: Mapping[str, Array]) -> list[Mapping[str, Array]]:
@@ -155,6 +199,9 @@ def _segment(nodes: Sequence[Node], graph: Graph, needed: Sequence[Node], wanted
 def _session(graph: Graph, segment: _Segment) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = 4  # its warnings about unused initialisers are not the user's concern
+    options.add_session_config_entry(
+        "session.intra_op.allow_spinning", "0"
+    )  # or its threads take turns from our kernels
     model = subgraph_proto(graph, segment.nodes, segment.inputs, segment.outputs)
     try:
         return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -91,7 +91,17 @@ from swm.graph._shape_ops import (
     Transpose,
     Unsqueeze,
 )
-from swm.graph._weighted import GRU, LSTM, RNN, Conv, ConvTranspose, GateActivation, Recurrent, is_structured
+from swm.graph._weighted import (
+    GRU,
+    LSTM,
+    RNN,
+    Conv,
+    ConvTranspose,
+    GateActivation,
+    Recurrent,
+    densified,
+    is_structured,
+)
 
 __all__ = [
     "GRU",
@@ -178,6 +188,7 @@ __all__ = [
     "Unsqueeze",
     "Value",
     "WeightFormat",
+    "densified",
     "is_structured",
     "read_formats",
     "reads",

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -22,6 +22,7 @@ __all__ = [
     "ConvTranspose",
     "GateActivation",
     "Recurrent",
+    "densified",
     "is_structured",
     "verify_weighted",
 ]
@@ -167,6 +168,18 @@ def is_structured(node: Node) -> bool:
             return not all(isinstance(w, Dense) for w in (*node.input_weight, *node.recurrent_weight))
         case _:
             return False
+
+
+def densified(node: Node) -> Node:
+    """The same layer with its weights written out; a node without structured weights as it is."""
+    match node:
+        case Linear() | Conv():
+            return replace(node, weight=Dense(node.weight.to_dense()))
+        case Recurrent():
+            w, r = (tuple(Dense(s.to_dense()) for s in side) for side in (node.input_weight, node.recurrent_weight))
+            return replace(node, input_weight=w, recurrent_weight=r)
+        case _:
+            return node
 
 
 def verify_weighted(node: Node) -> None:

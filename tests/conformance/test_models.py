@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.models_table import Row, measure, table
+from benchmarks.models_table import REMARKS, Row, measure, page, table
 
 SHARED = Path(os.environ.get("SWM_SHARED") or Path(__file__).resolve().parents[3] / "shared")
 MODELS = SHARED / "models" / "models.json"
@@ -20,19 +20,36 @@ QONNX = ("TFC_2W2A", "qkeras_jettagging", "finn_kws_w3a3")
 def test_model(entry, shared):
     row = measure(shared / "models" / entry["path"], entry["path"])
     if entry["runs"]:
-        assert row.result == "same numbers"
+        assert row.result == row.saved == "same numbers"
     elif any(name in entry["path"] for name in QONNX):
         assert row.result.startswith("runs here only")
+        assert row.saved == "same as swm.run"
     else:
         assert row.ok, row.result
-    assert row.load_seconds <= 3
+        assert any(name in entry["path"] for name in REMARKS), "say in words why it is refused"
+    assert row.converted in ("", "same numbers")
 
 
 def test_table_counts_every_verdict():
-    rows = [Row("a|b", 3, 1, 0, 0.5, "same numbers"), Row("c", 0, 0, 0, 1.0, "differs: a|b")]
+    rows = [
+        Row("a|b", 3, 1, 2, 4, 8, 0.5, "same numbers", "same numbers", "same numbers"),
+        Row("c", 0, 0, 0, 1, 0, 1.0, "differs: a|b"),
+        Row("d", 1, 0, 0, 1, 0, 0.1, "same numbers", "differs: 3"),
+    ]
     text = table(rows)
-    assert text.count("\n|") == 3
-    assert "| a/b |" in text
+    assert text.count("\n|") == 5
+    assert "| a/b | 3 | 1 | 2 of 4 at block 8 |" in text
     assert "differs: a/b" in text
-    assert "2 models: 1 give the same numbers as onnxruntime, 0 run here only, 0 are refused, 1 differ." in text
-    assert "3 typed and 1 opaque nodes; slowest load 1.00 s." in text
+    assert "3 models: 2 give the same numbers as onnxruntime, 0 run here only, 0 are refused, 1 differ." in text
+    assert "same numbers for 1 of 2; of the 1 models" in text
+    assert "4 typed and 1 opaque nodes; 2 of 6 weights become block-circulant; slowest load and check 1.00 s." in text
+    assert [r.ok for r in rows] == [True, False, False]
+
+
+def test_page_shortens_messages_in_the_table_and_says_why_below_it():
+    message = "refused: <" + "x" * 200
+    text = page([Row("burn_opset_13", 1, 0, 0, 0, 0, 0.1, message)], "a machine")
+    head, below = text.split("## ")
+    assert "x ..." in head
+    assert "&lt;" + "x" * 200 in below
+    assert "fmod" in below

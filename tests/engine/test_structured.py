@@ -286,16 +286,3 @@ def test_what_onnxruntime_refuses_at_run_time_is_an_error_of_ours():
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
     with pytest.raises(swm.CalibrationError, match="could not run"):
         swm.run(from_proto(model), np.ones((3, 3), np.float32))
-
-
-def test_large_products_go_through_the_compiled_kernel(monkeypatch):
-    from swm.engine import _kernels
-    from swm.structure import BlockCirculant
-
-    monkeypatch.setattr(_kernels, "COMPILED_WORK", 1)
-    rng = np.random.default_rng(0)
-    weight = BlockCirculant(rng.normal(size=(5, 7, 16)).astype(np.float32), (75, 110))
-    x = rng.normal(size=(3, 40, 110)).astype(np.float32)
-    y = _kernels._product(weight, x)
-    assert weight in _kernels._products
-    np.testing.assert_allclose(y, x @ weight.to_dense().T, rtol=1e-4, atol=1e-4)
