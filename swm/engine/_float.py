@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state
 
 from swm.engine._kernels import STEADY, StructuredLayer
+from swm.engine._refusal import reason
 from swm.engine.kernels import Choice, Policy
 from swm.errors import CalibrationError, ModelError
 from swm.frontend import subgraph_proto
@@ -206,8 +207,10 @@ def _session(graph: Graph, segment: _Segment) -> ort.InferenceSession:
     try:
         return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except ORT_ERRORS as error:
-        first = str(error).splitlines()[0]
-        raise ModelError(f"onnxruntime does not accept the model {graph.source or graph.name!r}: {first}") from error
+        raise ModelError(
+            f"onnxruntime does not accept the model {graph.source or graph.name!r}: {reason(error)}; export it again "
+            "with operators and attributes that onnxruntime knows"
+        ) from error
 
 
 def run_onnxruntime(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array]:
@@ -228,8 +231,10 @@ def _run_session(session: ort.InferenceSession, names: Sequence[str], feeds: Map
     try:
         return list(session.run(list(names), dict(feeds)))
     except ORT_ERRORS as error:
-        first = str(error).splitlines()[0]
-        raise CalibrationError(f"onnxruntime could not run the model on these inputs: {first}") from error
+        raise CalibrationError(
+            f"onnxruntime could not run the model on these inputs: {reason(error)}; give inputs that the node takes, "
+            "or export the model again"
+        ) from error
 
 
 _engines: WeakKeyDictionary[Graph, FloatEngine] = WeakKeyDictionary()

@@ -14,7 +14,7 @@ __all__: list[str] = []
 _DOMAIN = "qonnx.custom_op.channels_last"
 
 
-@handler("Conv", since=0, becomes="Transpose, Conv", domain=_DOMAIN)
+@handler("Conv", since=0, becomes="Transpose + Conv", domain=_DOMAIN)
 def conv(
     context: Context,
     node: RawNode,
@@ -30,7 +30,7 @@ def conv(
     return _wrapped(context, node, turned=2)
 
 
-@handler("MaxPool", since=0, becomes="Transpose, MaxPool", domain=_DOMAIN)
+@handler("MaxPool", since=0, becomes="Transpose + MaxPool", domain=_DOMAIN)
 def max_pool(
     context: Context,
     node: RawNode,
@@ -47,7 +47,7 @@ def max_pool(
     return _wrapped(context, node, turned=1)
 
 
-@handler("BatchNormalization", since=0, becomes="Transpose, Affine", domain=_DOMAIN)
+@handler("BatchNormalization", since=0, becomes="Transpose + Affine", domain=_DOMAIN)
 def batch_normalization(
     context: Context, node: RawNode, *, epsilon: float = 1e-5, momentum: float = 0.9, training_mode: int = 0
 ) -> Result:
