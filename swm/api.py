@@ -39,7 +39,8 @@ def load(path: str | Path, *, simplify: bool = False) -> Graph:
 
     Args:
         path: the file; external data must lie in the same folder or below it.
-        simplify: fold constants and exporters' shape arithmetic, see `swm.simplify`; runs the model to check itself.
+        simplify: fold constants and exporters' shape arithmetic, name what they spelt out, see `swm.simplify`; it runs
+            the model, in a child process, to check itself. Without it the graph is the file's, node by node.
 
     Raises:
         ModelError: the file is missing, damaged or illegal.

@@ -34,6 +34,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state
 
+from swm.engine._refusal import reason
 from swm.errors import CalibrationError, ModelError, SwmError
 from swm.graph import Affine, Linear, LogSoftmax, Node, Relu, Reshape, Sigmoid, Softmax, Tanh
 from swm.guard import Outcome, guarded
@@ -152,7 +153,10 @@ class Session:
         return self._refused(message) if where == _FAILED else _rejected(message)
 
     def _refused(self, text: str) -> ModelError:
-        return ModelError(f"onnxruntime does not accept the model {self._source!r}: {_first(text)}")
+        return ModelError(
+            f"onnxruntime does not accept the model {self._source!r}: {reason(text)}; export it again with operators "
+            "and attributes that onnxruntime knows"
+        )
 
 
 def _what(outcome: Outcome) -> str:
@@ -160,7 +164,10 @@ def _what(outcome: Outcome) -> str:
 
 
 def _rejected(text: str) -> CalibrationError:
-    return CalibrationError(f"onnxruntime could not run the model on these inputs: {_first(text)}")
+    return CalibrationError(
+        f"onnxruntime could not run the model on these inputs: {reason(text)}; give inputs that the node takes, or "
+        "export the model again"
+    )
 
 
 def _first(text: str) -> str:

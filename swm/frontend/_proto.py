@@ -25,6 +25,7 @@ __all__ = [
 _SECONDS, _MEMORY = 2.5, 1 << 30  # for the converter, and beyond them what the size of the model asks for
 OLDEST_OPSET = 7  # since then operators broadcast as numpy does
 DEFAULT_OPSET = 21  # for models that use no standard operator and so name no version
+_NEWEST_RUN = 26  # of onnxruntime 1.31, which takes its newest where a file imports other domains only
 # The quantisers of QONNX and the domains they have lived in; FINN's early exports put them into the standard one.
 QONNX_OPERATORS = frozenset({"Quant", "BipolarQuant", "Trunc"})
 QONNX_DOMAINS = ("", "finn.custom_op.general", "onnx.brevitas", "qonnx.custom_op.general")
@@ -92,10 +93,12 @@ def opsets(model: ModelProto) -> dict[str, int]:
     if "" not in versions:
         if not model.opset_import and model.ir_version < 3:
             versions[""] = 1  # what the specification says of files from before opset imports
-        elif any(n.domain in ("", "ai.onnx") for n in model.graph.node):
-            raise ModelError("the model names no version (opset import) of the standard operators; export it again")
-        else:
+        elif not any(n.domain in ("", "ai.onnx") for n in model.graph.node):
             versions[""] = DEFAULT_OPSET
+        elif model.opset_import:
+            versions[""] = min(_NEWEST_RUN, int(onnx.defs.onnx_opset_version()))
+        else:
+            raise ModelError("the model names no version (opset import) of the standard operators; export it again")
     return versions
 
 
@@ -114,6 +117,8 @@ def upgrade(model: ModelProto) -> tuple[ModelProto, dict[str, int]]:
             "export at a lower opset"
         )
     if version >= OLDEST_OPSET:
+        if not any(e.domain in ("", "ai.onnx") for e in model.opset_import):
+            model.opset_import.add(domain="", version=version)  # shape inference reads it there
         return model, versions
     problem = f"the model has opset {version}, older than {OLDEST_OPSET}, and cannot be converted to it"
     if version < 1:

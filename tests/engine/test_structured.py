@@ -161,7 +161,7 @@ def recurrences(draw):
         hidden=h,
         direction=direction,
         activations=tuple(activations),
-        clip=draw(st.sampled_from([None, 0.5, 3.0])) if kind is not RNN else None,
+        clip=draw(st.sampled_from([None, 0.5, 3.0])),
         **own_fields,
     )
     opset = draw(st.sampled_from([7, 11, 13, 14, 21, 22]))
