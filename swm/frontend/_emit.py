@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import FunctionProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import AttributeProto, FunctionProto, NodeProto, TensorProto, helper, numpy_helper
 
 from swm.errors import ModelError
 from swm.frontend._emit_operators import emit_operator
@@ -232,14 +232,14 @@ class Emitter:
     def add(self, node: Node, operator: str, inputs: Sequence[str] | None = None, **attributes: Any) -> None:
         """The ONNX node that carries the node's name and writes its outputs."""
         given = node.inputs if inputs is None else inputs
-        self._append(helper.make_node(operator, given, node.outputs, node.name, **attributes))
+        self._append(_made(operator, given, node.outputs, node.name, attributes))
 
     def extra(
         self, node: Node, operator: str, inputs: Sequence[str], output: str, suffix: str, **attributes: Any
     ) -> None:
         """A further ONNX node of a node."""
         name = self._names.unique(f"{node.name}/{suffix}")
-        self._append(helper.make_node(operator, inputs, [output], name, **attributes))
+        self._append(_made(operator, inputs, [output], name, attributes))
 
     def tensor(self, wish: str) -> str:
         """A new tensor name."""
@@ -303,3 +303,13 @@ class Emitter:
             written = np.ascontiguousarray(single.T) if transposed else single
             self._stored[key] = (self._store(node, written, role), values)  # held, so that the id stays its own
         return self._stored[key][0]
+
+
+def _made(
+    operator: str, inputs: Sequence[str], outputs: Sequence[str], name: str, attributes: Mapping[str, Any]
+) -> NodeProto:
+    """A node, also with an empty list for an attribute (the perm of a scalar), whose type onnx's helper cannot tell."""
+    empty = [key for key, value in attributes.items() if isinstance(value, tuple | list) and not value]
+    node = helper.make_node(operator, inputs, outputs, name, **{k: v for k, v in attributes.items() if k not in empty})
+    node.attribute.extend(helper.make_attribute(key, [], attr_type=AttributeProto.INTS) for key in empty)
+    return node

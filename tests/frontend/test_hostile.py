@@ -9,7 +9,7 @@ from swm.errors import ModelError
 from swm.frontend import _memory, from_proto, to_proto
 from swm.graph import Opaque
 
-from .support import make_model
+from .support import check, make_model
 
 node = helper.make_node
 
@@ -46,3 +46,8 @@ def test_sparse_initialisers_of_absurd_size(dims):
     model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, indices, dims))
     with pytest.raises(ModelError, match=r"sparse initialiser 'w', written out, would bring"):
         from_proto(model)
+
+
+def test_transpose_of_a_scalar():
+    """Its perm is an empty list, of which onnx's helper cannot tell the type."""
+    check(make_model([node("Transpose", ["x"], ["t"]), node("Relu", ["t"], ["y"])], {"x": ()}, {"y": ()}))
