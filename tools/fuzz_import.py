@@ -35,11 +35,12 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, default=Path("fuzz-failures"), help="folder for models that violate")
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared" / "models", help="further seeds")
     parser.add_argument("--json", type=Path, help="write the totals there")
+    parser.add_argument("--simplify", action="store_true", help="simplify each model too; a second a model")
     parser.add_argument("--replay", type=Path, help="run one kept model in this process and print what it did")
     options = parser.parse_args()
     if options.replay:
         with tempfile.TemporaryDirectory() as scratch:
-            print(json.dumps(worker.case(options.replay, Path(scratch)), indent=1))
+            print(json.dumps(worker.case(options.replay, Path(scratch), simplify=options.simplify), indent=1))
         return 0
 
     def say(totals: campaign.Totals) -> None:
@@ -48,7 +49,15 @@ def main() -> int:
         print(text, file=sys.stderr, flush=True)
 
     found = sorted(seeds.everything(options.shared).items())
-    totals = campaign.run(found, options.models, seed=options.seed, jobs=options.jobs, keep=options.keep, progress=say)
+    totals = campaign.run(
+        found,
+        options.models,
+        seed=options.seed,
+        jobs=options.jobs,
+        keep=options.keep,
+        simplify=options.simplify,
+        progress=say,
+    )
     versions = {"python": platform.python_version(), "onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__}
     result = {"seed": options.seed, "seeds": len(found), "jobs": options.jobs, **versions, **totals.to_json()}
     text = json.dumps(result, indent=1)

@@ -61,8 +61,9 @@ class Totals:
 class _Worker:
     """One process that takes cases, started again after each death."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, options: Sequence[str]) -> None:
         self.folder = folder
+        self.options = options
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "weights.bin").write_bytes(bytes(4096))
         (self.folder / "link").symlink_to("/etc/hostname")
@@ -72,7 +73,7 @@ class _Worker:
         path = self.folder / "model.onnx"
         path.write_bytes(data)
         if self.process is None:
-            command = [sys.executable, *COMMAND, str(self.folder)]
+            command = [sys.executable, *COMMAND, str(self.folder), *self.options]
             self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self.process.stdin is not None and self.process.stdout is not None
         try:
@@ -108,6 +109,7 @@ def run(
     seed: int,
     jobs: int,
     keep: Path,
+    simplify: bool = False,
     progress: Callable[[Totals], None] | None = None,
 ) -> Totals:
     """Try so many different mutated models.
@@ -118,13 +120,14 @@ def run(
         seed: of all chance.
         jobs: worker processes.
         keep: folder for models that violate a limit.
+        simplify: whether to simplify each model too, which takes a second of imports a model.
         progress: called with the totals so far, every now and then.
     """
     totals, lock, start = Totals(), threading.Lock(), time.monotonic()
     todo: queue.Queue[tuple[str, bytes] | None] = queue.Queue(maxsize=4 * jobs)
 
     def serve(place: Path) -> None:
-        worker = _Worker(place)
+        worker = _Worker(place, ["--simplify"] if simplify else [])
         while (item := todo.get()) is not None:
             answer = worker.ask(item[1])
             with lock:

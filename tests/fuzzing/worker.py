@@ -21,6 +21,7 @@ from onnx import TensorProto, TypeProto, ValueInfoProto, helper
 import swm
 from swm.errors import SwmError
 from swm.graph import Graph, Value
+from swm.simplify import simplify as simplified
 
 _ELEMENTS = 1 << 16  # of an input; a larger one would be our own memory, not the model's
 
@@ -58,7 +59,7 @@ def feeds(graph: Graph) -> dict[str, Any] | None:
     return None if any(v is None for v in values.values()) else values
 
 
-def case(path: Path, scratch: Path) -> dict[str, Any]:
+def case(path: Path, scratch: Path, *, simplify: bool = False) -> dict[str, Any]:
     """Every stage of one model: how long each ran, and the first SwmError of each."""
     seconds: dict[str, float] = {}
     errors: dict[str, str] = {}
@@ -78,6 +79,8 @@ def case(path: Path, scratch: Path) -> dict[str, Any]:
             seconds[name] = min(time.monotonic() - start, _busy() - busy)
 
     graph = stage("load", lambda: swm.load(path))
+    if graph is not None and simplify:
+        graph = stage("simplify", lambda: simplified(graph)) or graph
     if graph is not None:
         stage("check", lambda: swm.check(graph))
         given = feeds(graph)
@@ -122,7 +125,7 @@ def main() -> None:
         children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
         _reset()
         try:
-            answer = case(Path(line.rstrip("\n")), scratch)
+            answer = case(Path(line.rstrip("\n")), scratch, simplify="--simplify" in sys.argv)
         except BaseException as error:
             answer = {
                 "exception": f"{type(error).__name__}: {error}"[:300],
