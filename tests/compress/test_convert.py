@@ -31,7 +31,14 @@ def test_rules_for_staying_dense(graph):
     assert "fewer than two blocks of 16" in result.report.layers[0].reason
 
 
-def test_first_layer_is_the_least_squares_solution(graph):
+@pytest.fixture(scope="module")
+def smooth(tmp_path_factory):
+    """Without ReLU, under which the fit is another one."""
+    return swm.load(write_mlp(tmp_path_factory.mktemp("s") / "m.onnx", widths=(20, 24, 16, 5), activation="Tanh"))
+
+
+def test_first_layer_is_the_least_squares_solution(smooth):
+    graph = smooth
     x = inputs(500)
     first = swm.convert(graph, block=4, calibration=x).graph.linear()[0]
     dense = graph.linear()[0]
@@ -41,15 +48,44 @@ def test_first_layer_is_the_least_squares_solution(graph):
     np.testing.assert_allclose(first.bias, fit.bias, atol=1e-4)
 
 
-def test_second_layer_is_fitted_on_converted_activations_against_dense_targets(graph):
+def test_second_layer_is_fitted_on_converted_activations_against_dense_targets(smooth):
+    graph = smooth
     x = inputs(500)
     converted = swm.convert(graph, block=4, calibration=x).graph
     first, second, _ = converted.linear()
-    seen = np.maximum(first.weight.matmul(x) + first.bias, 0).astype(np.float64)
+    seen = np.tanh(first.weight.matmul(x) + first.bias).astype(np.float64)
     a, b, _ = graph.linear()
-    hidden = np.maximum(x @ a.weight.to_dense().T + a.bias, 0)
+    hidden = np.tanh(x @ a.weight.to_dense().T + a.bias)
     fit = least_squares(seen, (hidden @ b.weight.to_dense().T + b.bias).astype(np.float64), 4)
     np.testing.assert_allclose(second.weight.columns, fit.columns, atol=1e-3)
+
+
+def test_under_a_relu_the_error_that_it_passes_falls(tmp_path):
+    """Also with a partial last block (22 = 5 * 4 + 2); rows that the fit has not seen count."""
+    graph = swm.load(write_mlp(tmp_path / "m.onnx", widths=(20, 22, 5)))
+    x, fresh = np.split(inputs(1500), [1000])
+    first, dense = swm.convert(graph, block=4, calibration=x).graph.linear()[0], graph.linear()[0]
+
+    def target(rows):
+        return rows.astype(np.float64) @ dense.weight.to_dense().T + dense.bias
+
+    plain = least_squares(x.astype(np.float64), target(x), 4)
+    answers = (
+        BlockCirculant(plain.columns.astype(np.float32), (22, 20)).matmul(fresh) + plain.bias,
+        first.weight.matmul(fresh) + first.bias,
+    )
+    before, after = (np.linalg.norm(np.maximum(y, 0) - np.maximum(target(fresh), 0)) for y in answers)
+    assert after < before
+
+
+def test_a_relu_that_is_not_alone_changes_nothing(tmp_path):
+    model = mlp(widths=(20, 24, 16, 5))
+    model.graph.output.append(helper.make_tensor_value_info("h0", 1, ["batch", 24]))
+    onnx.save(model, str(tmp_path / "m.onnx"))
+    graph, x = swm.load(tmp_path / "m.onnx"), inputs(500)
+    first, dense = swm.convert(graph, block=4, calibration=x).graph.linear()[0], graph.linear()[0]
+    fit = least_squares(x.astype(np.float64), x.astype(np.float64) @ dense.weight.to_dense().T + dense.bias, 4)
+    np.testing.assert_allclose(first.weight.columns, fit.columns, atol=1e-4)
 
 
 def test_calibration_beats_projection(graph):
