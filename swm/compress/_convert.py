@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from swm.compress._batch import free_batch
 from swm.compress._budget import CANDIDATES, choose, measure, parse_budget
 from swm.compress._fit_layers import fit_conv, fit_linear, refit
 from swm.compress._fit_recurrent import fit_recurrent
@@ -81,6 +82,8 @@ def convert(
         raise OptionError("give either block or budget")
     how = choose_method(method, calibrated=feeds is not None)
     dense = fold_conv(fold_affine(graph))
+    if feeds is not None:
+        dense = free_batch(dense, feeds)
     found = parts(dense)
     last = _last_weighted(dense)
     if budget is not None:
@@ -121,7 +124,7 @@ def convert(
         after,
         0 if labels is None else len(labels),
     )
-    return Conversion(converted, report)
+    return Conversion(replace(converted, inputs=graph.inputs), report)
 
 
 def accuracy(outputs: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
