@@ -229,8 +229,8 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
         "",
         "Which input normalisation a model expects was chosen by dense accuracy among up to six candidates, partly on "
         "test inputs (the first 2,000 MNIST images, the first 300 keyword inputs), so the dense column is slightly "
-        "favourable; of the CIFAR ones that of biasfield was searched for (8 candidates, 500 test images), the others were "
-        "given. One run each, no repeats.",
+        "favourable; of the CIFAR ones biasfield's was searched for (8 candidates, 500 test images), the others "
+        "were given. One run each, no repeats.",
         "",
     ]
     return "\n".join(lines)

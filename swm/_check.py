@@ -9,14 +9,14 @@ from typing import Any
 from swm.compress import fold_affine
 from swm.errors import Finding
 from swm.fixed import hardware_findings
-from swm.graph import Conv, Graph, Linear, Opaque, Recurrent, is_structured
+from swm.graph import Conv, ConvTranspose, Graph, Linear, Opaque, Recurrent, is_structured
 
 __all__ = ["Inspection", "NodeInspection", "check"]
 
 
 @dataclass(frozen=True)
 class NodeInspection:
-    """One node: `structured` says whether its weights can be, `hardware` whether it can be emitted."""
+    """One node: `structured` says whether its weights can be (or why not), `hardware` whether it can be emitted."""
 
     name: str
     op: str
@@ -77,6 +77,8 @@ def _structured(node: object) -> str:
             size = " x ".join(map(str, (node.weight.shape[0], node.channels, *node.kernel)))
             if node.group > 1:
                 return ""
+        case ConvTranspose():
+            return "stays dense: no fit for transposed kernels yet; Resize and Conv in its place can be structured"
         case Recurrent():
             (m, n), (_, h) = node.input_weight[0].shape, node.recurrent_weight[0].shape
             size = f"W {m} x {n}, R {m} x {h}"

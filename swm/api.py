@@ -16,9 +16,10 @@ from swm import compress, engine, fixed, frontend
 from swm import emit as _emit
 from swm.compress import Conversion
 from swm.emit import Verification
+from swm.engine.kernels import Choice
 from swm.errors import CalibrationError, OptionError
 from swm.fixed import FixedGraph
-from swm.graph import Conv, Graph, Linear, Node, Recurrent, is_structured
+from swm.graph import Graph, densified, is_structured
 from swm.hardware import Board, board_names, load_board
 from swm.report import Report, compare
 from swm.simplify import simplify as _simplify
@@ -38,8 +39,8 @@ def load(path: str | Path, *, simplify: bool = False) -> Graph:
 
     Args:
         path: the file; external data must lie in the same folder or below it.
-        simplify: fold constants and exporters' shape arithmetic, see `swm.simplify`; runs the model to check itself,
-            so only for files that you trust.
+        simplify: fold constants and exporters' shape arithmetic, name what they spelt out, see `swm.simplify`; it runs
+            the model, in a child process, to check itself. Without it the graph is the file's, node by node.
 
     Raises:
         ModelError: the file is missing, damaged or illegal.
@@ -99,6 +100,26 @@ def run(graph: Graph | FixedGraph, x: Inputs) -> Array | dict[str, Array]:
     return results[graph.outputs[0].name] if isinstance(x, np.ndarray) else results
 
 
+def engines(graph: Graph, x: Inputs) -> dict[str, Choice]:
+    """Which engine runs each structured layer of a float graph on inputs of this size, and why.
+
+    The network runs once. SWM_ENGINE in the environment (compiled, pyfftw, scipy or dense) overrides the choice.
+
+    Args:
+        graph: a float graph.
+        x: as for `run`.
+
+    Returns:
+        By layer name, its `Choice`: engine, reason, predicted seconds of every engine, and why others cannot run.
+
+    Raises:
+        CalibrationError: inputs of the wrong names, shape or type.
+    """
+    runner = engine.FloatEngine(graph)
+    runner.run(feeds(graph, x, finite=False))
+    return {name: choice for name, choice in runner.choices.items() if choice is not None}
+
+
 def convert(
     graph: Graph,
     *,
@@ -133,7 +154,7 @@ def convert(
 
 def dense_twin(graph: Graph) -> Graph:
     """The same network with every structured matrix written out dense: the baseline of every gain."""
-    nodes = [_densified(n) if is_structured(n) else n for n in graph.nodes]
+    nodes = [densified(n) if is_structured(n) else n for n in graph.nodes]
     return graph.with_nodes(nodes)
 
 
@@ -154,7 +175,7 @@ def quantize(graph: Graph, *, bits: int, calibration: Inputs) -> FixedGraph:
     ready = compress.fold_affine(graph)
     lowered = fixed.lower(ready)
     names = list(dict.fromkeys([t for layer in lowered.layers for t in (layer.input, layer.output)]))
-    activations = engine.FloatEngine(ready, names).run(feeds(ready, calibration))
+    activations = engine.FloatEngine(ready, names, steady=True).run(feeds(ready, calibration))
     return fixed.quantize_layers(ready, lowered, bits, activations)
 
 
@@ -306,14 +327,3 @@ def _only(x: Mapping[str, Array], name: str) -> Array:
     if set(x) != {name}:
         raise CalibrationError(f"the model's only input is {name!r}, got {sorted(x)}")
     return x[name]
-
-
-def _densified(node: Node) -> Node:
-    match node:
-        case Linear() | Conv():
-            return replace(node, weight=Dense(node.weight.to_dense()))
-        case Recurrent():
-            w, r = (tuple(Dense(s.to_dense()) for s in side) for side in (node.input_weight, node.recurrent_weight))
-            return replace(node, input_weight=w, recurrent_weight=r)
-        case _:
-            return node

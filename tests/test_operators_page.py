@@ -16,8 +16,24 @@ def test_where_operators_run():
     rows = {(r.domain, r.operator): r for r in operator_table()}
     gemm, relu, softmax, pad = (rows["", op] for op in ("Gemm", "Relu", "Softmax", "Pad"))
     assert (gemm.structured, gemm.fixed, gemm.hls) == ("yes", "kernel", "kernel")
+    assert all(rows["", op].structured == "yes" for op in ("MatMul", "Einsum", "Conv", "LSTM", "GRU", "RNN"))
+    assert rows["", "ConvTranspose"].structured == ""
+    assert rows["qonnx.custom_op.channels_last", "BatchNormalization"].hls == ""
     assert (relu.structured, relu.fixed) == ("", "kernel")
     assert softmax.hls == "host"
     assert (pad.structured, pad.fixed, pad.hls) == ("", "", "")
     assert rows["", "Identity"].hls == "removed"
     assert rows["onnx.brevitas", "Quant"].opsets == "1+"
+
+
+def test_every_operator_that_the_issue_lists_is_typed():
+    listed = """
+    Gemm MatMul Einsum Conv ConvTranspose LSTM GRU RNN BatchNormalization LayerNormalization
+    RMSNormalization GroupNormalization InstanceNormalization Relu LeakyRelu PRelu Elu Selu Gelu HardSigmoid
+    HardSwish Swish Mish Softplus Sigmoid Tanh Softmax LogSoftmax Clip Erf Exp Sqrt Pow Abs Neg Reciprocal
+    Add Sub Mul Div Min Max ReduceMean ReduceSum ReduceMax MaxPool AveragePool GlobalAveragePool
+    GlobalMaxPool Pad Concat Split Slice Gather Transpose Reshape Flatten Squeeze Unsqueeze Expand Cast
+    Identity Dropout Resize DepthToSpace ArgMax QuantizeLinear DequantizeLinear QLinearConv QLinearMatMul
+    MatMulInteger ConvInteger Quant BipolarQuant Trunc
+    """
+    assert set(listed.split()) <= {row.operator for row in operator_table()}

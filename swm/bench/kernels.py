@@ -6,16 +6,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
 
-from swm.bench.machine import Limits, describe, measure_limits
-from swm.bench.timing import BlasThreads, Timing, interleaved, undisturbed
-from swm.engine.kernels import ENGINES, BlockMatmul, Prepared, measure_constants
+from swm.bench.machine import describe, measure_limits
+from swm.bench.race import Contender, Effort, Race
+from swm.bench.timing import BlasThreads
+from swm.engine import measure_constants
+from swm.engine.kernels import ENGINES, BlockMatmul, Prepared
+from swm.engine.kernels._cost import TILE
+from swm.engine.kernels._dense import session_of
 from swm.engine.kernels._interface import expand
 
 __all__ = ["CASES", "KernelCase", "fit_exponent", "operations", "run_case", "run_kernels"]
@@ -66,11 +69,15 @@ FIT_CASES = tuple(KernelCase(n, n // 8, 64, dense=False, quick=True) for n in (2
 ACCURACY_SAMPLES = 32
 
 
-def operations(n: int, k: int, batch: int) -> float:
-    """Float operations: 2.5 k log2 k a real transform, 8 a complex multiply-add, 4 for the two real bins of a block."""
+def operations(n: int, k: int, batch: int, complex_operations: int = 8) -> float:
+    """Float operations: 2.5 k log2 k a real transform, 4 for the two real bins of a block, the rest complex.
+
+    A complex multiply-add is 8 operations; 6 in the compiled kernel for whole tiles of samples, which does it in three
+    multiply-adds.
+    """
     blocks = n // k
     transforms = 2 * blocks * 2.5 * k * math.log2(k)
-    return batch * (transforms + blocks * blocks * (8 * (k // 2 - 1) + 4))
+    return batch * (transforms + blocks * blocks * (complex_operations * (k // 2 - 1) + 4))
 
 
 def bytes_moved(n: int, k: int, batch: int) -> float:
@@ -78,9 +85,7 @@ def bytes_moved(n: int, k: int, batch: int) -> float:
     return 4.0 * (n * n / k + 2 * n * batch)
 
 
-def run_case(
-    case: KernelCase, blas: BlasThreads, limits: Limits, rounds: int, burst: float, threads: tuple[int, ...] = (1, 2)
-) -> list[dict[str, Any]]:
+def run_case(case: KernelCase, race: Race, threads: tuple[int, ...] = (1, 2)) -> list[dict[str, Any]]:
     """Time one case: a row for each number of threads, and on one thread for each other engine."""
     rng = np.random.default_rng(0)
     blocks = case.n // case.k
@@ -88,59 +93,28 @@ def run_case(
     x = rng.normal(size=(case.batch, case.n)).astype(np.float32)
     out = np.empty_like(x)
     swm = {t: BlockMatmul(columns, threads=t) for t in threads}
-    contenders: dict[tuple[str, int], Prepared] = {("auto", t): product for t, product in swm.items()}
-    chosen = swm[threads[0]].choice(case.batch).engine
+    chosen = {t: product.choice(case.batch).engine for t, product in swm.items()}
+    products: list[tuple[str, str, int, Prepared]] = [("auto", chosen[t], t, product) for t, product in swm.items()]
     if case.dense:
-        for name, other in ENGINES.items():
-            if name not in (chosen, "dense") and other.missing() is None:
-                contenders[name, threads[0]] = other.prepare(columns, threads=threads[0])
-    dense = {t: _dense_calls(columns, x, out, t) if case.dense else {} for t in threads}
-    ours = {(name, t): (t, lambda product=product: product(x, out)) for (name, t), product in contenders.items()}
-    # Dense engines leave threads that spin for a while: so nothing that has several threads takes turns with what has
-    # one, and swm on several threads takes turns with swm on one only.
-    one = {f"swm {name} {t}": call for (name, t), call in ours.items() if t == threads[0]}
-    times, others = undisturbed(lambda: interleaved(dense[threads[0]] | one, blas, rounds, burst))
-    disturbance = {threads[0]: others}
-    pairs = {f"swm {name} {t}": call for (name, t), call in ours.items() if name == "auto"}
-    pairs_times: dict[str, Timing] = {}
-    if len(threads) > 1:
-        pairs_times, others = undisturbed(lambda: interleaved(pairs, blas, rounds, burst))
-    for t in threads[1:]:
-        disturbance[t] = others
-        if dense[t]:
-            several, others = undisturbed(lambda t=t: interleaved(dense[t], blas, rounds, burst))  # type: ignore[misc]
-            times |= several
-            disturbance[t] = max(disturbance[t], others)
-    times = pairs_times | times
+        products += [
+            (name, name, threads[0], swm[threads[0]].prepared(name))
+            for name, other in ENGINES.items()
+            if name not in (chosen[threads[0]], "dense") and other.missing() is None
+        ]
     exact = _reference(columns, x[:ACCURACY_SAMPLES])
-    rows = []
-    for (name, t), product in contenders.items():
-        own = times[f"swm {name} {t}"]
-        rivals = {c: times[c] for c in dense[t]}
-        best = min(rivals, key=lambda c: rivals[c].median) if rivals else None
-        engine = swm[t].choice(case.batch).engine if name == "auto" else name
+    contenders = []
+    for label, engine, t, product in products:
         error = np.abs(product(x[:ACCURACY_SAMPLES]) - exact).max() / np.abs(exact).max()
-        work, moved = operations(case.n, case.k, case.batch), bytes_moved(case.n, case.k, case.batch)
+        tiles = engine == "compiled" and case.batch >= TILE
+        work = operations(case.n, case.k, case.batch, 6 if tiles else 8)
+        moved = bytes_moved(case.n, case.k, case.batch)
         if engine == "dense":
             work, moved = 2.0 * case.n * case.n * case.batch, 4.0 * (case.n**2 + 2 * case.n * case.batch)
-        row: dict[str, Any] = {"case": case.name, "n": case.n, "k": case.k, "batch": case.batch, "threads": t}
-        row["dense_ms"] = 1e3 * rivals[best].median if best else None
-        row["swm_ms"] = 1e3 * own.median
-        row["speedup"] = rivals[best].median / own.median if best else None
-        row["limit_fraction"] = limits.fraction(work, moved, own.median, t)
-        row |= {
-            "engine": engine,
-            "chosen": name == "auto",
-            "baseline": best and best.rsplit(" ", 1)[0],
-            "error": float(error),
-        }
-        row |= {"spread": own.spread, "dense_spread": rivals[best].spread if best else None}
-        row |= {"operations": work, "bytes": moved, "goal": case.goal if name == "auto" and t == 1 else None}
-        row["others_busy"] = disturbance[t]
-        gain = name == "auto" and t > 1
-        row["thread_gain"] = pairs_times["swm auto 1"].median / own.median if gain else None
-        rows.append(row)
-    return rows
+        call = partial(product, x, out)
+        contenders.append(Contender(label, engine, t, call, float(error), work, moved))
+    dense = {t: _dense_calls(columns, x, out, t) if case.dense else {} for t in threads}
+    head = {"case": case.name, "n": case.n, "k": case.k, "batch": case.batch}
+    return race.run(head, contenders, dense, case.goal)
 
 
 def run_kernels(*, quick: bool = False, progress: Progress | None = None) -> dict[str, Any]:
@@ -156,17 +130,17 @@ def run_kernels(*, quick: bool = False, progress: Progress | None = None) -> dic
         with blas.limit(1):
             measure_constants(progress)
     cases = [c for c in CASES if c.quick or not quick]
-    rounds, burst = (5, 0.004) if quick else (11, 0.01)
+    race = Race(blas, limits, Effort.of(quick))
     rows = []
     for done, case in enumerate(cases):
         if progress:
             progress(case.name, done, len(cases) + len(FIT_CASES))
-        rows += run_case(case, blas, limits, rounds, burst)
+        rows += run_case(case, race)
     growth = []
     for done, case in enumerate(FIT_CASES):
         if progress:
             progress(f"growth {case.name}", len(cases) + done, len(cases) + len(FIT_CASES))
-        growth += run_case(case, blas, limits, rounds, burst, threads=(1,))
+        growth += run_case(case, race, threads=(1,))
     fit = fit_exponent([r["n"] for r in growth], [r["swm_ms"] for r in growth])
     return {
         "benchmark": "kernels",
@@ -196,35 +170,17 @@ def _reference(columns: NDArray[np.float32], x: NDArray[np.float32]) -> NDArray[
 
 def _dense_calls(
     columns: NDArray[np.float32], x: NDArray[np.float32], out: NDArray[np.float32], threads: int
-) -> dict[str, tuple[int, Callable[[], object]]]:
+) -> dict[str, Callable[[], object]]:
     """The baselines on so many threads: numpy with the matrix stored either way, and onnxruntime."""
     n = x.shape[1]
     matrix = expand(columns, n, n).T
     straight = np.ascontiguousarray(matrix)
-    return {
-        f"numpy {threads}": (threads, lambda: np.matmul(x, matrix, out=out)),
-        f"numpy, transposed {threads}": (threads, lambda: np.matmul(x, straight, out=out)),
-        f"onnxruntime {threads}": (threads, _onnxruntime(straight, x, threads)),
-    }
-
-
-def _onnxruntime(matrix: NDArray[np.float32], x: NDArray[np.float32], threads: int) -> Callable[[], object]:
-    """A session with one MatMul by a constant, its input and output bound beforehand."""
-    n, m = matrix.shape
-    f = onnx.TensorProto.FLOAT
-    graph = onnx.helper.make_graph(
-        [onnx.helper.make_node("MatMul", ["x", "w"], ["y"])],
-        "dense",
-        [onnx.helper.make_tensor_value_info("x", f, [len(x), n])],
-        [onnx.helper.make_tensor_value_info("y", f, [len(x), m])],
-        [onnx.numpy_helper.from_array(matrix, "w")],
-    )
-    model = onnx.helper.make_model(graph, ir_version=9, opset_imports=[onnx.helper.make_opsetid("", 17)])
-    options = ort.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # or it slows all who come after it
-    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = session_of("MatMul", {"w": straight}, threads, 2)
     binding = session.io_binding()
     binding.bind_cpu_input("x", x)
     binding.bind_output("y", "cpu")
-    return lambda: session.run_with_iobinding(binding)
+    return {
+        "numpy": lambda: np.matmul(x, matrix, out=out),
+        "numpy, transposed": lambda: np.matmul(x, straight, out=out),
+        "onnxruntime": lambda: session.run_with_iobinding(binding),
+    }

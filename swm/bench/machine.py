@@ -41,7 +41,15 @@ class Limits:
         """Bytes a second for a working set, by the next larger size measured."""
         return next((rate for size, rate in self.bandwidth if size >= working_set), self.bandwidth[-1][1])
 
-    def fraction(self, operations: float, moved: float, seconds: float, threads: int = 1) -> float:
+    def fraction(
+        self,
+        operations: float,
+        moved: float,
+        seconds: float,
+        threads: int = 1,
+        *,
+        working_set: float | None = None,
+    ) -> float:
         """How near to the limit: the larger of the shares of compute and of bandwidth.
 
         Args:
@@ -49,9 +57,10 @@ class Limits:
             moved: bytes read or written at least once.
             seconds: time taken.
             threads: threads used; the limit of one is multiplied.
+            working_set: bytes that are gone through, if they are gone through more than once.
         """
         compute = operations / self.flops
-        memory = moved / self.read_rate(moved)
+        memory = moved / self.read_rate(moved if working_set is None else working_set)
         return max(compute, memory) / (seconds * threads)
 
     def to_json(self) -> dict[str, Any]:

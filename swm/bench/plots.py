@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plots of `swm bench kernels`: speed-up against block size, time against n, roofline."""
+"""The plots of `swm bench`: one SVG of a few panels for each benchmark."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,54 +13,67 @@ from swm.errors import OutputError, ToolError
 
 __all__ = ["draw"]
 
+Panel = Callable[[Any, dict[str, Any]], None]
+
 
 def draw(result: dict[str, Any], path: str) -> None:
-    """Write one SVG of three panels.
+    """Write one SVG.
 
     Raises:
         ToolError: matplotlib is not installed.
-        OutputError: the path does not end in .svg or cannot be written, or the benchmark has no plots.
+        OutputError: the path does not end in .svg or cannot be written.
     """
     if not path.endswith(".svg"):
         raise OutputError(f"--plot writes to files that end in .svg, got {path!r}")
-    if result["benchmark"] != "kernels":
-        raise OutputError(f"there are no plots of {result['benchmark']!r}, only of kernels")
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ToolError("plots need matplotlib: pip install 'swm[plot]'") from error
-    figure = Figure(figsize=(15, 4.5), layout="constrained")
-    speed, growth, roof = figure.subplots(1, 3)
-    _speedups(speed, result["rows"])
-    _growth(growth, result["growth"])
-    _roofline(roof, result)
+    panels = _PANELS[result["benchmark"]]
+    figure = Figure(figsize=(5 * len(panels), 4.5), layout="constrained")
+    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        panel(axes, result)
     try:
         figure.savefig(Path(path), format="svg", metadata={"Date": None})
     except OSError as error:
         raise OutputError(f"cannot write {path!r}: {error.strerror}") from error
 
 
-def _speedups(axes: Any, rows: list[dict[str, Any]]) -> None:
-    chosen = [r for r in rows if r["chosen"] and r["threads"] == 1 and r["speedup"]]
-    for n, batch in sorted({(r["n"], r["batch"]) for r in chosen}):
-        points = sorted((r["k"], r["speedup"]) for r in chosen if (r["n"], r["batch"]) == (n, batch))
-        axes.plot(*zip(*points, strict=True), "o-", label=f"n = {n}, batch {batch}")
-    axes.set(xscale="log", yscale="log", xlabel="block size k", ylabel="speed-up over dense, one thread")
+def _chosen(result: dict[str, Any]) -> list[dict[str, Any]]:
+    return [r for r in result["rows"] if r["chosen"] and r["threads"] == 1]
+
+
+def _without_block(row: dict[str, Any]) -> str:
+    """The case but for its block size, which is the middle one of three parts."""
+    what, _, batch = row["case"].rsplit("/", 2)
+    return f"{what}, batch {batch}"
+
+
+def _lines(axes: Any, rows: list[dict[str, Any]], key: str) -> None:
+    """A line for each case over block sizes; what was measured at one size only is a point."""
+    for what in dict.fromkeys(map(_without_block, rows)):
+        points = sorted((r["k"], r[key]) for r in rows if _without_block(r) == what)
+        axes.plot(*zip(*points, strict=True), "o-", markersize=4, label=what)
     axes.set_xscale("log", base=2)
+    axes.set_xlabel("block size k")
+
+
+def _speedups(axes: Any, result: dict[str, Any]) -> None:
+    _lines(axes, [r for r in _chosen(result) if r["speedup"]], "speedup")
+    axes.set(yscale="log", ylabel="speed-up over dense, one thread", title="Speed-up against block size")
     axes.axhline(1, color="grey", linewidth=0.8)
-    axes.legend(fontsize=7)
-    axes.set_title("Speed-up against block size")
+    axes.legend(fontsize=6)
 
 
-def _growth(axes: Any, growth: dict[str, Any]) -> None:
+def _growth(axes: Any, result: dict[str, Any]) -> None:
+    growth = result["growth"]
     sizes = np.array([r["n"] for r in growth["rows"]], float)
     axes.plot(sizes, [r["swm_ms"] for r in growth["rows"]], "o", label="measured")
     fitted = np.exp(growth["log_factor"]) * sizes ** growth["exponent"]
     axes.plot(sizes, fitted, label=f"fitted: n^{growth['exponent']:.2f}")
     axes.set_xscale("log", base=2)
-    axes.set(yscale="log", xlabel="n (k = n/8, batch 64)", ylabel="milliseconds")
+    axes.set(yscale="log", xlabel="n (k = n/8, batch 64)", ylabel="milliseconds", title="Time against n")
     axes.legend(fontsize=8)
-    axes.set_title("Time against n")
 
 
 def _roofline(axes: Any, result: dict[str, Any]) -> None:
@@ -67,10 +81,41 @@ def _roofline(axes: Any, result: dict[str, Any]) -> None:
     intensity = np.logspace(-1, 4, 200)
     for size, rate in limits["bandwidth"][1::3]:
         axes.plot(intensity, np.minimum(limits["flops"], intensity * rate) / 1e9, label=f"reads in {size >> 10} KiB")
-    for row in (r for r in result["rows"] if r["chosen"] and r["threads"] == 1):
+    for row in _chosen(result):
         x, y = row["operations"] / row["bytes"], row["operations"] / row["swm_ms"] / 1e6
         axes.plot(x, y, "k.")
-        axes.annotate(row["case"], (x, y), fontsize=6)
-    axes.set(xscale="log", yscale="log", xlabel="operations a byte", ylabel="GFLOP/s, one thread")
+        axes.annotate(row["case"], (x, y), fontsize=5)
+    axes.set(xscale="log", yscale="log", xlabel="operations a byte", ylabel="GFLOP/s, one thread", title="Roofline")
     axes.legend(fontsize=7)
-    axes.set_title("Roofline")
+
+
+def _rates(axes: Any, result: dict[str, Any]) -> None:
+    names = [f"{r['engine']}, {r['threads']} thread(s)" for r in result["rows"]]
+    axes.bar(names, [r["macs_per_second"] for r in result["rows"]])
+    for goal in {r["goal"] for r in result["rows"] if r["goal"]}:
+        axes.axhline(goal, color="grey", linewidth=0.8, label=f"to reach on two threads: {goal:.0e}")
+    axes.set(yscale="log", ylabel="dense-equivalent multiply-accumulates a second", title="Integer inference")
+    axes.legend(fontsize=8)
+
+
+def _conversion(key: str, goal: str, label: str) -> Panel:
+    def panel(axes: Any, result: dict[str, Any]) -> None:
+        _lines(axes, result["rows"], key)
+        for limit in {r[goal] for r in result["rows"] if r[goal]}:
+            axes.axhline(limit, color="grey", linewidth=0.8, label=f"to reach at linear: {limit:g}")
+        axes.set(ylabel=label, ylim=(0, None), title="Conversion by least squares")
+        axes.legend(fontsize=8)
+
+    return panel
+
+
+_PANELS: dict[str, tuple[Panel, ...]] = {
+    "kernels": (_speedups, _growth, _roofline),
+    "conv": (_speedups, _roofline),
+    "rnn": (_speedups, _roofline),
+    "fixed": (_rates,),
+    "convert": (
+        _conversion("seconds", "goal", "seconds"),
+        _conversion("peak_mib_over_model", "goal_mib", "MiB over the model's own"),
+    ),
+}

@@ -74,7 +74,7 @@ def rows_as_text(result: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[st
             f"{r['error']:.0e}",
             f"{r['spread']:.0%}",
         )
-        for r in [*result["rows"], *result["growth"]["rows"]]
+        for r in [*result["rows"], *result.get("growth", {"rows": []})["rows"]]
     ]
 
 
@@ -85,17 +85,20 @@ def _number(value: float | None, form: str, unit: str = "") -> str:
 def headlines(result: dict[str, Any]) -> list[str]:
     """What the rows come to, a sentence each."""
     lines = []
-    if result["benchmark"] == "kernels":
+    if "growth" in result:
         growth = result["growth"]
         lines.append(
             f"Time grows as n^{growth['exponent']:.2f} for n = {growth['rows'][0]['n']} to {growth['rows'][-1]['n']} "
             f"at k = n/8 (n log n over the same sizes: n^{growth['exponent_of_n_log_n']:.2f}; dense: n^2)."
         )
-        gains = [
-            (r["case"], r["thread_gain"])
-            for r in result["rows"]
-            if r["thread_gain"] and r["batch"] >= 256 and r.get("others_busy", 0.0) <= DISTURBED
-        ]
+    gains = [
+        (r["case"], r["thread_gain"])
+        for r in result["rows"]
+        if r.get("thread_gain")
+        and (r["batch"] >= 256 or "growth" not in result)
+        and r.get("others_busy", 0.0) <= DISTURBED
+    ]
+    if gains:
         lines.append("Two threads over one: " + ", ".join(f"{gain:.2f} x at {case}" for case, gain in gains) + ".")
     if any(r.get("others_busy", 0.0) > DISTURBED for r in result["rows"]):
         lines.append(

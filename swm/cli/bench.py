@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import click
 
@@ -12,6 +14,7 @@ from swm.cli._common import console, example, json_option, out, progress_bar, wr
 __all__ = ["bench"]
 
 quick_option = click.option("--quick", is_flag=True, help="The main cases only, fewer rounds.")
+plot_option = click.option("--plot", metavar="FILE.svg", help="Draw the results (needs matplotlib).")
 
 
 @click.group(epilog=example("swm bench kernels --quick\nswm bench fixed --json fixed.json"))
@@ -19,40 +22,64 @@ def bench() -> None:
     """Measure products and engines on this machine against dense baselines."""
 
 
-@bench.command(epilog=example("swm bench kernels --json kernels.json --plot kernels.svg"))
-@quick_option
-@json_option
-@click.option("--plot", metavar="FILE.svg", help="Draw speed-up, growth and roofline (needs matplotlib).")
-def kernels(quick: bool, json_to: str | None, plot: str | None) -> None:
-    """Block-circulant products against OpenBLAS and onnxruntime."""
-    from swm.bench.kernels import run_kernels
+def _measured(run: Callable[..., dict[str, Any]], quick: bool, json_to: str | None, plot: str | None) -> dict[str, Any]:
+    """Run a benchmark and show or write what it gives."""
     from swm.bench.plots import draw
     from swm.bench.tables import headlines, to_table
 
     with progress_bar() as progress:
-        result = run_kernels(quick=quick, progress=progress)
+        result = run(quick=quick, progress=progress)
     if plot:
         draw(result, plot)
     if not write_json(json_to, result):
         out.print(to_table(result))
         for line in headlines(result):
             out.print(line, highlight=False)
+    return result
+
+
+@bench.command(epilog=example("swm bench kernels --json kernels.json --plot kernels.svg"))
+@quick_option
+@json_option
+@plot_option
+def kernels(quick: bool, json_to: str | None, plot: str | None) -> None:
+    """Block-circulant products against OpenBLAS and onnxruntime."""
+    from swm.bench.kernels import run_kernels
+
+    _measured(run_kernels, quick, json_to, plot)
+
+
+@bench.command(epilog=example("swm bench conv --quick"))
+@quick_option
+@json_option
+@plot_option
+def conv(quick: bool, json_to: str | None, plot: str | None) -> None:
+    """Block-circulant convolutions against onnxruntime's."""
+    from swm.bench.conv import run_conv
+
+    _measured(run_conv, quick, json_to, plot)
+
+
+@bench.command(epilog=example("swm bench rnn --json rnn.json"))
+@quick_option
+@json_option
+@plot_option
+def rnn(quick: bool, json_to: str | None, plot: str | None) -> None:
+    """LSTM and GRU with block-circulant gate matrices against onnxruntime's."""
+    from swm.bench.rnn import run_rnn
+
+    _measured(run_rnn, quick, json_to, plot)
 
 
 @bench.command(epilog=example("swm bench fixed"))
 @quick_option
 @json_option
-def fixed(quick: bool, json_to: str | None) -> None:
+@plot_option
+def fixed(quick: bool, json_to: str | None, plot: str | None) -> None:
     """The compiled integer engine against numpy's, on the bundled network's shape."""
     from swm.bench.fixed import run_fixed_bench
-    from swm.bench.tables import headlines, to_table
 
-    with progress_bar() as progress:
-        result = run_fixed_bench(quick=quick, progress=progress)
-    if not write_json(json_to, result):
-        out.print(to_table(result))
-        for line in headlines(result):
-            out.print(line, highlight=False)
+    result = _measured(run_fixed_bench, quick, json_to, plot)
     if not all(row["equal"] for row in result["rows"]):
         console.print("the engines' integers differ", style="bold red")
         sys.exit(1)
@@ -61,18 +88,9 @@ def fixed(quick: bool, json_to: str | None) -> None:
 @bench.command(epilog=example("swm bench convert --quick"))
 @quick_option
 @json_option
-@click.option("--plot", metavar="FILE.svg", help="Draw time and memory against block size (needs matplotlib).")
+@plot_option
 def convert(quick: bool, json_to: str | None, plot: str | None) -> None:
     """Time and memory of conversion by least squares: a matrix, a convolution, an LSTM."""
     from swm.bench.convert import run_convert
-    from swm.bench.convert_plot import draw_convert
-    from swm.bench.tables import headlines, to_table
 
-    with progress_bar() as progress:
-        result = run_convert(quick=quick, progress=progress)
-    if plot:
-        draw_convert(result, plot)
-    if not write_json(json_to, result):
-        out.print(to_table(result))
-        for line in headlines(result):
-            out.print(line, highlight=False)
+    _measured(run_convert, quick, json_to, plot)

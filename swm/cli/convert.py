@@ -42,7 +42,7 @@ def convert(
     which costs far more accuracy. OUT.onnx runs in any ONNX runtime.
     """
     sizes = None if block is None else parse_blocks(block)
-    graph = api.load(model)
+    graph = api.load(model, simplify=True)
     inputs = None if calibration is None else load_arrays(calibration)
     with progress_bar() as progress:
         result = api.convert(

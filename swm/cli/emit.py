@@ -54,7 +54,7 @@ def emit(
     `vitis` gives AXI streams, DATAFLOW and pragmas; `generic` the same kernels over plain arrays for any C++14 HLS
     compiler. Both compute the same bits.
     """
-    graph = api.load(model)
+    graph = api.load(model, simplify=True)
     inputs = load_arrays(calibration)
     with progress_bar() as progress:
         progress("quantise", 0, 2)

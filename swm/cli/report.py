@@ -48,7 +48,9 @@ def report(
     data = None if inputs is None else load_arrays(inputs)
     with progress_bar() as progress:
         progress("model boards", 0, 1)
-        result = api.report(api.load(model), boards=board, bits=bits, inputs=data, labels=load_labels(labels))
+        result = api.report(
+            api.load(model, simplify=True), boards=board, bits=bits, inputs=data, labels=load_labels(labels)
+        )
     if html is not None:
         try:
             Path(html).write_text(to_html(result), encoding="utf-8")

@@ -21,7 +21,7 @@ from swm.compress._parts import Blocks, Part, parts, reason_to_stay_dense, resol
 from swm.compress._report import ConversionReport, LayerReport
 from swm.compress._stream import Stream
 from swm.engine import FloatEngine
-from swm.engine._kernels import run_structured
+from swm.engine._kernels import StructuredLayer
 from swm.errors import CalibrationError, OptionError
 from swm.graph import Conv, Graph, Linear, Node, Recurrent, is_structured
 from swm.structure import Dense, WeightStructure
@@ -184,7 +184,7 @@ def _within(
     free = {p.name: (words[p.name], [k for k in CANDIDATES if not reason_to_stay_dense(p, last, k)]) for p in found}
     names = [v.name for v in graph.outputs]
     few = None if feeds is None else _first(feeds, SENSITIVITY_SAMPLES)
-    wanted = None if few is None else FloatEngine(graph, names).run(few)
+    wanted = None if few is None else FloatEngine(graph, names, steady=True).run(few)
 
     def error(name: str, block: int) -> tuple[int, float]:
         part = by_name[name]
@@ -193,7 +193,7 @@ def _within(
         stored = sum(w.words for w in _weights(new, part.role))
         if few is None or wanted is None:
             return stored, _weight_error(part, new) ** 2 * words[name]
-        got = FloatEngine(graph.with_replaced(part.node, new), names).run(few)
+        got = FloatEngine(graph.with_replaced(part.node, new), names, steady=True).run(few)
         return stored, sum(_relative(got[t], wanted[t]) ** 2 for t in names)
 
     bits = parse_budget(budget, sum(words.values()) * FLOAT_BITS)
@@ -237,9 +237,10 @@ def _output_error(stream: Stream, node: Node, new: Node) -> float:
     names = tuple(t for t in new.inputs if t) if own else (name,)
     wrong = total = 0.0
     samples = 0
+    layer = StructuredLayer(new) if own else None
     for read, (wanted,) in Stream(stream.dense, converted, stream.feeds).chunks(names, (name,)):
         given = dict(zip(names, read, strict=True))
-        got = run_structured(new, [given.get(t) for t in new.inputs])[new.outputs.index(name)] if own else read[0]
+        got = layer([given.get(t) for t in new.inputs])[new.outputs.index(name)] if layer else read[0]
         wrong += float(np.sum(np.square(got - wanted), dtype=np.float64))
         total += float(np.sum(np.square(wanted), dtype=np.float64))
         samples += len(wanted)
@@ -267,7 +268,7 @@ def _layer_report(part: Part, new: Node, reason: str, error: float | None) -> La
 
 
 def _tensors(graph: Graph, feeds: Mapping[str, Array], names: list[str]) -> dict[str, Array]:
-    return FloatEngine(graph, names).run(feeds)
+    return FloatEngine(graph, names, steady=True).run(feeds)
 
 
 def _graph_accuracy(graph: Graph, feeds: Mapping[str, Array] | None, labels: NDArray[np.integer]) -> float:

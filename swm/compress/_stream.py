@@ -50,7 +50,7 @@ class Stream:
         """Kept, for opening a session copies all weights."""
         key = (id(graph), tensors)
         if key not in self._engines:
-            self._engines[key] = FloatEngine(graph, tensors)
+            self._engines[key] = FloatEngine(graph, tensors, steady=True)
         return self._engines[key]
 
     def _parts(self) -> Iterator[Mapping[str, Array]]:

@@ -3,5 +3,15 @@
 
 from swm.engine._fixed import FixedResult, flatten_inputs, run_fixed, run_integers
 from swm.engine._float import FloatEngine, run_float, run_onnxruntime
+from swm.engine._measure import measure_constants
 
-__all__ = ["FixedResult", "FloatEngine", "flatten_inputs", "run_fixed", "run_float", "run_integers", "run_onnxruntime"]
+__all__ = [
+    "FixedResult",
+    "FloatEngine",
+    "flatten_inputs",
+    "measure_constants",
+    "run_fixed",
+    "run_float",
+    "run_integers",
+    "run_onnxruntime",
+]

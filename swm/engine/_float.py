@@ -3,32 +3,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state
 
-from swm.engine._kernels import run_structured
+from swm.engine._kernels import STEADY, StructuredLayer
+from swm.engine._trial import Session
+from swm.engine.kernels import Choice, Policy
 from swm.errors import CalibrationError, ModelError
-from swm.frontend import subgraph_proto
-from swm.graph import Graph, Node, is_structured
+from swm.frontend import serialized, subgraph_proto
+from swm.graph import Graph, Node, densified, is_structured
 from swm.graph._graph import reads
 
 __all__ = ["FloatEngine", "run_float", "run_onnxruntime"]
 
 Array = NDArray[Any]
-# onnxruntime's own exceptions derive from Exception alone, each on its own; pybind11 adds the usual ones.
-ORT_ERRORS: tuple[type[Exception], ...] = (
-    RuntimeError,
-    ValueError,
-    TypeError,
-    *(e for e in vars(onnxruntime_pybind11_state).values() if isinstance(e, type) and issubclass(e, Exception)),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,18 +36,29 @@ class _Segment:
 
 
 class FloatEngine:
-    """Runs one graph. Sessions are built once, so keep the engine for repeated runs.
+    """Runs one graph. Sessions are opened at the first run and kept, so keep the engine for repeated runs.
 
     Args:
         graph: any graph.
         outputs: tensors wanted; any tensor of the graph, default its outputs.
+        steady: run structured layers on engines that their size alone decides, so that results which are kept (a
+            conversion) depend on nothing that this machine has built or measured. Otherwise the engine predicted to
+            be fastest runs them, which may be the dense layer.
+        threads: for structured layers; default all cores.
 
     Raises:
-        ModelError: a wanted tensor does not exist, or onnxruntime refuses a part of the model.
+        ModelError: a wanted tensor does not exist, or a part of the model cannot be written as ONNX.
     """
 
-    def __init__(self, graph: Graph, outputs: Sequence[str] | None = None) -> None:
-        """Plan the segments and open the sessions."""
+    def __init__(
+        self,
+        graph: Graph,
+        outputs: Sequence[str] | None = None,
+        *,
+        steady: bool = False,
+        threads: int | None = None,
+    ) -> None:
+        """Plan the segments and write those for onnxruntime as models."""
         self.graph = graph
         self.outputs = tuple(outputs) if outputs is not None else tuple(v.name for v in graph.outputs)
         known = {v.name for v in graph.inputs} | set(graph.constants) | set(graph.producers())
@@ -62,12 +67,24 @@ class FloatEngine:
             raise ModelError(f"the graph has no tensor named {', '.join(map(repr, missing))}")
         self.segments = _plan(graph, self.outputs)
         self._sessions = [None if s.structured else _session(graph, s) for s in self.segments]
+        policy = Policy(STEADY.mode if steady else "patient", threads or _cores())
+        self._layers = {
+            id(node): StructuredLayer(node, policy, lambda node=node: _dense(graph, node))  # type: ignore[misc]
+            for node in (s.structured for s in self.segments)
+            if node is not None
+        }
+
+    @property
+    def choices(self) -> dict[str, Choice | None]:
+        """By structured layer, the engine that the last run took and why; None before any run."""
+        return {layer.node.name: layer.choice for layer in self._layers.values()}
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Run the graph on named inputs and return the wanted tensors by name.
 
         Raises:
             CalibrationError: an input is missing, unknown, or onnxruntime rejects its shape or type.
+            ModelError: onnxruntime refuses a part of the model, or failed in the trial of it.
         """
         names = [v.name for v in self.graph.inputs]
         if set(feeds) != set(names):
@@ -78,15 +95,35 @@ class FloatEngine:
         tensors: dict[str, Array] = {**self.graph.constants, **feeds}
         for segment, session in zip(self.segments, self._sessions, strict=True):
             if segment.structured is not None:
-                layer = segment.structured
-                values = run_structured(layer, [np.asarray(tensors[t]) if t else None for t in layer.inputs])
-                tensors.update((t, y) for t, y in zip(layer.outputs, values, strict=False) if t)
+                node = segment.structured
+                values = self._layers[id(node)]([np.asarray(tensors[t]) if t else None for t in node.inputs])
+                tensors.update((t, y) for t, y in zip(node.outputs, values, strict=False) if t)
                 continue
             assert session is not None  # every segment that is not structured has one
             given = {t: tensors[t] for t in segment.inputs}
-            results = _run_session(session, segment.outputs, given)
+            results = session.run(given)
             tensors.update(zip(segment.outputs, results, strict=True))
         return {t: tensors[t] for t in self.outputs}
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _dense(graph: Graph, node: Node) -> Callable[[Sequence[Array | None]], tuple[Array, ...]]:
+    """A structured layer with its weights written out, in onnxruntime."""
+    written = densified(node)
+    inputs = tuple(t for t in node.inputs if t and t not in graph.constants)
+    outputs = tuple(t for t in node.outputs if t)
+    session = _session(graph.with_replaced(node, written), _Segment((written,), inputs, outputs, None))
+
+    def run(tensors: Sequence[Array | None]) -> tuple[Array, ...]:
+        feeds = {t: a for t, a in zip(node.inputs, tensors, strict=False) if t in inputs and a is not None}
+        results = iter(session.run(feeds))
+        return tuple(next(results) if t else np.empty(0, np.float32) for t in node.outputs)
+
+    return run
 
 
 def _batches(graph: Graph, feeds: Mapping[str, Array]) -> list[Mapping[str, Array]]:
@@ -152,40 +189,23 @@ def _segment(nodes: Sequence[Node], graph: Graph, needed: Sequence[Node], wanted
     return _Segment(tuple(nodes), inputs, tuple(t for t in written if t in read_outside), None)
 
 
-def _session(graph: Graph, segment: _Segment) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.log_severity_level = 4  # its warnings about unused initialisers are not the user's concern
-    options.add_session_config_entry(
-        "session.intra_op.allow_spinning", "0"
-    )  # or its threads take turns from our kernels
+def _session(graph: Graph, segment: _Segment) -> Session:
     model = subgraph_proto(graph, segment.nodes, segment.inputs, segment.outputs)
-    try:
-        return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    except ORT_ERRORS as error:
-        first = str(error).splitlines()[0]
-        raise ModelError(f"onnxruntime does not accept the model {graph.source or graph.name!r}: {first}") from error
+    return Session(serialized(model), segment.nodes, segment.outputs, graph.source or graph.name)
 
 
 def run_onnxruntime(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array]:
     """Run the whole graph, structured layers included, in plain onnxruntime: what a user of the saved file gets.
 
     Raises:
-        ModelError: onnxruntime refuses the model.
+        ModelError: onnxruntime refuses the model, or failed in the trial of it.
         CalibrationError: it refuses these inputs.
     """
     whole = _Segment(graph.nodes, tuple(v.name for v in graph.inputs), tuple(v.name for v in graph.outputs), None)
     session = _session(graph, whole)
     names = [v.name for v in graph.outputs]
-    runs = (_run_session(session, names, part) for part in _batches(graph, feeds))
+    runs = (session.run(part) for part in _batches(graph, feeds))
     return _joined([dict(zip(names, results, strict=True)) for results in runs])
-
-
-def _run_session(session: ort.InferenceSession, names: Sequence[str], feeds: Mapping[str, Array]) -> list[Any]:
-    try:
-        return list(session.run(list(names), dict(feeds)))
-    except ORT_ERRORS as error:
-        first = str(error).splitlines()[0]
-        raise CalibrationError(f"onnxruntime could not run the model on these inputs: {first}") from error
 
 
 _engines: WeakKeyDictionary[Graph, FloatEngine] = WeakKeyDictionary()

@@ -1,44 +1,240 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our own kernels for structured nodes, by node type."""
+"""Structured nodes made ready to run: an engine for each size that comes, kernels prepared when first needed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Hashable, Sequence
+from functools import cached_property
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.engine._recurrent import run_recurrent
-from swm.engine.kernels import BlockMatmul
+from swm.engine._recurrent import Direction, run_recurrent
+from swm.engine.kernels import (
+    BlockMatmul,
+    CellParameters,
+    CellShape,
+    Choice,
+    CompiledCell,
+    CompiledConv,
+    ConvGeometry,
+    ConvShape,
+    Policy,
+    Shape,
+)
 from swm.errors import ModelError
-from swm.graph import Conv, Linear, Node, Recurrent
-from swm.structure import BlockCirculant, CirculantKernel, WeightStructure
+from swm.graph import GRU, LSTM, Conv, Linear, Node, Recurrent
+from swm.structure import BlockCirculant, CirculantKernel, ScipyTransforms, Transforms, default_transforms
 
-__all__ = ["run_structured"]
+__all__ = ["STEADY", "StructuredLayer", "run_structured"]
 
 Array = NDArray[Any]
+Tensors = Sequence[Array | None]
+Outputs = tuple[Array, ...]
 
-# Multiply-accumulates of the circulant vectors in one call. The compiled kernel takes seconds to build the first time a
-# machine meets a block size; below this, plain transforms are done before that.
-COMPILED_WORK = 1_000_000_000
-_products: WeakKeyDictionary[BlockCirculant, BlockMatmul] = WeakKeyDictionary()
-
-
-def _product(weight: WeightStructure, x: Array) -> Array:
-    """`x W^T` by whichever engine suits the size."""
-    m, n = weight.shape
-    rows = x.size // n if n else 0
-    if not isinstance(weight, BlockCirculant) or x.dtype != np.float32 or rows * weight.words < COMPILED_WORK:
-        return weight.matmul(x)
-    if weight not in _products:
-        _products[weight] = BlockMatmul(weight.columns, weight.shape)
-    return _products[weight](x.reshape(-1, n)).reshape(*x.shape[:-1], m)
+STEADY = Policy("steady")
+_KEPT = 16  # sizes of a layer's input whose engine is remembered
 
 
-def run_structured(node: Node, tensors: Sequence[Array | None]) -> tuple[Array, ...]:
-    """Outputs of a node with structured weights.
+class StructuredLayer:
+    """A Linear, Conv, LSTM, GRU or RNN with structured weights, callable with the values of its inputs.
+
+    Args:
+        node: the layer.
+        policy: how engines are chosen.
+        dense: makes the same layer with its weights written out callable; without it no layer runs dense, but for
+            Linear, whose dense engine is numpy's BLAS.
+
+    Attributes:
+        choice: the engine of the last call, and why; None before any.
+
+    Raises:
+        ModelError: no kernel for this node.
+    """
+
+    def __init__(
+        self, node: Node, policy: Policy = STEADY, dense: Callable[[], Callable[[Tensors], Outputs]] | None = None
+    ) -> None:
+        """Nothing is prepared yet."""
+        self.node, self.policy, self._dense = node, policy, dense
+        self.choice: Choice | None = None
+        self._chosen: dict[Hashable, Choice] = {}
+        self._prepared: dict[str, Any] = {}
+        fits = isinstance(node, Linear | Recurrent) or (
+            isinstance(node, Conv) and isinstance(node.weight, CirculantKernel)
+        )
+        if not fits:
+            raise ModelError(f"{node.op} node {node.name!r} is structured, but has no kernel; report this gap in swm")
+
+    def __call__(self, tensors: Tensors) -> Outputs:
+        """Outputs, from the values of the node's inputs, None where omitted.
+
+        Raises:
+            CalibrationError: inputs that do not fit.
+            OptionError: a convolution's input that is smaller than its kernel.
+        """
+        x, node = tensors[0], self.node
+        assert x is not None  # the first input of these operators is not optional
+        match node:
+            case Linear():
+                y = self._product.run(x)
+                self.choice = self._product.choice
+                return (y if node.bias is None else y + node.bias,)
+            case Conv():
+                return self._conv(node, x, tensors)
+            case Recurrent():
+                return self._recurrent(node, x, tensors)
+        raise AssertionError("the constructor lets no other node in")
+
+    @cached_property
+    def _product(self) -> _Product:
+        assert isinstance(self.node, Linear)
+        return _Product(self.node.weight, self.policy)
+
+    def _choose(self, key: Hashable, choose: Callable[[], Choice]) -> Choice:
+        """The choice for one size, remembered unless it may change."""
+        choice = self._chosen.get(key)
+        if choice is None:
+            choice = choose()
+            if not choice.plain or self.policy.mode == "steady":
+                if len(self._chosen) >= _KEPT:
+                    self._chosen.pop(next(iter(self._chosen)), None)
+                self._chosen[key] = choice
+        self.choice = choice
+        return choice
+
+    def _ready(self, name: str, make: Callable[[], Any]) -> Any:
+        if name not in self._prepared:
+            self._prepared[name] = make()
+        return self._prepared[name]
+
+    def _no_dense(self) -> dict[str, str]:
+        return {} if self._dense is not None else {"dense": "the layer stands alone"}
+
+    def _conv(self, node: Conv, x: Array, tensors: Tensors) -> Outputs:
+        weight = node.weight
+        assert isinstance(weight, CirculantKernel)
+        taps, p, q, k = weight.columns.shape
+
+        def choose() -> Choice:
+            missing = self._no_dense()
+            if len(node.kernel) > 2:
+                missing["compiled"] = "more than two spatial axes"
+            rank = len(node.kernel)
+            padded = [n + node.pads[i] + node.pads[rank + i] for i, n in enumerate(x.shape[2:])]
+            reach = [(r - 1) * d for r, d in zip(node.kernel, node.dilations, strict=True)]
+            out = [max(n - r - 1, 0) // s + 1 for n, r, s in zip(padded, reach, node.strides, strict=True)]
+            shape = ConvShape(taps, p, q, k, math.prod(padded), math.prod(out), max(len(x), 1), self.policy.threads)
+            return self.policy.choice(shape, ("conv.cpp", k), missing)
+
+        engine = self._choose(x.shape, choose).engine
+        if engine == "dense" and self._dense is not None:
+            outputs: Outputs = self._ready("dense", self._dense)(tensors)
+            return outputs
+        if engine == "compiled":
+            geometry = ConvGeometry(weight.channels, node.kernel, node.strides, node.dilations, node.pads)
+            conv = self._ready(
+                "compiled",
+                lambda: CompiledConv(weight.columns, geometry, node.bias, threads=self.policy.threads),
+            )
+            return (conv(x),)
+        y = weight.convolve(x, node.strides, node.dilations, node.pads, _transforms(engine))
+        return (y if node.bias is None else y + node.bias.reshape(-1, *[1] * len(node.kernel)),)
+
+    def _recurrent(self, node: Recurrent, x: Array, tensors: Tensors) -> Outputs:
+        def choose() -> Choice:
+            missing = self._no_dense()
+            r, w = node.recurrent_weight[0], node.input_weight[0]
+            if not isinstance(r, BlockCirculant):
+                missing["compiled"] = "R is dense"
+            elif not all(_parameters(node, d).compiles() for d in range(node.directions)):
+                missing["compiled"] = f"it has no activation {', '.join(sorted({a.name for a in node.activations}))}"
+            steps, batch = (x.shape[0], x.shape[1]) if x.ndim == 3 else (1, 1)
+            steps, batch = (batch, steps) if node.layout else (steps, batch)
+            rows = node.gates * node.hidden
+            words = (w.words, math.prod(w.shape), r.words, math.prod(r.shape))
+            shape = CellShape(*words, rows, steps, max(batch, 1), self.policy.threads)
+            return self.policy.choice(shape, ("recurrent.cpp", getattr(r, "block", 1)), missing)
+
+        engine = self._choose(x.shape, choose).engine
+        if engine == "dense" and self._dense is not None:
+            outputs: Outputs = self._ready("dense", self._dense)(tensors)
+            return outputs
+        compiled = None
+        if engine == "compiled":
+            compiled = self._ready("compiled", lambda: self._directions(node))
+        return run_recurrent(node, tensors, compiled=compiled)
+
+    def _directions(self, node: Recurrent) -> tuple[Direction, ...]:
+        """What runs each direction in compiled kernels."""
+        directions = []
+        for d, (w, r) in enumerate(zip(node.input_weight, node.recurrent_weight, strict=True)):
+            assert isinstance(r, BlockCirculant)
+            cell = CompiledCell(r.columns, _parameters(node, d), threads=self.policy.threads)
+            directions.append(Direction(_Product(w, self.policy).run, cell))
+        return tuple(directions)
+
+
+class _Product:
+    """`x W^T` for x (..., n), by whichever engine suits the size."""
+
+    def __init__(self, weight: Any, policy: Policy) -> None:
+        self._weight, self._policy = weight, policy
+        self.choice: Choice | None = None
+
+    @cached_property
+    def _matmul(self) -> BlockMatmul:
+        return BlockMatmul(
+            self._weight.columns, self._weight.shape, threads=self._policy.threads, engine=self._policy.engine
+        )
+
+    def run(self, x: Array) -> Array:
+        m, n = self._weight.shape
+        rows = x.size // n if n else 0
+        if not isinstance(self._weight, BlockCirculant) or x.dtype != np.float32 or not rows:
+            return self._weight.matmul(x)
+        p, q, k = self._weight.columns.shape
+        self.choice = self._policy.choice(Shape(p, q, k, rows, self._policy.threads), ("matmul.cpp", k))
+        if self.choice.plain:
+            return self._weight.matmul(x)
+        if self._policy.mode == "steady":
+            y = self._matmul.prepared(self.choice.engine)(x.reshape(-1, n))
+        else:
+            y = self._matmul(x.reshape(-1, n))
+        return y.reshape(*x.shape[:-1], m)
+
+
+def _transforms(engine: str) -> Transforms:
+    return ScipyTransforms() if engine == "scipy" else default_transforms()
+
+
+def _parameters(node: Recurrent, d: int) -> CellParameters:
+    """One direction of a node in the terms of the compiled kernel."""
+    n, rows = node.hidden, node.gates * node.hidden
+    both = np.zeros(2 * rows, np.float32) if node.bias is None else node.bias[d]
+    bias, rest = both[:rows] + both[rows:], None
+    after = isinstance(node, GRU) and node.linear_before_reset
+    if after:  # R's bias of gate h is inside the reset
+        bias, rest = np.concatenate([bias[: 2 * n], both[2 * n : rows]]), both[rows + 2 * n :]
+    places = len(node.activations) // node.directions
+    peepholes = node.peepholes[d] if isinstance(node, LSTM) and node.peepholes is not None else None
+    return CellParameters(
+        kind=type(node).__name__,  # type: ignore[arg-type]
+        hidden=n,
+        activations=tuple((a.name, a.alpha, a.beta) for a in node.activations[d * places : (d + 1) * places]),
+        bias=bias,
+        clip=node.clip,
+        peepholes=peepholes,
+        input_forget=isinstance(node, LSTM) and node.input_forget,
+        linear_before_reset=after,
+        rest_bias=rest,
+    )
+
+
+def run_structured(node: Node, tensors: Tensors) -> Outputs:
+    """Outputs of a node with structured weights, by engines that its size alone decides.
 
     Args:
         node: Linear, Conv, LSTM, GRU or RNN.
@@ -48,14 +244,4 @@ def run_structured(node: Node, tensors: Sequence[Array | None]) -> tuple[Array, 
         CalibrationError: inputs that do not fit.
         ModelError: no kernel for this node.
     """
-    match node, tensors:
-        case Linear(), [np.ndarray() as x, *_]:
-            y = _product(node.weight, x)
-            return (y if node.bias is None else y + node.bias,)
-        case Conv(weight=CirculantKernel() as weight), [np.ndarray() as x, *_]:
-            y = weight.convolve(x, node.strides, node.dilations, node.pads)
-            return (y if node.bias is None else y + node.bias.reshape(-1, *[1] * len(node.kernel)),)
-        case Recurrent(), _:
-            return run_recurrent(node, tensors)
-        case _:
-            raise ModelError(f"{node.op} node {node.name!r} is structured, but has no kernel; report this gap in swm")
+    return StructuredLayer(node)(tensors)

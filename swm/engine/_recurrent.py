@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from swm.engine.kernels import CompiledCell
 from swm.errors import CalibrationError
 from swm.graph import GRU, LSTM, GateActivation, Recurrent
 
-__all__ = ["Trace", "run_recurrent"]
+__all__ = ["Direction", "Trace", "run_recurrent"]
 
 Array = NDArray[Any]
 
@@ -38,15 +39,27 @@ class Trace:
     from_state: Array
 
 
+@dataclass(frozen=True)
+class Direction:
+    """Compiled kernels of one direction: the product with W, and the steps."""
+
+    product: Callable[[Array], Array]
+    cell: CompiledCell
+
+
 def run_recurrent(
-    node: Recurrent, tensors: Sequence[Array | None], trace: list[Trace] | None = None
+    node: Recurrent,
+    tensors: Sequence[Array | None],
+    trace: list[Trace] | None = None,
+    compiled: Sequence[Direction] | None = None,
 ) -> tuple[Array, ...]:
     """Run a layer.
 
     Args:
         node: LSTM, GRU or RNN with weights of any structure.
         tensors: values of `node.inputs`, None where omitted; trailing ones may be missing.
-        trace: if given, one Trace is appended for each direction.
+        trace: if given, one Trace is appended for each direction, and nothing runs compiled.
+        compiled: kernels for each direction; without them numpy runs the steps.
 
     Returns:
         Y, Y_h and, for LSTM, Y_c, float32, in the node's layout.
@@ -78,9 +91,13 @@ def run_recurrent(
     for d in range(node.directions):
         backwards = node.direction == "reverse" or d == 1
         order = _order(length, steps, backwards)
+        ordered = np.take_along_axis(x, order[:, :, None], axis=0)
+        if compiled is not None and trace is None:
+            parts.append(_compiled(node, compiled[d], ordered, length, order, [s[d] for s in initial]))
+            continue
         run = _Direction(node, d, [s[d] for s in initial], trace is not None)
         with np.errstate(over="ignore", invalid="ignore"):  # unbounded gates may overflow, as in any runtime
-            parts.append(run.over(np.take_along_axis(x, order[:, :, None], axis=0), length, order))
+            parts.append(run.over(ordered, length, order))
         if trace is not None:
             trace.append(run.trace())
     y = np.stack([p[0] for p in parts], axis=1)  # (time, directions, batch, hidden)
@@ -96,6 +113,30 @@ def _order(length: NDArray[np.integer], steps: int, backwards: bool) -> NDArray[
     return (
         np.where(time < length, length - 1 - time, time) if backwards else np.broadcast_to(time, (steps, len(length)))
     )
+
+
+def _in_input_order(
+    y: Array, order: NDArray[np.integer], length: NDArray[np.integer], finals: Sequence[Array]
+) -> tuple[Array, ...]:
+    """Y with its steps where the input has them, and the final states."""
+    unordered = np.zeros_like(y)
+    np.put_along_axis(unordered, order[:, :, None], y, axis=0)
+    final = (length > 0)[:, None]  # onnxruntime gives zeros for an empty sequence
+    return (unordered, *(np.where(final, s, 0) for s in finals))
+
+
+def _compiled(
+    node: Recurrent,
+    kernels: Direction,
+    x: Array,
+    length: NDArray[np.integer],
+    order: NDArray[np.integer],
+    states: Sequence[Array],
+) -> tuple[Array, ...]:
+    """One run over time in one direction, by compiled kernels."""
+    cells = isinstance(node, LSTM)
+    y, h, c = kernels.cell(kernels.product(x), length, states[0], states[1] if cells else None)
+    return _in_input_order(y, order, length, (h,) if c is None else (h, c))
 
 
 class _Direction:
@@ -127,11 +168,7 @@ class _Direction:
             new_h, new_c = self._step(from_input[t], h, c, x[t], alive)
             h, c = (np.where(alive[:, None], new, old) for new, old in ((new_h, h), (new_c, c)))
             y[t] = np.where(alive[:, None], new_h, 0)
-        unordered = np.zeros_like(y)
-        np.put_along_axis(unordered, order[:, :, None], y, axis=0)
-        final = (length > 0)[:, None]  # onnxruntime gives zeros for an empty sequence
-        finals = (h, c) if isinstance(self.node, LSTM) else (h,)
-        return (unordered, *(np.where(final, s, 0) for s in finals))
+        return _in_input_order(y, order, length, (h, c) if isinstance(self.node, LSTM) else (h,))
 
     def _step(self, from_input: Array, h: Array, c: Array, x: Array, alive: NDArray[np.bool_]) -> tuple[Array, Array]:
         node = self.node

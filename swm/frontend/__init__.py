@@ -3,6 +3,17 @@
 
 from swm.frontend._reader import from_proto, load
 from swm.frontend._registry import Operator, operators
-from swm.frontend._writer import save, subgraph_proto, to_proto
+from swm.frontend._scope import inner_nodes
+from swm.frontend._writer import save, serialized, subgraph_proto, to_proto
 
-__all__ = ["Operator", "from_proto", "load", "operators", "save", "subgraph_proto", "to_proto"]
+__all__ = [
+    "Operator",
+    "from_proto",
+    "inner_nodes",
+    "load",
+    "operators",
+    "save",
+    "serialized",
+    "subgraph_proto",
+    "to_proto",
+]

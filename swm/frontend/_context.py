@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from swm.frontend._registry import RawNode
-from swm.graph import TensorType
+from swm.frontend._scope import Names
+from swm.graph import TensorType, WeightFormat
 from swm.structure import Dense, WeightStructure
 
 __all__ = ["Context"]
@@ -27,8 +28,11 @@ class Context:
         constants: arrays by tensor name.
         types: known types by tensor name.
         read: every tensor that some node, subgraph or output of the graph reads.
+        names: names of nodes, for those that one ONNX node becomes besides itself.
+        tensors: names of tensors, likewise.
         widths: length of the last axis of tensors where shape inference may not know even the rank.
         structured: structured weights behind tensors that one of our functions writes out.
+        formats: number formats of constants that a quantiser made.
         shared: matrices built so far, so that nodes that share a weight go on sharing it.
     """
 
@@ -36,8 +40,11 @@ class Context:
     constants: dict[str, NDArray[Any]]
     types: dict[str, TensorType]
     read: frozenset[str]
+    names: Names
+    tensors: Names
     widths: dict[str, int] = field(default_factory=dict)
     structured: dict[str, WeightStructure | tuple[WeightStructure, ...]] = field(default_factory=dict)
+    formats: dict[str, WeightFormat] = field(default_factory=dict)
     shared: dict[Hashable, Dense] = field(default_factory=dict)
 
     def constant(self, name: str) -> NDArray[Any] | None:

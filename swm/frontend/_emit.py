@@ -12,13 +12,14 @@ from onnx import FunctionProto, NodeProto, TensorProto, helper, numpy_helper
 
 from swm.errors import ModelError
 from swm.frontend._emit_operators import emit_operator
-from swm.frontend._emit_weighted import conv_node, recurrent_node
+from swm.frontend._emit_weighted import conv_node, conv_transpose_node, recurrent_node
 from swm.frontend._function import DOMAIN, circulant_function
 from swm.frontend._scope import Names, captured, inner_names
 from swm.graph import (
     Affine,
     Cast,
     Conv,
+    ConvTranspose,
     Graph,
     Linear,
     LogSoftmax,
@@ -81,6 +82,8 @@ class Emitter:
                 self._emit_linear(node)
             case Conv():
                 self._append(conv_node(self, node))
+            case ConvTranspose():
+                self._append(conv_transpose_node(self, node))
             case Recurrent():
                 self._append(recurrent_node(self, node))
             case Affine():

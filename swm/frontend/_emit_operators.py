@@ -215,32 +215,36 @@ def _resize(target: Target, node: Resize) -> None:
         target.add(node, "Resize", [node.inputs[0], scales or ""], mode=node.mode)
         return
     none = target.constant(node, np.zeros(0, np.float32), "none") if target.opset < 13 else ""
-    inputs = [node.inputs[0], none, scales or none]
+    roi = none if node.roi is None else target.constant(node, np.array(node.roi, np.float32), "roi")
+    inputs = [node.inputs[0], roi, scales or none]
     if node.sizes is not None:
         inputs.append(target.integers(node, node.sizes, "sizes"))
-    target.add(
-        node,
-        "Resize",
-        inputs,
-        mode=node.mode,
-        coordinate_transformation_mode=node.coordinates,
-        nearest_mode=node.nearest,
-    )
+    more: dict[str, Any] = {} if node.roi is None else {"extrapolation_value": node.extrapolation}
+    if node.axes is not None:
+        more["axes"] = node.axes
+    if node.policy != "stretch":
+        more["keep_aspect_ratio_policy"] = node.policy
+    modes = {"coordinate_transformation_mode": node.coordinates, "nearest_mode": node.nearest}
+    target.add(node, "Resize", inputs, mode=node.mode, **modes, **more)
 
 
 def _quantize(target: Target, node: QuantizeLinear) -> None:
     attributes = _scale_axis(target, node)
     if not any(node.inputs[2:]) and node.to != TensorProto.UINT8:
         attributes["output_dtype"] = node.to
+    if node.precision:
+        attributes["precision"] = node.precision
     target.add(node, "QuantizeLinear", **attributes)
 
 
 def _dequantize(target: Target, node: DequantizeLinear) -> None:
-    target.add(node, "DequantizeLinear", **_scale_axis(target, node))
+    to: dict[str, Any] = {"output_dtype": node.to} if node.to else {}
+    target.add(node, "DequantizeLinear", **_scale_axis(target, node), **to)
 
 
 def _scale_axis(target: Target, node: QuantizeLinear | DequantizeLinear) -> dict[str, Any]:
-    return {"axis": node.axis} if target.opset >= 13 else {}
+    block = {"block_size": node.block} if node.block else {}
+    return {"axis": node.axis, **block} if target.opset >= 13 else {}
 
 
 def _trimmed(inputs: list[str]) -> list[str]:

@@ -37,10 +37,27 @@ def emit_quantiser(target: Target, node: Quant | BipolarQuant | Trunc) -> None:
             chain.sign()
         else:
             chain.clip(*bounds).round(node.rounding, max(map(abs, bounds)))
+    elif len(node.inputs) == 7:
+        _second_trunc(target, node, chain)
+        return
     else:
         kept = _number(target, node, node.inputs[4])
         chain.round("ROUND", 2**bits).apply("Div", chain.scalar(2 ** (bits - kept))).round(node.rounding, 2**bits)
     chain.apply("Sub", zero).finish("Mul", scale)
+
+
+def _second_trunc(target: Target, node: Trunc, chain: _Chain) -> None:
+    """The rest of a Trunc whose output has a scale of its own: the ratio of scales is a power of two."""
+    scale, zero_point, wider = (target.value(node.inputs[place]) for place in (1, 2, 4))
+    bits, kept = (_number(target, node, node.inputs[place]) for place in (3, 6))
+    bounds = limits(kept, node.signed, node.narrow)
+    if scale is None or zero_point is None or wider is None or bounds is None:
+        raise ModelError(f"Trunc node {node.name!r}: its scales must be constant; export the model again")
+    ratio = np.exp2(np.round(np.log2(wider / scale))).astype(np.float32)
+    chain.round("ROUND", 2**bits).apply("Div", target.constant(node, ratio, "ratio"))
+    chain.clip(*bounds).round(node.rounding, max(map(abs, bounds)))
+    chain.apply("Sub", target.constant(node, np.asarray(zero_point / ratio, np.float32), "zero"))
+    chain.finish("Mul", _float(target, node, 4))
 
 
 def _float(target: Target, node: Node, place: int) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Conv, LSTM, GRU and RNN as ONNX nodes; structured weights as calls of the functions in `_expand`."""
+"""Conv, ConvTranspose, LSTM, GRU and RNN as ONNX nodes; structured weights as calls of the functions in `_expand`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from onnx import FunctionProto, NodeProto, helper
 from swm.errors import ModelError
 from swm.frontend._expand import expansion_function, expansion_of
 from swm.frontend._recurrent import PARAMETERS
-from swm.graph import GRU, LSTM, RNN, Conv, Node, Recurrent
+from swm.graph import GRU, LSTM, RNN, Conv, ConvTranspose, Node, Recurrent
 from swm.structure import BlockCirculant, CirculantKernel, Dense, WeightStructure
 
-__all__ = ["Sink", "conv_node", "recurrent_node"]
+__all__ = ["Sink", "conv_node", "conv_transpose_node", "recurrent_node"]
 
 _DEFAULTS = {LSTM: ("Sigmoid", "Tanh", "Tanh"), GRU: ("Sigmoid", "Tanh"), RNN: ("Tanh",)}
 
@@ -64,6 +64,25 @@ def conv_node(sink: Sink, node: Conv) -> NodeProto:
         strides=node.strides,
         dilations=node.dilations,
         pads=node.pads,
+        group=node.group,
+    )
+
+
+def conv_transpose_node(sink: Sink, node: ConvTranspose) -> NodeProto:
+    """The ConvTranspose."""
+    inputs = [node.inputs[0], sink.shared(node, node.weight, "weight", lambda: node.weight)]
+    if node.bias is not None:
+        inputs.append(sink.store(node, node.bias, "bias"))
+    return helper.make_node(
+        "ConvTranspose",
+        inputs,
+        node.outputs,
+        node.name,
+        kernel_shape=node.kernel,
+        strides=node.strides,
+        dilations=node.dilations,
+        pads=node.pads,
+        output_padding=node.output_padding,
         group=node.group,
     )
 

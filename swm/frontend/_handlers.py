@@ -2,9 +2,11 @@
 """Imports every module of handlers, each of which registers itself."""
 
 from swm.frontend import (
+    _channels_last,
     _constants,
     _conv,
     _elementwise,
+    _gemm,
     _linear,
     _movement,
     _normalization,
@@ -19,9 +21,11 @@ from swm.frontend import (
 )
 
 __all__ = [
+    "_channels_last",
     "_constants",
     "_conv",
     "_elementwise",
+    "_gemm",
     "_linear",
     "_movement",
     "_normalization",

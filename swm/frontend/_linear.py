@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Handlers of matrix products and per-channel arithmetic: Gemm, MatMul, BatchNormalization, Add, Sub, Mul, Div."""
+"""Handlers of matrix products and per-channel arithmetic: MatMul, BatchNormalization, Add, Sub, Mul, Div."""
 
 from __future__ import annotations
 
@@ -12,39 +12,9 @@ from swm.frontend._registry import Forwarded, RawNode, Result, handler
 from swm.graph import Add, Affine, Div, Linear, MatMul, Mul, Sub
 from swm.structure import Dense
 
-__all__ = ["check_width", "linear_product"]
+__all__ = ["check_width", "linear", "linear_product", "scaled"]
 
 FloatArray = NDArray[np.float32]
-
-
-@handler("Gemm", since=7, becomes="Linear")
-def gemm(
-    context: Context, node: RawNode, *, alpha: float = 1.0, beta: float = 1.0, transA: int = 0, transB: int = 0
-) -> Result:
-    """`alpha * A B + beta * C` with constant B, and C constant and the same for every row."""
-    x, b, *rest = node.inputs
-    addend = rest[0] if rest and beta != 0 else ""
-    matrix = context.weight(b, node)
-    if matrix is None or transA or context.constant(x) is not None:
-        return None
-    if matrix.ndim != 2:
-        raise node.error(f"B is {b!r} of shape {list(matrix.shape)}; Gemm needs a matrix, use MatMul for others")
-    if context.rank(x) not in (None, 2):
-        raise node.error(f"A is {x!r} of shape {list(context.dims(x) or ())}; Gemm needs a matrix, add a Flatten")
-    m, n = matrix.shape if transB else matrix.shape[::-1]
-    check_width(context, node, x, n)
-    bias: FloatArray | None = None
-    if addend:
-        vector = context.weight(addend, node)
-        if vector is None or vector.ndim > 2 or (vector.ndim == 2 and vector.shape[0] != 1):
-            return None
-        if vector.ndim and vector.shape[-1] not in (1, m):
-            raise node.error(f"C is {addend!r} of shape {list(vector.shape)}, which does not fit {m} outputs")
-        scaled = _scaled(vector.reshape(-1), beta)
-        if scaled is None:
-            return None
-        bias = np.array(np.broadcast_to(scaled, (m,)))
-    return _linear(context, node, x, (b, bool(transB), alpha), bias)
 
 
 @handler("MatMul", since=1, becomes="Linear, MatMul")
@@ -60,7 +30,7 @@ def linear_product(context: Context, node: RawNode, x: str, name: str, *, rows_f
     if matrix is None or matrix.ndim != 2 or context.constant(x) is not None:
         return None
     check_width(context, node, x, matrix.shape[1 if rows_first else 0])
-    return _linear(context, node, x, (name, rows_first, 1.0), None)
+    return linear(context, node, x, (name, rows_first, 1.0), None)
 
 
 def _matmul(context: Context, node: RawNode) -> Result:
@@ -77,7 +47,7 @@ def _matmul(context: Context, node: RawNode) -> Result:
     if matrix.ndim != 2 or context.rank(x) == 0:
         return None
     check_width(context, node, x, matrix.shape[1 if transposed else 0])
-    return _linear(context, node, x, (name, transposed, 1.0), None)
+    return linear(context, node, x, (name, transposed, 1.0), None)
 
 
 def check_width(context: Context, node: RawNode, x: str, n: int) -> None:
@@ -90,7 +60,9 @@ def check_width(context: Context, node: RawNode, x: str, n: int) -> None:
         )
 
 
-def _linear(context: Context, node: RawNode, x: str, key: tuple[str, bool, float], bias: FloatArray | None) -> Result:
+def linear(
+    context: Context, node: RawNode, x: str, key: tuple[str, bool, float], bias: FloatArray | None
+) -> Linear | None:
     """Linear with the matrix `key`: initialiser, whether rows are outputs already, factor."""
     name, rows_first, alpha = key
     matrix = context.weight(name, node)
@@ -98,16 +70,16 @@ def _linear(context: Context, node: RawNode, x: str, key: tuple[str, bool, float
         return None
     weight = context.shared.get(key)
     if weight is None:
-        scaled = _scaled(matrix, alpha)
-        if scaled is None:
+        factored = scaled(matrix, alpha)
+        if factored is None:
             return None
-        weight = Dense(np.ascontiguousarray(scaled if rows_first else scaled.T))
+        weight = Dense(np.ascontiguousarray(factored if rows_first else factored.T))
         context.shared[key] = weight
     context.widths[node.outputs[0]] = weight.shape[0]
     return Linear(name=node.name, inputs=(x,), outputs=node.outputs, weight=weight, bias=bias)
 
 
-def _scaled(values: FloatArray, factor: float) -> FloatArray | None:
+def scaled(values: FloatArray, factor: float) -> FloatArray | None:
     """The product rounded once, or None if it overflows where the original, which multiplies later, may not."""
     if factor == 1:
         return values

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import onnx
 from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import DecodeError, EncodeError, Message
+from google.protobuf.message import DecodeError, Message
 from onnx import ModelProto, TensorProto
 
 from swm.errors import ModelError
+from swm.guard import guarded
 
 __all__ = [
     "DEFAULT_OPSET",
@@ -21,8 +22,10 @@ __all__ = [
     "upgrade",
 ]
 
+_SECONDS, _MEMORY = 2.5, 1 << 30  # for the converter, and beyond them what the size of the model asks for
 OLDEST_OPSET = 7  # since then operators broadcast as numpy does
 DEFAULT_OPSET = 21  # for models that use no standard operator and so name no version
+_NEWEST_RUN = 26  # of onnxruntime 1.31, which takes its newest where a file imports other domains only
 # The quantisers of QONNX and the domains they have lived in; FINN's early exports put them into the standard one.
 QONNX_OPERATORS = frozenset({"Quant", "BipolarQuant", "Trunc"})
 QONNX_DOMAINS = ("", "finn.custom_op.general", "onnx.brevitas", "qonnx.custom_op.general")
@@ -90,10 +93,12 @@ def opsets(model: ModelProto) -> dict[str, int]:
     if "" not in versions:
         if not model.opset_import and model.ir_version < 3:
             versions[""] = 1  # what the specification says of files from before opset imports
-        elif any(n.domain in ("", "ai.onnx") for n in model.graph.node):
-            raise ModelError("the model names no version (opset import) of the standard operators; export it again")
-        else:
+        elif not any(n.domain in ("", "ai.onnx") for n in model.graph.node):
             versions[""] = DEFAULT_OPSET
+        elif model.opset_import:
+            versions[""] = min(_NEWEST_RUN, int(onnx.defs.onnx_opset_version()))
+        else:
+            raise ModelError("the model names no version (opset import) of the standard operators; export it again")
     return versions
 
 
@@ -112,23 +117,23 @@ def upgrade(model: ModelProto) -> tuple[ModelProto, dict[str, int]]:
             "export at a lower opset"
         )
     if version >= OLDEST_OPSET:
+        if not any(e.domain in ("", "ai.onnx") for e in model.opset_import):
+            model.opset_import.add(domain="", version=version)  # shape inference reads it there
         return model, versions
     problem = f"the model has opset {version}, older than {OLDEST_OPSET}, and cannot be converted to it"
     if version < 1:
         raise ModelError(f"{problem}: there is no such opset; the file is damaged")
-    try:
-        onnx.checker.check_model(model)  # the converter trusts its input
-        converted = onnx.version_converter.convert_version(model, OLDEST_OPSET)
-    except (
-        onnx.checker.ValidationError,
-        onnx.version_converter.ConvertError,
-        onnx.shape_inference.InferenceError,
-        DecodeError,
-        EncodeError,
-        RuntimeError,
-        ValueError,
-        TypeError,
-        IndexError,
-    ) as exc:  # the C++ side throws std::exception of many kinds
-        raise ModelError(f"{problem} ({str(exc).strip() or type(exc).__name__}); export it again") from exc
+    # Weights make the conversion slow and take several times their size.
+    size = model.ByteSize()
+    outcome = guarded(_converted, model, seconds=_SECONDS + size / (50 << 20), memory=_MEMORY + 8 * size)
+    if outcome.data is None:
+        what = outcome.error or f"onnx's version converter {outcome.fate} on it"
+        raise ModelError(f"{problem} ({what}); export it again")
+    converted = ModelProto.FromString(outcome.data)
     return converted, opsets(converted)
+
+
+def _converted(model: ModelProto) -> bytes:
+    """A model at `OLDEST_OPSET`, by onnx's converter, which trusts its input and so comes after the checker."""
+    onnx.checker.check_model(model)
+    return bytes(onnx.version_converter.convert_version(model, OLDEST_OPSET).SerializeToString())

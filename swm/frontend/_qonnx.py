@@ -10,7 +10,7 @@ from swm.frontend._context import Context
 from swm.frontend._normalise import given, keep_width, text
 from swm.frontend._proto import QONNX_DOMAINS
 from swm.frontend._registry import Folded, Function, RawNode, Result, handler
-from swm.graph import BipolarQuant, Quant, Trunc
+from swm.graph import BipolarQuant, Quant, Trunc, WeightFormat
 
 __all__ = ["limits"]
 
@@ -28,6 +28,8 @@ def quant(
     constants = [context.constant(t) for t in node.inputs[:3]]
     if mode == "ROUND" and all(c is not None and c.dtype.kind in "fiu" for c in constants):
         x, scale, zero = (np.asarray(c, np.float32) for c in constants)
+        single = float(scale.reshape(-1)[0]) if scale.size == 1 else None
+        context.formats[node.outputs[0]] = WeightFormat(bits, bool(signed), bool(narrow), single)
         return Folded(_quantised(x, scale, zero, limits(bits, bool(signed), bool(narrow))))
     _propagate(context, node)
     return Quant(
@@ -68,15 +70,26 @@ def bipolar_quant(context: Context, node: RawNode) -> Result:
 def trunc(
     context: Context, node: RawNode, *, rounding_mode: bytes = b"FLOOR", narrow: int = 0, signed: int = 1
 ) -> Result:
-    """The first version, of five inputs; the second, with a scale of its output, is carried along."""
+    """The first version, of five inputs, and the second, whose output has a scale and a bit width of its own."""
     mode = _mode(node, rounding_mode)
-    if len(node.inputs) > 5:
+    _check_inputs(node, 5, 7)
+    second = len(node.inputs) == 7
+    bits = _bits(context, node, 6 if second else 4)
+    if len(node.inputs) == 6 or bits is None or _bits(context, node, 3) is None:
         return None
-    _check_inputs(node, 5, 5)
-    if _bits(context, node, 3) is None or _bits(context, node, 4) is None:
-        return None
+    if second:
+        scales = [context.weight(node.inputs[place], node) for place in (1, 2, 4)]
+        if bits == 1 or any(s is None for s in scales) or any((s <= 0).any() for s in scales[::2] if s is not None):
+            return None
     _propagate(context, node)
-    return Trunc(name=node.name, inputs=node.inputs, outputs=node.outputs, rounding=mode)
+    return Trunc(
+        name=node.name,
+        inputs=node.inputs,
+        outputs=node.outputs,
+        rounding=mode,
+        signed=bool(signed) if second else True,
+        narrow=bool(narrow) if second else False,
+    )
 
 
 _FUNCTIONS: dict[str, Function] = {"Quant": quant, "BipolarQuant": bipolar_quant, "Trunc": trunc}

@@ -40,8 +40,8 @@ def quantize_linear_19(context: Context, node: RawNode, *, axis: int = 1, satura
 def quantize_linear_21(
     context: Context, node: RawNode, *, axis: int = 1, block_size: int = 0, output_dtype: int = 0, saturate: int = 1
 ) -> Result:
-    """Blocks are carried along."""
-    return None if block_size else _quantize(context, node, axis, output_dtype)
+    """A scale, one a channel, or one a block."""
+    return _quantize(context, node, axis, output_dtype, block_size)
 
 
 @handler("QuantizeLinear", since=23, becomes="QuantizeLinear")
@@ -55,11 +55,13 @@ def quantize_linear_23(
     precision: int = 0,
     saturate: int = 1,
 ) -> Result:
-    """Blocks and a precision of their own are carried along."""
-    return None if block_size or precision else _quantize(context, node, axis, output_dtype)
+    """The same, divided in a precision of its own."""
+    return _quantize(context, node, axis, output_dtype, block_size, precision)
 
 
-def _quantize(context: Context, node: RawNode, axis: int, output_dtype: int) -> Result:
+def _quantize(
+    context: Context, node: RawNode, axis: int, output_dtype: int, block: int = 0, precision: int = 0
+) -> Result:
     to = output_dtype or TensorProto.UINT8
     if given(node, 2):
         constant, kind = context.constant(node.inputs[2]), context.types.get(node.inputs[2])
@@ -72,7 +74,9 @@ def _quantize(context: Context, node: RawNode, axis: int, output_dtype: int) -> 
     if to not in _INTEGERS or not _axis_exists(context, node, axis):
         return None
     axis = _axis(context, node, axis)
-    return QuantizeLinear(name=node.name, inputs=node.inputs, outputs=node.outputs, to=to, axis=axis)
+    return QuantizeLinear(
+        name=node.name, inputs=node.inputs, outputs=node.outputs, to=to, axis=axis, block=block, precision=precision
+    )
 
 
 @handler("DequantizeLinear", since=10, becomes="DequantizeLinear")
@@ -89,23 +93,23 @@ def dequantize_linear_13(context: Context, node: RawNode, *, axis: int = 1) -> R
 
 @handler("DequantizeLinear", since=21, becomes="DequantizeLinear")
 def dequantize_linear_21(context: Context, node: RawNode, *, axis: int = 1, block_size: int = 0) -> Result:
-    """Blocks are carried along."""
-    return None if block_size else _dequantize(context, node, axis)
+    """A scale, one a channel, or one a block."""
+    return _dequantize(context, node, axis, block_size)
 
 
 @handler("DequantizeLinear", since=23, becomes="DequantizeLinear")
 def dequantize_linear_23(
     context: Context, node: RawNode, *, axis: int = 1, block_size: int = 0, output_dtype: int = 0
 ) -> Result:
-    """Blocks and other result types are carried along."""
-    return None if block_size or output_dtype else _dequantize(context, node, axis)
+    """The same, to a type of its own."""
+    return _dequantize(context, node, axis, block_size, output_dtype)
 
 
-def _dequantize(context: Context, node: RawNode, axis: int) -> Result:
+def _dequantize(context: Context, node: RawNode, axis: int, block: int = 0, to: int = 0) -> Result:
     if not _axis_exists(context, node, axis):
         return None
     axis = _axis(context, node, axis)
-    return DequantizeLinear(name=node.name, inputs=node.inputs, outputs=node.outputs, axis=axis)
+    return DequantizeLinear(name=node.name, inputs=node.inputs, outputs=node.outputs, axis=axis, block=block, to=to)
 
 
 def _axis_exists(context: Context, node: RawNode, axis: int) -> bool:

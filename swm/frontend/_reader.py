@@ -20,15 +20,28 @@ from swm.frontend._context import Context
 from swm.frontend._expand import Expansion, recognise_expansion
 from swm.frontend._external import inline_external_data
 from swm.frontend._files import read_bytes
+from swm.frontend._formats import WEIGHTED, roles
 from swm.frontend._function import DOMAIN, recognise
 from swm.frontend._fuse import fuse
 from swm.frontend._linear import check_width
+from swm.frontend._memory import Budget
 from swm.frontend._proto import check_text, parse, upgrade
 from swm.frontend._registry import Folded, Forwarded, RawNode, Result, find
-from swm.frontend._scope import Names, captured, inner_nodes, sort_nodes
-from swm.frontend._tensors import check_tensor, densify, is_native, to_array, walk_tensors
+from swm.frontend._scope import Names, captured, inner_names, inner_nodes, sort_nodes
+from swm.frontend._tensors import check_tensor, dense_size, densify, is_native, to_array, walk_tensors
 from swm.frontend._types import infer_types, tensor_type
-from swm.graph import Graph, Linear, Node, Opaque, TensorType, Value
+from swm.graph import (
+    WEIGHT_FORMATS,
+    Graph,
+    Linear,
+    Node,
+    Opaque,
+    TensorType,
+    Value,
+    WeightFormat,
+    read_formats,
+    write_formats,
+)
 from swm.structure import BlockCirculant
 
 __all__ = ["from_proto", "load"]
@@ -105,16 +118,20 @@ class _Import:
         self.captured = frozenset(t for node in protos for t in captured(node))
         self.outputs = frozenset(v.name for v in graph.output)
         read = frozenset(t for node in protos for t in node.input) | self.captured | self.outputs
-        self.context = Context(versions[""], {}, infer_types(model), read - {""})
+        self.context = Context(
+            versions[""], {}, infer_types(model), read - {""}, Names(n.name for n in protos), _tensors(graph, protos)
+        )
         self.structured = {(f.domain, f.name): s for f in model.functions if (s := recognise(f)) is not None}
         self.expansions = {(f.domain, f.name): e for f in model.functions if (e := recognise_expansion(f)) is not None}
         self.functions = {(f.domain, f.name) for f in model.functions}
-        self.names = Names(n.name for n in protos)
+        self.names = self.context.names
         self.alias: dict[str, str] = {}  # outputs of removed nodes, and what to read instead
         self.renamed: dict[str, str] = {}  # tensors that took the name of a graph output behind a removed node
         self.called: set[tuple[str, str]] = set()  # domain and operator of carried nodes and of those inside them
         self.expanded: dict[str, RawNode] = {}  # calls of expansions by the tensor that they write
         self.nodes: list[Node] = []
+        self.budget = Budget(model.ByteSize())
+        self.formats: dict[str, dict[str, WeightFormat]] = {}  # of weights that a quantiser made, by node
 
     def run(self) -> Graph:
         """The graph."""
@@ -135,6 +152,7 @@ class _Import:
                 self.context.types[tensor.name] = TensorType(tensor.data_type, tuple(tensor.dims))
                 self._carry(RawNode(proto.name, (), (tensor.name,), proto))
         for sparse in self.model.graph.sparse_initializer:
+            self.budget.reserve(dense_size(sparse), f"sparse initialiser {sparse.values.name!r}, written out,")
             self.context.constants[sparse.values.name] = densify(sparse)
 
     def _take(self, proto: NodeProto) -> None:
@@ -146,13 +164,28 @@ class _Import:
         result = self._convert_node(node)
         match result:
             case Folded(value):
+                self.budget.keep(value, f"{node.op} node {node.name!r}, folded,")
                 self.context.constants[node.outputs[0]] = value
+                if node.inputs and node.inputs[0] in self.context.formats:  # moved weights keep their format
+                    self.context.formats.setdefault(node.outputs[0], self.context.formats[node.inputs[0]])
             case Forwarded(from_) if self._forward(from_, node.outputs[0]):
                 pass
             case Node():
-                self.nodes.append(result)
+                self._add(node, (result,))
+            case tuple():
+                self._add(node, result)
             case _:
                 self._carry(node)
+
+    def _add(self, node: RawNode, made: tuple[Node, ...]) -> None:
+        for new in made:
+            self.budget.keep_node(new)
+        self.nodes += made
+        formats = self.context.formats
+        found = {r: formats[t] for r, t in zip(roles(node.op), node.inputs, strict=False) if r and t in formats}
+        layer = next((n.name for n in made if isinstance(n, WEIGHTED)), None)
+        if found and layer is not None:
+            self.formats[layer] = found
 
     def _convert_node(self, node: RawNode) -> Result:
         key = (node.domain, node.op)
@@ -272,15 +305,30 @@ class _Import:
             opset=self.versions[""],
             domains={d: v for d, v in self.versions.items() if d and (ours or d != DOMAIN)},
             functions=tuple(f.SerializeToString(deterministic=True) for f in functions),
-            metadata={p.key: p.value for p in self.model.metadata_props},
+            metadata=self._metadata(),
             source=self.source,
         ).verify()
+
+    def _metadata(self) -> dict[str, str]:
+        found = {p.key: p.value for p in self.model.metadata_props}
+        if self.formats:
+            found[WEIGHT_FORMATS] = write_formats(read_formats(found.get(WEIGHT_FORMATS, "")) | self.formats)
+        return found
 
     def _value(self, info: Any) -> Value:
         kind = tensor_type(info.type)
         if kind is not None or not info.type.WhichOneof("value"):
             return Value(info.name, self.context.types.get(info.name) or kind)
         return Value(info.name, None, info.SerializeToString(deterministic=True))
+
+
+def _tensors(graph: GraphProto, nodes: Iterable[NodeProto]) -> Names:
+    """Every name of a tensor in a graph and its subgraphs."""
+    names = Names(t.name for t in (*graph.input, *graph.output, *graph.initializer))
+    names.add(s.values.name for s in graph.sparse_initializer)
+    for node in nodes:
+        names.add((*node.input, *node.output, *inner_names(node)))
+    return names
 
 
 def _calls(nodes: Iterable[NodeProto]) -> set[tuple[str, str]]:

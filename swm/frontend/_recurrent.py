@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from swm.frontend._context import Context
+from swm.frontend._layout import batch_second
 from swm.frontend._registry import RawNode, Result, handler
 from swm.graph import GRU, LSTM, RNN, GateActivation
 from swm.structure import BlockCirculant, Dense, WeightStructure
@@ -49,7 +50,7 @@ def lstm_7(
 ) -> Result:
     """X as (time, batch, inputs)."""
     return _lstm(
-        context, node, activations, activation_alpha, activation_beta, clip, direction, hidden_size, 0, input_forget
+        context, node, activations, activation_alpha, activation_beta, clip, direction, hidden_size, input_forget
     )
 
 
@@ -68,18 +69,10 @@ def lstm_14(
     layout: int = 0,
 ) -> Result:
     """Either layout."""
-    return _lstm(
-        context,
-        node,
-        activations,
-        activation_alpha,
-        activation_beta,
-        clip,
-        direction,
-        hidden_size,
-        layout,
-        input_forget,
+    made = _lstm(
+        context, node, activations, activation_alpha, activation_beta, clip, direction, hidden_size, input_forget
     )
+    return batch_second(context, node, made) if layout else made
 
 
 def _lstm(
@@ -91,11 +84,10 @@ def _lstm(
     clip: float | None,
     direction: bytes,
     hidden_size: int | None,
-    layout: int,
     input_forget: int,
-) -> Result:
+) -> LSTM | None:
     gates = gate_activations(activations, alpha, beta, ["Sigmoid", "Tanh", "Tanh"], direction)
-    common = _common(context, node, 4, hidden_size, direction, clip, layout)
+    common = _common(context, node, 4, hidden_size, direction, clip)
     peephole_name = node.inputs[7] if len(node.inputs) > 7 else ""
     peepholes = context.weight(peephole_name, node) if peephole_name else None
     if common is None or gates is None or (peephole_name and peepholes is None):
@@ -121,7 +113,7 @@ def gru_7(
 ) -> Result:
     """X as (time, batch, inputs)."""
     gates = gate_activations(activations, activation_alpha, activation_beta, ["Sigmoid", "Tanh"], direction)
-    common = _common(context, node, 3, hidden_size, direction, clip, 0)
+    common = _common(context, node, 3, hidden_size, direction, clip)
     if common is None or gates is None:
         return None
     return GRU(activations=gates, linear_before_reset=bool(linear_before_reset), **common)
@@ -143,10 +135,11 @@ def gru_14(
 ) -> Result:
     """Either layout."""
     gates = gate_activations(activations, activation_alpha, activation_beta, ["Sigmoid", "Tanh"], direction)
-    common = _common(context, node, 3, hidden_size, direction, clip, layout)
+    common = _common(context, node, 3, hidden_size, direction, clip)
     if common is None or gates is None:
         return None
-    return GRU(activations=gates, linear_before_reset=bool(linear_before_reset), **common)
+    made = GRU(activations=gates, linear_before_reset=bool(linear_before_reset), **common)
+    return batch_second(context, node, made) if layout else made
 
 
 @handler("RNN", since=7, becomes="RNN")
@@ -163,7 +156,7 @@ def rnn_7(
 ) -> Result:
     """X as (time, batch, inputs)."""
     gates = gate_activations(activations, activation_alpha, activation_beta, ["Tanh"], direction)
-    common = _common(context, node, 1, hidden_size, direction, clip, 0)
+    common = _common(context, node, 1, hidden_size, direction, clip)
     return None if common is None or gates is None else RNN(activations=gates, **common)
 
 
@@ -182,8 +175,11 @@ def rnn_14(
 ) -> Result:
     """Either layout."""
     gates = gate_activations(activations, activation_alpha, activation_beta, ["Tanh"], direction)
-    common = _common(context, node, 1, hidden_size, direction, clip, layout)
-    return None if common is None or gates is None else RNN(activations=gates, **common)
+    common = _common(context, node, 1, hidden_size, direction, clip)
+    if common is None or gates is None:
+        return None
+    made = RNN(activations=gates, **common)
+    return batch_second(context, node, made) if layout else made
 
 
 def gate_activations(
@@ -222,13 +218,12 @@ def _common(
     hidden_size: int | None,
     direction: bytes,
     clip: float | None,
-    layout: int,
 ) -> dict[str, Any] | None:
     """What the three share, as keyword arguments of the node; None if the layer cannot be typed."""
     x, w, r, *rest = node.inputs
     bias_name = rest[0] if rest else ""
     bias = context.weight(bias_name, node) if bias_name else None
-    if (bias_name and bias is None) or context.constant(x) is not None or layout not in (0, 1):
+    if (bias_name and bias is None) or context.constant(x) is not None:
         return None
     if direction not in (b"forward", b"reverse", b"bidirectional") or (clip is not None and not clip > 0):
         return None
@@ -258,7 +253,6 @@ def _common(
         "hidden": hidden,
         "direction": direction.decode(),
         "clip": clip,
-        "layout": layout,
     }
 
 

@@ -6,8 +6,9 @@ A handler carries the ONNX attribute names and defaults in its signature, so tha
     @handler("Softmax", since=13, becomes="Softmax")
     def softmax(context, node, *, axis: int = -1) -> Result: ...
 
-It returns a typed node, `Folded` (the output is a constant), `Forwarded` (the output is one of the inputs), or None:
-the node is carried along opaque. The version with the greatest `since` not above the model's opset is called.
+It returns a typed node, a tuple of them (in execution order; the last one writes the output), `Folded` (the output is a
+constant), `Forwarded` (the output is one of the inputs), or None: the node is carried along opaque. The version with
+the greatest `since` not above the model's opset is called.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class Forwarded:
     source: str
 
 
-Result = Node | Folded | Forwarded | None
+Result = Node | tuple[Node, ...] | Folded | Forwarded | None
 Function = Callable[..., Result]
 
 

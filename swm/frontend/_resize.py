@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from onnx import helper
@@ -89,7 +90,7 @@ def resize_11(
     nearest_mode: bytes = b"round_prefer_floor",
 ) -> Result:
     """Nearest and linear, by constant scales or to constant sizes, of every axis."""
-    return _resize(context, node, mode, coordinate_transformation_mode, nearest_mode)
+    return _resize(context, node, mode, coordinate_transformation_mode, nearest_mode, extrapolation_value)
 
 
 @handler("Resize", since=18, becomes="Resize")
@@ -107,15 +108,23 @@ def resize_18(
     mode: bytes = b"nearest",
     nearest_mode: bytes = b"round_prefer_floor",
 ) -> Result:
-    """The same; antialiasing, chosen axes and kept aspect ratios are carried along."""
-    if antialias or axes is not None or keep_aspect_ratio_policy != b"stretch":
+    """The same, also of chosen axes; antialiasing is carried along."""
+    kept = keep_aspect_ratio_policy != b"stretch"
+    if antialias or (kept and axes is not None and min(axes, default=0) < 0):
+        return None  # onnxruntime 1.31 overlooks negative axes when it keeps the ratio: it has the last word
+    found = _resize(context, node, mode, coordinate_transformation_mode, nearest_mode, extrapolation_value)
+    if found is None:
         return None
-    return _resize(context, node, mode, coordinate_transformation_mode, nearest_mode)
+    rank = context.rank(node.inputs[0])
+    places = None if axes is None else tuple(from_front(node, a, rank) for a in axes)
+    return replace(found, axes=places, policy=text(keep_aspect_ratio_policy) if found.sizes else "stretch")
 
 
-def _resize(context: Context, node: RawNode, mode: bytes, coordinates: bytes, nearest: bytes) -> Result:
+def _resize(
+    context: Context, node: RawNode, mode: bytes, coordinates: bytes, nearest: bytes, extrapolation: float
+) -> Resize | None:
     scales, sizes = _scales(context, node, 2), integers(context, node, 3)
-    if mode not in (b"nearest", b"linear") or coordinates == b"tf_crop_and_resize":
+    if mode not in (b"nearest", b"linear"):
         return None
     empty = given(node, 2) and (constant := context.constant(node.inputs[2])) is not None and constant.size == 0
     if given(node, 3):
@@ -123,6 +132,10 @@ def _resize(context: Context, node: RawNode, mode: bytes, coordinates: bytes, ne
             return None
         scales = None
     elif not scales:
+        return None
+    cropped = coordinates == b"tf_crop_and_resize"
+    roi = _scales(context, node, 1) if cropped else None
+    if cropped and not roi:
         return None
     return Resize(
         name=node.name,
@@ -133,6 +146,8 @@ def _resize(context: Context, node: RawNode, mode: bytes, coordinates: bytes, ne
         sizes=sizes,
         coordinates=text(coordinates),
         nearest=text(nearest),
+        roi=roi,
+        extrapolation=extrapolation if cropped else 0.0,
     )
 
 

@@ -28,7 +28,8 @@ from swm.graph._elementwise import (
     Sub,
     Swish,
 )
-from swm.graph._graph import Graph, TensorType, Value
+from swm.graph._formats import WEIGHT_FORMATS, WeightFormat, read_formats, write_formats
+from swm.graph._graph import Graph, TensorType, Value, reads
 from swm.graph._nodes import (
     Activation,
     Affine,
@@ -90,12 +91,23 @@ from swm.graph._shape_ops import (
     Transpose,
     Unsqueeze,
 )
-from swm.graph._weighted import GRU, LSTM, RNN, Conv, GateActivation, Recurrent, is_structured
+from swm.graph._weighted import (
+    GRU,
+    LSTM,
+    RNN,
+    Conv,
+    ConvTranspose,
+    GateActivation,
+    Recurrent,
+    densified,
+    is_structured,
+)
 
 __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "WEIGHT_FORMATS",
     "Abs",
     "Activation",
     "Add",
@@ -108,6 +120,7 @@ __all__ = [
     "Concat",
     "Conv",
     "ConvInteger",
+    "ConvTranspose",
     "DepthToSpace",
     "DequantizeLinear",
     "Div",
@@ -174,5 +187,10 @@ __all__ = [
     "Trunc",
     "Unsqueeze",
     "Value",
+    "WeightFormat",
+    "densified",
     "is_structured",
+    "read_formats",
+    "reads",
+    "write_formats",
 ]

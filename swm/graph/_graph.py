@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.errors import ModelError
+from swm.graph._formats import WEIGHT_FORMATS, WeightFormat, read_formats
 from swm.graph._nodes import Affine, Linear, Node, Opaque
 from swm.graph._weighted import verify_weighted
 
@@ -83,6 +84,14 @@ class Graph:
     def linear(self) -> tuple[Linear, ...]:
         """All Linear nodes in execution order."""
         return tuple(n for n in self.nodes if isinstance(n, Linear))
+
+    def weight_formats(self) -> dict[str, dict[str, WeightFormat]]:
+        """Formats that weights were trained in, by node name and role; empty for a float model.
+
+        Conversion keeps them: its weights lie no longer on that grid, but the bits that sufficed are known.
+        """
+        names = {n.name for n in self.nodes}
+        return {k: v for k, v in read_formats(self.metadata.get(WEIGHT_FORMATS, "")).items() if k in names}
 
     def with_nodes(self, nodes: Sequence[Node]) -> Graph:
         """The same graph with other nodes, verified."""

@@ -25,22 +25,30 @@ __all__ = [
 class QuantizeLinear(Node):
     """Inputs x, scale and maybe zero point: `saturate(round(x / scale) + zero_point)`.
 
-    `axis` is that of a vector of scales. `to` is the ONNX number of the result's integer type.
+    `axis` is that of a vector of scales, or the one cut into blocks of `block` elements that share a scale (0: none).
+    `to` is the ONNX number of the result's integer type; `precision` that of the type divided in, 0 for x's own.
     """
 
     op: ClassVar[str] = "QuantizeLinear"
 
     to: int
     axis: int = 1
+    block: int = 0
+    precision: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DequantizeLinear(Node):
-    """Inputs x, scale and maybe zero point: `(x - zero_point) * scale`, in the scale's type; `axis` as above."""
+    """Inputs x, scale and maybe zero point: `(x - zero_point) * scale`; `axis` and `block` as above.
+
+    `to` is the ONNX number of the result's type, 0 for the scale's.
+    """
 
     op: ClassVar[str] = "DequantizeLinear"
 
     axis: int = 1
+    block: int = 0
+    to: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,11 +119,14 @@ class BipolarQuant(Node):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trunc(Node):
-    """QONNX Trunc. Inputs x, scale, zero point, input and output bit width: low bits dropped, float to float.
+    """QONNX Trunc: low bits dropped, float to float. `rounding` is the QONNX mode in upper case.
 
-    `rounding` is the QONNX mode in upper case.
+    Inputs of the first version: x, scale, zero point, input and output bit width. Of the second: x, scale, zero point,
+    input bit width, output's scale, zero point and bit width; it saturates by `signed` and `narrow`.
     """
 
     op: ClassVar[str] = "Trunc"
 
     rounding: str = "FLOOR"
+    signed: bool = True
+    narrow: bool = False

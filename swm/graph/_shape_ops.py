@@ -127,9 +127,18 @@ class DepthToSpace(Movement):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Resize(Movement):
-    """To `sizes`, or by `scales`: one of them, an entry for every axis. `mode` is "nearest" or "linear".
+    """To `sizes`, or by `scales`: one of them, an entry for every axis.
 
-    `coordinates` and `nearest` are coordinate_transformation_mode and nearest_mode of ONNX; "" is the rule of opset 10.
+    Attributes:
+        mode: "nearest" or "linear".
+        scales: factors.
+        sizes: lengths of the result.
+        coordinates: as ONNX's coordinate_transformation_mode; "" is the rule of opset 10.
+        nearest: as ONNX's nearest_mode.
+        axes: those that the entries stand for; None is every axis.
+        policy: as ONNX's keep_aspect_ratio_policy.
+        roi: begins, then ends, of the region that "tf_crop_and_resize" reads; None otherwise.
+        extrapolation: what that mode writes for pixels outside of the tensor.
     """
 
     op: ClassVar[str] = "Resize"
@@ -139,3 +148,7 @@ class Resize(Movement):
     sizes: tuple[int, ...] | None = None
     coordinates: str = "half_pixel"
     nearest: str = "round_prefer_floor"
+    axes: tuple[int, ...] | None = None
+    policy: str = "stretch"
+    roi: tuple[float, ...] | None = None
+    extrapolation: float = 0.0

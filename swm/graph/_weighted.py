@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -14,7 +14,18 @@ from swm.errors import ModelError
 from swm.graph._nodes import Linear, Node
 from swm.structure import Dense, WeightStructure
 
-__all__ = ["GRU", "LSTM", "RNN", "Conv", "GateActivation", "Recurrent", "is_structured", "verify_weighted"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Conv",
+    "ConvTranspose",
+    "GateActivation",
+    "Recurrent",
+    "densified",
+    "is_structured",
+    "verify_weighted",
+]
 
 Direction = Literal["forward", "reverse", "bidirectional"]
 
@@ -45,6 +56,36 @@ class Conv(Node):
     dilations: tuple[int, ...]
     pads: tuple[int, ...]
     group: int = 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ConvTranspose(Node):
+    """Transposed convolution over one or two spatial axes, input (N, C, spatial...), output (N, M, spatial...).
+
+    Attributes:
+        weight: the kernel (C, M/group, kernel...), always dense.
+        bias: (M,) float32 or None.
+        strides: a number for each spatial axis of the output.
+        dilations: a number for each spatial axis.
+        pads: cut off before, then after, each spatial axis (auto_pad and output_shape are resolved on import).
+        output_padding: zeros behind each spatial axis.
+        group: groups.
+    """
+
+    op: ClassVar[str] = "ConvTranspose"
+
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32] | None = None
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+    pads: tuple[int, ...]
+    output_padding: tuple[int, ...]
+    group: int = 1
+
+    @property
+    def kernel(self) -> tuple[int, ...]:
+        """Size of each spatial axis."""
+        return self.weight.shape[2:]
 
 
 @dataclass(frozen=True)
@@ -129,8 +170,20 @@ def is_structured(node: Node) -> bool:
             return False
 
 
+def densified(node: Node) -> Node:
+    """The same layer with its weights written out; a node without structured weights as it is."""
+    match node:
+        case Linear() | Conv():
+            return replace(node, weight=Dense(node.weight.to_dense()))
+        case Recurrent():
+            w, r = (tuple(Dense(s.to_dense()) for s in side) for side in (node.input_weight, node.recurrent_weight))
+            return replace(node, input_weight=w, recurrent_weight=r)
+        case _:
+            return node
+
+
 def verify_weighted(node: Node) -> None:
-    """Raise ModelError if the parameters of a Conv or recurrent node contradict each other."""
+    """Raise ModelError if the parameters of a convolution or recurrent node contradict each other."""
     match node:
         case Conv():
             m, n = node.weight.shape
@@ -144,8 +197,23 @@ def verify_weighted(node: Node) -> None:
                 )
             if node.bias is not None and node.bias.shape != (m,):
                 raise ModelError(f"node {node.name!r}: bias of shape {node.bias.shape} beside {m} output channels")
+        case ConvTranspose():
+            _verify_transposed(node)
         case Recurrent():
             _verify_recurrent(node)
+
+
+def _verify_transposed(node: ConvTranspose) -> None:
+    rank = len(node.kernel)
+    lengths = (len(node.strides), len(node.dilations), len(node.pads), len(node.output_padding))
+    if lengths != (rank, rank, 2 * rank, rank) or node.weight.shape[0] % node.group:
+        raise ModelError(
+            f"node {node.name!r}: a kernel of shape {node.weight.shape} in {node.group} group(s) does not fit strides "
+            f"{node.strides}, dilations {node.dilations}, pads {node.pads}, output padding {node.output_padding}"
+        )
+    outputs = node.weight.shape[1] * node.group
+    if node.bias is not None and node.bias.shape != (outputs,):
+        raise ModelError(f"node {node.name!r}: bias of shape {node.bias.shape} beside {outputs} output channels")
 
 
 def _verify_recurrent(node: Recurrent) -> None:

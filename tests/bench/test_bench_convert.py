@@ -11,8 +11,8 @@ from swm.bench import convert as bench_convert
 from swm.bench import timing
 from swm.bench.convert import CASES, ConvertCase, calibration, run_convert, write_model
 from swm.bench.convert_child import measure
-from swm.bench.convert_plot import draw_convert
 from swm.bench.page import page
+from swm.bench.plots import draw
 from swm.cli.bench import bench
 from swm.errors import OutputError
 
@@ -71,9 +71,9 @@ def test_structure_is_found_behind_the_noise(tmp_path, kind):
 def test_page_and_plot(result, tmp_path):
     assert "| linear 16/4/24" in page([result])
     with pytest.raises(OutputError, match=r"\.svg"):
-        draw_convert(result, "plot.png")
+        draw(result, "plot.png")
     pytest.importorskip("matplotlib")
-    draw_convert(result, str(tmp_path / "plot.svg"))
+    draw(result, str(tmp_path / "plot.svg"))
     assert (tmp_path / "plot.svg").read_text().lstrip().startswith("<?xml")
 
 

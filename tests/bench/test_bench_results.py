@@ -7,13 +7,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from swm.bench import conv as bench_conv
 from swm.bench import kernels as bench_kernels
+from swm.bench import rnn as bench_rnn
 from swm.bench import timing
+from swm.bench.conv import ConvCase
 from swm.bench.fixed import network, run_fixed_bench
 from swm.bench.kernels import KernelCase, fit_exponent, operations, run_kernels
 from swm.bench.machine import Limits
 from swm.bench.page import page
 from swm.bench.plots import draw
+from swm.bench.rnn import CellCase
 from swm.bench.timing import BlasThreads, interleaved
 from swm.cli.bench import bench
 from swm.engine.kernels import CompiledEngine
@@ -118,3 +122,50 @@ def test_command_line(monkeypatch, result):
     assert "1024" not in done.output
     done = CliRunner().invoke(bench, ["kernels", "--json"])
     assert json.loads(done.stdout)["rows"]
+
+
+@pytest.fixture(scope="module")
+def layers():
+    """Results of the benchmarks of convolutions and recurrent layers on tiny cases."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timing, "_ATTEMPTS", 1)
+        patch.setattr(bench_conv, "CASES", (ConvCase(16, (3, 2), (5, 4), 8, 2, stride=2, goal=2.0, quick=True),))
+        cells = (CellCase("LSTM", 16, 8, 8, 1, 3, goal=2.0, quick=True), CellCase("GRU", 8, 8, 4, 20, 2, quick=True))
+        patch.setattr(bench_rnn, "CASES", cells)
+        return bench_conv.run_conv(quick=True), bench_rnn.run_rnn(quick=True)
+
+
+def test_layers_have_the_same_keys_as_products(layers, tmp_path):
+    for result in layers:
+        assert json.loads(json.dumps(result, allow_nan=False)) == result
+        for row in result["rows"]:
+            assert row.keys() >= KEYS
+            assert row["error"] <= 1e-5
+            assert row["speedup"] == pytest.approx(row["dense_ms"] / row["swm_ms"])
+            assert row["baseline"] == "onnxruntime"
+        assert {row["threads"] for row in result["rows"]} == {1, 2}
+    text = page(list(layers))
+    assert "16 3x2 on 5x4, stride 2/8/2" in text
+    assert "LSTM 8-16/8/1" in text
+    pytest.importorskip("matplotlib")
+    for result in layers:
+        draw(result, str(tmp_path / f"{result['benchmark']}.svg"))
+
+
+def test_counted_operations_of_layers():
+    # 2 blocks of 8: 4 x 3 pixels in (here padding keeps the size), 12 out, 6 taps of 4 block products
+    case = ConvCase(16, (3, 2), (4, 3), 8, 5)
+    assert bench_conv.operations(case, 6) == 5 * (24 * 2 * 2.5 * 8 * 3 + 12 * 6 * 4 * (6 * 3 + 4))
+    # W: 8 x 1 blocks of 8 on 3 samples; R: 8 x 2 blocks on 1 sample, 3 times
+    cell = CellCase("LSTM", 16, 8, 8, 1, 3)
+    each = (9 * 2.5 * 8 * 3 + 8 * (8 * 3 + 4)) + (10 * 2.5 * 8 * 3 + 16 * (8 * 3 + 4))
+    assert bench_rnn.operations(cell) == 3 * each
+
+
+@pytest.mark.parametrize("name", ["conv", "rnn"])
+def test_commands_of_layers(monkeypatch, layers, name):
+    result = next(r for r in layers if r["benchmark"] == name)
+    monkeypatch.setattr(f"swm.bench.{name}.run_{name}", lambda **_: result)
+    done = CliRunner().invoke(bench, [name, "--quick"])
+    assert done.exit_code == 0
+    assert "onnxruntime" in done.output

@@ -12,7 +12,7 @@ from swm.errors import ModelError, OutputError
 from swm.frontend import from_proto, load, save, to_proto
 from swm.graph import Linear, Opaque
 
-from .support import check, make_model, random_feeds, run, session
+from .support import NEWEST_RUN, check, make_model, random_feeds, run, session
 
 node = helper.make_node
 W = np.ones((4, 3), np.float32)
@@ -135,6 +135,15 @@ def test_opsets():
     del none.opset_import[:]
     with pytest.raises(ModelError, match="no version"):
         from_proto(none)
+
+
+def test_a_file_that_imports_other_domains_only_gets_the_newest_opset_that_onnxruntime_runs():
+    model = make_model([node("ReduceSum", ["x", "axes"], ["y"])], {"x": (2, 3)}, {"y": None}, {"axes": np.array([1])})
+    del model.opset_import[:]
+    model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 3))
+    graph = from_proto(model)
+    assert graph.opset == NEWEST_RUN
+    check(model)
 
 
 def test_opset_6_is_converted():

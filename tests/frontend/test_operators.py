@@ -60,11 +60,56 @@ def test_gemm(m, n, batch, alpha, beta, trans_a, trans_b, bias, opset):
     model = make_model([gemm], {"x": shape}, {"y": None}, weights, opset=opset)
     check(model)
     per_row = bias in ("column", "full") and batch > 1 and beta != 0
-    got = only(model)
-    assert isinstance(got, Opaque if trans_a or per_row else Linear)
-    if isinstance(got, Linear):
+    got = from_proto(model).nodes
+    assert not any(isinstance(n, Opaque) for n in got)
+    if not per_row and not trans_a:
+        (layer,) = got
         wanted = alpha * (weights["B"] if trans_b else weights["B"].T)
-        np.testing.assert_array_equal(got.weight.to_dense(), wanted.astype(np.float32))
+        np.testing.assert_array_equal(layer.weight.to_dense(), wanted.astype(np.float32))
+    else:
+        assert sum(isinstance(n, Linear) for n in got) == 1
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    sizes=st.tuples(*[st.integers(1, 5)] * 3),
+    alpha=st.sampled_from([1.0, 0.5, 0.0]),
+    beta=st.sampled_from([1.0, 0.25, 0.0]),
+    trans_a=st.booleans(),
+    trans_b=st.booleans(),
+    addend=st.sampled_from(["none", "scalar", "vector", "row", "column", "full"]),
+    constant=st.sets(st.sampled_from("ABC")),
+    symbolic=st.booleans(),
+    opset=st.sampled_from([7, 11, 13, 21]),
+)
+def test_gemm_of_any_operands(sizes, alpha, beta, trans_a, trans_b, addend, constant, symbolic, opset):
+    rows, inner, columns = sizes
+    if addend == "none" and opset < 11:
+        addend = "vector"
+    shapes = {"scalar": (), "vector": (columns,), "row": (1, columns), "column": (rows, 1), "full": (rows, columns)}
+    values = {
+        "A": normal(*((inner, rows) if trans_a else (rows, inner))),
+        "B": normal(*((columns, inner) if trans_b else (inner, columns))),
+    }
+    if addend != "none":
+        values["C"] = np.asarray(normal(*shapes[addend]), np.float32)
+    weights = {k: v for k, v in values.items() if k in constant and not (k == "A" and {"A", "B"} <= constant)}
+    feeds = {k: v for k, v in values.items() if k not in weights}
+    names = {rows: "m", inner: "k", columns: "n"} if symbolic and len(set(sizes)) == 3 and 1 not in sizes else {}
+    inputs = {k: tuple(names.get(d, d) for d in v.shape) for k, v in feeds.items()}
+    gemm = node("Gemm", list(values), ["y"], alpha=alpha, beta=beta, transA=int(trans_a), transB=int(trans_b))
+    model = make_model([gemm], inputs, {"y": None}, weights, opset=opset)
+    check(model, feeds)
+    unsure = names and beta and "C" in weights and weights["C"].size > 1  # a number beside a symbol
+    if not unsure:
+        assert not any(isinstance(n, Opaque) for n in from_proto(model).nodes)
+
+
+def test_gemm_whose_addend_may_not_fit_is_carried():
+    gemm = node("Gemm", ["A", "B", "C"], ["y"])
+    model = make_model([gemm], {"A": ("m", 3), "B": (3, 4), "C": ("k", 4)}, {"y": None})
+    assert isinstance(only(model), Opaque)
+    check(model, {"A": normal(2, 3), "B": normal(3, 4), "C": normal(2, 4)})
 
 
 def test_gemm_keeps_weights_bit_for_bit():
@@ -75,10 +120,12 @@ def test_gemm_keeps_weights_bit_for_bit():
     assert only(model).weight.to_dense().tobytes() == matrix.tobytes()
 
 
-def test_gemm_carried_when_its_scaled_weights_overflow():
+def test_gemm_multiplies_after_the_product_when_its_scaled_weights_overflow():
     matrix = np.full((2, 2), 3e38, np.float32)
     gemm = node("Gemm", ["x", "W"], ["y"], alpha=10.0)
-    assert isinstance(only(make_model([gemm], {"x": (1, 2)}, {"y": None}, {"W": matrix})), Opaque)
+    model = make_model([gemm], {"x": (1, 2)}, {"y": None}, {"W": matrix})
+    assert [type(n) for n in from_proto(model).nodes] == [Linear, Affine]
+    check(model, {"x": np.full((1, 2), 1e-3, np.float32)})
 
 
 @pytest.mark.parametrize("opset", [7, 13, 21])

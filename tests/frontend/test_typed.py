@@ -250,6 +250,48 @@ def test_resize(opset, mode, by):
     assert (found.sizes is None) == (by == "scales" or opset == 10)
 
 
+COORDINATES = (
+    "half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_half_pixel_for_nn", "half_pixel_symmetric",
+    "tf_crop_and_resize",
+)  # fmt: skip
+NEAREST = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
+
+
+@pytest.mark.parametrize("opset", [11, 12, 13, 18, 19, NEWEST_RUN])
+@pytest.mark.parametrize("coordinates", COORDINATES)
+@pytest.mark.parametrize("mode", ["linear", *NEAREST])
+@pytest.mark.parametrize("by", ["scales", "sizes"])
+def test_resize_in_every_coordinate_mode(opset, coordinates, mode, by):
+    if (coordinates == "half_pixel_symmetric" and opset < 19) or (coordinates == "tf_half_pixel_for_nn" and opset > 12):
+        pytest.skip("no mode of this opset")
+    attributes = {"coordinate_transformation_mode": coordinates, "mode": "nearest" if mode in NEAREST else mode}
+    attributes |= {"nearest_mode": mode} if mode in NEAREST else {}
+    none = np.zeros(0, np.float32) if opset < 13 else None
+    roi = none
+    if coordinates == "tf_crop_and_resize":
+        roi = np.float32([0, 0, 0.1, -0.2, 1, 1, 0.9, 1.2])
+        attributes["extrapolation_value"] = 7.0
+    places = [roi, *([np.float32([1, 1, 2, 0.6])] if by == "scales" else [none, ints(1, 2, 9, 3)])]
+    found = typed(mixed("Resize", opset, (attributes, places), (1, 2, 5, 6)))
+    assert (found.coordinates, found.roi is None) == (coordinates, coordinates != "tf_crop_and_resize")
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+@pytest.mark.parametrize("policy", ["stretch", "not_larger", "not_smaller"])
+@pytest.mark.parametrize("opset", [18, 19, NEWEST_RUN])
+def test_resize_of_chosen_axes_and_with_kept_aspect_ratio(mode, policy, opset):
+    attributes = {"axes": [-1, 2] if policy == "stretch" else [3, 2], "keep_aspect_ratio_policy": policy, "mode": mode}
+    found = typed(mixed("Resize", opset, (attributes, [None, None, ints(9, 4)]), (1, 2, 5, 6)))
+    assert (found.axes, found.policy) == ((3, 2), policy)
+
+
+def test_cubic_and_antialiased_resize_stay_opaque():
+    for attributes in ({"mode": "cubic"}, {"mode": "linear", "antialias": 1}):
+        model = mixed("Resize", 18, (attributes, [None, np.float32([1, 1, 0.5, 0.5])]), (1, 1, 6, 6))
+        assert isinstance(from_proto(model).nodes[0], Opaque)
+        check(model)
+
+
 @pytest.mark.parametrize(
     "op, opset",
     [(op, o) for op, since in (("LayerNormalization", 17), ("RMSNormalization", 23)) for o in EVERY if o >= since],
@@ -294,6 +336,24 @@ def test_quantise_and_back(opset, per_axis):
     model = make_model(nodes, {"x": (2, 3, 4)}, {"y": None}, {"s": scale, "z": zero}, opset=opset)
     quantise, back = from_proto(model).nodes
     assert (quantise.to, quantise.axis, back.axis) == (TensorProto.INT8, 1, 1)
+    check(model)
+
+
+@pytest.mark.parametrize("opset", [21, 23, 24, NEWEST_RUN])
+@pytest.mark.parametrize("axis, shape", [(1, (2, 2, 4)), (2, (2, 6, 2)), (-1, (2, 6, 2))])
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.uint16, None])
+def test_quantise_by_blocks_and_back(opset, axis, shape, kind):
+    scale = RNG.uniform(0.1, 0.3, size=shape).astype(np.float32)
+    zero = {} if kind is None else {"z": np.full(shape, 3, kind)}
+    attributes = {"axis": axis, "block_size": 6 // shape[1] if axis == 1 else 2}
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", *zero], ["q"], **attributes),
+        helper.make_node("DequantizeLinear", ["q", "s", *zero], ["y"], **attributes),
+    ]
+    model = make_model(nodes, {"x": (2, 6, 4)}, {"y": None}, {"s": scale, **zero}, opset=opset)
+    quantise, back = from_proto(model).nodes
+    assert (quantise.block, back.block) == (attributes["block_size"],) * 2
+    assert (quantise.axis, back.axis) == (axis % 3,) * 2
     check(model)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compiles the C++ beside this file on first use and loads it; the result is kept in the cache by content."""
+"""Compiles the C++ in `cpp/` on first use and loads it; the result is kept in the cache by content."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from swm.engine.kernels._cache import cache_folder, machine_key
 from swm.errors import ToolError
 
-__all__ = ["FLAGS", "compiler", "load_library", "note_once"]
+__all__ = ["FLAGS", "compiler", "is_built", "load_library", "note_once"]
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 # switches denormal numbers off for the whole process.
 FLAGS = ("-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-pthread")
 TIMEOUT = 300  # seconds
-_SOURCES = Path(__file__).parent
+_SOURCES = Path(__file__).parent / "cpp"
 
 _lock = threading.Lock()
 _loaded: dict[tuple[str, str], ctypes.CDLL] = {}
@@ -74,6 +74,17 @@ def library_path(source: Path, defines: Mapping[str, int], cxx: str) -> Path:
     digest.update("\0".join(parts).encode())
     label = "-".join([source.stem, *(str(v) for v in defines.values())])
     return cache_folder() / f"{label}-{digest.hexdigest()[:24]}.so"
+
+
+def is_built(name: str, block: int) -> bool:
+    """Whether the library of a source of ours for one block size waits in the cache; False without a compiler."""
+    defines = {"SWM_K": block}
+    if (str(_SOURCES / name), str(sorted(defines.items()))) in _loaded:
+        return True
+    try:
+        return library_path(_SOURCES / name, defines, compiler()).exists()
+    except ToolError:
+        return False
 
 
 def load_library(name: str, defines: Mapping[str, int] | None = None, folder: Path = _SOURCES) -> ctypes.CDLL:

@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
-import statistics
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,24 +14,27 @@ from typing import Any
 import numpy as np
 from scipy.optimize import nnls
 
-from swm.engine.kernels._cache import cache_folder, cpu_name, machine_key, replace_file
-from swm.engine.kernels._compiled import CompiledEngine, few_samples
-from swm.engine.kernels._interface import MatmulEngine
-from swm.engine.kernels._transforms import DenseEngine, FftwEngine, ScipyEngine
+from swm.engine.kernels._cache import cache_folder, machine_key, replace_file
+from swm.engine.kernels._compiled import few_samples
 
-__all__ = ["ENGINES", "Constants", "Shape", "features", "measure_constants", "predict", "stored_constants"]
+__all__ = [
+    "ENGINE_NAMES",
+    "AnyShape",
+    "CellShape",
+    "Constants",
+    "ConvShape",
+    "Shape",
+    "features",
+    "fit",
+    "predict",
+    "store",
+    "stored_constants",
+]
 
 _log = logging.getLogger(__name__)
 
-ENGINES: dict[str, MatmulEngine] = {e.name: e for e in (CompiledEngine(), FftwEngine(), ScipyEngine(), DenseEngine())}
-
+ENGINE_NAMES = ("compiled", "pyfftw", "scipy", "dense")
 TILE = 16  # samples of a tile with AVX-512; the model's unit of batch work for the compiled engine
-_SHAPES = (  # (p, q, k, batch) measured: every feature is large in some of them
-    *((1, 1, 8, 1), (2, 2, 64, 1), (4, 4, 256, 1), (16, 16, 64, 1), (64, 64, 16, 1), (16, 16, 128, 1)),
-    *((1, 1, 8, 64), (2, 2, 64, 64), (4, 4, 128, 32), (16, 16, 64, 64), (64, 64, 8, 64), (32, 8, 32, 128)),
-)
-_REPEATS = 7
-_BURST = 3e-4  # seconds of repetitions behind one timing
 
 
 @dataclass(frozen=True)
@@ -46,32 +47,119 @@ class Shape:
     batch: int
     threads: int = 1
 
+    @property
+    def work(self) -> int:
+        """Multiply-accumulates by the words of the circulant vectors."""
+        return self.batch * self.p * self.q * self.k
+
+
+@dataclass(frozen=True)
+class ConvShape:
+    """A convolution to predict: p x q blocks of k at each of `taps` kernel positions.
+
+    Attributes:
+        pixels_in: of a sample, padding included.
+        pixels_out: of a sample.
+    """
+
+    taps: int
+    p: int
+    q: int
+    k: int
+    pixels_in: int
+    pixels_out: int
+    batch: int
+    threads: int = 1
+
+    @property
+    def work(self) -> int:
+        """Multiply-accumulates by the words of the circulant vectors."""
+        return self.batch * self.pixels_out * self.taps * self.p * self.q * self.k
+
+
+@dataclass(frozen=True)
+class CellShape:
+    """A recurrent layer to predict, one direction.
+
+    Attributes:
+        w: words of W's circulant vectors; of W itself where it is dense.
+        w_dense: words of W written out.
+        r: words of R's circulant vectors.
+        r_dense: words of R written out.
+        rows: gates * hidden.
+    """
+
+    w: int
+    w_dense: int
+    r: int
+    r_dense: int
+    rows: int
+    steps: int
+    batch: int
+    threads: int = 1
+
+    @property
+    def work(self) -> int:
+        """Multiply-accumulates by the words of the circulant vectors."""
+        return self.steps * self.batch * (self.w + self.r)
+
+
+AnyShape = Shape | ConvShape | CellShape
+FAMILIES: dict[type[AnyShape], str] = {Shape: "matmul", ConvShape: "conv", CellShape: "recurrent"}
+
 
 @dataclass(frozen=True)
 class Constants:
-    """Seconds per unit of each feature, by engine, and where they come from."""
+    """Seconds per unit of each feature, by family of shapes and engine, and where they come from."""
 
-    seconds: Mapping[str, tuple[float, ...]]
+    seconds: Mapping[str, Mapping[str, tuple[float, ...]]]
     source: str
 
 
-# Measured with `measure_constants` on an AMD EPYC (family 25, model 17: Zen 4), numpy 2.4, scipy 1.17, pyfftw 0.15.
+# Measured with `swm.engine.measure_constants` on an AMD EPYC (family 25, model 17: Zen 4), numpy 2.4, scipy 1.17,
+# pyfftw 0.15, onnxruntime 1.27.
 DEFAULTS = Constants(
     {
-        "compiled": (2.8e-06, 8.6e-11, 4.2e-11, 2.7e-11),
-        "pyfftw": (6.6e-06, 3.5e-10, 5.8e-11, 8.8e-11),
-        "scipy": (1.3e-05, 4.2e-10, 1.1e-10, 0.0),
-        "dense": (1.7e-06, 2.7e-11, 3.2e-11, 0.0),
+        "matmul": {
+            "compiled": (2.8e-06, 8.6e-11, 4.2e-11, 2.7e-11),
+            "pyfftw": (6.6e-06, 3.5e-10, 5.8e-11, 8.8e-11),
+            "scipy": (1.3e-05, 4.2e-10, 1.1e-10, 0.0),
+            "dense": (1.7e-06, 2.7e-11, 3.2e-11, 0.0),
+        },
+        "conv": {
+            "compiled": (1e-05, 5e-11, 2.5e-11, 2e-11),
+            "pyfftw": (2e-04, 1e-09, 1e-10, 0.0),
+            "scipy": (2e-04, 1e-09, 1e-10, 0.0),
+            "dense": (1e-05, 1.7e-11, 0.0, 1e-10),
+        },
+        "recurrent": {
+            "compiled": (5e-07, 6e-10, 1.2e-11, 2.5e-11),
+            "pyfftw": (5e-05, 1e-08, 1e-10, 1e-10),
+            "scipy": (5e-05, 1e-08, 1e-10, 1e-10),
+            "dense": (1e-06, 1e-09, 6e-11, 1.7e-11),
+        },
     },
     "built-in constants (AMD Zen 4)",
 )
 
 
-def features(engine: str, shape: Shape) -> tuple[float, ...]:
-    """Counted work of one call: calls, transform butterflies or matrix words, spectral products, weight words.
+def features(engine: str, shape: AnyShape) -> tuple[float, ...]:
+    """Counted work of one call, four numbers; work that is shared out counts once a thread.
 
-    For dense: calls, multiply-accumulates, weight words, nothing. Work that is shared out counts once a thread.
+    Products: calls, transform butterflies, spectral products, weight words. Convolutions: the same. Recurrent layers:
+    steps, gate values, words of R read by the steps, products. Dense: multiply-accumulates in place of products, words
+    of the matrix in place of weight words, and input and output values of a convolution.
     """
+    match shape:
+        case Shape():
+            return _of_product(engine, shape)
+        case ConvShape():
+            return _of_convolution(engine, shape)
+        case CellShape():
+            return _of_recurrence(engine, shape)
+
+
+def _of_product(engine: str, shape: Shape) -> tuple[float, ...]:
     p, q, k, batch = shape.p, shape.q, shape.k, shape.batch
     if engine == "dense":  # BLAS has its own threads
         return (1.0, float(p * q * k * k * batch), float(p * q * k * k), 0.0)
@@ -88,9 +176,43 @@ def features(engine: str, shape: Shape) -> tuple[float, ...]:
     return (1.0, values * float(np.log2(k)), float(samples * p * q * k), float(p * q * k))
 
 
-def predict(engine: str, shape: Shape, constants: Constants) -> float:
+def _of_convolution(engine: str, shape: ConvShape) -> tuple[float, ...]:
+    p, q, k, s = shape.p, shape.q, shape.k, shape
+    into, out = s.batch * s.pixels_in, s.batch * s.pixels_out
+    if engine == "dense":
+        words = s.taps * p * q * k * k
+        return (1.0, words * out / s.threads, float(words), (q * into + p * out) * k / s.threads)
+    if engine == "compiled":
+        out = s.batch * -(-s.pixels_out // TILE) * TILE
+        into, out = into / s.threads, out / s.threads  # type: ignore[assignment]
+    transforms = (q * into + p * out) * k * float(np.log2(k))
+    return (1.0, transforms, float(s.taps * p * q * k * out), float(s.taps * p * q * k))
+
+
+def _of_recurrence(engine: str, shape: CellShape) -> tuple[float, ...]:
+    s = shape
+    w, r = (s.w_dense, s.r_dense) if engine == "dense" else (s.w, s.r)
+    share = s.threads if engine in ("dense", "compiled") and s.batch >= TILE else 1
+    return (
+        float(s.steps),
+        float(s.steps * s.batch * s.rows),
+        float(s.steps * r),
+        s.steps * s.batch * (w + r) / share,
+    )
+
+
+def predict(engine: str, shape: AnyShape, constants: Constants) -> float:
     """Seconds of one call."""
-    return sum(c * f for c, f in zip(constants.seconds[engine], features(engine, shape), strict=True))
+    units = constants.seconds[FAMILIES[type(shape)]][engine]
+    return sum(c * f for c, f in zip(units, features(engine, shape), strict=True))
+
+
+def fit(engine: str, shapes: list[AnyShape], times: list[float]) -> tuple[float, ...]:
+    """Constants of one engine from measured seconds: non-negative least squares of the relative errors."""
+    weighted = np.array([features(engine, s) for s in shapes]) / np.array(times)[:, None]
+    scale = np.maximum(weighted.max(axis=0), 1e-30)
+    solution, _ = nnls(weighted / scale, np.ones(len(times)))
+    return tuple(float(v) for v in solution / scale)
 
 
 def _path() -> Path:
@@ -101,8 +223,11 @@ def _path() -> Path:
 def _stored(path: Path) -> Constants:
     try:
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        seconds = {name: tuple(float(v) for v in data["seconds"][name]) for name in ENGINES}
-        if all(len(v) == len(DEFAULTS.seconds[name]) for name, v in seconds.items()):
+        seconds = {
+            family: {name: tuple(float(v) for v in data["seconds"][family][name]) for name in engines}
+            for family, engines in DEFAULTS.seconds.items()
+        }
+        if all(len(v) == 4 for engines in seconds.values() for v in engines.values()):
             return Constants(seconds, str(data["source"]))
     except FileNotFoundError:
         pass
@@ -116,48 +241,11 @@ def stored_constants() -> Constants:
     return _stored(_path())
 
 
-def measure_constants(progress: Callable[[str, int, int], None] | None = None) -> Constants:
-    """Measure the constants and keep them in the cache folder: a few seconds, and as quiet a machine as possible.
-
-    Engines that cannot run here keep the built-in constants.
-    """
-    rng = np.random.default_rng(0)
-    seconds = dict(DEFAULTS.seconds)
-    usable = [name for name, engine in ENGINES.items() if engine.missing() is None]
-    for done, name in enumerate(usable):
-        if progress:
-            progress(f"constants of {name}", done, len(usable))
-        rows, times = [], []
-        for p, q, k, batch in _SHAPES:
-            product = ENGINES[name].prepare(rng.normal(size=(p, q, k)).astype(np.float32))
-            x = rng.normal(size=(batch, q * k)).astype(np.float32)
-            out = np.empty((batch, p * k), np.float32)
-            times.append(median_time(lambda product=product, x=x, out=out: product(x, out)))  # type: ignore[misc]
-            rows.append(features(name, Shape(p, q, k, batch)))
-        weighted = np.array(rows) / np.array(times)[:, None]  # relative errors count, not absolute ones
-        scale = np.maximum(weighted.max(axis=0), 1e-30)
-        solution, _ = nnls(weighted / scale, np.ones(len(times)))
-        seconds[name] = tuple(float(v) for v in solution / scale)
-    measured = Constants(seconds, f"measured on {cpu_name()} on {time.strftime('%Y-%m-%d')}")
-    content = {"source": measured.source, "seconds": {n: list(v) for n, v in measured.seconds.items()}}
+def store(constants: Constants) -> None:
+    """Keep constants in the cache folder for later processes."""
+    content = {"source": constants.source, "seconds": constants.seconds}
     try:
         replace_file(_path(), json.dumps(content, indent=2).encode())
     except OSError as error:
         _log.warning("the measured constants could not be kept: %s", error)
     _stored.cache_clear()
-    return measured
-
-
-def median_time(call: Callable[[], object], repeats: int = _REPEATS, burst: float = _BURST) -> float:
-    """Median seconds of a call, each timing long enough for the clock."""
-    call()
-    start = time.perf_counter()
-    call()
-    count = max(1, int(burst / max(time.perf_counter() - start, 1e-7)))
-    timings = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        for _ in range(count):
-            call()
-        timings.append((time.perf_counter() - start) / count)
-    return statistics.median(timings)

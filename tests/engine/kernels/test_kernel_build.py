@@ -55,14 +55,14 @@ def test_the_second_use_compiles_nothing(fresh, monkeypatch):
 
 @needs_compiler
 def test_a_damaged_library_is_built_again(fresh):
-    path = build.library_path(Path(build.__file__).parent / "matmul.cpp", {"SWM_K": 2}, build.compiler())
+    path = build.library_path(Path(build.__file__).parent / "cpp" / "matmul.cpp", {"SWM_K": 2}, build.compiler())
     path.write_bytes(b"half a file")
     assert load_library("matmul.cpp", {"SWM_K": 2}).swm_lanes() in (4, 8, 16)
 
 
 @needs_compiler
 def test_source_flags_and_defines_name_the_file(fresh, monkeypatch):
-    source = Path(build.__file__).parent / "matmul.cpp"
+    source = Path(build.__file__).parent / "cpp" / "matmul.cpp"
     names = [build.library_path(source, {"SWM_K": k}, build.compiler()).name for k in (4, 8)]
     monkeypatch.setattr(build, "FLAGS", (*build.FLAGS, "-g"))
     names.append(build.library_path(source, {"SWM_K": 4}, build.compiler()).name)

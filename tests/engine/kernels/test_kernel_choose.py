@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from swm.engine import _measure as measuring
 from swm.engine.kernels import ENGINES, BlockMatmul, CompiledEngine, choose, explain
 from swm.engine.kernels import _cost as cost
 from swm.errors import OptionError
@@ -71,11 +72,15 @@ def test_each_batch_gets_its_engine_and_matrices_are_prepared_once(monkeypatch):
 
 
 def test_constants_are_measured_kept_and_read_back(monkeypatch, tmp_path):
-    monkeypatch.setattr(cost, "_SHAPES", ((1, 1, 8, 1), (2, 2, 8, 4), (4, 4, 8, 64), (1, 4, 8, 2), (4, 1, 8, 16)))
-    monkeypatch.setattr(cost, "_REPEATS", 1)
-    measured = cost.measure_constants()
-    assert set(measured.seconds) == set(ENGINES)
-    assert all(v >= 0 for values in measured.seconds.values() for v in values)
+    few = ((1, 1, 8, 1), (2, 2, 8, 4), (4, 4, 8, 64), (1, 4, 8, 2), (4, 1, 8, 16))
+    monkeypatch.setattr(measuring, "_PRODUCTS", few)
+    monkeypatch.setattr(measuring, "_CONVOLUTIONS", ((3, 1, 1, 8, 4, 1), (1, 2, 1, 8, 5, 2)))
+    monkeypatch.setattr(measuring, "_CELLS", ((8, 8, 8, 2, 1), (16, 8, 8, 3, 2)))
+    monkeypatch.setattr(measuring, "_REPEATS", 1)
+    measured = measuring.measure_constants()
+    assert set(measured.seconds) == {"matmul", "conv", "recurrent"}
+    assert all(set(engines) == set(ENGINES) for engines in measured.seconds.values())
+    assert all(v >= 0 for engines in measured.seconds.values() for values in engines.values() for v in values)
     assert cost.stored_constants() == measured
     assert "measured on" in explain(1, 1, 8, 1)
     (path,) = tmp_path.glob("constants-*.json")

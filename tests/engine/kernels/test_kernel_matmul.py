@@ -159,3 +159,14 @@ def test_one_prepared_matrix_in_many_threads(name):
     for thread in threads:
         thread.join()
     assert not failures
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_few_samples_of_a_large_matrix_are_shared_out(batch):
+    usable("compiled")
+    columns, shape, dense = random_matrix(33, 40, 64, 5, 7)
+    alone, shared = (CompiledEngine().prepare(columns, shape, threads=t) for t in (1, 3))
+    x = np.random.default_rng(1).normal(size=(batch, shape[1])).astype(np.float32)
+    for _ in range(20):
+        np.testing.assert_array_equal(alone(x), shared(x))
+    check(shared, dense, batch)

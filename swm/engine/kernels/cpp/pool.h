@@ -89,4 +89,25 @@ class Pool {
     int workers_ = 0, slots_ = 0, next_ = 1;
 };
 
+// body(u) for every u < units (at most 64), each once, by up to `threads` threads. Each begins at its own share and goes
+// around, so that from one call to the next it meets what its own cache still holds. `backwards` turns every walk
+// round: alternate calls over weights that nearly fit a cache then begin with what was used last.
+template <class Body>
+void each_once(int threads, int units, bool backwards, const Body& body) {
+    if (threads < 2) {
+        for (int n = 0; n < units; ++n) body(backwards ? units - 1 - n : n);
+        return;
+    }
+    std::atomic<std::uint64_t> taken{0};
+    Pool::instance().run(threads, [&](int worker) {
+        const int first = worker * units / threads;
+        for (int n = 0; n < units; ++n) {
+            const int at = (first + n) % units, u = backwards ? units - 1 - at : at;
+            const std::uint64_t bit = std::uint64_t(1) << u;
+            if (taken.fetch_or(bit) & bit) continue;
+            body(u);
+        }
+    });
+}
+
 }  // namespace swm

@@ -1,82 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A smaller graph that computes the same: constants folded, exporters' shape arithmetic and no-ops gone.
-
-The work is onnxslim's; here its result is only let in after a trial. An optimiser that fails, renames inputs or
-computes other numbers leaves the graph as it was.
-"""
+"""Whether two graphs compute the same, tried on random inputs of several sizes."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, TensorProto, helper
+from onnx import TensorProto, helper
 
 from swm.engine import run_onnxruntime
 from swm.errors import SwmError
-from swm.frontend import from_proto, to_proto
-from swm.graph import BipolarQuant, Graph, Linear, Opaque, Quant, Trunc, Value
-from swm.structure import Dense
+from swm.graph import Graph, Value
 
-__all__ = ["simplify"]
-
-_log = logging.getLogger(__name__)
+__all__ = ["same_results"]
 
 Feeds = Mapping[str, NDArray[Any]]
-_EXPANDED = (BipolarQuant, Quant, Trunc)  # several operators in a file, from which they would not come back
 _RTOL = 1e-4
 _SIZES = (2, 3, 1)  # of symbolic dimensions, one trial each: a graph must not be tied to the batch it was tried on
 
 
-def simplify(graph: Graph) -> Graph:
-    """Fold constants and remove what exporters leave behind, by onnxslim.
-
-    Both graphs run in onnxruntime on random inputs of several sizes; only if every result is equal (rtol 1e-4) is the
-    simplified one returned. Graphs with structured layers or QONNX quantisers, which would
-    lose their meaning, and graphs whose inputs are not all tensors of numbers, which cannot be tried, come back as they
-    are.
-
-    Args:
-        graph: a float graph, as loaded; convert it afterwards.
-
-    Returns:
-        The smaller graph, or `graph` itself.
-    """
-    if any(
-        isinstance(n, _EXPANDED) or (isinstance(n, Linear) and not isinstance(n.weight, Dense)) for n in graph.nodes
-    ):
-        return graph
-    try:
-        candidate = from_proto(_slim(to_proto(graph)), graph.source)
-        trusted = _same_face(graph, candidate) and _equal(graph, candidate)
-    except SwmError as error:
-        _log.info("%s is left as it is: %s", graph.source or graph.name, error)
-        return graph
-    return candidate if trusted and _size(candidate) < _size(graph) else graph
-
-
-def _size(graph: Graph) -> tuple[int, int]:
-    return len(graph.nodes), sum(isinstance(n, Opaque) for n in graph.nodes)
-
-
-def _slim(model: ModelProto) -> ModelProto:
-    """What onnxslim makes of a model.
+def same_results(graph: Graph, candidate: Graph) -> bool:
+    """Whether a candidate has the same inputs and outputs and gives the same results; False where it cannot be tried.
 
     Raises:
-        SwmError: it failed, however.
+        SwmError: the candidate does not run where the graph does.
     """
-    import onnxslim  # here, because it brings sympy, a third of a second that no other command should pay
-
-    try:
-        slimmed = onnxslim.slim(model)
-    except (Exception, SystemExit) as error:  # it is a helper that may fail in any way; the graph is fine without it
-        raise SwmError(f"onnxslim failed: {type(error).__name__}: {error}") from error
-    if not isinstance(slimmed, ModelProto):
-        raise SwmError("onnxslim returned no model")
-    return slimmed
+    return _same_face(graph, candidate) and _equal(graph, candidate)
 
 
 def _same_face(graph: Graph, candidate: Graph) -> bool:
