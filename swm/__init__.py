@@ -12,9 +12,10 @@ True
 
 from swm._check import Inspection, check
 from swm._demo import Demo, demo
-from swm.api import boards, convert, dense_twin, emit, load, quantize, report, run, save, verify
+from swm.api import boards, convert, dense_twin, emit, engines, load, quantize, report, run, save, verify
 from swm.compress import Conversion, ConversionReport, LayerReport
 from swm.emit import Verification
+from swm.engine.kernels import Choice
 from swm.errors import (
     CalibrationError,
     Finding,
@@ -37,6 +38,7 @@ __all__ = [
     "BlockCirculant",
     "Board",
     "CalibrationError",
+    "Choice",
     "Conversion",
     "ConversionReport",
     "Demo",
@@ -61,6 +63,7 @@ __all__ = [
     "demo",
     "dense_twin",
     "emit",
+    "engines",
     "load",
     "load_board",
     "quantize",

@@ -16,6 +16,7 @@ from swm import compress, engine, fixed, frontend
 from swm import emit as _emit
 from swm.compress import Conversion
 from swm.emit import Verification
+from swm.engine.kernels import Choice
 from swm.errors import CalibrationError, OptionError
 from swm.fixed import FixedGraph
 from swm.graph import Graph, densified, is_structured
@@ -39,7 +40,7 @@ def load(path: str | Path, *, simplify: bool = False) -> Graph:
     Args:
         path: the file; external data must lie in the same folder or below it.
         simplify: fold constants and exporters' shape arithmetic, name what they spelt out, see `swm.simplify`; it runs
-            the model, in a child process, to check itself. Without it the graph is the file's, node by node.
+            the model to check itself. Without it the graph is the file's, node by node.
 
     Raises:
         ModelError: the file is missing, damaged or illegal.
@@ -97,6 +98,26 @@ def run(graph: Graph | FixedGraph, x: Inputs) -> Array | dict[str, Array]:
         return result if isinstance(x, np.ndarray) else {graph.output_name: result}
     results = engine.run_float(graph, feeds(graph, x, finite=False))
     return results[graph.outputs[0].name] if isinstance(x, np.ndarray) else results
+
+
+def engines(graph: Graph, x: Inputs) -> dict[str, Choice]:
+    """Which engine runs each structured layer of a float graph on inputs of this size, and why.
+
+    The network runs once. SWM_ENGINE in the environment (compiled, pyfftw, scipy or dense) overrides the choice.
+
+    Args:
+        graph: a float graph.
+        x: as for `run`.
+
+    Returns:
+        By layer name, its `Choice`: engine, reason, predicted seconds of every engine, and why others cannot run.
+
+    Raises:
+        CalibrationError: inputs of the wrong names, shape or type.
+    """
+    runner = engine.FloatEngine(graph)
+    runner.run(feeds(graph, x, finite=False))
+    return {name: choice for name, choice in runner.choices.items() if choice is not None}
 
 
 def convert(

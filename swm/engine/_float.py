@@ -10,28 +10,19 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state
 
 from swm.engine._kernels import STEADY, StructuredLayer
-from swm.engine._refusal import reason
+from swm.engine._trial import Session
 from swm.engine.kernels import Choice, Policy
 from swm.errors import CalibrationError, ModelError
-from swm.frontend import subgraph_proto
+from swm.frontend import serialized, subgraph_proto
 from swm.graph import Graph, Node, densified, is_structured
 from swm.graph._graph import reads
 
 __all__ = ["FloatEngine", "run_float", "run_onnxruntime"]
 
 Array = NDArray[Any]
-# onnxruntime's own exceptions derive from Exception alone, each on its own; pybind11 adds the usual ones.
-ORT_ERRORS: tuple[type[Exception], ...] = (
-    RuntimeError,
-    ValueError,
-    TypeError,
-    *(e for e in vars(onnxruntime_pybind11_state).values() if isinstance(e, type) and issubclass(e, Exception)),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +36,7 @@ class _Segment:
 
 
 class FloatEngine:
-    """Runs one graph. Sessions are built once, so keep the engine for repeated runs.
+    """Runs one graph. Sessions are opened at the first run and kept, so keep the engine for repeated runs.
 
     Args:
         graph: any graph.
@@ -56,7 +47,7 @@ class FloatEngine:
         threads: for structured layers; default all cores.
 
     Raises:
-        ModelError: a wanted tensor does not exist, or onnxruntime refuses a part of the model.
+        ModelError: a wanted tensor does not exist, or a part of the model cannot be written as ONNX.
     """
 
     def __init__(
@@ -67,7 +58,7 @@ class FloatEngine:
         steady: bool = False,
         threads: int | None = None,
     ) -> None:
-        """Plan the segments and open the sessions."""
+        """Plan the segments and write those for onnxruntime as models."""
         self.graph = graph
         self.outputs = tuple(outputs) if outputs is not None else tuple(v.name for v in graph.outputs)
         known = {v.name for v in graph.inputs} | set(graph.constants) | set(graph.producers())
@@ -93,6 +84,7 @@ class FloatEngine:
 
         Raises:
             CalibrationError: an input is missing, unknown, or onnxruntime rejects its shape or type.
+            ModelError: onnxruntime refuses a part of the model, or failed in the trial of it.
         """
         names = [v.name for v in self.graph.inputs]
         if set(feeds) != set(names):
@@ -109,7 +101,7 @@ class FloatEngine:
                 continue
             assert session is not None  # every segment that is not structured has one
             given = {t: tensors[t] for t in segment.inputs}
-            results = _run_session(session, segment.outputs, given)
+            results = session.run(given)
             tensors.update(zip(segment.outputs, results, strict=True))
         return {t: tensors[t] for t in self.outputs}
 
@@ -128,7 +120,7 @@ def _dense(graph: Graph, node: Node) -> Callable[[Sequence[Array | None]], tuple
 
     def run(tensors: Sequence[Array | None]) -> tuple[Array, ...]:
         feeds = {t: a for t, a in zip(node.inputs, tensors, strict=False) if t in inputs and a is not None}
-        results = iter(_run_session(session, outputs, feeds))
+        results = iter(session.run(feeds))
         return tuple(next(results) if t else np.empty(0, np.float32) for t in node.outputs)
 
     return run
@@ -197,44 +189,23 @@ def _segment(nodes: Sequence[Node], graph: Graph, needed: Sequence[Node], wanted
     return _Segment(tuple(nodes), inputs, tuple(t for t in written if t in read_outside), None)
 
 
-def _session(graph: Graph, segment: _Segment) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.log_severity_level = 4  # its warnings about unused initialisers are not the user's concern
-    options.add_session_config_entry(
-        "session.intra_op.allow_spinning", "0"
-    )  # or its threads take turns from our kernels
+def _session(graph: Graph, segment: _Segment) -> Session:
     model = subgraph_proto(graph, segment.nodes, segment.inputs, segment.outputs)
-    try:
-        return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    except ORT_ERRORS as error:
-        raise ModelError(
-            f"onnxruntime does not accept the model {graph.source or graph.name!r}: {reason(error)}; export it again "
-            "with operators and attributes that onnxruntime knows"
-        ) from error
+    return Session(serialized(model), segment.nodes, segment.outputs, graph.source or graph.name)
 
 
 def run_onnxruntime(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array]:
     """Run the whole graph, structured layers included, in plain onnxruntime: what a user of the saved file gets.
 
     Raises:
-        ModelError: onnxruntime refuses the model.
+        ModelError: onnxruntime refuses the model, or failed in the trial of it.
         CalibrationError: it refuses these inputs.
     """
     whole = _Segment(graph.nodes, tuple(v.name for v in graph.inputs), tuple(v.name for v in graph.outputs), None)
     session = _session(graph, whole)
     names = [v.name for v in graph.outputs]
-    runs = (_run_session(session, names, part) for part in _batches(graph, feeds))
+    runs = (session.run(part) for part in _batches(graph, feeds))
     return _joined([dict(zip(names, results, strict=True)) for results in runs])
-
-
-def _run_session(session: ort.InferenceSession, names: Sequence[str], feeds: Mapping[str, Array]) -> list[Any]:
-    try:
-        return list(session.run(list(names), dict(feeds)))
-    except ORT_ERRORS as error:
-        raise CalibrationError(
-            f"onnxruntime could not run the model on these inputs: {reason(error)}; give inputs that the node takes, "
-            "or export the model again"
-        ) from error
 
 
 _engines: WeakKeyDictionary[Graph, FloatEngine] = WeakKeyDictionary()

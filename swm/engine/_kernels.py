@@ -149,7 +149,7 @@ class StructuredLayer:
             r, w = node.recurrent_weight[0], node.input_weight[0]
             if not isinstance(r, BlockCirculant):
                 missing["compiled"] = "R is dense"
-            elif not _parameters(node, 0).compiles():
+            elif not all(_parameters(node, d).compiles() for d in range(node.directions)):
                 missing["compiled"] = f"it has no activation {', '.join(sorted({a.name for a in node.activations}))}"
             steps, batch = (x.shape[0], x.shape[1]) if x.ndim == 3 else (1, 1)
             steps, batch = (batch, steps) if node.layout else (steps, batch)

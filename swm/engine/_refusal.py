@@ -16,9 +16,9 @@ _PLACE = re.compile(
 _STATUS = re.compile(r"Non-zero status code returned while running (\w+) node\. Name:'([^']*)' ")
 
 
-def reason(error: Exception) -> str:
+def reason(message: str) -> str:
     """One line: which node, and what about it."""
-    lines = str(error).splitlines() or [type(error).__name__]
-    text = _FILE.sub("", _CODE.sub("", lines[0]))
+    first = next(iter(message.splitlines()), "no reason given")
+    text = _FILE.sub("", _CODE.sub("", first))
     text = _STATUS.sub(r"\1 node '\2': ", _PLACE.sub("", text)).replace("Status Message: ", "")
-    return text.strip().rstrip(".") or lines[0]
+    return text.strip().rstrip(".") or first

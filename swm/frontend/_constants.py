@@ -14,7 +14,7 @@ from onnx import SparseTensorProto, TensorProto
 
 from swm.frontend._context import Context
 from swm.frontend._registry import Folded, RawNode, Result, handler
-from swm.frontend._tensors import is_native, to_array
+from swm.frontend._tensors import has_native, is_native, to_array
 from swm.graph import Cast, Transpose
 
 __all__ = ["reshaped"]
@@ -99,7 +99,7 @@ def cast_24(context: Context, node: RawNode, *, to: int, saturate: int = 1, roun
 def _cast(context: Context, node: RawNode, to: int) -> Result:
     (x,) = node.inputs
     kind = context.types.get(x)
-    if not is_native(TensorProto(data_type=to)) or (kind and not is_native(TensorProto(data_type=kind.elem))):
+    if not has_native(to) or (kind and not has_native(kind.elem)):
         return None
     value = context.constant(x)
     if value is None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import onnx
 from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import DecodeError, EncodeError, Message
+from google.protobuf.message import DecodeError, Message
 from onnx import ModelProto, TensorProto
 
 from swm.errors import ModelError
+from swm.guard import guarded
 
 __all__ = [
     "DEFAULT_OPSET",
@@ -21,6 +22,7 @@ __all__ = [
     "upgrade",
 ]
 
+_SECONDS, _MEMORY = 2.5, 1 << 30  # for the converter, and beyond them what the size of the model asks for
 OLDEST_OPSET = 7  # since then operators broadcast as numpy does
 DEFAULT_OPSET = 21  # for models that use no standard operator and so name no version
 _NEWEST_RUN = 26  # of onnxruntime 1.31, which takes its newest where a file imports other domains only
@@ -121,19 +123,17 @@ def upgrade(model: ModelProto) -> tuple[ModelProto, dict[str, int]]:
     problem = f"the model has opset {version}, older than {OLDEST_OPSET}, and cannot be converted to it"
     if version < 1:
         raise ModelError(f"{problem}: there is no such opset; the file is damaged")
-    try:
-        onnx.checker.check_model(model)  # the converter trusts its input
-        converted = onnx.version_converter.convert_version(model, OLDEST_OPSET)
-    except (
-        onnx.checker.ValidationError,
-        onnx.version_converter.ConvertError,
-        onnx.shape_inference.InferenceError,
-        DecodeError,
-        EncodeError,
-        RuntimeError,
-        ValueError,
-        TypeError,
-        IndexError,
-    ) as exc:  # the C++ side throws std::exception of many kinds
-        raise ModelError(f"{problem} ({str(exc).strip() or type(exc).__name__}); export it again") from exc
+    # Weights make the conversion slow and take several times their size.
+    size = model.ByteSize()
+    outcome = guarded(_converted, model, seconds=_SECONDS + size / (50 << 20), memory=_MEMORY + 8 * size)
+    if outcome.data is None:
+        what = outcome.error or f"onnx's version converter {outcome.fate} on it"
+        raise ModelError(f"{problem} ({what}); export it again")
+    converted = ModelProto.FromString(outcome.data)
     return converted, opsets(converted)
+
+
+def _converted(model: ModelProto) -> bytes:
+    """A model at `OLDEST_OPSET`, by onnx's converter, which trusts its input and so comes after the checker."""
+    onnx.checker.check_model(model)
+    return bytes(onnx.version_converter.convert_version(model, OLDEST_OPSET).SerializeToString())

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,11 @@ from swm.frontend._formats import WEIGHTED, roles
 from swm.frontend._function import DOMAIN, recognise
 from swm.frontend._fuse import fuse
 from swm.frontend._linear import check_width
+from swm.frontend._memory import Budget
 from swm.frontend._proto import check_text, parse, upgrade
 from swm.frontend._registry import Folded, Forwarded, RawNode, Result, find
 from swm.frontend._scope import Names, captured, inner_names, inner_nodes, sort_nodes
-from swm.frontend._tensors import check_tensor, densify, is_native, to_array, walk_tensors
+from swm.frontend._tensors import check_tensor, dense_size, densify, is_native, to_array, walk_tensors
 from swm.frontend._types import infer_types, tensor_type
 from swm.graph import (
     WEIGHT_FORMATS,
@@ -130,6 +132,7 @@ class _Import:
         self.expanded: dict[str, RawNode] = {}  # calls of expansions by the tensor that they write
         self.nodes: list[Node] = []
         self.formats: dict[str, dict[str, WeightFormat]] = {}  # of weights that a quantiser made, by node
+        self.budget = Budget(model.ByteSize())
 
     def run(self) -> Graph:
         """The graph."""
@@ -150,6 +153,7 @@ class _Import:
                 self.context.types[tensor.name] = TensorType(tensor.data_type, tuple(tensor.dims))
                 self._carry(RawNode(proto.name, (), (tensor.name,), proto))
         for sparse in self.model.graph.sparse_initializer:
+            self.budget.reserve(dense_size(sparse), f"sparse initialiser {sparse.values.name!r}, written out,")
             self.context.constants[sparse.values.name] = densify(sparse)
 
     def _take(self, proto: NodeProto) -> None:
@@ -158,9 +162,13 @@ class _Import:
         what = self.expansions.get((node.domain, node.op))
         if what is not None and self._expand(node, what):
             return
+        before = len(self.context.constants)
         result = self._convert_node(node)
+        for value in islice(reversed(self.context.constants.values()), len(self.context.constants) - before):
+            self.budget.keep(value, f"{node.op} node {node.name!r}, taken apart,")
         match result:
             case Folded(value):
+                self.budget.keep(value, f"{node.op} node {node.name!r}, folded,")
                 self.context.constants[node.outputs[0]] = value
                 if node.inputs and node.inputs[0] in self.context.formats:  # moved weights keep their format
                     self.context.formats.setdefault(node.outputs[0], self.context.formats[node.inputs[0]])
@@ -174,6 +182,8 @@ class _Import:
                 self._carry(node)
 
     def _add(self, node: RawNode, made: tuple[Node, ...]) -> None:
+        for each in made:
+            self.budget.keep_node(each)
         self.nodes += made
         formats = self.context.formats
         found = {r: formats[t] for r, t in zip(roles(node.op), node.inputs, strict=False) if r and t in formats}

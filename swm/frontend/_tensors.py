@@ -14,7 +14,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensor
 
 from swm.errors import ModelError
 
-__all__ = ["byte_size", "check_tensor", "densify", "is_native", "to_array", "walk_tensors"]
+__all__ = ["byte_size", "check_tensor", "dense_size", "densify", "has_native", "is_native", "to_array", "walk_tensors"]
 
 # Element types that numpy has itself. Arrays of all others travel as TensorProto, since onnx releases differ in the
 # numpy type they give to them.
@@ -51,12 +51,16 @@ _FIELDS: dict[int, tuple[str, int]] = {
     TensorProto.UINT32: ("uint64_data", 1),
     TensorProto.UINT64: ("uint64_data", 1),
 }  # the rest lies in int32_data
-_MAX_DENSE = 1 << 28  # elements of a sparse initialiser written out: 1 GiB of float32
+
+
+def has_native(elem: int) -> bool:
+    """Whether numpy has an element type, given by any number."""
+    return elem in _NATIVE
 
 
 def is_native(tensor: TensorProto) -> bool:
     """Whether numpy has the tensor's element type."""
-    return tensor.data_type in _NATIVE
+    return has_native(tensor.data_type)
 
 
 def byte_size(tensor: TensorProto) -> int:
@@ -111,19 +115,23 @@ def to_array(tensor: TensorProto) -> NDArray[Any]:
     return array
 
 
+def dense_size(sparse: SparseTensorProto) -> int:
+    """Bytes of a sparse initialiser written out.
+
+    Raises:
+        ModelError: as `byte_size`.
+    """
+    return byte_size(TensorProto(name=sparse.values.name, data_type=sparse.values.data_type, dims=sparse.dims))
+
+
 def densify(sparse: SparseTensorProto) -> NDArray[Any]:
     """A sparse initialiser written out; onnxruntime does the same.
 
     Raises:
-        ModelError: inconsistent indices, an element type numpy lacks, or too large.
+        ModelError: inconsistent indices, or an element type numpy lacks.
     """
     name = sparse.values.name
     count = _count(name, sparse.dims)
-    if count > _MAX_DENSE:
-        raise ModelError(
-            f"sparse initialiser {name!r} of shape {list(sparse.dims)} would need {count} elements written out, more "
-            f"than {_MAX_DENSE}; split it"
-        )
     if not is_native(sparse.values) or sparse.indices.data_type != TensorProto.INT64:
         raise ModelError(f"sparse initialiser {name!r} has an element type that swm cannot write out; store it dense")
     values = to_array(sparse.values).reshape(-1)

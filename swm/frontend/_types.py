@@ -8,15 +8,15 @@ from collections.abc import Iterable, Mapping
 import onnx
 from onnx import ModelProto, TypeProto, ValueInfoProto
 
-from swm.frontend._guard import attempt, guarded
 from swm.frontend._proto import QONNX_DOMAINS, QONNX_OPERATORS
-from swm.frontend._scope import inner_nodes
 from swm.graph import TensorType
+from swm.guard import guarded
 
 __all__ = ["infer_types", "tensor_type", "value_info"]
 
-# Whose inference in onnx 1.23 ends the process on impossible sizes (std::clamp). A fork for each model would be dear.
-_ASSERTING = frozenset({"Slice"})
+# onnx's inference may abort (a Slice backwards over an axis of length 0 is enough in 1.23), recurse without end in
+# functions, or fill the memory; it never reaches the user's process. Time grows with the nodes.
+_SECONDS, _SECONDS_A_NODE, _MEMORY = 1.5, 1e-3, 1 << 30
 _LARGE = 4096  # elements; shapes, axes and repeats are never so many, and only those matter to shape inference
 
 
@@ -62,28 +62,31 @@ def infer_types(model: ModelProto) -> dict[str, TensorType]:
     """
     declared = _collect([*model.graph.input, *model.graph.value_info, *model.graph.output])
     found = _infer(model, {})
+    if found is None:
+        return declared
     stuck = {n: t for n, t in declared.items() if n not in found or found[n].shape is None}
     if stuck:
-        found = _infer(model, stuck | found) | {n: t for n, t in found.items() if t.shape is not None}
+        found = (_infer(model, stuck | found) or {}) | {n: t for n, t in found.items() if t.shape is not None}
     return declared | found | {n: _merge(t, declared[n]) for n, t in found.items() if n in declared}
 
 
-def _infer(model: ModelProto, hints: Mapping[str, TensorType]) -> dict[str, TensorType]:
+def _infer(model: ModelProto, hints: Mapping[str, TensorType]) -> dict[str, TensorType] | None:
+    """Types that inference finds; none if it failed in an orderly way, None if it crashed or had to be ended."""
     light = _without_large_data(model)
     inputs = {v.name for v in light.graph.input}
     light.graph.value_info.extend(value_info(n, t) for n, t in hints.items() if n not in inputs)
     # Types are a help, never a condition: a model on which inference fails has fewer typed nodes.
-    nodes = [*light.graph.node, *(n for f in light.functions for n in f.node)]
-    risky = any(n.op_type in _ASSERTING for node in nodes for n in (node, *inner_nodes(node)))
-    data = guarded(lambda: _inferred(light)) if risky else attempt(lambda: _inferred(light))
-    if data is None:
-        return {}
-    inferred = ModelProto.FromString(data)
+    nodes = len(light.graph.node) + sum(len(f.node) for f in light.functions)
+    seconds = _SECONDS + _SECONDS_A_NODE * nodes
+    outcome = guarded(_inferred, light, seconds=seconds, memory=_MEMORY)
+    if outcome.data is None:
+        return None if outcome.fate else {}
+    inferred = ModelProto.FromString(outcome.data)
     return _collect([*inferred.graph.input, *inferred.graph.value_info, *inferred.graph.output])
 
 
 def _inferred(model: ModelProto) -> bytes:
-    """What shape inference adds, as bytes: only the names and types are needed, so nothing else is kept."""
+    """What shape inference adds to a model, as bytes: only names and types are needed, so nothing else is kept."""
     result = onnx.shape_inference.infer_shapes(model, strict_mode=False, data_prop=True)
     del result.graph.initializer[:], result.graph.node[:], result.functions[:]
     return bytes(result.SerializeToString())

@@ -27,7 +27,7 @@ from swm.frontend._function import DOMAIN, VERSION
 from swm.frontend._types import value_info
 from swm.graph import Graph, Node, TensorType, Value
 
-__all__ = ["save", "subgraph_proto", "to_proto"]
+__all__ = ["save", "serialized", "subgraph_proto", "to_proto"]
 
 # What 2 GiB allow: protobuf cannot write more.
 _LIMIT = (1 << 31) - 1
@@ -90,12 +90,25 @@ def save(graph: Graph, path: str | os.PathLike[str]) -> None:
     target = Path(path)
     model = to_proto(graph)
     try:
-        data = model.SerializeToString(deterministic=True)
-    except (EncodeError, ValueError) as exc:
-        raise OutputError(f"cannot write {str(target)!r}: the model exceeds the 2 GiB of an ONNX file ({exc})") from exc
-    if len(data) > _LIMIT:
-        raise OutputError(f"cannot write {str(target)!r}: the model has {len(data)} bytes, an ONNX file at most 2 GiB")
+        data = serialized(model)
+    except ModelError as exc:
+        raise OutputError(f"cannot write {str(target)!r}: {exc}") from exc
     write_atomic(target, data)
+
+
+def serialized(model: ModelProto) -> bytes:
+    """The bytes of a model.
+
+    Raises:
+        ModelError: there are more than protobuf can write.
+    """
+    try:
+        data = bytes(model.SerializeToString(deterministic=True))
+    except (EncodeError, ValueError) as exc:
+        raise ModelError(f"the model exceeds the 2 GiB of an ONNX file ({exc}); split it") from exc
+    if len(data) > _LIMIT:
+        raise ModelError(f"the model has {len(data)} bytes, an ONNX file at most 2 GiB; split it")
+    return data
 
 
 def _model(

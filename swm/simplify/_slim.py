@@ -8,8 +8,9 @@ from dataclasses import replace
 from onnx import ModelProto, helper
 
 from swm.errors import SwmError
-from swm.frontend import from_proto, guarded, to_proto
+from swm.frontend import from_proto, to_proto
 from swm.graph import BipolarQuant, Graph, Node, Opaque, Quant, Trunc
+from swm.guard import guarded
 
 __all__ = ["slimmed"]
 
@@ -30,10 +31,11 @@ def slimmed(graph: Graph) -> Graph | None:
         return None
     waiting: dict[str, Node] = {n.name: n for n in graph.nodes if isinstance(n, _QUANTISERS)}
     model = to_proto(replace(graph, nodes=tuple(_stand_in(n) if n.name in waiting else n for n in graph.nodes)))
-    data = guarded(lambda: _slim(model))
-    if data is None:
-        raise SwmError("onnxslim failed")
-    found = from_proto(ModelProto.FromString(data), graph.source)
+    size = model.ByteSize()
+    outcome = guarded(_slim, model, seconds=60 + size / (1 << 20), memory=(4 << 30) + 16 * size)
+    if outcome.data is None:
+        raise SwmError(f"onnxslim {outcome.fate or f'failed: {outcome.error}'}")
+    found = from_proto(ModelProto.FromString(outcome.data), graph.source)
     nodes = [_restored(n, waiting) for n in found.nodes]
     lost = len(waiting) - sum(isinstance(n, _QUANTISERS) for n in nodes)
     if lost:
@@ -79,6 +81,10 @@ def _restored(node: Node, waiting: dict[str, Node]) -> Node:
 
 
 def _slim(model: ModelProto) -> bytes:
+    """What happens in a child process: onnxslim calls onnx's and onnxruntime's C++."""
     import onnxslim  # here, because it brings sympy, a third of a second that no other command should pay
 
-    return bytes(onnxslim.slim(model).SerializeToString())
+    found = onnxslim.slim(model)
+    if not isinstance(found, ModelProto):
+        raise SwmError("it returned no model")
+    return bytes(found.SerializeToString())

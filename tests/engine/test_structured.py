@@ -286,3 +286,56 @@ def test_what_onnxruntime_refuses_at_run_time_is_an_error_of_ours():
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
     with pytest.raises(swm.CalibrationError, match="could not run"):
         swm.run(from_proto(model), np.ones((3, 3), np.float32))
+
+
+def layer_graph():
+    rng = np.random.default_rng(0)
+    node = Conv(
+        name="conv",
+        inputs=("x",),
+        outputs=("y",),
+        weight=CirculantKernel(rng.normal(size=(9, 2, 2, 8)).astype(np.float32), (16, 16), (3, 3)),
+        channels=16,
+        kernel=(3, 3),
+        strides=(1, 1),
+        dilations=(1, 1),
+        pads=(1, 1, 1, 1),
+    )
+    return graph_of(node, [("x", F, (None, 16, None, None))], {"y": 4})
+
+
+@pytest.mark.parametrize("engine", ["compiled", "pyfftw", "scipy", "dense"])
+def test_every_engine_gives_the_same_numbers_and_says_so(monkeypatch, engine):
+    graph = layer_graph()
+    x = np.random.default_rng(1).normal(size=(2, 16, 9, 9)).astype(np.float32)
+    monkeypatch.setenv("SWM_ENGINE", engine)
+    choice = swm.engines(graph, x)["conv"]
+    if engine in choice.missing:
+        pytest.skip(choice.missing[engine])
+    assert choice.engine == engine
+    assert "SWM_ENGINE" in choice.reason
+    close(FloatEngine(graph).run({"x": x})["y"], run_onnxruntime(dense_twin(graph), {"x": x})["y"])
+
+
+def test_a_kernel_is_built_once_the_others_have_cost_as_much(monkeypatch, tmp_path):
+    from swm.engine.kernels import _choose as choosing
+
+    monkeypatch.delenv("SWM_ENGINE", raising=False)
+    monkeypatch.setenv("SWM_CACHE", str(tmp_path))  # nothing is built here
+    monkeypatch.setattr(choosing, "predict", lambda name, *_: {"compiled": 0.1, "dense": 9.0}.get(name, 1.0))
+    monkeypatch.setattr(choosing, "_spent", choosing.defaultdict(float))
+    shape = choosing.Shape(3, 3, 8, 1)
+    policy, library = choosing.Policy("patient"), ("matmul.cpp", 4096)
+    if "compiled" in policy.choice(shape, library).missing:
+        pytest.skip("no C++ compiler")
+    chosen = [policy.choice(shape, library).engine for _ in range(4)]
+    assert chosen[-1] == "compiled"
+    assert {"pyfftw", "scipy"} & set(chosen[:2])
+
+
+def test_conversions_do_not_depend_on_what_is_built(monkeypatch):
+    monkeypatch.delenv("SWM_ENGINE", raising=False)
+    graph = layer_graph()
+    engine = FloatEngine(graph, steady=True)
+    engine.run({"x": np.ones((2, 16, 9, 9), np.float32)})
+    assert engine.choices["conv"].reason == "by size alone"

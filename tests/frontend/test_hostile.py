@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the fuzz campaign found, each in its smallest form: an orderly graph or one ModelError, never more."""
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from swm.errors import ModelError
+from swm.frontend import _memory, from_proto, to_proto
+from swm.graph import Opaque
+
+from .support import make_model
+
+node = helper.make_node
+
+
+@pytest.mark.parametrize("to", [0, 99, 1 << 33, (1 << 63) - 1, -(1 << 63)])
+def test_element_types_of_any_number(to):
+    """Protobuf raises ValueError where a number exceeds 32 bits."""
+    graph = from_proto(make_model([node("Cast", ["x"], ["y"], to=to)], {"x": (2,)}, {"y": None}))
+    assert isinstance(graph.nodes[0], Opaque)
+    to_proto(graph)
+
+
+def test_one_constant_folded_again_and_again(monkeypatch):
+    monkeypatch.setattr(_memory, "_FREE", 1 << 20)
+    nodes = [node("Cast", ["c"], [f"t{i}"], to=TensorProto.DOUBLE) for i in range(20)]
+    weights = {"c": np.zeros(1 << 14, np.int8)}
+    wanted = [*nodes, node("Sum", [f"t{i}" for i in range(20)], ["y"])]
+    with pytest.raises(ModelError, match=r"Cast node 'Cast_\d+', folded, would bring the arrays .* store them once"):
+        from_proto(make_model(wanted, {"x": (2,)}, {"y": None}, weights))
+
+
+def test_one_weight_scaled_again_and_again(monkeypatch):
+    monkeypatch.setattr(_memory, "_FREE", 1 << 16)
+    nodes = [node("Gemm", ["x", "w"], [f"y{i}"], alpha=1.0 + i) for i in range(200)]
+    model = make_model(nodes, {"x": (2, 32)}, {"y0": None}, {"w": np.ones((32, 32), np.float32)})
+    with pytest.raises(ModelError, match="would bring the arrays"):
+        from_proto(model)
+
+
+@pytest.mark.parametrize("dims", [[1 << 40], [1 << 20, 1 << 20], [1 << 62, 1 << 62], [1 << 15, 1 << 16]])
+def test_sparse_initialisers_of_absurd_size(dims):
+    model = make_model([node("Relu", ["w"], ["y"])], {"x": (2,)}, {"y": None})
+    values, indices = numpy_helper.from_array(np.float32([1]), "w"), numpy_helper.from_array(np.array([0]), "i")
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, indices, dims))
+    with pytest.raises(ModelError, match=r"sparse initialiser 'w', written out, would bring"):
+        from_proto(model)
