@@ -10,11 +10,14 @@ import onnx
 import onnxruntime
 import onnxslim
 import pytest
+from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 
 import swm
+from swm.errors import SwmError
 from swm.frontend import from_proto, save, to_proto
 from swm.graph import Linear, Opaque, Reshape
+from tests.frontend.test_fuzz import damage, messages
 
 
 def exported():
@@ -338,6 +341,25 @@ def test_quantisers_survive_the_optimiser():
     model.opset_import.append(helper.make_opsetid("qonnx.custom_op.general", 1))
     small = simplified(model, ["Reshape", "Quant"], (2, 4))
     assert small.nodes[1].narrow
+
+
+def test_damaged_models_never_raise(monkeypatch):
+    monkeypatch.setattr(sys.modules["swm.simplify._simplify"], "slimmed", lambda graph: None)  # our own steps alone
+    names, rng = np.array(["", "x", "y", "d", "two", "eps", "Relu"], object), np.random.default_rng(0)
+    original, tried = encoder(17), 0
+    for _ in range(100):
+        model = onnx.ModelProto()
+        model.CopyFrom(original)
+        everything = list(messages(model))
+        for place in rng.integers(len(everything), size=2):
+            damage(everything[place], rng, names)
+        try:
+            graph = from_proto(onnx.ModelProto.FromString(model.SerializeToString()))
+        except (SwmError, DecodeError):
+            continue
+        swm.simplify(graph)
+        tried += 1
+    assert tried > 20
 
 
 def test_a_crash_of_the_optimiser_is_survived(monkeypatch):

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +162,10 @@ class _Import:
         what = self.expansions.get((node.domain, node.op))
         if what is not None and self._expand(node, what):
             return
+        before = len(self.context.constants)
         result = self._convert_node(node)
+        for value in islice(reversed(self.context.constants.values()), len(self.context.constants) - before):
+            self.budget.keep(value, f"{node.op} node {node.name!r}, taken apart,")
         match result:
             case Folded(value):
                 self.budget.keep(value, f"{node.op} node {node.name!r}, folded,")

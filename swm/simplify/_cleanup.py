@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from onnx import NodeProto, helper, numpy_helper
+from onnx import AttributeProto, NodeProto, numpy_helper
 
 from swm.graph import Cast, Expand, Graph, Node, Opaque, Recurrent, Reshape, Squeeze, Transpose, Unsqueeze, reads
 from swm.simplify._opset import Reach
@@ -53,8 +53,8 @@ def _gives_zeros(node: Node, zeros: set[str]) -> bool:
         return False
     if node.op_type != "ConstantOfShape":
         return node.inputs[0] in zeros
-    values = [helper.get_attribute_value(a) for a in NodeProto.FromString(node.proto).attribute if a.name == "value"]
-    return not any(numpy_helper.to_array(v).any() for v in values)
+    given = [a for a in NodeProto.FromString(node.proto).attribute if a.name == "value"]
+    return all(a.type == AttributeProto.TENSOR and not numpy_helper.to_array(a.t).any() for a in given)
 
 
 def _started_at_zero(node: Recurrent, zeros: set[str]) -> Recurrent:

@@ -81,6 +81,7 @@ def _restored(node: Node, waiting: dict[str, Node]) -> Node:
 
 
 def _slim(model: ModelProto) -> bytes:
+    """What happens in a child process: onnxslim calls onnx's and onnxruntime's C++."""
     import onnxslim  # here, because it brings sympy, a third of a second that no other command should pay
 
     found = onnxslim.slim(model)

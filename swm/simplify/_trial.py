@@ -25,7 +25,7 @@ def same_results(graph: Graph, candidate: Graph) -> bool:
     """Whether a candidate has the same inputs and outputs and gives the same results; False where it cannot be tried.
 
     Raises:
-        SwmError: the candidate does not run where the graph does.
+        SwmError: the candidate does not run.
     """
     return _same_face(graph, candidate) and _equal(graph, candidate)
 
@@ -71,6 +71,8 @@ def _feeds(inputs: tuple[Value, ...], size: int) -> Feeds | None:
     feeds: dict[str, NDArray[Any]] = {}
     for value in inputs:
         if value.type is None or value.type.shape is None or value.type.elem == TensorProto.STRING:
+            return None
+        if value.type.elem not in helper.get_all_tensor_dtypes():  # a damaged file may say any number
             return None
         kind = np.dtype(helper.tensor_dtype_to_np_dtype(value.type.elem))
         if kind.kind not in "fiub":

@@ -13,7 +13,7 @@ SHARED = Path(os.environ.get("SWM_SHARED") or Path(__file__).resolve().parents[3
 MODELS = SHARED / "models" / "models.json"
 ENTRIES = json.loads(MODELS.read_text(encoding="utf-8")) if MODELS.is_file() else []
 # Made of QONNX's quantisers and standard operators alone, so that they must run.
-QONNX = ("TFC_2W2A", "qkeras_jettagging", "finn_kws_w3a3")
+QONNX = ("branched_model_ch_last", "TFC_2W2A", "qkeras_jettagging", "finn_kws_w3a3")
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=[e["path"] for e in ENTRIES])
@@ -27,7 +27,7 @@ def test_model(entry, shared):
     else:
         assert row.ok, row.result
         assert any(name in entry["path"] for name in REMARKS), "say in words why it is refused"
-    assert row.converted in ("", "same numbers")
+    assert row.converted.startswith("same numbers") or not row.converted
 
 
 def test_table_counts_every_verdict():

@@ -84,7 +84,36 @@ def operators():
     return make_model(nodes, {"x": (1, 2, 4, 4)}, {"y": None}, weights, opset=21)
 
 
+def taken_apart():
+    """Operators that become several nodes, and those whose attributes need most arithmetic to normalise."""
+    wide = "qonnx.custom_op.channels_last"
+    nodes = [
+        node("ConvTranspose", ["x", "K", "b"], ["a"], auto_pad="SAME_LOWER", strides=[2, 2], output_padding=[1, 0]),
+        node("ConvTranspose", ["a", "K", "b"], ["c"], output_shape=[9, 9], group=1, dilations=[1, 2]),
+        node("MaxPool", ["c"], ["d"], domain=wide, kernel_shape=[2, 2]),
+        node("Conv", ["d", "L"], ["e"], domain=wide, kernel_shape=[1, 1]),
+        node("Flatten", ["e"], ["f"]),
+        node("Gemm", ["f", "f", "s"], ["g"], transA=1, alpha=0.5, beta=2.0),
+        node("Gemm", ["g", "M", "s"], ["h"], transA=1, transB=1),
+        node(
+            "Resize", ["c", "roi", "", "sizes"], ["r"], axes=[2, 3], coordinate_transformation_mode="tf_crop_and_resize"
+        ),
+        node("QuantizeLinear", ["r", "S"], ["q"], axis=1, block_size=1),
+        node("Trunc", ["r", "s", "s", "bits", "s", "s", "bits"], ["t"], domain="onnx.brevitas", narrow=1),
+        node("Squeeze", ["t", "zero"], ["z"]),
+        node("GRU", ["z", "W", "R"], ["y", "y_h"], hidden_size=2, layout=1, clip=1.0),
+    ]
+    shapes = {"K": (2, 2, 3, 3), "b": (2,), "L": (2, 1, 1, 9), "M": (3, 9), "S": (1, 2, 9, 9)}
+    shapes |= {"W": (1, 6, 9), "R": (1, 6, 2)}
+    rng = np.random.default_rng(0)
+    weights = {name: rng.uniform(0.1, 1, size=shape).astype(np.float32) for name, shape in shapes.items()}
+    weights |= {"s": np.array(0.5, np.float32), "bits": np.array(4, np.float32), "roi": np.ones(4, np.float32)}
+    weights |= {"sizes": np.array([9, 9], np.int64), "zero": np.array([0], np.int64)}
+    return make_model(nodes, {"x": (1, 2, 4, 4)}, {"y": None, "h": None, "q": None}, weights, opset=22)
+
+
 MODELS = {
+    "taken_apart": lambda: taken_apart().SerializeToString(),
     "operators": lambda: operators().SerializeToString(),
     "mlp": lambda: mlp().SerializeToString(),
     "circulant": lambda: to_proto(layers([(6, 8, 4)])).SerializeToString(),

@@ -373,6 +373,29 @@ def test_einsum_that_is_a_product(equation, transposed):
     assert found.transpose_b == transposed
 
 
+@pytest.mark.parametrize(
+    "equation, left, right",
+    [
+        ("bij,bjk->bki", (2, 3, 4), (2, 4, 5)),
+        ("ki,kj->ij", (3, 4), (3, 5)),
+        ("BTNH,BFNH->BNFT", (2, 3, 2, 4), (2, 5, 2, 4)),
+        ("BNFT,BTNH->BFNH", (2, 2, 5, 3), (2, 3, 2, 4)),
+        ("abc,dc->dab", (2, 3, 4), (5, 4)),
+        ("abc,ad->bcd", (2, 3, 4), (2, 5)),
+    ],
+)
+@pytest.mark.parametrize("constant", [False, True])
+def test_einsum_in_another_order_is_a_product_between_transposes(equation, left, right, constant):
+    node = helper.make_node("Einsum", ["x", "b"], ["y"], equation=equation)
+    feeds = {"x": RNG.normal(size=left).astype(np.float32), "b": RNG.normal(size=right).astype(np.float32)}
+    weights = {"b": feeds.pop("b")} if constant else {}
+    inputs = {"x": left} if constant else {"x": left, "b": right}
+    model = make_model([node], inputs, {"y": None}, weights)
+    kinds = {n.op for n in from_proto(model).nodes}
+    assert kinds <= {"Transpose", "Linear", "MatMul"}
+    check(model, feeds)
+
+
 @pytest.mark.parametrize("equation, shape", [("bij,jk->bik", (4, 5)), ("bij,kj->bik", (5, 4))])
 def test_einsum_with_a_weight_is_linear(equation, shape):
     weight = RNG.normal(size=shape).astype(np.float32)
@@ -383,7 +406,13 @@ def test_einsum_with_a_weight_is_linear(equation, shape):
 
 
 @pytest.mark.parametrize(
-    "equation, right", [("bij,bjk->bki", (2, 4, 5)), ("bij,bij->bij", (2, 3, 4)), ("bij,bkj->bik", (2, 5, 1))]
+    "equation, right",
+    [
+        ("bij,bij->bij", (2, 3, 4)),
+        ("bij,bkj->bik", (2, 5, 1)),
+        ("bij,bij->bi", (2, 3, 4)),
+        ("bij,jkl->bikl", (4, 2, 2)),
+    ],
 )
 def test_einsum_that_is_none_is_carried(equation, right):
     node = helper.make_node("Einsum", ["x", "b"], ["y"], equation=equation)
