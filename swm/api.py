@@ -40,7 +40,7 @@ def load(path: str | Path, *, simplify: bool = False) -> Graph:
     Args:
         path: the file; external data must lie in the same folder or below it.
         simplify: fold constants and exporters' shape arithmetic, name what they spelt out, see `swm.simplify`; it runs
-            the model to check itself. Without it the graph is the file's, node by node.
+            the model, in a child process, to check itself. Without it the graph is the file's, node by node.
 
     Raises:
         ModelError: the file is missing, damaged or illegal.

@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from swm.compress._batch import free_batch
 from swm.compress._budget import CANDIDATES, choose, measure, parse_budget
-from swm.compress._fit_layers import fit_conv, fit_linear, refit_linear
+from swm.compress._fit_layers import fit_conv, fit_linear, refit
 from swm.compress._fit_recurrent import fit_recurrent
 from swm.compress._fold import fold_affine
 from swm.compress._fold_conv import fold_conv
@@ -58,7 +59,8 @@ def convert(
     answer), has fewer than two blocks in a dimension, belongs to a convolution in groups, or if a block would
     straddle two gates; the report gives the rule. With calibration inputs each layer, in order, is fitted by
     data-aware least squares: it reads what the already converted network before it gives, and aims at what the dense
-    network answers there; then dense matrices that stay are refitted in the same way (methods.md section 7.3).
+    network answers there; dense matrices and convolutions behind it are refitted in the same way (methods.md section
+    7.3). Errors that a ReLU swallows do not count.
     Without calibration, weights are projected in the Euclidean sense, which costs far more accuracy.
 
     Args:
@@ -80,6 +82,8 @@ def convert(
         raise OptionError("give either block or budget")
     how = choose_method(method, calibrated=feeds is not None)
     dense = fold_conv(fold_affine(graph))
+    if feeds is not None:
+        dense = free_batch(dense, feeds)
     found = parts(dense)
     last = _last_weighted(dense)
     if budget is not None:
@@ -99,8 +103,8 @@ def convert(
         new = _converted(node, {p.role: blocks[p.name] for p in own if not reasons[p.role]}, how, stream)
         if new is not node:
             converted = converted.with_replaced(node, new)
-        elif stream is not None and isinstance(node, Linear) and any(map(is_structured, converted.nodes)):
-            new = refit_linear(node, stream)
+        elif stream is not None and isinstance(node, Linear | Conv) and any(map(is_structured, converted.nodes)):
+            new = refit(node, stream)
             converted = converted.with_replaced(node, new)
         error = None if stream is None else _output_error(stream, node, new)
         reports += [_layer_report(p, new, reasons[p.role], error) for p in own]
@@ -120,7 +124,7 @@ def convert(
         after,
         0 if labels is None else len(labels),
     )
-    return Conversion(converted, report)
+    return Conversion(replace(converted, inputs=graph.inputs), report)
 
 
 def accuracy(outputs: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
@@ -227,11 +231,14 @@ def _output_error(stream: Stream, node: Node, new: Node) -> float:
         return 0.0
     name = next(t for t in new.outputs if t)
     own = is_structured(new) or isinstance(new, Linear)
+    converted = stream.converted
+    if new is not node and not own:
+        converted = converted.with_replaced(node, new)  # a refitted convolution runs in onnxruntime
     names = tuple(t for t in new.inputs if t) if own else (name,)
     wrong = total = 0.0
     samples = 0
     layer = StructuredLayer(new) if own else None
-    for read, (wanted,) in stream.chunks(names, (name,)):
+    for read, (wanted,) in Stream(stream.dense, converted, stream.feeds).chunks(names, (name,)):
         given = dict(zip(names, read, strict=True))
         got = layer([given.get(t) for t in new.inputs])[new.outputs.index(name)] if layer else read[0]
         wrong += float(np.sum(np.square(got - wanted), dtype=np.float64))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,9 +17,12 @@ from swm.structure import BlockCirculant, CirculantKernel, Dense, default_transf
 from swm.structure._kernel import pixel_spectra, windows
 from swm.structure._spectral import block_spectra
 
-__all__ = ["fit_conv", "fit_linear", "refit_linear"]
+__all__ = ["fit_conv", "fit_linear", "refit"]
+
+Array = NDArray[Any]
 
 ROW_BYTES = 1 << 26  # of the spectra of the patches of a convolution held at a time
+REFIT_BYTES = 1 << 28  # of patches and answers that a dense convolution is refitted to
 LINEAR_VALUES = 1 << 23  # of the inputs of a product whose spectra are held at a time
 
 
@@ -35,17 +38,45 @@ def fit_linear(node: Linear, block: int, method: Method, stream: Stream | None) 
                 part = slice(start, start + step)
                 yield block_spectra(rows(x)[part], block), rows(y)[part]
 
-    solution = method.fit(Problem((matrix,), block, None if stream is None else chunks))
+    solution = method.fit(Problem((matrix,), block, None if stream is None else chunks, _rectified(node, stream)))
     weight = BlockCirculant(solution.columns[0], matrix.shape)
     return replace(node, weight=weight, bias=node.bias if solution.bias is None else solution.bias)
 
 
-def refit_linear(node: Linear, stream: Stream) -> Linear:
-    """The node with its dense matrix refitted to what the converted network before it gives."""
-    pairs = [(rows(x), rows(y)) for (x,), (y,) in stream.chunks(node.inputs, node.outputs)]
+def refit(node: Linear | Conv, stream: Stream) -> Linear | Conv:
+    """The node with its dense weights refitted to what the converted network before it gives."""
+    if isinstance(node, Linear):
+        pairs = ((rows(x), rows(y)) for (x,), (y,) in stream.chunks(node.inputs, node.outputs))
+        matrix, bias = _refitted(pairs, node.weight.to_dense())
+        return replace(node, weight=Dense(matrix), bias=bias)
+    pieces = list(_pixels(node, stream))
+    each = len(node.weight.to_dense()) // node.group
+    starts = node.weight.to_dense().reshape(node.group, each, -1)
+    found = [_refitted([(x[:, g], y[:, g]) for x, y in pieces], start) for g, start in enumerate(starts)]
+    matrix, bias = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return replace(node, weight=Dense(matrix), bias=bias)
+
+
+def _refitted(pairs: Iterable[tuple[Array, Array]], start: Array) -> tuple[Array, Array]:
     x, y = (np.concatenate(side) for side in zip(*pairs, strict=True))
-    fit = fit_dense(x, y, node.weight.to_dense())
-    return replace(node, weight=Dense(fit.columns.astype(np.float32)), bias=fit.bias.astype(np.float32))
+    fit = fit_dense(x, y, start)
+    return fit.columns.astype(np.float32), fit.bias.astype(np.float32)
+
+
+def _pixels(node: Conv, stream: Stream) -> Iterator[tuple[Array, Array]]:
+    """Patches (rows, groups, inputs of a group) and targets (rows, groups, outputs), thinned out to fit in memory."""
+    rank, groups = len(node.kernel), node.group
+    samples = max(1, *(len(a) for a in stream.feeds.values() if a.ndim), 1)
+    for (x,), (y,) in stream.chunks(node.inputs, node.outputs):
+        widths = [(0, 0), (0, 0), *((node.pads[i], node.pads[rank + i]) for i in range(rank))]
+        padded = np.moveaxis(np.pad(x, widths), 1, -1)[None]  # as `windows` takes spectra, with one bin
+        views = windows(padded, node.kernel, node.strides, node.dilations)
+        pixels = views[0].size // x.shape[1]
+        row_bytes = 4 * (x.shape[1] * len(views) + y.shape[1])
+        thin = slice(None, None, max(1, -(-pixels * row_bytes * samples // (REFIT_BYTES * len(x)))))
+        patches = np.stack([v.reshape(pixels, -1)[thin] for v in views], axis=-1)
+        wanted = np.moveaxis(y, 1, -1).reshape(pixels, -1)[thin]
+        yield patches.reshape(len(wanted), groups, -1), wanted.reshape(len(wanted), groups, -1)
 
 
 def fit_conv(node: Conv, block: int, method: Method, stream: Stream | None) -> Conv:
@@ -53,9 +84,14 @@ def fit_conv(node: Conv, block: int, method: Method, stream: Stream | None) -> C
     m = node.weight.shape[0]
     tensor = node.weight.to_dense().reshape(m, node.channels, -1)
     matrices = tuple(np.ascontiguousarray(tensor[:, :, i]) for i in range(tensor.shape[2]))
-    solution = method.fit(Problem(matrices, block, None if stream is None else _patches(node, block, stream)))
+    chunks = None if stream is None else _patches(node, block, stream)
+    solution = method.fit(Problem(matrices, block, chunks, _rectified(node, stream)))
     kernel = CirculantKernel(np.stack(solution.columns), (m, node.channels), node.kernel)
     return replace(node, weight=kernel, bias=node.bias if solution.bias is None else solution.bias)
+
+
+def _rectified(node: Linear | Conv, stream: Stream | None) -> bool:
+    return stream is not None and stream.rectified(node.outputs[0])
 
 
 def _patches(node: Conv, block: int, stream: Stream) -> Chunks:

@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 from swm.errors import CalibrationError, OptionError
 from swm.structure import project
 from swm.structure._fit import RIDGE
+from swm.structure._rectify import RECTIFY_BYTES
 from swm.structure._spectral import SpectralSystem
 
 __all__ = ["METHODS", "Chunks", "Method", "Problem", "Solution", "choose_method"]
 
+RECTIFY_ROUNDS = 12  # of relaxing targets under a ReLU; accuracy has levelled off by then (docs/results.md)
+RECTIFY_WORK = 150_000_000_000  # operations at most that those rounds may take, some seconds
 # Spectra of the inputs (k/2+1, rows, input blocks of all matrices), and targets (rows, m).
 Chunks = Callable[[], Iterable[tuple[NDArray[np.complexfloating], NDArray[np.floating]]]]
 
@@ -29,11 +32,13 @@ class Problem:
         matrices: dense (m, n_s): one for a matrix, one a kernel position for a convolution.
         block: k.
         chunks: gives the calibration rows anew at each call; None without calibration.
+        rectified: whether nothing but a ReLU reads the outputs.
     """
 
     matrices: tuple[NDArray[Any], ...]
     block: int
     chunks: Chunks | None
+    rectified: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +71,10 @@ class Projection:
 
 
 class LeastSquares:
-    """Nearest in the mean squared output error over the calibration rows (methods.md section 7.3)."""
+    """Nearest in the mean squared output error over the calibration rows (methods.md section 7.3).
+
+    Where nothing but a ReLU reads the outputs, errors that it swallows do not count.
+    """
 
     label: ClassVar[str] = "least squares"
     needs_calibration: ClassVar[bool] = True
@@ -76,9 +84,15 @@ class LeastSquares:
         counts = [-(-m.shape[1] // problem.block) for m in problem.matrices]
         system = SpectralSystem(sum(counts), problem.matrices[0].shape[0], problem.block)
         assert problem.chunks is not None  # choose_method sees to it
+        kept: list[tuple[NDArray[np.complexfloating], NDArray[np.floating]]] = []
+        room = RECTIFY_BYTES if problem.rectified else 0
         for spectra, targets in problem.chunks():
             system.add(spectra, targets)
-        columns, bias = system.solve(RIDGE)
+            room -= spectra.nbytes + targets.nbytes
+            if room > 0:
+                kept.append((spectra, targets))
+        work = sum(16 * x.size * -(-y.shape[1] // problem.block) for x, y in kept)  # operations of a round
+        columns, bias = system.solve(RIDGE, kept, min(RECTIFY_ROUNDS, RECTIFY_WORK // max(work, 1)))
         split = np.split(columns.astype(np.float32), np.cumsum(counts)[:-1], axis=1)
         return Solution(tuple(np.ascontiguousarray(c) for c in split), bias.astype(np.float32))
 

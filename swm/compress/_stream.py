@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.engine import FloatEngine
-from swm.graph import Graph, Opaque, Recurrent
+from swm.graph import Graph, Opaque, Recurrent, Relu
 
 __all__ = ["Stream", "rows"]
 
@@ -39,6 +39,12 @@ class Stream:
         for part in self._parts():
             read, answered = reading.run(part), answering.run(part)
             yield [read[t] for t in inputs], [answered[t] for t in targets]
+
+    def rectified(self, tensor: str) -> bool:
+        """Whether nothing but ReLUs reads a tensor."""
+        readers = self.dense.consumers().get(tensor, [])
+        returned = any(v.name == tensor for v in self.dense.outputs)
+        return bool(readers) and not returned and all(isinstance(n, Relu) for n in readers)
 
     def _engine(self, graph: Graph, tensors: tuple[str, ...]) -> FloatEngine:
         """Kept, for opening a session copies all weights."""

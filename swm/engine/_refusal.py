@@ -16,9 +16,9 @@ _PLACE = re.compile(
 _STATUS = re.compile(r"Non-zero status code returned while running (\w+) node\. Name:'([^']*)' ")
 
 
-def reason(message: str) -> str:
+def reason(error: str) -> str:
     """One line: which node, and what about it."""
-    first = next(iter(message.splitlines()), "no reason given")
-    text = _FILE.sub("", _CODE.sub("", first))
+    lines = error.splitlines() or ["no reason given"]
+    text = _FILE.sub("", _CODE.sub("", lines[0]))
     text = _STATUS.sub(r"\1 node '\2': ", _PLACE.sub("", text)).replace("Status Message: ", "")
-    return text.strip().rstrip(".") or first
+    return text.strip().rstrip(".") or lines[0]

@@ -133,20 +133,24 @@ class Session:
 
     def _refused(self, text: str) -> ModelError:
         return ModelError(
-            f"onnxruntime does not accept the model {self._source!r}: {reason(text)}; export it again "
-            "with operators and attributes that onnxruntime knows"
+            f"onnxruntime does not accept the model {self._source!r}: {reason(text)}; export it again with operators "
+            "and attributes that onnxruntime knows"
         )
 
 
 def _what(outcome: Outcome) -> str:
-    return outcome.fate or f"failed ({reason(outcome.error)})"
+    return outcome.fate or f"failed ({_first(outcome.error)})"
 
 
 def _rejected(text: str) -> CalibrationError:
     return CalibrationError(
-        f"onnxruntime could not run the model on these inputs: {reason(text)}; give inputs that the node takes, "
-        "or export the model again"
+        f"onnxruntime could not run the model on these inputs: {reason(text)}; give inputs that the node takes, or "
+        "export the model again"
     )
+
+
+def _first(text: str) -> str:
+    return next(iter(text.splitlines()), "no reason given")
 
 
 def _open(model: bytes | None) -> ort.InferenceSession:

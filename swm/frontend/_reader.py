@@ -131,8 +131,8 @@ class _Import:
         self.called: set[tuple[str, str]] = set()  # domain and operator of carried nodes and of those inside them
         self.expanded: dict[str, RawNode] = {}  # calls of expansions by the tensor that they write
         self.nodes: list[Node] = []
-        self.formats: dict[str, dict[str, WeightFormat]] = {}  # of weights that a quantiser made, by node
         self.budget = Budget(model.ByteSize())
+        self.formats: dict[str, dict[str, WeightFormat]] = {}  # of weights that a quantiser made, by node
 
     def run(self) -> Graph:
         """The graph."""
@@ -182,8 +182,8 @@ class _Import:
                 self._carry(node)
 
     def _add(self, node: RawNode, made: tuple[Node, ...]) -> None:
-        for each in made:
-            self.budget.keep_node(each)
+        for new in made:
+            self.budget.keep_node(new)
         self.nodes += made
         formats = self.context.formats
         found = {r: formats[t] for r, t in zip(roles(node.op), node.inputs, strict=False) if r and t in formats}

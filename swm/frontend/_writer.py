@@ -24,6 +24,7 @@ from swm.errors import ModelError, OutputError
 from swm.frontend._emit import Emitter
 from swm.frontend._files import write_atomic
 from swm.frontend._function import DOMAIN, VERSION
+from swm.frontend._offload import offloaded, stored_bytes
 from swm.frontend._types import value_info
 from swm.graph import Graph, Node, TensorType, Value
 
@@ -31,6 +32,7 @@ __all__ = ["save", "serialized", "subgraph_proto", "to_proto"]
 
 # What 2 GiB allow: protobuf cannot write more.
 _LIMIT = (1 << 31) - 1
+INLINE_LIMIT = _LIMIT - (1 << 26)  # bytes of weights in one file; the rest is for nodes and names
 _NEWEST_IR = 13  # of onnxruntime 1.31
 
 
@@ -76,19 +78,29 @@ def subgraph_proto(
     return _model(graph, emitter, nodes, feeds, returns, with_types=False)
 
 
-def save(graph: Graph, path: str | os.PathLike[str]) -> None:
+def save(graph: Graph, path: str | os.PathLike[str], *, inline_limit: int = INLINE_LIMIT) -> None:
     """Write the graph to an ONNX file. The file appears complete or not at all.
 
     Args:
         graph: the graph.
         path: the file; replaced if it exists. Its folder must exist.
+        inline_limit: bytes of weights past which they go to a second file, `<path>.<hash>.data`, as ONNX's external
+            data: one ONNX file cannot exceed 2 GiB. Both files must then be moved together.
 
     Raises:
         ModelError: as `to_proto`.
-        OutputError: the folder is missing, the file cannot be written, or the model exceeds 2 GiB.
+        OutputError: the folder is missing, or a file cannot be written.
     """
     target = Path(path)
     model = to_proto(graph)
+    if stored_bytes(model) <= inline_limit:
+        _write(model, target)
+        return
+    with offloaded(model, target):
+        _write(model, target)
+
+
+def _write(model: ModelProto, target: Path) -> None:
     try:
         data = serialized(model)
     except ModelError as exc:

@@ -25,7 +25,7 @@ def same_results(graph: Graph, candidate: Graph) -> bool:
     """Whether a candidate has the same inputs and outputs and gives the same results; False where it cannot be tried.
 
     Raises:
-        SwmError: the candidate does not run.
+        SwmError: the candidate does not run where the graph does.
     """
     return _same_face(graph, candidate) and _equal(graph, candidate)
 

@@ -8,12 +8,14 @@ b_i(f)`: k/2+1 systems, shared by all block rows. For a convolution j runs over 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from swm.structure._rectify import rectified
 from swm.structure._transform import default_transforms
 
 __all__ = ["SpectralSystem", "block_spectra"]
@@ -100,11 +102,15 @@ class SpectralSystem:
         """First row of the last block row."""
         return (-(-self.outputs // self.block) - 1) * self.block
 
-    def solve(self, ridge: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def solve(
+        self, ridge: float, rectify: Sequence[tuple[Complex, Real]] = (), rounds: int = 0
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Columns (p, input blocks, k) and the bias (m,) that answers the means, both double.
 
         Args:
             ridge: regularisation relative to the mean diagonal of each system.
+            rectify: rows as given to `add`, if a ReLU follows the layer: the fit is then refined for what it passes.
+            rounds: of that refinement.
         """
         assert self._shift_x is not None  # a layer is fitted to at least one chunk
         assert self._shift_y is not None
@@ -125,10 +131,20 @@ class SpectralSystem:
         half = np.stack([_solve(f, c) for f, c in zip(factors, crosses, strict=True)])  # (bins, inputs, p)
         if self.outputs % self.block:
             half[:, :, -1:] = self._partial(factors, half[:, :, -1:], mean_x, mean_y[self._last :])
-        columns = np.fft.irfft(half.transpose(2, 1, 0), n=self.block)
         mean_in = (mean_x + self._shift_x[:, 0])[:, None, :]
+        offset: Real = mean_y + self._shift_y
+        if rectify and rounds:
+            centre = mean_in.astype(np.complex64)
+            kept = [(x - centre, y) for x, y in rectify]
+            penalties = [ridge * max(weight, floor) for weight in diagonal]
+            half, offset = rectified(kept, half, offset, self._solver(factors), penalties, rounds)
+        columns = np.fft.irfft(half.transpose(2, 1, 0), n=self.block)
         answered = np.fft.irfft((mean_in @ half)[:, 0].T, n=self.block).reshape(-1)[: self.outputs]
-        return columns, mean_y + self._shift_y - answered
+        bias: NDArray[np.float64] = offset - answered
+        return columns, bias
+
+    def _solver(self, factors: list[Any]) -> Callable[[int, Complex], Complex]:
+        return lambda f, right: _solve(factors[f], right.real if self._is_real(f) else right)
 
     def _partial(self, factors: list[Any], row: Complex, mean_x: Complex, mean_y: Real) -> Complex:
         """Refit the last block row when only its first rows exist.

@@ -11,6 +11,8 @@ from support import inputs, mlp, write_mlp
 import swm
 from swm import bundled
 from swm.compress import accuracy, fold_affine
+from swm.compress._batch import free_batch
+from swm.engine import FloatEngine
 from swm.errors import CalibrationError, OptionError
 from swm.graph import Affine, Linear
 from swm.structure import BlockCirculant, Dense, least_squares
@@ -31,7 +33,14 @@ def test_rules_for_staying_dense(graph):
     assert "fewer than two blocks of 16" in result.report.layers[0].reason
 
 
-def test_first_layer_is_the_least_squares_solution(graph):
+@pytest.fixture(scope="module")
+def smooth(tmp_path_factory):
+    """Without ReLU, under which the fit is another one."""
+    return swm.load(write_mlp(tmp_path_factory.mktemp("s") / "m.onnx", widths=(20, 24, 16, 5), activation="Tanh"))
+
+
+def test_first_layer_is_the_least_squares_solution(smooth):
+    graph = smooth
     x = inputs(500)
     first = swm.convert(graph, block=4, calibration=x).graph.linear()[0]
     dense = graph.linear()[0]
@@ -41,15 +50,44 @@ def test_first_layer_is_the_least_squares_solution(graph):
     np.testing.assert_allclose(first.bias, fit.bias, atol=1e-4)
 
 
-def test_second_layer_is_fitted_on_converted_activations_against_dense_targets(graph):
+def test_second_layer_is_fitted_on_converted_activations_against_dense_targets(smooth):
+    graph = smooth
     x = inputs(500)
     converted = swm.convert(graph, block=4, calibration=x).graph
     first, second, _ = converted.linear()
-    seen = np.maximum(first.weight.matmul(x) + first.bias, 0).astype(np.float64)
+    seen = np.tanh(first.weight.matmul(x) + first.bias).astype(np.float64)
     a, b, _ = graph.linear()
-    hidden = np.maximum(x @ a.weight.to_dense().T + a.bias, 0)
+    hidden = np.tanh(x @ a.weight.to_dense().T + a.bias)
     fit = least_squares(seen, (hidden @ b.weight.to_dense().T + b.bias).astype(np.float64), 4)
     np.testing.assert_allclose(second.weight.columns, fit.columns, atol=1e-3)
+
+
+def test_under_a_relu_the_error_that_it_passes_falls(tmp_path):
+    """Also with a partial last block (22 = 5 * 4 + 2); rows that the fit has not seen count."""
+    graph = swm.load(write_mlp(tmp_path / "m.onnx", widths=(20, 22, 5)))
+    x, fresh = np.split(inputs(1500), [1000])
+    first, dense = swm.convert(graph, block=4, calibration=x).graph.linear()[0], graph.linear()[0]
+
+    def target(rows):
+        return rows.astype(np.float64) @ dense.weight.to_dense().T + dense.bias
+
+    plain = least_squares(x.astype(np.float64), target(x), 4)
+    answers = (
+        BlockCirculant(plain.columns.astype(np.float32), (22, 20)).matmul(fresh) + plain.bias,
+        first.weight.matmul(fresh) + first.bias,
+    )
+    before, after = (np.linalg.norm(np.maximum(y, 0) - np.maximum(target(fresh), 0)) for y in answers)
+    assert after < before
+
+
+def test_a_relu_that_is_not_alone_changes_nothing(tmp_path):
+    model = mlp(widths=(20, 24, 16, 5))
+    model.graph.output.append(helper.make_tensor_value_info("h0", 1, ["batch", 24]))
+    onnx.save(model, str(tmp_path / "m.onnx"))
+    graph, x = swm.load(tmp_path / "m.onnx"), inputs(500)
+    first, dense = swm.convert(graph, block=4, calibration=x).graph.linear()[0], graph.linear()[0]
+    fit = least_squares(x.astype(np.float64), x.astype(np.float64) @ dense.weight.to_dense().T + dense.bias, 4)
+    np.testing.assert_allclose(first.weight.columns, fit.columns, atol=1e-4)
 
 
 def test_calibration_beats_projection(graph):
@@ -82,8 +120,6 @@ def test_file_of_a_converted_model_is_smaller(tmp_path):
 
 
 def test_float_engine_runs_structured_layers_itself_and_the_rest_in_few_segments(graph):
-    from swm.engine import FloatEngine
-
     converted = swm.convert(graph, block=8, calibration=inputs()).graph
     segments = FloatEngine(converted).segments
     assert [s.structured is not None for s in segments] == [True, False, True, False]
@@ -91,8 +127,6 @@ def test_float_engine_runs_structured_layers_itself_and_the_rest_in_few_segments
 
 
 def test_any_tensor_can_be_asked_for(graph):
-    from swm.engine import FloatEngine
-
     x = inputs(3)
     values = FloatEngine(graph, ["h0", "a1"]).run({"x": x})
     first = graph.linear()[0]
@@ -214,6 +248,30 @@ def test_fixed_batch_models_take_many_samples(tmp_path):
     dynamic = swm.load(write_mlp(tmp_path / "d.onnx"))
     np.testing.assert_allclose(swm.run(graph, inputs(7)), swm.run(dynamic, inputs(7)), atol=1e-6)
     assert swm.convert(graph, block=4, calibration=inputs(50)).report.calibration_samples == 50
+
+
+def test_calibration_of_a_fixed_batch_model_runs_many_samples_at_once(tmp_path, monkeypatch):
+    graph = swm.load(write_mlp(tmp_path / "m.onnx", batch=1))
+    calls = []
+    run = FloatEngine._run
+    monkeypatch.setattr(FloatEngine, "_run", lambda self, feeds: calls.append(len(feeds["x"])) or run(self, feeds))
+    converted = swm.convert(graph, block=4, calibration=inputs(300)).graph
+    assert sorted(set(calls)) == [1, 3, 44, 256]  # the trial batch by batch and in one, then chunks
+    assert calls.count(1) == 3
+    assert converted.inputs == graph.inputs
+    free = swm.convert(swm.load(write_mlp(tmp_path / "d.onnx")), block=4, calibration=inputs(300)).graph
+    np.testing.assert_allclose(swm.run(converted, inputs(5)), swm.run(free, inputs(5)), atol=1e-5)
+
+
+def test_a_batch_written_into_a_reshape_stays(tmp_path):
+    model = mlp(widths=(20, 24, 16, 5), batch=2)
+    model.graph.initializer.append(numpy_helper.from_array(np.array([2, 24]), "shape"))
+    model.graph.node[2].input[0] = "same"
+    model.graph.node.insert(2, helper.make_node("Reshape", ["a0", "shape"], ["same"], name="fixed"))
+    onnx.save(model, str(tmp_path / "m.onnx"))
+    graph = swm.load(tmp_path / "m.onnx")
+    assert free_batch(graph, {"x": inputs(8)}) is graph
+    swm.convert(graph, block=4, calibration=inputs(8))
 
 
 @pytest.mark.parametrize(("block", "floor"), [(4, 0.95), (8, 0.94), (16, 0.87)])

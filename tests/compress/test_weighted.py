@@ -127,9 +127,41 @@ def test_rules_for_staying_dense_stand_in_the_report():
     assert "straddle two gates of 10 cells" in report.layers[0].reason
 
 
+@pytest.mark.parametrize("group", [1, 2, 16])
+def test_dense_convolutions_behind_structured_ones_are_refitted(tmp_path, group):
+    rng = np.random.default_rng(0)
+    weights = {
+        "w1": rng.normal(size=(16, 8, 1, 1)) / 3, "w2": rng.normal(size=(16, 16 // group, 3, 2)) / 3,
+        "b2": rng.normal(size=16), "w3": rng.normal(size=(3, 16, 1, 1)),
+    }  # fmt: skip
+    nodes = [
+        helper.make_node("Conv", ["x", "w1"], ["c1"], "first"),
+        helper.make_node("Conv", ["c1", "w2", "b2"], ["c2"], "second", pads=[1, 0, 0, 1], strides=[2, 1], group=group),
+        helper.make_node("Conv", ["c2", "w3"], ["y"], "last"),
+    ]
+    graph = from_proto(model_of(nodes, ["batch", 8, 7, 6], 4, weights))
+    mix = rng.normal(size=(5, 8))
+    x = np.einsum("bchw,cd->bdhw", rng.normal(size=(300, 5, 7, 6)), mix).astype(np.float32)
+    result = swm.convert(graph, block={"first": 4}, calibration=x[:200])
+    from swm.engine import FloatEngine
+
+    stale = {n.name: n for n in graph.nodes}["second"]
+    refitted = {n.name: n for n in result.graph.nodes}["second"]
+    assert isinstance(refitted.weight, Dense)
+    old = result.graph.with_replaced(refitted, stale)
+    wanted, before, after = (FloatEngine(g, ["c2"]).run({"x": x[200:]})["c2"] for g in (graph, old, result.graph))
+    assert np.linalg.norm(after - wanted) < 0.98 * np.linalg.norm(before - wanted)  # depthwise has few weights to turn
+    row = {r.name: r for r in result.report.layers}["second"]
+    assert row.output_error == pytest.approx(np.linalg.norm(after - wanted) / np.linalg.norm(wanted), rel=0.2)
+    swm.save(result.graph, tmp_path / "k.onnx")
+    assert_close(swm.run(result.graph, x[:5]), plain(result.graph, x[:5], tmp_path / "k.onnx"))
+
+
 def test_convolution_is_the_least_squares_solution_over_all_pixels():
     """Against the same regression on patches written out one by one."""
-    graph, x = from_proto(convolutional()), images()
+    model = convolutional()
+    next(n for n in model.graph.node if n.name == "relu2").op_type = "Tanh"  # under a ReLU the fit is another one
+    graph, x = from_proto(model), images()
     converted = swm.convert(graph, block={"conv2": 4}, calibration=x).graph
     dense = next(n for n in graph.nodes if n.name == "conv2")
     new = next(n for n in converted.nodes if n.name == "conv2")
