@@ -160,7 +160,7 @@ class Session:
 
 
 def _what(outcome: Outcome) -> str:
-    return outcome.fate or f"failed ({reason(outcome.error)})"
+    return outcome.fate or f"failed ({_first(outcome.error)})"
 
 
 def _rejected(text: str) -> CalibrationError:
