@@ -21,4 +21,4 @@ def reason(message: str) -> str:
     first = next(iter(message.splitlines()), "no reason given")
     text = _FILE.sub("", _CODE.sub("", first))
     text = _STATUS.sub(r"\1 node '\2': ", _PLACE.sub("", text)).replace("Status Message: ", "")
-    return text.strip().rstrip(".") or lines[0]
+    return text.strip().rstrip(".") or first
