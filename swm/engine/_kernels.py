@@ -60,7 +60,7 @@ class StructuredLayer:
         """Nothing is prepared yet."""
         self.node, self.policy, self._dense = node, policy, dense
         self.choice: Choice | None = None
-        self._chosen: dict[Hashable, Choice] = {}
+        self._chosen = _Chosen(policy)
         self._prepared: dict[str, Any] = {}
         fits = isinstance(node, Linear | Recurrent) or (
             isinstance(node, Conv) and isinstance(node.weight, CirculantKernel)
@@ -93,18 +93,6 @@ class StructuredLayer:
         assert isinstance(self.node, Linear)
         return _Product(self.node.weight, self.policy)
 
-    def _choose(self, key: Hashable, choose: Callable[[], Choice]) -> Choice:
-        """The choice for one size, remembered unless it may change."""
-        choice = self._chosen.get(key)
-        if choice is None:
-            choice = choose()
-            if not choice.plain or self.policy.mode == "steady":
-                if len(self._chosen) >= _KEPT:
-                    self._chosen.pop(next(iter(self._chosen)), None)
-                self._chosen[key] = choice
-        self.choice = choice
-        return choice
-
     def _ready(self, name: str, make: Callable[[], Any]) -> Any:
         if name not in self._prepared:
             self._prepared[name] = make()
@@ -129,7 +117,8 @@ class StructuredLayer:
             shape = ConvShape(taps, p, q, k, math.prod(padded), math.prod(out), max(len(x), 1), self.policy.threads)
             return self.policy.choice(shape, ("conv.cpp", k), missing)
 
-        engine = self._choose(x.shape, choose).engine
+        self.choice = self._chosen.at(x.shape, choose)
+        engine = self.choice.engine
         if engine == "dense" and self._dense is not None:
             outputs: Outputs = self._ready("dense", self._dense)(tensors)
             return outputs
@@ -158,7 +147,8 @@ class StructuredLayer:
             shape = CellShape(*words, rows, steps, max(batch, 1), self.policy.threads)
             return self.policy.choice(shape, ("recurrent.cpp", getattr(r, "block", 1)), missing)
 
-        engine = self._choose(x.shape, choose).engine
+        self.choice = self._chosen.at(x.shape, choose)
+        engine = self.choice.engine
         if engine == "dense" and self._dense is not None:
             outputs: Outputs = self._ready("dense", self._dense)(tensors)
             return outputs
@@ -177,12 +167,31 @@ class StructuredLayer:
         return tuple(directions)
 
 
+class _Chosen:
+    """Choices by size, remembered unless they may change: choosing looks for compilers, and costs more than it gains."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._by_size: dict[Hashable, Choice] = {}
+
+    def at(self, size: Hashable, choose: Callable[[], Choice]) -> Choice:
+        choice = self._by_size.get(size)
+        if choice is None:
+            choice = choose()
+            if not choice.plain or self._policy.mode == "steady":
+                if len(self._by_size) >= _KEPT:
+                    self._by_size.pop(next(iter(self._by_size)), None)
+                self._by_size[size] = choice
+        return choice
+
+
 class _Product:
     """`x W^T` for x (..., n), by whichever engine suits the size."""
 
     def __init__(self, weight: Any, policy: Policy) -> None:
         self._weight, self._policy = weight, policy
         self.choice: Choice | None = None
+        self._chosen = _Chosen(policy)
 
     @cached_property
     def _matmul(self) -> BlockMatmul:
@@ -196,7 +205,9 @@ class _Product:
         if not isinstance(self._weight, BlockCirculant) or x.dtype != np.float32 or not rows:
             return self._weight.matmul(x)
         p, q, k = self._weight.columns.shape
-        self.choice = self._policy.choice(Shape(p, q, k, rows, self._policy.threads), ("matmul.cpp", k))
+        self.choice = self._chosen.at(
+            rows, lambda: self._policy.choice(Shape(p, q, k, rows, self._policy.threads), ("matmul.cpp", k))
+        )
         if self.choice.plain:
             return self._weight.matmul(x)
         if self._policy.mode == "steady":

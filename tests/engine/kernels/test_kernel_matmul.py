@@ -170,3 +170,12 @@ def test_few_samples_of_a_large_matrix_are_shared_out(batch):
     for _ in range(20):
         np.testing.assert_array_equal(alone(x), shared(x))
     check(shared, dense, batch)
+
+
+@pytest.mark.parametrize("p", [*range(1, 70, 4), 80, 113, 129])
+def test_every_number_of_output_vectors(p):
+    usable("compiled")
+    columns, shape, dense = random_matrix(p, 3, 4, 1)
+    product = CompiledEngine().prepare(columns, shape)
+    for batch in (1, 2, 4, 16):
+        check(product, dense, batch)

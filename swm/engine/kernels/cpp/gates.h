@@ -26,41 +26,47 @@ inline V<L> at_least(V<L> x, V<L> bound) {
     return x < bound ? bound : x;
 }
 
-// e * 2^n for integers n as floats from -127 to 128, rounded to 0 or about 3e38 at the ends. `shifted` is n + 1.5 * 2^23.
 template <int L>
-inline V<L> times_power_of_two(V<L> e, V<L> n, V<L> shifted) {
+inline V<L> nearest_integer(V<L> x) {
+#if defined(__AVX512F__)
+    if constexpr (L == 16) return V<L>(_mm512_roundscale_ps(__m512(x), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+#endif
+    return x + 12582912.0f - 12582912.0f;  // 1.5 * 2^23, where floats are integers
+}
+
+// e * 2^n for integers n as floats from -126 to 127.
+template <int L>
+inline V<L> times_power_of_two(V<L> e, V<L> n) {
 #if defined(__AVX512F__)
     if constexpr (L == 16) return V<L>(_mm512_scalef_ps(__m512(e), __m512(n)));
 #endif
     typedef std::int32_t I __attribute__((vector_size(4 * L)));
+    const V<L> shifted = n + 12582912.0f;  // n in the low bits
     I bits, whole;
     std::memcpy(&bits, &e, sizeof e);
     std::memcpy(&whole, &shifted, sizeof whole);
-    bits += whole << 23;  // the low bits of `shifted` are n
+    bits += whole << 23;
     V<L> scaled;
     std::memcpy(&scaled, &bits, sizeof scaled);
     return e == e ? scaled : e;
 }
 
-// e^x. x = n ln 2 + r with |r| <= ln 2 / 2 by a two-part ln 2, e^r by its Taylor series to r^7 (the next term is below
-// 6e-9 relative). Arguments are held between -87.3 and 88.7, where results are normal numbers.
+// 2^t = 2^n 2^r with n the nearest integer and 2^r by its Taylor series to r^7 (the next term is below 6e-9 relative).
 template <int L>
-inline V<L> exponential(V<L> x) {
-    x = at_most<L>(at_least<L>(x, V<L>{} - 87.3f), V<L>{} + 88.7f);
-    const V<L> shifted = x * 1.44269504089f + 12582912.0f;  // the sum is rounded to an integer
-    const V<L> n = shifted - 12582912.0f;
-    const V<L> r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-    V<L> e = r * (1.0f / 5040) + 1.0f / 720;
-    e = e * r + 1.0f / 120;
-    e = e * r + 1.0f / 24;
-    e = e * r + 1.0f / 6;
-    e = e * r + 0.5f;
+inline V<L> power_of_two(V<L> t) {
+    t = at_most<L>(at_least<L>(t, V<L>{} - 126.0f), V<L>{} + 127.0f);
+    const V<L> n = nearest_integer<L>(t), r = t - n;
+    V<L> e = r * 1.52527338e-5f + 1.54035304e-4f;
+    e = e * r + 1.33335581e-3f;
+    e = e * r + 9.61812911e-3f;
+    e = e * r + 5.55041087e-2f;
+    e = e * r + 2.40226507e-1f;
+    e = e * r + 6.93147181e-1f;
     e = e * r + 1.0f;
-    e = e * r + 1.0f;
-    return times_power_of_two<L>(e, n, shifted);
+    return times_power_of_two<L>(e, n);
 }
 
-// 1 / x for x from 1 to about 3e38: the machine's estimate of 14 bits and one step of Newton's, where it has one.
+// 1 / x for x from 1 to about 2e38: the machine's estimate of 14 bits and one step of Newton's, where it has one.
 template <int L>
 inline V<L> reciprocal(V<L> x) {
 #if defined(__AVX512F__)
@@ -72,15 +78,19 @@ inline V<L> reciprocal(V<L> x) {
     return 1.0f / x;
 }
 
+constexpr float LOG2_E = 1.44269504f;
+
+// The exponent x log2(e) is rounded, which makes the power as wrong as x is large; but where x is large these functions
+// hardly change any more.
 template <int L>
 inline V<L> sigmoid(V<L> x) {
-    return reciprocal<L>(1.0f + exponential<L>(-x));
+    return reciprocal<L>(1.0f + power_of_two<L>(x * -LOG2_E));
 }
 
 // Near zero, where 1 - 2 / (e^2x + 1) cancels, the odd polynomial of Cephes' tanhf (Moshier, 1989).
 template <int L>
 inline V<L> hyperbolic_tangent(V<L> x) {
-    const V<L> far = 1.0f - 2.0f * reciprocal<L>(exponential<L>(x + x) + 1.0f);
+    const V<L> far = 1.0f - 2.0f * reciprocal<L>(power_of_two<L>(x * (2 * LOG2_E)) + 1.0f);
     const V<L> z = x * x;
     V<L> p = z * -5.70498872745e-3f + 2.06390887954e-2f;
     p = p * z - 5.37397155531e-2f;

@@ -136,8 +136,9 @@ void blocks_of_spectra(const Shape& s, const float* from, std::ptrdiff_t padded,
     }
 }
 
-// One row and U vectors of outputs for B samples; samples are `apart` floats from each other. Two vectors of outputs
-// share the broadcast inputs when there is one sample only, and their eight chains hide the multiply-add's latency.
+// One row and U vectors of outputs for B samples; samples are `apart` floats from each other. Several vectors of
+// outputs share the broadcast inputs when there is one sample only, as many as registers allow; four chains each hide
+// the multiply-add's latency.
 template <int L, int B, int U, bool FIRST>
 inline void stream(const float* w, std::ptrdiff_t q, const float* x, std::ptrdiff_t padded_q, std::ptrdiff_t x_apart,
                    float* y, std::ptrdiff_t padded_p, std::ptrdiff_t y_apart) {
@@ -205,7 +206,7 @@ void few(const Shape& s, const float* w, const float* x, float* y, float* work, 
         }
     }
     // Rows and vectors of outputs, in order of the weights, cut into at most 64 pieces.
-    constexpr int U = B == 1 ? 2 : 1;
+    constexpr int U = B > 1 ? 1 : LANES == 16 ? 4 : 2;
     const std::ptrdiff_t vectors = padded_p / PL, steps = (vectors + U - 1) / U, all = N * steps;
     const std::ptrdiff_t piece = (all + 63) / 64;
     const bool shared = turn.threads > 1 && N * padded_p * s.q >= SHARED_WORDS / 2;
@@ -216,7 +217,8 @@ void few(const Shape& s, const float* w, const float* x, float* y, float* work, 
             if (v + U <= vectors) {
                 stream_row<PL, B, U>(f, row, s.q, xs, padded_q, x_apart, ys + v * PL, padded_p, y_apart);
             } else {
-                stream_row<PL, B, 1>(f, row, s.q, xs, padded_q, x_apart, ys + v * PL, padded_p, y_apart);
+                for (std::ptrdiff_t u = 0; v + u < vectors; ++u)
+                    stream_row<PL, B, 1>(f, row + u * s.q * 2 * PL, s.q, xs, padded_q, x_apart, ys + (v + u) * PL, padded_p, y_apart);
             }
             v += U;
             if (v >= vectors) v = 0, ++f;
