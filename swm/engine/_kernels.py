@@ -168,7 +168,7 @@ class StructuredLayer:
 
 
 class _Chosen:
-    """Choices by size, remembered unless they may change: choosing looks for compilers, and costs more than it gains."""
+    """Choices by size, remembered unless they may change: choosing looks for a compiler, which takes its time."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
