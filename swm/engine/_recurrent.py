@@ -90,53 +90,49 @@ def run_recurrent(
     parts = []
     for d in range(node.directions):
         backwards = node.direction == "reverse" or d == 1
-        order = _order(length, steps, backwards)
-        ordered = np.take_along_axis(x, order[:, :, None], axis=0)
+        turned, start = _turned(x, length, backwards), [s[d] for s in initial]
         if compiled is not None and trace is None:
-            parts.append(_compiled(node, compiled[d], ordered, length, order, [s[d] for s in initial]))
-            continue
-        run = _Direction(node, d, [s[d] for s in initial], trace is not None)
-        with np.errstate(over="ignore", invalid="ignore"):  # unbounded gates may overflow, as in any runtime
-            parts.append(run.over(ordered, length, order))
-        if trace is not None:
-            trace.append(run.trace())
-    y = np.stack([p[0] for p in parts], axis=1)  # (time, directions, batch, hidden)
-    finals = [np.stack([p[i] for p in parts]) for i in range(1, len(parts[0]))]
+            result = _compiled(node, compiled[d], turned, length, start)
+        else:
+            run = _Direction(node, d, start, trace is not None)
+            with np.errstate(over="ignore", invalid="ignore"):  # unbounded gates may overflow, as in any runtime
+                result = run.over(turned, length)
+            if trace is not None:
+                trace.append(run.trace())
+        final = (length > 0)[:, None]  # onnxruntime gives zeros for an empty sequence
+        parts.append((_turned(result[0], length, backwards), *(np.where(final, s, 0) for s in result[1:])))
+    if len(parts) == 1:
+        y, finals = parts[0][0][:, None], [s[None] for s in parts[0][1:]]
+    else:
+        y = np.stack([p[0] for p in parts], axis=1)  # (time, directions, batch, hidden)
+        finals = [np.stack([p[i] for p in parts]) for i in range(1, len(parts[0]))]
     if node.layout:
         y, finals = y.transpose(2, 0, 1, 3), [f.swapaxes(0, 1) for f in finals]
     return tuple(np.ascontiguousarray(a, dtype=np.float32) for a in (y, *finals))
 
 
-def _order(length: NDArray[np.integer], steps: int, backwards: bool) -> NDArray[np.integer]:
-    """(time, batch): which step of the input each step of the run takes; padding stays in its place."""
+def _turned(values: Array, length: NDArray[np.integer], backwards: bool) -> Array:
+    """(time, batch, ...): each sample's steps in reverse for a backward run, padding left in its place.
+
+    Done twice, it gives back what it took.
+    """
+    if not backwards:
+        return values
+    steps = len(values)
+    if (length == steps).all():
+        return values[::-1]
     time = np.arange(steps)[:, None]
-    return (
-        np.where(time < length, length - 1 - time, time) if backwards else np.broadcast_to(time, (steps, len(length)))
-    )
-
-
-def _in_input_order(
-    y: Array, order: NDArray[np.integer], length: NDArray[np.integer], finals: Sequence[Array]
-) -> tuple[Array, ...]:
-    """Y with its steps where the input has them, and the final states."""
-    unordered = np.zeros_like(y)
-    np.put_along_axis(unordered, order[:, :, None], y, axis=0)
-    final = (length > 0)[:, None]  # onnxruntime gives zeros for an empty sequence
-    return (unordered, *(np.where(final, s, 0) for s in finals))
+    order = np.where(time < length, length - 1 - time, time)
+    turned: Array = np.take_along_axis(values, order[:, :, None], axis=0)
+    return turned
 
 
 def _compiled(
-    node: Recurrent,
-    kernels: Direction,
-    x: Array,
-    length: NDArray[np.integer],
-    order: NDArray[np.integer],
-    states: Sequence[Array],
+    node: Recurrent, kernels: Direction, x: Array, length: NDArray[np.integer], states: Sequence[Array]
 ) -> tuple[Array, ...]:
-    """One run over time in one direction, by compiled kernels."""
-    cells = isinstance(node, LSTM)
-    y, h, c = kernels.cell(kernels.product(x), length, states[0], states[1] if cells else None)
-    return _in_input_order(y, order, length, (h,) if c is None else (h, c))
+    """One run over time in one direction, by compiled kernels: Y and the final states."""
+    y, h, c = kernels.cell(kernels.product(x), length, states[0], states[1] if isinstance(node, LSTM) else None)
+    return (y, h) if c is None else (y, h, c)
 
 
 class _Direction:
@@ -157,8 +153,8 @@ class _Direction:
         self.tracing = tracing
         self.seen: list[tuple[Array, ...]] = []
 
-    def over(self, x: Array, length: NDArray[np.integer], order: NDArray[np.integer]) -> tuple[Array, ...]:
-        """Y (time, batch, hidden) in the input's order, and the final states."""
+    def over(self, x: Array, length: NDArray[np.integer]) -> tuple[Array, ...]:
+        """Y (time, batch, hidden) in the order of the run, and the final states."""
         steps, batch, _ = x.shape
         from_input = self.w.matmul(x)
         y = np.zeros((steps, batch, self.node.hidden), np.float32)
@@ -168,7 +164,7 @@ class _Direction:
             new_h, new_c = self._step(from_input[t], h, c, x[t], alive)
             h, c = (np.where(alive[:, None], new, old) for new, old in ((new_h, h), (new_c, c)))
             y[t] = np.where(alive[:, None], new_h, 0)
-        return _in_input_order(y, order, length, (h, c) if isinstance(self.node, LSTM) else (h,))
+        return (y, h, c) if isinstance(self.node, LSTM) else (y, h)
 
     def _step(self, from_input: Array, h: Array, c: Array, x: Array, alive: NDArray[np.bool_]) -> tuple[Array, Array]:
         node = self.node

@@ -168,10 +168,11 @@ class CompiledCell:
         if scratch is None:
             scratch = self._scratch[batch] = Scratch(self._work(cell, batch, self._threads))
         last = int(min(steps, counts.max(initial=0)))
-        with scratch.lent() as work:
-            at = (address(a) for a in (given, counts, h))
-            end = None if c is None else address(c)
-            self._run(cell, *at, end, address(y), last, batch, self._threads, work)
+        work = scratch.take()
+        at = (address(a) for a in (given, counts, h))
+        end = None if c is None else address(c)
+        self._run(cell, *at, end, address(y), last, batch, self._threads, work[0])
+        scratch.give(work)
         return y, h, c
 
 

@@ -123,8 +123,9 @@ class CompiledConv:
         plan = self._plans.get(x.shape) or self._planned(x.shape)
         y = np.empty(plan.out, np.float32)
         if x.size and y.size:
-            with plan.scratch.lent() as work:
-                self._run(ctypes.addressof(plan.parameters), address(x), address(y), len(x), self._threads, work)
+            work = plan.scratch.take()
+            self._run(ctypes.addressof(plan.parameters), address(x), address(y), len(x), self._threads, work[0])
+            plan.scratch.give(work)
         return y
 
     def _planned(self, shape: tuple[int, ...]) -> _Plan:

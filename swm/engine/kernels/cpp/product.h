@@ -189,7 +189,7 @@ struct Turn {  // how a small batch is to be done
     bool backwards;
 };
 
-constexpr std::ptrdiff_t SHARED_WORDS = 1 << 16;  // fewer weights than this are read before a second thread is awake
+constexpr std::ptrdiff_t SHARED_WORDS = 1 << 18;  // with fewer weights than this a second thread gains nothing
 
 template <int PL, int B>
 void few(const Shape& s, const float* w, const float* x, float* y, float* work, Turn turn) {
