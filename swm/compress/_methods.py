@@ -19,7 +19,8 @@ from swm.structure._spectral import SpectralSystem
 __all__ = ["METHODS", "Chunks", "Method", "Problem", "Solution", "choose_method"]
 
 RECTIFY_ROUNDS = 12  # of relaxing targets under a ReLU; 20 rounds gain half a point more on mnist-net
-RECTIFY_WORK = 150_000_000_000  # operations at most that those rounds may take, some seconds
+RECTIFY_WORK = 270_000_000_000  # operations at most that those rounds may take, about four seconds
+TARGET_WORK = 4_000  # operations in whose time a round takes one target there and back through the transforms
 # Spectra of the inputs (k/2+1, rows, input blocks of all matrices), and targets (rows, m).
 Chunks = Callable[[], Iterable[tuple[NDArray[np.complexfloating], NDArray[np.floating]]]]
 
@@ -91,7 +92,7 @@ class LeastSquares:
             room -= spectra.nbytes + targets.nbytes
             if room > 0:
                 kept.append((spectra, targets))
-        work = sum(16 * x.size * -(-y.shape[1] // problem.block) for x, y in kept)  # operations of a round
+        work = sum(16 * x.size * -(-y.shape[1] // problem.block) + TARGET_WORK * y.size for x, y in kept)  # of a round
         columns, bias = system.solve(RIDGE, kept, min(RECTIFY_ROUNDS, RECTIFY_WORK // max(work, 1)))
         split = np.split(columns.astype(np.float32), np.cumsum(counts)[:-1], axis=1)
         return Solution(tuple(np.ascontiguousarray(c) for c in split), bias.astype(np.float32))
