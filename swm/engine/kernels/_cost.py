@@ -117,26 +117,26 @@ class Constants:
 
 
 # Measured with `swm.engine.measure_constants` on an AMD EPYC (family 25, model 17: Zen 4), numpy 2.4, scipy 1.17,
-# pyfftw 0.15, onnxruntime 1.27.
+# pyfftw 0.15, onnxruntime 1.31.
 DEFAULTS = Constants(
     {
         "matmul": {
-            "compiled": (2.8e-06, 8.6e-11, 4.2e-11, 2.7e-11),
-            "pyfftw": (6.6e-06, 3.5e-10, 5.8e-11, 8.8e-11),
-            "scipy": (1.3e-05, 4.2e-10, 1.1e-10, 0.0),
-            "dense": (1.7e-06, 2.7e-11, 3.2e-11, 0.0),
+            "compiled": (3.1e-06, 5.3e-11, 3.2e-11, 0.0),
+            "pyfftw": (4.2e-06, 3.3e-10, 6e-11, 0.0),
+            "scipy": (1.3e-05, 4.1e-10, 1e-10, 0.0),
+            "dense": (1.7e-06, 2.6e-11, 2.9e-11, 0.0),
         },
         "conv": {
-            "compiled": (1e-05, 5e-11, 2.5e-11, 2e-11),
-            "pyfftw": (2e-04, 1e-09, 1e-10, 0.0),
-            "scipy": (2e-04, 1e-09, 1e-10, 0.0),
-            "dense": (1e-05, 1.7e-11, 0.0, 1e-10),
+            "compiled": (6.2e-06, 9.3e-11, 3.4e-11, 0.0),
+            "pyfftw": (0.00011, 5.8e-10, 1e-10, 0.0),
+            "scipy": (0.00013, 6.1e-10, 1.3e-10, 0.0),
+            "dense": (7.8e-06, 1.6e-11, 0.0, 1.7e-10),
         },
         "recurrent": {
-            "compiled": (5e-07, 6e-10, 1.2e-11, 2.5e-11),
-            "pyfftw": (5e-05, 1e-08, 1e-10, 1e-10),
-            "scipy": (5e-05, 1e-08, 1e-10, 1e-10),
-            "dense": (1e-06, 1e-09, 6e-11, 1.7e-11),
+            "compiled": (3.7e-05, 0.0, 1.8e-09, 9.1e-12, 3.1e-11),
+            "pyfftw": (4.7e-05, 2.7e-05, 1.3e-08, 5.6e-11, 0.0),
+            "scipy": (4e-05, 2.7e-05, 1.3e-08, 5.9e-11, 0.0),
+            "dense": (8.6e-06, 1.4e-07, 0.0, 2.8e-11, 1.8e-11),
         },
     },
     "built-in constants (AMD Zen 4)",
@@ -144,11 +144,11 @@ DEFAULTS = Constants(
 
 
 def features(engine: str, shape: AnyShape) -> tuple[float, ...]:
-    """Counted work of one call, four numbers; work that is shared out counts once a thread.
+    """Counted work of one call; work that is shared out counts once a thread.
 
     Products: calls, transform butterflies, spectral products, weight words. Convolutions: the same. Recurrent layers:
-    steps, gate values, words of R read by the steps, products. Dense: multiply-accumulates in place of products, words
-    of the matrix in place of weight words, and input and output values of a convolution.
+    calls, steps, gate values, words of R read by the steps, products. Dense: multiply-accumulates in place of products,
+    words of the matrix in place of weight words, and input and output values of a convolution.
     """
     match shape:
         case Shape():
@@ -194,6 +194,7 @@ def _of_recurrence(engine: str, shape: CellShape) -> tuple[float, ...]:
     w, r = (s.w_dense, s.r_dense) if engine == "dense" else (s.w, s.r)
     share = s.threads if engine in ("dense", "compiled") and s.batch >= TILE else 1
     return (
+        1.0,
         float(s.steps),
         float(s.steps * s.batch * s.rows),
         float(s.steps * r),
@@ -227,7 +228,11 @@ def _stored(path: Path) -> Constants:
             family: {name: tuple(float(v) for v in data["seconds"][family][name]) for name in engines}
             for family, engines in DEFAULTS.seconds.items()
         }
-        if all(len(v) == 4 for engines in seconds.values() for v in engines.values()):
+        if all(
+            len(values) == len(DEFAULTS.seconds[family][name])
+            for family, engines in seconds.items()
+            for name, values in engines.items()
+        ):
             return Constants(seconds, str(data["source"]))
     except FileNotFoundError:
         pass
