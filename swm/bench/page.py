@@ -57,7 +57,9 @@ def page(results: list[dict[str, Any]]) -> str:
     parts = [_INTRO]
     for result in results:
         lines = "\n".join(f"- {line}" for line in headlines(result))
-        parts.append(f"{_WORDS[result['benchmark']]}\n{markdown_table(result)}\n\n{lines}\n")
+        name = result["benchmark"]
+        plots = f"![Plots of swm bench {name}](../benchmarks/results/{name}.svg)"
+        parts.append(f"{_WORDS[name]}\n{markdown_table(result)}\n\n{lines}\n\n{plots}\n")
     return "\n".join(parts)
 
 
