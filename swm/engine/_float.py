@@ -118,7 +118,7 @@ def _cores() -> int:
 def _dense(graph: Graph, node: Node) -> Callable[[Sequence[Array | None]], tuple[Array, ...]]:
     """A structured layer with its weights written out, in onnxruntime."""
     written = densified(node)
-    inputs = tuple(t for t in node.inputs if t and t not in graph.constants)
+    inputs = tuple(dict.fromkeys(t for t in node.inputs if t and t not in graph.constants))  # h and c may be one tensor
     outputs = tuple(t for t in node.outputs if t)
     session = _session(graph.with_replaced(node, written), _Segment((written,), inputs, outputs, None))
 

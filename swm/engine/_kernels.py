@@ -136,6 +136,8 @@ class StructuredLayer:
         def choose() -> Choice:
             missing = self._no_dense()
             r, w = node.recurrent_weight[0], node.input_weight[0]
+            if node.layout:
+                missing["dense"] = "onnxruntime has no recurrent layers with the batch first"
             if not isinstance(r, BlockCirculant):
                 missing["compiled"] = "R is dense"
             elif not all(_parameters(node, d).compiles() for d in range(node.directions)):
