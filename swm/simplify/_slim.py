@@ -14,7 +14,7 @@ from swm.guard import guarded
 
 __all__ = ["slimmed"]
 
-# A fork takes along locks that other threads hold, and onnxslim imports half a library: forked children hung now and then.
+# A fork takes along locks that other threads hold, and onnxslim imports half a library: forked children have hung.
 _FRESH = True
 _QUANTISERS = (BipolarQuant, Quant, Trunc)
 # What chains of shape arithmetic start from, besides constants.
