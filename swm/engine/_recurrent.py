@@ -78,8 +78,10 @@ def run_recurrent(
         x = x.swapaxes(0, 1)
         states = [None if s is None else s.swapaxes(0, 1) for s in states]
     steps, batch, _ = x.shape
-    length = np.full(batch, steps) if lengths is None else lengths.astype(np.int64)
-    if length.shape != (batch,) or (length < 0).any() or (length > steps).any():
+    length = None  # all steps of every sample, the common case, which then costs nothing
+    if lengths is not None or not steps:
+        length = np.zeros(batch, np.int64) if lengths is None else lengths.astype(np.int64)
+    if length is not None and (length.shape != (batch,) or (length < 0).any() or (length > steps).any()):
         raise CalibrationError(
             f"{node.op} {node.name!r}: sequence lengths must be {batch} numbers from 0 to {steps}, got {lengths}"
         )
@@ -96,11 +98,12 @@ def run_recurrent(
         else:
             run = _Direction(node, d, start, trace is not None)
             with np.errstate(over="ignore", invalid="ignore"):  # unbounded gates may overflow, as in any runtime
-                result = run.over(turned, length)
+                result = run.over(turned, np.full(batch, steps) if length is None else length)
             if trace is not None:
                 trace.append(run.trace())
-        final = (length > 0)[:, None]  # onnxruntime gives zeros for an empty sequence
-        parts.append((_turned(result[0], length, backwards), *(np.where(final, s, 0) for s in result[1:])))
+        if length is not None:  # onnxruntime gives zeros for an empty sequence
+            result = (result[0], *(np.where((length > 0)[:, None], s, 0) for s in result[1:]))
+        parts.append((_turned(result[0], length, backwards), *result[1:]))
     if len(parts) == 1:
         y, finals = parts[0][0][:, None], [s[None] for s in parts[0][1:]]
     else:
@@ -111,7 +114,7 @@ def run_recurrent(
     return tuple(np.ascontiguousarray(a, dtype=np.float32) for a in (y, *finals))
 
 
-def _turned(values: Array, length: NDArray[np.integer], backwards: bool) -> Array:
+def _turned(values: Array, length: NDArray[np.integer] | None, backwards: bool) -> Array:
     """(time, batch, ...): each sample's steps in reverse for a backward run, padding left in its place.
 
     Done twice, it gives back what it took.
@@ -119,7 +122,7 @@ def _turned(values: Array, length: NDArray[np.integer], backwards: bool) -> Arra
     if not backwards:
         return values
     steps = len(values)
-    if (length == steps).all():
+    if length is None or (length == steps).all():
         return values[::-1]
     time = np.arange(steps)[:, None]
     order = np.where(time < length, length - 1 - time, time)
@@ -128,7 +131,7 @@ def _turned(values: Array, length: NDArray[np.integer], backwards: bool) -> Arra
 
 
 def _compiled(
-    node: Recurrent, kernels: Direction, x: Array, length: NDArray[np.integer], states: Sequence[Array]
+    node: Recurrent, kernels: Direction, x: Array, length: NDArray[np.integer] | None, states: Sequence[Array]
 ) -> tuple[Array, ...]:
     """One run over time in one direction, by compiled kernels: Y and the final states."""
     y, h, c = kernels.cell(kernels.product(x), length, states[0], states[1] if isinstance(node, LSTM) else None)

@@ -34,7 +34,7 @@ class _Activation(ctypes.Structure):
 
 class _Cell(ctypes.Structure):
     _fields_: ClassVar = [
-        *((name, ctypes.c_int64) for name in ("kind", "hidden", "linear_before_reset", "input_forget")),
+        *((name, ctypes.c_int64) for name in ("kind", "hidden", "linear_before_reset", "input_forget", "finite")),
         *((name, _Activation) for name in "fgh"),
         ("clip", ctypes.c_float),
         *((name, ctypes.c_void_p) for name in ("bias", "rest_bias", "peepholes")),
@@ -105,7 +105,8 @@ class CompiledCell:
         self._threads, self._kind, self.hidden, self.rows = threads, c.kind, n, rows
         lanes = library.swm_recurrent_lanes()
         self._kept: list[Any] = []
-        cell = self._cell = _Cell(list(GATES).index(c.kind), n, c.linear_before_reset, c.input_forget)
+        finite = bool(np.isfinite(columns).all())
+        cell = self._cell = _Cell(list(GATES).index(c.kind), n, c.linear_before_reset, c.input_forget, finite)
         for place, (name, alpha, beta) in zip("fgh", c.activations, strict=False):
             setattr(cell, place, _Activation(FUNCTIONS.index(name), alpha, beta))
         cell.clip = np.inf if c.clip is None else c.clip
@@ -137,13 +138,13 @@ class CompiledCell:
         return int(self._kept[-1].ctypes.data)
 
     def __call__(
-        self, given: Floats, lengths: NDArray[np.integer], state: Floats, memory: Floats | None = None
+        self, given: Floats, lengths: NDArray[np.integer] | None, state: Floats, memory: Floats | None = None
     ) -> tuple[Floats, Floats, Floats | None]:
         """Run over time.
 
         Args:
             given: (steps, batch, gates * hidden) float32, W x.
-            lengths: (batch,) steps that count for each sample.
+            lengths: (batch,) steps that count for each sample; None if all do.
             state: (batch, hidden) initial h.
             memory: (batch, hidden) initial c, LSTM only.
 
@@ -154,11 +155,18 @@ class CompiledCell:
             OptionError: shapes that do not fit.
         """
         steps, batch, rows = given.shape
-        fits = rows == self.rows and state.shape == (batch, self.hidden) and lengths.shape == (batch,)
+        fits = rows == self.rows and state.shape == (batch, self.hidden)
+        fits = fits and (lengths is None or lengths.shape == (batch,))
         if not fits or (self._kind == "LSTM") != (memory is not None):
-            raise OptionError(f"inputs {given.shape}, lengths {lengths.shape}, state {state.shape} do not fit the cell")
-        y = np.zeros((steps, batch, self.hidden), np.float32)
-        given, counts = np.ascontiguousarray(given, np.float32), np.ascontiguousarray(lengths, np.int64)
+            count = "all" if lengths is None else lengths.shape
+            raise OptionError(f"inputs {given.shape}, lengths {count}, state {state.shape} do not fit the cell")
+        given = np.ascontiguousarray(given, np.float32)
+        if lengths is None:
+            y, counts, last = np.empty((steps, batch, self.hidden), np.float32), None, steps
+        else:
+            y = np.zeros((steps, batch, self.hidden), np.float32)
+            counts = np.ascontiguousarray(lengths, np.int64)
+            last = int(min(steps, counts.max(initial=0)))
         h = _copied(state)
         c = None if memory is None else _copied(memory)
         if not given.size:
@@ -167,11 +175,9 @@ class CompiledCell:
         scratch = self._scratch.get(batch)
         if scratch is None:
             scratch = self._scratch[batch] = Scratch(self._work(cell, batch, self._threads))
-        last = int(min(steps, counts.max(initial=0)))
+        at = [None if a is None else address(a) for a in (given, counts, h, c, y)]
         work = scratch.take()
-        at = (address(a) for a in (given, counts, h))
-        end = None if c is None else address(c)
-        self._run(cell, *at, end, address(y), last, batch, self._threads, work[0])
+        self._run(cell, *at, last, batch, self._threads, work[0])
         scratch.give(work)
         return y, h, c
 

@@ -60,8 +60,8 @@ def kernel_plan(
 def aligned(size: int, kind: type[np.floating]) -> NDArray[np.floating]:
     """Zeros at a cache line's start."""
     item = np.dtype(kind).itemsize
-    raw = np.zeros(size + _ALIGN // item, kind)
-    start = -raw.ctypes.data % _ALIGN // item
+    raw = np.zeros(size + _ALIGN // item, kind)  # never empty, as `address` asks
+    start = -address(raw) % _ALIGN // item
     return raw[start : start + size]
 
 

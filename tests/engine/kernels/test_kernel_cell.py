@@ -155,3 +155,14 @@ def test_what_the_kernel_cannot_do_is_refused():
     cell = CompiledCell(np.ones((2, 2, 4), np.float32), CellParameters("RNN", 8, (("Tanh", 0, 0),), zeros))
     with pytest.raises(OptionError, match="do not fit"):
         cell(np.ones((1, 1, 7), np.float32), np.array([1]), np.ones((1, 8), np.float32))
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_a_state_of_zeros_hides_no_damaged_weight(number):
+    """R 0 is not computed, unless it is not zero."""
+    columns = np.ones((2, 2, 4), np.float32)
+    columns[0, 0, 0] = number
+    with np.errstate(invalid="ignore"):
+        cell = CompiledCell(columns, CellParameters("RNN", 8, (("Affine", 1, 0),), np.zeros(8, np.float32)))
+        y, _, _ = cell(np.zeros((1, 1, 8), np.float32), None, np.zeros((1, 8), np.float32))
+    assert np.isnan(y).any()

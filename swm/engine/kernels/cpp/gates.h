@@ -51,19 +51,38 @@ inline V<L> times_power_of_two(V<L> e, V<L> n) {
     return e == e ? scaled : e;
 }
 
-// 2^t = 2^n 2^r with n the nearest integer and 2^r by its Taylor series to r^7 (the next term is below 6e-9 relative).
+// A power of two taken apart: 2^t = 2^n 2^r with n the nearest integer. Polynomials of r are minimax, fitted by linear
+// programming on r from -1/2 to 1/2 with the constant term held.
+template <int L>
+struct Exponent {
+    V<L> n, r;
+    explicit Exponent(V<L> t) : n(nearest_integer<L>(t)), r(t - n) {}
+};
+
+// 2^t for t from -126 to 127, to 9e-8 before rounding.
 template <int L>
 inline V<L> power_of_two(V<L> t) {
-    t = at_most<L>(at_least<L>(t, V<L>{} - 126.0f), V<L>{} + 127.0f);
-    const V<L> n = nearest_integer<L>(t), r = t - n;
-    V<L> e = r * 1.52527338e-5f + 1.54035304e-4f;
-    e = e * r + 1.33335581e-3f;
-    e = e * r + 9.61812911e-3f;
-    e = e * r + 5.55041087e-2f;
-    e = e * r + 2.40226507e-1f;
-    e = e * r + 6.93147181e-1f;
+    const Exponent<L> part(at_most<L>(at_least<L>(t, V<L>{} - 126.0f), V<L>{} + 127.0f));
+    const V<L> r = part.r;
+    V<L> e = r * 1.32647273e-3f + 9.67151299e-3f;
+    e = e * r + 5.55073358e-2f;
+    e = e * r + 2.40222424e-1f;
+    e = e * r + 6.93147004e-1f;
     e = e * r + 1.0f;
-    return times_power_of_two<L>(e, n);
+    return times_power_of_two<L>(e, part.n);
+}
+
+// 2^t - 1 for t from -32 to 32, to 1e-8 before rounding, near zero too, where 2^r - 1 is the polynomial itself.
+template <int L>
+inline V<L> power_of_two_less_one(V<L> t) {
+    const Exponent<L> part(at_most<L>(at_least<L>(t, V<L>{} - 32.0f), V<L>{} + 32.0f));
+    const V<L> r = part.r, scale = times_power_of_two<L>(V<L>{} + 1.0f, part.n);
+    V<L> e = r * 1.54035122e-4f + 1.33907353e-3f;
+    e = e * r + 9.61823761e-3f;
+    e = e * r + 5.55035733e-2f;
+    e = e * r + 2.40226492e-1f;
+    e = e * r + 6.93147182e-1f;
+    return e * r * scale + (scale - 1.0f);
 }
 
 // 1 / x for x from 1 to about 2e38: the machine's estimate of 14 bits and one step of Newton's, where it has one.
@@ -87,17 +106,11 @@ inline V<L> sigmoid(V<L> x) {
     return reciprocal<L>(1.0f + power_of_two<L>(x * -LOG2_E));
 }
 
-// Near zero, where 1 - 2 / (e^2x + 1) cancels, the odd polynomial of Cephes' tanhf (Moshier, 1989).
+// (e^2x - 1) / (e^2x + 1)
 template <int L>
 inline V<L> hyperbolic_tangent(V<L> x) {
-    const V<L> far = 1.0f - 2.0f * reciprocal<L>(power_of_two<L>(x * (2 * LOG2_E)) + 1.0f);
-    const V<L> z = x * x;
-    V<L> p = z * -5.70498872745e-3f + 2.06390887954e-2f;
-    p = p * z - 5.37397155531e-2f;
-    p = p * z + 1.33314422036e-1f;
-    p = p * z - 3.33332819422e-1f;
-    const V<L> near = x + x * z * p;
-    return z < V<L>{} + 0.390625f ? near : far;  // |x| < 0.625
+    const V<L> e = power_of_two_less_one<L>(x * (2 * LOG2_E));
+    return e * reciprocal<L>(e + 2.0f);
 }
 
 // ONNX's activations with closed forms that need nothing else; the caller runs the rest elsewhere.
@@ -108,19 +121,20 @@ struct Activation {
     float alpha, beta;
 };
 
-template <int L>
-inline V<L> activated(const Activation& f, V<L> x) {
-    const V<L> zero{}, one = zero + 1.0f;
+// Calls `use` with the function of one vector, so that a loop over cells is compiled for each.
+template <int L, class Use>
+inline void with_function(const Activation& f, const Use& use) {
+    const V<L> zero{}, one = zero + 1.0f, alpha = zero + f.alpha, beta = zero + f.beta;
     switch (f.function) {
-        case SIGMOID: return sigmoid<L>(x);
-        case TANH: return hyperbolic_tangent<L>(x);
-        case RELU: return at_least<L>(x, zero);
-        case AFFINE: return x * f.alpha + f.beta;
-        case LEAKY_RELU: return x < zero ? x * f.alpha : x;
-        case HARD_SIGMOID: return at_most<L>(at_least<L>(x * f.alpha + f.beta, zero), one);
-        case SCALED_TANH: return hyperbolic_tangent<L>(x * f.beta) * f.alpha;
-        case SOFTSIGN: return x / (one + at_least<L>(x, -x));
-        default: return x > zero + f.alpha ? x : zero;
+        case SIGMOID: return use([](V<L> x) { return sigmoid<L>(x); });
+        case TANH: return use([](V<L> x) { return hyperbolic_tangent<L>(x); });
+        case RELU: return use([=](V<L> x) { return at_least<L>(x, zero); });
+        case AFFINE: return use([=](V<L> x) { return x * alpha + beta; });
+        case LEAKY_RELU: return use([=](V<L> x) { return x < zero ? x * alpha : x; });
+        case HARD_SIGMOID: return use([=](V<L> x) { return at_most<L>(at_least<L>(x * alpha + beta, zero), one); });
+        case SCALED_TANH: return use([=](V<L> x) { return hyperbolic_tangent<L>(x * beta) * alpha; });
+        case SOFTSIGN: return use([=](V<L> x) { return x / (one + at_least<L>(x, -x)); });
+        default: return use([=](V<L> x) { return x > alpha ? x : zero; });
     }
 }
 

@@ -6,6 +6,7 @@
 // pass over the cells, samples in turn, cells in vector lanes. ONNX's equations and order of gates: LSTM i, o, f, c;
 // GRU z, r, h.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -19,6 +20,7 @@ struct SwmCell {
     std::int64_t kind;  // 0 LSTM, 1 GRU, 2 RNN
     std::int64_t hidden;
     std::int64_t linear_before_reset, input_forget;
+    std::int64_t finite;  // whether all of R is, so that R 0 = 0
     Activation f, g, h;
     float clip;              // infinite for none
     const float* bias;       // (gates * hidden), all that is added before a gate's function
@@ -62,61 +64,79 @@ Lanes clipped(const SwmCell& cell, Lanes x) {
     return at_least<L>(at_most<L>(x, bound), -bound);
 }
 
-Lanes input(const SwmCell& cell, const float* given, Part part, std::int64_t at) {
-    return part.load(given + at) + part.load(cell.bias + at);
-}
-
-// `given`: W x; `from`: R h; both (gates * hidden). `state` is h, `memory` is c.
-void lstm(const SwmCell& cell, const float* given, const float* from, float* state, float* memory) {
-    const std::int64_t n = cell.hidden;
-    over_cells(n, [&](std::int64_t c, Part part) {
-        const auto gate = [&](int at) { return input(cell, given, part, at * n + c) + part.load(from + at * n + c); };
-        const auto peephole = [&](int at, Lanes old) { return cell.peepholes ? part.load(cell.peepholes + at * n + c) * old : Lanes{}; };
-        const Lanes old = part.load(memory + c);
-        const Lanes i = activated<L>(cell.f, clipped(cell, gate(0) + peephole(0, old)));
-        const Lanes f = cell.input_forget ? 1.0f - i : activated<L>(cell.f, clipped(cell, gate(2) + peephole(2, old)));
-        const Lanes fresh = f * old + i * activated<L>(cell.g, clipped(cell, gate(3)));
-        const Lanes o = activated<L>(cell.f, clipped(cell, gate(1) + peephole(1, fresh)));
-        part.store(memory + c, fresh);
-        part.store(state + c, o * activated<L>(cell.h, fresh));
+// One gate of all cells, y = function(W x + bias + y [+ peephole * memory]), where y comes as this gate's part of R h.
+// Each gate is a loop of its own: the chain of operations of one vector is long, and in a short loop the processor works
+// on several vectors at once.
+void gate(const SwmCell& cell, int which, const Activation& function, const float* given, float* y,
+          const float* peephole = nullptr, const float* memory = nullptr) {
+    const float *bias = cell.bias + which * cell.hidden, *x = given + which * cell.hidden;
+    with_function<L>(function, [&](const auto& activated) {
+        over_cells(cell.hidden, [&](std::int64_t c, Part part) {
+            Lanes sum = part.load(x + c) + part.load(bias + c) + part.load(y + c);
+            if (peephole) sum += part.load(peephole + c) * part.load(memory + c);
+            part.store(y + c, activated(clipped(cell, sum)));
+        });
     });
 }
 
-void rnn(const SwmCell& cell, const float* given, const float* from, float* state) {
+// `given`: W x; `from`: R h, overwritten by gates; both (gates * hidden). `state` is h, `memory` is c.
+void lstm(const SwmCell& cell, const float* given, float* from, float* state, float* memory) {
+    const std::int64_t n = cell.hidden;
+    const auto peephole = [&](int at) { return cell.peepholes ? cell.peepholes + at * n : nullptr; };
+    float *i = from, *o = from + n, *f = from + 2 * n, *g = from + 3 * n;
+    gate(cell, 0, cell.f, given, i, peephole(0), memory);
+    if (!cell.input_forget) gate(cell, 2, cell.f, given, f, peephole(2), memory);
+    gate(cell, 3, cell.g, given, g);
+    over_cells(n, [&](std::int64_t c, Part part) {
+        const Lanes taken = part.load(i + c), kept = cell.input_forget ? 1.0f - taken : part.load(f + c);
+        part.store(memory + c, kept * part.load(memory + c) + taken * part.load(g + c));
+    });
+    gate(cell, 1, cell.f, given, o, peephole(1), memory);
+    with_function<L>(cell.h, [&](const auto& activated) {
+        over_cells(n, [&](std::int64_t c, Part part) {
+            part.store(state + c, part.load(o + c) * activated(part.load(memory + c)));
+        });
+    });
+}
+
+void rnn(const SwmCell& cell, const float* given, float* from, float* state) {
+    gate(cell, 0, cell.f, given, from);
+    std::memcpy(state, from, sizeof(float) * std::size_t(cell.hidden));
+}
+
+// (1 - z) candidate + z h
+void gru_state(const SwmCell& cell, const float* z, const float* candidate, float* state) {
     over_cells(cell.hidden, [&](std::int64_t c, Part part) {
-        part.store(state + c, activated<L>(cell.f, clipped(cell, input(cell, given, part, c) + part.load(from + c))));
+        const Lanes kept = part.load(z + c);
+        part.store(state + c, (1.0f - kept) * part.load(candidate + c) + kept * part.load(state + c));
     });
 }
 
-void gru_after_product(const SwmCell& cell, const float* given, const float* from, float* state) {
+void gru_after_product(const SwmCell& cell, const float* given, float* from, float* state) {
     const std::int64_t n = cell.hidden;
+    float *z = from, *r = from + n, *inner = from + 2 * n;
+    gate(cell, 0, cell.f, given, z);
+    gate(cell, 1, cell.f, given, r);
     over_cells(n, [&](std::int64_t c, Part part) {
-        const auto gate = [&](int at) { return input(cell, given, part, at * n + c) + part.load(from + at * n + c); };
-        const Lanes z = activated<L>(cell.f, clipped(cell, gate(0))), r = activated<L>(cell.f, clipped(cell, gate(1)));
-        const Lanes inner = r * (part.load(from + 2 * n + c) + part.load(cell.rest_bias + c));
-        const Lanes candidate = activated<L>(cell.g, clipped(cell, input(cell, given, part, 2 * n + c) + inner));
-        part.store(state + c, (1.0f - z) * candidate + z * part.load(state + c));
+        part.store(inner + c, part.load(r + c) * (part.load(inner + c) + part.load(cell.rest_bias + c)));
     });
+    gate(cell, 2, cell.g, given, inner);
+    gru_state(cell, z, inner, state);
 }
 
 // First half of a GRU that resets before the product: z replaces the first part of `from`, r * h goes to `reset`.
 void gru_gates(const SwmCell& cell, const float* given, float* from, const float* state, float* reset) {
     const std::int64_t n = cell.hidden;
-    over_cells(n, [&](std::int64_t c, Part part) {
-        const auto gate = [&](int at) { return input(cell, given, part, at * n + c) + part.load(from + at * n + c); };
-        const Lanes z = activated<L>(cell.f, clipped(cell, gate(0))), r = activated<L>(cell.f, clipped(cell, gate(1)));
-        part.store(from + c, z);
-        part.store(reset + c, r * part.load(state + c));
-    });
+    float *z = from, *r = from + n;
+    gate(cell, 0, cell.f, given, z);
+    gate(cell, 1, cell.f, given, r);
+    over_cells(n, [&](std::int64_t c, Part part) { part.store(reset + c, part.load(r + c) * part.load(state + c)); });
 }
 
-void gru_candidate(const SwmCell& cell, const float* given, const float* z_at, const float* product, float* state) {
-    const std::int64_t n = cell.hidden;
-    over_cells(n, [&](std::int64_t c, Part part) {
-        const Lanes z = part.load(z_at + c);
-        const Lanes candidate = activated<L>(cell.g, clipped(cell, input(cell, given, part, 2 * n + c) + part.load(product + c)));
-        part.store(state + c, (1.0f - z) * candidate + z * part.load(state + c));
-    });
+// Second half: `product` is R (r * h), which the candidate replaces.
+void gru_candidate(const SwmCell& cell, const float* given, const float* z, float* product, float* state) {
+    gate(cell, 2, cell.g, given, product);
+    gru_state(cell, z, product, state);
 }
 
 std::int64_t product_floats(const SwmCell& cell, std::int64_t threads) {
@@ -138,26 +158,34 @@ std::int64_t swm_recurrent_work(const SwmCell* cell, std::int64_t batch, std::in
     return round_up(product_floats(*cell, threads), 16) + round_up(batch * rows, 16);
 }
 
-// given (steps, batch, gates * hidden); lengths (batch), steps after a sample's length leave its state as it is and its
-// row of y at zero; state and memory (batch, hidden), initial values in, final ones out, memory null but for LSTM;
-// y (steps, batch, hidden), zeros.
+// given (steps, batch, gates * hidden); lengths (batch), steps after a sample's length leave its state and its row of y
+// as they are, null if all steps count; state and memory (batch, hidden), initial values in, final ones out, memory null
+// but for LSTM; y (steps, batch, hidden).
 void swm_recurrent(const SwmCell* at, const float* given, const std::int64_t* lengths, float* state, float* memory, float* y,
                    std::int64_t steps, std::int64_t batch, std::int64_t threads, float* work) {
     const SwmCell& cell = *at;
     const std::int64_t n = cell.hidden, rows = (cell.kind == 0 ? 4 : cell.kind == 1 ? 3 : 1) * n, m = cell.product.m;
     float* from = work + round_up(product_floats(cell, threads), 16);
     float *reset = from + batch * m, *candidate = reset + batch * n;
+    // Most sequences start from zeros, and R 0 is known: 2 % of a run over 50 steps.
+    const auto recur = [&](const Plan& product, const float* x, float* y, std::int64_t t) {
+        if (t == 0 && cell.finite && std::all_of(x, x + batch * n, [](float h) { return h == 0.0f; })) {
+            std::fill(y, y + batch * product.m, 0.0f);
+        } else {
+            multiply(product, x, y, batch, threads, work, t % 2);
+        }
+    };
     for (std::int64_t t = 0; t < steps; ++t) {
         const float* step = given + t * batch * rows;
-        multiply(cell.product, state, from, batch, threads, work, t % 2);
+        recur(cell.product, state, from, t);
         if (resets_first(cell)) {
             for (std::int64_t b = 0; b < batch; ++b) gru_gates(cell, step + b * rows, from + b * m, state + b * n, reset + b * n);
-            multiply(cell.candidate, reset, candidate, batch, threads, work, t % 2);
+            recur(cell.candidate, reset, candidate, t);
         }
         for (std::int64_t b = 0; b < batch; ++b) {
-            if (t >= lengths[b]) continue;
-            const float *own = step + b * rows, *product = from + b * m;
-            float* h = state + b * n;
+            if (lengths && t >= lengths[b]) continue;
+            const float* own = step + b * rows;
+            float *product = from + b * m, *h = state + b * n;
             if (cell.kind == 0) {
                 lstm(cell, own, product, h, memory + b * n);
             } else if (cell.kind == 2) {
