@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -47,25 +48,30 @@ class FftwTransforms:
 
     def forward(self, x: NDArray[np.floating]) -> NDArray[np.complexfloating]:
         """(..., k) real → (..., k/2+1) complex."""
-        return _execute(_plan("forward", x.shape, x.dtype.char), x)
+        return _execute(("forward", x.shape, x.dtype.char), x)
 
     def inverse(self, spectrum: NDArray[np.complexfloating], k: int) -> NDArray[np.floating]:
         """(..., k/2+1) complex → (..., k) real."""
         real = "f" if spectrum.dtype == np.complex64 else "d"
-        y = _execute(_plan("inverse", (*spectrum.shape[:-1], k), real), spectrum)
+        y = _execute(("inverse", (*spectrum.shape[:-1], k), real), spectrum)
         y *= 1.0 / k  # execute() leaves the scale out
         return y
 
 
-def _execute(plan: pyfftw.FFTW, values: NDArray[Any]) -> NDArray[Any]:
+_one_at_a_time = threading.Lock()  # plans own the arrays that they work on, and threads share plans
+
+
+def _execute(key: tuple[str, tuple[int, ...], str], values: NDArray[Any]) -> NDArray[Any]:
     """Run a plan on its own arrays.
 
     Calling the plan with an array instead makes that array the plan's own, and a later call may copy its input over it:
     a caller's weights were overwritten that way.
     """
-    plan.input_array[...] = values
-    plan.execute()
-    return np.array(plan.output_array)
+    with _one_at_a_time:
+        plan = _plan(*key)
+        plan.input_array[...] = values
+        plan.execute()
+        return np.array(plan.output_array)
 
 
 @lru_cache(maxsize=256)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """BlockCirculant against dense expansions: convention, transforms counted, projection, least squares."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -184,3 +186,17 @@ def test_transforms_never_touch_a_callers_array():
         np.testing.assert_array_equal(half, kept)
     for array, copy in zip(arrays, before, strict=True):
         np.testing.assert_array_equal(array, copy)
+
+
+def test_threads_share_transforms():
+    """Plans own the arrays that they work on."""
+    pytest.importorskip("pyfftw")
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=(400, 64)).astype(np.float32) for _ in range(4)]
+    wanted = [np.fft.rfft(a) for a in arrays]
+
+    def wrong(i):
+        return sum(np.abs(FftwTransforms().forward(arrays[i]) - wanted[i]).max() > 1e-4 for _ in range(300))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(wrong, range(4))) == [0] * 4
