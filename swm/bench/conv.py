@@ -13,9 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.bench.machine import describe, measure_limits
-from swm.bench.race import Contender, Effort, Race
-from swm.bench.timing import BlasThreads
+from swm.bench.race import Contender, Progress, Race, run_cases
 from swm.engine._kernels import StructuredLayer
 from swm.engine.kernels import ENGINES, ConvGeometry, Policy, dense_conv
 from swm.graph import Conv
@@ -136,21 +134,13 @@ def run_case(case: ConvCase, race: Race, threads: tuple[int, ...] = (1, 2)) -> l
     return race.run(head, contenders, rivals, case.goal)
 
 
-def run_conv(*, quick: bool = False, progress: Callable[[str, int, int], None] | None = None) -> dict[str, Any]:
+def run_conv(*, quick: bool = False, progress: Progress | None = None) -> dict[str, Any]:
     """All cases: machine, limits and rows.
 
     Raises:
         ToolError: no compiler for the probes, or threadpoolctl is missing.
     """
-    machine, limits = describe(), measure_limits()
-    race = Race(BlasThreads(), limits, Effort.of(quick))
-    cases = [c for c in CASES if c.quick or not quick]
-    rows = []
-    for done, case in enumerate(cases):
-        if progress:
-            progress(case.name, done, len(cases))
-        rows += run_case(case, race)
-    return {"benchmark": "conv", "quick": quick, "machine": machine, "limits": limits.to_json(), "rows": rows}
+    return run_cases("conv", CASES, run_case, quick, progress)
 
 
 def _reference(tensor: NDArray[np.float32], x: NDArray[np.float32], g: ConvGeometry) -> NDArray[np.float64]:

@@ -5,14 +5,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from swm.bench.machine import Limits
+from swm.bench.machine import Limits, describe, measure_limits
 from swm.bench.timing import BlasThreads, Timing, interleaved, undisturbed
 
-__all__ = ["Contender", "Effort", "Race"]
+__all__ = ["Contender", "Effort", "Progress", "Race", "run_cases"]
 
 Call = Callable[[], object]
+Progress = Callable[[str, int, int], None]  # a case's name, how many are done, how many there are
+
+
+class _Case(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def quick(self) -> bool: ...
+
+
+_C = TypeVar("_C", bound=_Case)
 
 
 @dataclass(frozen=True)
@@ -111,6 +122,29 @@ class Race:
 
     def _timed(self, calls: Mapping[str, tuple[int, Call]]) -> tuple[dict[str, Timing], float]:
         return undisturbed(lambda: interleaved(calls, self.blas, self.effort.rounds, self.effort.burst))
+
+
+def run_cases(
+    benchmark: str,
+    cases: Sequence[_C],
+    run_case: Callable[[_C, Race], list[dict[str, Any]]],
+    quick: bool,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    """A benchmark's JSON: machine, limits and the rows of all cases, or of the quick ones.
+
+    Raises:
+        ToolError: no compiler for the probes, or threadpoolctl is missing.
+    """
+    machine, limits = describe(), measure_limits()
+    race = Race(BlasThreads(), limits, Effort.of(quick))
+    chosen = [c for c in cases if c.quick or not quick]
+    rows = []
+    for done, case in enumerate(chosen):
+        if progress:
+            progress(case.name, done, len(chosen))
+        rows += run_case(case, race)
+    return {"benchmark": benchmark, "quick": quick, "machine": machine, "limits": limits.to_json(), "rows": rows}
 
 
 def _against(own: Timing, rivals: Mapping[str, Timing]) -> dict[str, Any]:

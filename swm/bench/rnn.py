@@ -13,9 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from swm.bench.machine import describe, measure_limits
-from swm.bench.race import Contender, Effort, Race
-from swm.bench.timing import BlasThreads
+from swm.bench.race import Contender, Progress, Race, run_cases
 from swm.engine._kernels import StructuredLayer
 from swm.engine.kernels import ENGINES, Policy, dense_cell
 from swm.engine.kernels._cost import TILE
@@ -119,21 +117,13 @@ def run_case(case: CellCase, race: Race, threads: tuple[int, ...] = (1, 2)) -> l
     return race.run(head, contenders, rivals, case.goal)
 
 
-def run_rnn(*, quick: bool = False, progress: Callable[[str, int, int], None] | None = None) -> dict[str, Any]:
+def run_rnn(*, quick: bool = False, progress: Progress | None = None) -> dict[str, Any]:
     """All cases: machine, limits and rows.
 
     Raises:
         ToolError: no compiler for the probes, or threadpoolctl is missing.
     """
-    machine, limits = describe(), measure_limits()
-    race = Race(BlasThreads(), limits, Effort.of(quick))
-    cases = [c for c in CASES if c.quick or not quick]
-    rows = []
-    for done, case in enumerate(cases):
-        if progress:
-            progress(case.name, done, len(cases))
-        rows += run_case(case, race)
-    return {"benchmark": "rnn", "quick": quick, "machine": machine, "limits": limits.to_json(), "rows": rows}
+    return run_cases("rnn", CASES, run_case, quick, progress)
 
 
 def layer_and_input(case: CellCase) -> tuple[Recurrent, NDArray[np.float32]]:
