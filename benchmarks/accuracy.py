@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Accuracy of models whose task is known: dense, and converted one-shot at blocks 4, 8, 16, on data not calibrated on.
+"""Accuracy of models whose task is known: dense, and converted one-shot at blocks 4, 8, 16 and to budgets of 2x and 4x.
 
     python benchmarks/accuracy.py --shared ../shared            # all models, writes docs/results.md
     python benchmarks/accuracy.py --models bundled,mnist-net     # some
@@ -29,11 +29,13 @@ from numpy.typing import NDArray
 import swm
 from swm import bundled
 from swm.compress import accuracy
+from swm.errors import OptionError
 from swm.frontend import from_proto
 from swm.graph import Graph
 
 Array = NDArray[Any]
 BLOCKS = (4, 8, 16)
+BUDGETS = ("2x", "4x")
 BITS = 12
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -162,19 +164,26 @@ def measure(case: Case, loaders: ModuleType, shared: Path) -> dict[str, Any]:
     if row["dense"] < case.floor:
         row["skipped"] = f"dense accuracy {100 * row['dense']:.1f} %, so its preprocessing is not established"
         return row
-    row["blocks"] = {}
-    for block in BLOCKS:
-        result = swm.convert(graph, block=block, calibration=calibration)
+    ways: dict[str, dict[str, Any]] = {f"block {b}": {"block": b} for b in BLOCKS}
+    ways |= {f"budget {b}": {"budget": b} for b in BUDGETS}
+    row["converted"] = {}
+    for name, way in ways.items():
+        try:
+            result = swm.convert(graph, calibration=calibration, **way)
+        except OptionError as error:
+            row["converted"][name] = {"refused": str(error)}  # a budget that the rules do not allow
+            continue
         structured = [r for r in result.report.layers if r.structure != "dense"]
         if not structured:
-            row["blocks"][block] = None
+            row["converted"][name] = {"refused": "no layer large enough"}
             continue
-        row["blocks"][block] = {
+        row["converted"][name] = {
             "accuracy": accuracy(swm.run(result.graph, inputs), labels.astype(np.int64)),
             "fixed": fixed_accuracy(result.graph, calibration, inputs, labels.astype(np.int64)),
             "compression": result.report.compression,
             "layers": len(structured),
             "of": len(result.report.layers),
+            "sizes": [r.block for r in result.report.layers],
         }
     row["seconds"] = time.perf_counter() - started
     return row
@@ -198,23 +207,28 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
         "matrices and convolutions behind structured ones refitted, no retraining. "
         "Test inputs were not used for calibration. Compression counts the weights of all weighted layers (those that "
         "stay dense by rule included), padding included. Behind a slash: the network in 12-bit fixed point, by the "
-        "integer engine, where every node has a hardware form; formats from 2,000 of the calibration inputs.",
+        "integer engine, where every node has a hardware form; formats from 2,000 of the calibration inputs. "
+        "`--budget` gives each layer a block size of its own, by sensitivity measured on the calibration inputs; in "
+        "brackets the sizes in order of the layers, 1 where a layer stays dense.",
         "",
-        "| model | inputs | calibration | tested on | dense % | " + " | ".join(f"block {b} %" for b in BLOCKS) + " |",
-        "|---|---|---|---|---|" + "---|" * len(BLOCKS),
+        "| model | inputs | calibration | tested on | dense % | "
+        + " | ".join([*(f"block {b} %" for b in BLOCKS), *(f"budget {b} %" for b in BUDGETS)])
+        + " |",
+        "|---|---|---|---|---|" + "---|" * (len(BLOCKS) + len(BUDGETS)),
     ]
     for row in rows:
         if "skipped" in row:
             continue
         cells = []
-        for block in BLOCKS:
-            got = row["blocks"][block]
-            if got is None:
-                cells.append("no layer large enough")
+        for name, got in row["converted"].items():
+            if "refused" in got:
+                cells.append("no layer large enough" if name.startswith("block") else "out of reach")
                 continue
             fixed = "" if got["fixed"] is None else f" / {100 * got['fixed']:.2f}"
-            size = f"{got['compression']:.2f}x, {got['layers']} of {got['of']} weights"
-            cells.append(f"{100 * got['accuracy']:.2f}{fixed} ({size})")
+            what = f"{got['layers']} of {got['of']} weights"
+            if name.startswith("budget"):
+                what = " ".join(map(str, got["sizes"]))
+            cells.append(f"{100 * got['accuracy']:.2f}{fixed} ({got['compression']:.2f}x, {what})")
         counts = f"{row['calibration']:,} | {row['test']:,} | {100 * row['dense']:.2f}"
         head = f"| {row['model']} | {row['inputs']} | {counts} |"
         lines.append(f"{head} {' | '.join(cells)} |")
