@@ -3,10 +3,14 @@
 
 import gc
 import os
+import signal
+import subprocess
 import sys
 import threading
 import time
+import warnings
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnxruntime
@@ -14,14 +18,13 @@ import pytest
 from onnx import helper
 
 import swm
-from swm import guard
 from swm.errors import CalibrationError, ModelError
 from swm.frontend import from_proto
-from swm.guard import guarded
+from swm.guard import _server, guarded
 from tests.frontend.support import make_model, session
 
 GIB = 1 << 30
-FORKS = [False, True] if sys.platform.startswith("linux") else [True]
+WAYS = ["fork", "server", "fresh"] if sys.platform.startswith("linux") else ["fresh"]
 
 
 def fill(size):
@@ -52,43 +55,161 @@ def fail_first(path):
     return b"second"
 
 
-def limited(function, *args, seconds=20.0, memory=GIB, fresh=None):
-    return guarded(function, *args, seconds=seconds, memory=memory, fresh=fresh)
+def limited(function, *args, seconds=20.0, memory=GIB):
+    return guarded(function, *args, seconds=seconds, memory=memory)
 
 
-@pytest.mark.parametrize("fresh", FORKS)
-def test_results_come_through_whole(fresh):
+@pytest.fixture(autouse=True)
+def few_forks(monkeypatch):
+    """Every test begins as a process does."""
+    monkeypatch.setattr(_server._place, "forks", 0)
+
+
+@pytest.fixture(params=WAYS)
+def way(request, monkeypatch):
+    if request.param == "server":
+        monkeypatch.setattr(_server._place, "forks", 99)
+    if request.param == "fresh":
+        monkeypatch.setattr(sys, "platform", "other")
+
+
+@pytest.mark.usefixtures("way")
+def test_results_come_through_whole():
     data = os.urandom(3 << 20)
-    assert limited(echo, data, fresh=fresh).data == data
-    assert limited(echo, b"", fresh=fresh).data == b""
+    assert limited(echo, data).data == data
+    assert limited(echo, b"").data == b""
 
 
-@pytest.mark.parametrize("fresh", FORKS)
-def test_crashes_errors_and_memory_are_told_apart(fresh):
-    assert limited(abort, fresh=fresh).fate == "crashed (SIGABRT)"
-    assert limited(divide, 0, fresh=fresh).error == "integer division or modulo by zero"
-    swelled = limited(fill, 3 * GIB, fresh=fresh, memory=GIB // 4)
+@pytest.mark.usefixtures("way")
+def test_crashes_errors_and_memory_are_told_apart():
+    assert limited(abort).fate == "crashed (SIGABRT)"
+    assert limited(divide, 0).error == "integer division or modulo by zero"
+    swelled = limited(fill, 3 * GIB, memory=GIB // 4)
     assert swelled.data is None
     assert "GiB" in swelled.fate + swelled.error
 
 
-@pytest.mark.parametrize("fresh", FORKS)
-def test_a_hang_ends(fresh):
+@pytest.mark.usefixtures("way")
+def test_a_hang_ends():
     start = time.monotonic()
-    assert limited(sleep, 60, seconds=0.3, fresh=fresh).fate == "did not end in 0.3 s"
+    assert limited(sleep, 60, seconds=0.3).fate == "did not end in 0.3 s"
     assert time.monotonic() - start < 10
 
 
-def test_a_child_that_waits_for_a_lock_is_tried_again_afresh(tmp_path):
-    assert limited(fail_first, str(tmp_path / "mark"), seconds=1.0).data == b"second"
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no forks")
 
 
-def test_where_forking_fails_a_fresh_process_does(monkeypatch):
+@linux
+def test_a_child_that_waits_for_a_lock_is_tried_again_by_the_server(tmp_path):
+    assert limited(fail_first, str(tmp_path / "mark"), seconds=9.0).data == b"second"
+    assert _server.enough_forks()  # of this process, from now on
+
+
+@linux
+def test_a_hang_costs_half_a_second_only(tmp_path):
+    start = time.monotonic()
+    limited(echo, b"")
+    assert limited(fail_first, str(tmp_path / "mark"), seconds=60.0).data == b"second"
+    assert time.monotonic() - start < 10
+
+
+def test_where_forking_fails_the_server_does(monkeypatch):
     def fail():
         raise BlockingIOError("no more processes")
 
     monkeypatch.setattr(os, "fork", fail)
     assert limited(echo, b"x").data == b"x"
+
+
+def test_where_no_process_can_be_had_the_outcome_says_so(monkeypatch):
+    def fail(*_, **__):
+        raise BlockingIOError("no more processes")
+
+    monkeypatch.setattr(os, "fork", fail)
+    monkeypatch.setattr(subprocess, "Popen", fail)
+    monkeypatch.setattr(_server._place, "server", None)
+    assert limited(echo, b"x").fate == "could not be tried in a process of its own (no more processes)"
+
+
+@linux
+class TestServer:
+    @pytest.fixture(autouse=True)
+    def enough(self, monkeypatch):
+        monkeypatch.setattr(_server._place, "forks", 99)
+
+    def number(self):
+        limited(echo, b"")
+        return _server._place.server._process.pid
+
+    def test_it_is_kept(self):
+        assert self.number() == self.number()
+
+    def test_another_takes_the_place_of_one_that_was_killed(self):
+        first = self.number()
+        os.kill(first, signal.SIGKILL)
+        assert limited(echo, b"x").data == b"x"
+        assert self.number() != first
+
+    def test_its_threads_are_at_rest(self):
+        """Whatever imports started, no thread has work that a fork could cut in two."""
+        number = self.number()
+        limited(in_child, cosine().SerializeToString(), np.ones((3, 2), np.float32))
+        for thread in os.listdir(f"/proc/{number}/task"):
+            with open(f"/proc/{number}/task/{thread}/stat") as file:
+                assert file.read().rpartition(")")[2].split()[0] == "S"
+
+    def test_calls_of_many_threads(self):
+        with ThreadPoolExecutor(8) as pool:
+            wanted = [os.urandom(1000 * i) for i in range(64)]
+            assert [o.data for o in pool.map(lambda data: limited(echo, data), wanted)] == wanted
+
+    def test_a_fork_of_the_user_has_a_server_of_its_own(self):
+        first = self.number()
+        reader, writer = os.pipe()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            fork = os.fork()
+        if fork == 0:
+            try:
+                other = self.number()
+                os.write(writer, limited(echo, b"same" if other == first else b"other").data)
+                _server._place.close()
+            finally:
+                os._exit(0)
+        os.close(writer)
+        with open(reader, "rb") as file:
+            assert file.read() == b"other"
+        os.waitpid(fork, 0)
+        assert self.number() == first
+
+    def test_files_are_closed_again(self):
+        self.number()
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(50):
+            limited(echo, b"")
+        assert len(os.listdir("/proc/self/fd")) == before
+
+    def test_it_ends_with_the_process_that_needs_it_even_a_killed_one(self):
+        script = (
+            "import os; from tests.test_guard import limited, sleep, echo; from swm.guard import _server;"
+            "_server.demand(); limited(echo, b'');"
+            "print(_server._place.server._process.pid, flush=True); limited(sleep, 60)"
+        )
+        path = os.pathsep.join(p for p in sys.path if p)
+        environment = os.environ | {"PYTHONPATH": path}
+        user = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=environment)
+        number = int(user.stdout.readline())
+        time.sleep(0.5)
+        user.kill()
+        user.communicate()
+        for _ in range(100):
+            if not os.path.exists(f"/proc/{number}"):
+                return
+            with open(f"/proc/{number}/stat") as file:
+                if file.read().rpartition(")")[2].split()[0] == "Z":  # nobody reaps orphans here
+                    return
+            time.sleep(0.1)
+        pytest.fail("the server is still there")
 
 
 def test_shape_inference_that_aborts_costs_only_the_types():
@@ -130,7 +251,7 @@ def test_an_absurd_size_is_one_error():
 
 def counted(monkeypatch):
     calls = []
-    original = guard.guarded
+    original = guarded
 
     def count(*args, **options):
         calls.append(args)
@@ -173,7 +294,9 @@ def in_child(model, x):
     return session(model).run(None, {"x": x})[0].tobytes()
 
 
-def test_forks_beside_running_sessions_are_reliable():
+@pytest.mark.parametrize("way", WAYS[:2], indirect=True)
+@pytest.mark.usefixtures("way")
+def test_children_beside_running_sessions_are_reliable():
     """Sessions with threads of their own, at work in this process, never hold up a child that makes its own."""
     weights = {"w": np.eye(256, dtype=np.float32)}
     nodes = [helper.make_node("MatMul", ["x", "w"], ["a"]), helper.make_node("Softmax", ["a"], ["y"])]

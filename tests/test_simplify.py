@@ -17,6 +17,7 @@ import swm
 from swm.errors import SwmError
 from swm.frontend import from_proto, save, to_proto
 from swm.graph import Linear, Opaque, Reshape
+from swm.guard import _server, guarded
 from tests.frontend.test_fuzz import damage, messages
 
 
@@ -84,9 +85,14 @@ def failing(model):
 
 
 def forked(monkeypatch, slim):
-    """Put a function in onnxslim's place, in a child that sees it: a fresh process would import the real one."""
+    """Put a function in onnxslim's place, and run it in a fork of this process: the server has the real one."""
+
+    def fork(*args, modules, **limits):
+        return guarded(*args, **limits)
+
     monkeypatch.setattr(onnxslim, "slim", slim)
-    monkeypatch.setattr(sys.modules["swm.simplify._slim"], "_FRESH", None)
+    monkeypatch.setattr(_server._place, "forks", 0)
+    monkeypatch.setattr(sys.modules["swm.simplify._slim"], "guarded", fork)
 
 
 @pytest.mark.parametrize("wrong", [renamed, other_numbers, failing, lambda model: None, lambda model: model])
@@ -378,7 +384,7 @@ def test_nothing_to_fold_costs_no_import(monkeypatch):
     rows = [("MatMul", ["x", "w"], "h", {}), ("Relu", ["h"], "y", {})]
     graph = from_proto(graph_of(rows, {"x": ["batch", 4]}, {"w": np.ones((4, 4), F)}, 17))
     monkeypatch.setattr(
-        sys.modules["swm.simplify._slim"], "guarded", lambda function: pytest.fail("onnxslim was called")
+        sys.modules["swm.simplify._slim"], "guarded", lambda *_, **__: pytest.fail("onnxslim was called")
     )
     assert swm.simplify(graph) is graph
 

@@ -14,8 +14,6 @@ from swm.guard import guarded
 
 __all__ = ["slimmed"]
 
-# A fork takes along locks that other threads hold, and onnxslim imports half a library: forked children have hung.
-_FRESH = True
 _QUANTISERS = (BipolarQuant, Quant, Trunc)
 # What chains of shape arithmetic start from, besides constants.
 _SOURCES = frozenset({"ConstantOfShape", "Range", "Shape", "Size"})
@@ -34,8 +32,8 @@ def slimmed(graph: Graph) -> Graph | None:
     waiting: dict[str, Node] = {n.name: n for n in graph.nodes if isinstance(n, _QUANTISERS)}
     model = to_proto(replace(graph, nodes=tuple(_stand_in(n) if n.name in waiting else n for n in graph.nodes)))
     size = model.ByteSize()
-    limits: dict[str, int] = {"seconds": 30 + (size >> 20), "memory": (4 << 30) + 16 * size}
-    outcome = guarded(_slim, model, **limits, fresh=_FRESH)
+    seconds = 30 + (size >> 20)
+    outcome = guarded(_slim, model, seconds=seconds, memory=(4 << 30) + 16 * size, modules=["onnxslim"])
     if outcome.data is None:
         raise SwmError(f"onnxslim {outcome.fate or f'failed: {outcome.error}'}")
     found = from_proto(ModelProto.FromString(outcome.data), graph.source)

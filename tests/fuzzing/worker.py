@@ -8,7 +8,6 @@ long or swells is for the supervisor to judge: nothing is excused here.
 import json
 import math
 import os
-import resource
 import sys
 import time
 import traceback
@@ -21,6 +20,7 @@ from onnx import TensorProto, TypeProto, ValueInfoProto, helper
 import swm
 from swm.errors import SwmError
 from swm.graph import Graph, Value
+from swm.guard import Outcome, observers
 from swm.simplify import simplify as simplified
 
 _ELEMENTS = 1 << 16  # of an input; a larger one would be our own memory, not the model's
@@ -97,10 +97,13 @@ def case(path: Path, scratch: Path, *, simplify: bool = False) -> dict[str, Any]
     return {"seconds": seconds, "errors": errors, "messages": messages}
 
 
+_children: list[Outcome] = []  # guarded ones, since the case began
+
+
 def _busy() -> float:
-    """Processor seconds of this process and of its children that are over."""
+    """Processor seconds of this process and of its guarded children that are over."""
     times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    return times.user + times.system + sum(c.busy for c in _children)
 
 
 def _peak() -> int:
@@ -121,8 +124,9 @@ def main() -> None:
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
     os.dup2(silent, 2)
+    observers.append(_children.append)
     for line in sys.stdin:
-        children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        _children.clear()
         _reset()
         try:
             answer = case(Path(line.rstrip("\n")), scratch, simplify="--simplify" in sys.argv)
@@ -132,8 +136,7 @@ def main() -> None:
                 "traceback": traceback.format_exc()[-3000:],
             }
         answer["peak"] = _peak()
-        after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        answer["child"] = after * 1024 if after > children else 0
+        answer["child"] = max((c.peak for c in _children), default=0)
         out.write(json.dumps(answer) + "\n")
         out.flush()
 

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The process that forks guarded children, and this process's end of it.
+
+For each call the server is sent three file descriptors: the request (a file), where the child writes its answer (a
+pipe), and a socket for this call alone. On that socket the server tells the child's process number. It ends and reaps
+the child when it is asked to, or when the socket closes, and then tells how the child ended. Until then the number is
+the child's own, so that watching it is safe. When the main socket closes, because this process closed it or is gone,
+the server ends its children and itself.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+from swm.guard._child import read_request, work, write_request
+
+__all__ = ["Child", "child", "demand", "enough_forks", "serve"]
+
+_START = (
+    "import json, socket, sys; sys.path[:] = json.loads(sys.argv[2]); from swm.guard._server import serve;"
+    "serve(socket.socket(fileno=int(sys.argv[1])))"
+)
+_PATIENCE = 30.0  # seconds for the server's imports and a fork
+_END = struct.Struct("=qdq")  # a child's status as waitpid gives it, processor seconds, largest bytes in memory
+_NUMBER = struct.Struct("=q")
+_FORKS = 8  # calls for which this process is forked itself
+_AHEAD = 3  # of them are left when the server is started, so that it has its imports done when it is needed
+_NAMES = 1 << 16  # bytes of a message, the names of modules to import
+
+
+class Child:
+    """A child that works on a call.
+
+    Attributes:
+        process: its number.
+        reader: the answer comes here; the caller closes it.
+    """
+
+    def __init__(self, process: int, reader: int, control: socket.socket) -> None:
+        """Made by `child`."""
+        self.process, self.reader, self._control = process, reader, control
+
+    def end(self) -> tuple[int, float, int]:
+        """End it, if it has not ended itself: its status, processor seconds and largest bytes in memory.
+
+        Raises:
+            OSError: the server is gone.
+        """
+        self._control.send(b".")
+        answer = self._control.recv(_END.size)
+        if len(answer) < _END.size:
+            raise ConnectionResetError("the server of guarded children ended")
+        status, seconds, largest = _END.unpack(answer)
+        return status, seconds, largest
+
+
+@contextlib.contextmanager
+def child(
+    function: Callable[..., bytes], args: tuple[object, ...], memory: int, modules: Sequence[str]
+) -> Iterator[Child]:
+    """A child at work; it is ended at the latest at the end of the context.
+
+    Args:
+        function: of a module.
+        args: pickled.
+        memory: for `work`.
+        modules: what the server imports first, so that this child and later ones need not.
+
+    Raises:
+        OSError: no server, or it cannot fork.
+    """
+    with contextlib.ExitStack() as stack:
+        request = stack.enter_context(tempfile.TemporaryFile())
+        write_request(request, function, args, memory)
+        reader, writer = os.pipe()
+        stack.callback(os.close, reader)
+        try:
+            ours, theirs = socket.socketpair()
+            stack.enter_context(ours)
+            with theirs:
+                _send(json.dumps(modules).encode(), [request.fileno(), writer, theirs.fileno()])
+        finally:
+            os.close(writer)
+        ours.settimeout(_PATIENCE)
+        number = ours.recv(_NUMBER.size)
+        if len(number) < _NUMBER.size:
+            raise ConnectionResetError("the server of guarded children ended")
+        yield Child(_NUMBER.unpack(number)[0], reader, ours)
+
+
+class _Server:
+    """This process's end of its server."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        alone = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        with contextlib.ExitStack() as unless_started, theirs:
+            unless_started.enter_context(ours)
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _START, str(theirs.fileno()), json.dumps(sys.path)],
+                env=os.environ | alone,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C in a terminal is the user's process's own to answer
+            )
+            unless_started.pop_all()
+        self._socket = ours
+
+    def send(self, message: bytes, files: list[int]) -> None:
+        socket.send_fds(self._socket, [message], files)
+
+    def close(self) -> None:
+        """The server ends itself."""
+        self._socket.close()
+        try:
+            self._process.wait(_PATIENCE / 10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def forget(self) -> None:
+        """In a fork of this process, which must not share the server."""
+        self._socket.close()
+        self._process.returncode = 0  # not our child: nothing to wait for, nothing to warn of
+
+
+class _Place:
+    """Where this process keeps its server, and how often it has done without."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.server: _Server | None = None
+        self.forks = 0
+
+    def clear(self) -> None:
+        if self.server is not None:
+            self.server.forget()
+        self.lock, self.server = threading.Lock(), None  # another thread may have held the lock
+
+    def close(self) -> None:
+        if self.server is not None:
+            self.server.close()
+            self.server = None
+
+
+_place = _Place()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_place.clear)
+atexit.register(_place.close)
+
+
+def enough_forks() -> bool:
+    """Whether this process has been forked often enough to be worth a server; counts one more."""
+    _place.forks += 1
+    if _place.forks == _FORKS - _AHEAD:
+        with _place.lock, contextlib.suppress(OSError):
+            _place.server = _place.server or _Server()
+    return _place.forks > _FORKS
+
+
+def demand() -> None:
+    """No more forks of this process."""
+    _place.forks = max(_place.forks, _FORKS)
+
+
+def _send(message: bytes, files: list[int]) -> None:
+    """To the server, which is started if there is none, or none any more."""
+    with _place.lock:
+        if _place.server is not None:
+            try:
+                return _place.server.send(message, files)
+            except OSError:
+                _place.close()
+        _place.server = _Server()
+        _place.server.send(message, files)
+
+
+# ---------------------------------------------------------------- in the server
+
+
+def serve(calls: socket.socket) -> None:
+    """Fork children until `calls` closes."""
+    importlib.import_module("swm.engine")  # numpy, onnx and onnxruntime, which most children need
+    running: dict[socket.socket, int] = {}
+    while True:
+        ready, _, _ = select.select([calls, *running], [], [])
+        for control in ready:
+            if control is not calls:
+                _finish(control, running.pop(control))
+                continue
+            message, files, _, _ = socket.recv_fds(calls, _NAMES, 3)
+            if not message:
+                for process in running.values():
+                    os.kill(process, signal.SIGKILL)
+                return
+            request, writer, place = files
+            with open(request, "rb") as given:
+                new = socket.socket(fileno=place)
+                _import(json.loads(message))
+                gc.freeze()  # children do not touch the pages of what is there already
+                process = os.fork()
+                if process == 0:
+                    try:
+                        for other in (calls, new, *running):
+                            other.close()
+                        work(writer, *read_request(given))
+                    finally:
+                        os._exit(0)
+            os.close(writer)
+            running[new] = process
+            with contextlib.suppress(OSError):
+                new.send(_NUMBER.pack(process))
+
+
+def _import(modules: Sequence[str]) -> None:
+    for name in modules:
+        with contextlib.suppress(Exception):  # the child will say what is wrong
+            importlib.import_module(name)
+
+
+def _finish(control: socket.socket, process: int) -> None:
+    """End and reap a child, and tell how it ended, if anybody still listens."""
+    os.kill(process, signal.SIGKILL)  # not reaped yet, so the number is its own
+    _, status, usage = os.wait4(process, 0)
+    with control, contextlib.suppress(OSError):
+        control.send(_END.pack(status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024))
