@@ -295,7 +295,10 @@ def feeds(graph: Graph, x: Inputs, *, finite: bool = True) -> dict[str, Array]:
     if isinstance(x, np.ndarray):
         if len(graph.inputs) != 1:
             names = [v.name for v in graph.inputs]
-            raise CalibrationError(f"the model has {len(names)} inputs {names}; give a dict of arrays by name")
+            raise CalibrationError(
+                f"the model has {len(names)} inputs {names}; give arrays by name: a dict, or an .npz file "
+                "that numpy.savez wrote"
+            )
         x = {graph.inputs[0].name: x}
     others = {v.name for v in graph.inputs if v.proto}  # not tensors
     return {n: v if n in others else _checked(graph, n, np.asarray(v), finite) for n, v in x.items()}
