@@ -175,3 +175,28 @@ def test_integers_of_any_width_go_where_integers_are_wanted():
         swm.run(embedding(), np.full((1, 4), 2**63, np.uint64))
     with pytest.raises(CalibrationError, match="one numpy array, or arrays by input name, got a list"):
         swm.run(embedding(), ids.tolist())
+
+
+def test_check_says_why_weights_are_out_of_reach():
+    """Half precision, groups, and bodies: what a user looks for among the layers that can be structured."""
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], group=4),
+        helper.make_node("Cast", ["c"], ["h"], to=TensorProto.FLOAT16),
+        helper.make_node("MatMul", ["h", "m"], ["y"]),
+        helper.make_node("MatMul", ["y", "y"], ["z"]),
+    ]
+    weights = {"w": np.ones((4, 1, 1, 1), np.float32), "m": np.ones((4, 4), np.float16)}
+    graph = helper.make_graph(
+        nodes,
+        "reach",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["b", 4, 4, 4])],
+        [helper.make_tensor_value_info("z", TensorProto.FLOAT16, ["b", 4, 4, 4])],
+        [numpy_helper.from_array(v, k) for k, v in weights.items()],
+    )
+    found = from_proto(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9))
+    assert [n.structured for n in swm.check(found).nodes] == [
+        "stays dense: convolution in 4 groups",
+        "",
+        "stays dense: weights of float16; only float32 can be structured",
+        "",
+    ]
