@@ -299,11 +299,3 @@ def test_a_network_without_weights_to_convert_comes_back_with_a_report(tmp_path)
     assert result.report.layers == () and result.report.compression == 1
     done = CliRunner().invoke(convert, [str(path), "-o", str(tmp_path / "out.onnx"), "--block", "8"])
     assert done.exit_code == 0 and "constant float32 weights" in done.output
-
-
-def test_neither_and_both_of_block_and_budget(tmp_path):
-    graph = swm.load(write_mlp(tmp_path / "mlp.onnx"))
-    with pytest.raises(OptionError, match="give a block size, like --block 8"):
-        swm.convert(graph)
-    with pytest.raises(OptionError, match="give one of the two"):
-        swm.convert(graph, block=8, budget="4x")
