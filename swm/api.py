@@ -11,6 +11,7 @@ from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
+from onnx import helper
 
 from swm import compress, engine, fixed, frontend
 from swm import emit as _emit
@@ -295,8 +296,13 @@ def feeds(graph: Graph, x: Inputs, *, finite: bool = True) -> dict[str, Array]:
     if isinstance(x, np.ndarray):
         if len(graph.inputs) != 1:
             names = [v.name for v in graph.inputs]
-            raise CalibrationError(f"the model has {len(names)} inputs {names}; give a dict of arrays by name")
+            raise CalibrationError(
+                f"the model has {len(names)} inputs {names}; give arrays by name: a dict, or an .npz file "
+                "that numpy.savez wrote"
+            )
         x = {graph.inputs[0].name: x}
+    if not isinstance(x, Mapping):
+        raise CalibrationError(f"inputs must be one numpy array, or arrays by input name, got a {type(x).__name__}")
     others = {v.name for v in graph.inputs if v.proto}  # not tensors
     return {n: v if n in others else _checked(graph, n, np.asarray(v), finite) for n, v in x.items()}
 
@@ -320,7 +326,27 @@ def _checked(graph: Graph, name: str, value: Array, finite: bool) -> Array:
         raise CalibrationError(f"input {name!r} must have shape {want}, got {value.shape}")
     if finite and value.ndim and not len(value):
         raise CalibrationError(f"input {name!r} holds no samples")
-    return value.astype(np.float32, copy=False) if is_float else value
+    return value.astype(np.float32, copy=False) if is_float else _typed(value, declared.elem, name)
+
+
+def _typed(value: Array, elem: int, name: str) -> Array:
+    """Integers of any width for an input of integers, floats for one of floats, if every value survives."""
+    if elem not in helper.get_all_tensor_dtypes() or value.dtype.kind not in "fiub":
+        return value
+    want = np.dtype(helper.tensor_dtype_to_np_dtype(elem))
+    if value.dtype == want or want.kind not in "fiub":
+        return value
+    if want.kind == "f":
+        with np.errstate(over="ignore"):
+            cast = value.astype(want)
+        same = np.array_equal(np.isfinite(cast), np.isfinite(value))
+    else:
+        same = np.can_cast(value.dtype, want, "same_kind") or (value.dtype.kind in "iu" and want.kind in "iu")
+        cast = value.astype(want) if same else value
+        same = same and np.array_equal(cast, value)
+    if not same:
+        raise CalibrationError(f"input {name!r} must hold numbers of {want}, got {value.dtype}")
+    return cast
 
 
 def _only(x: Mapping[str, Array], name: str) -> Array:

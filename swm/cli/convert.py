@@ -85,7 +85,13 @@ def print_conversion(report: ConversionReport) -> None:
         f"weights {report.parameters_before:,} -> {report.parameters_after:,}"
         f" ({report.compression:.2f} x fewer, counted)"
     )
-    if all(layer.structure == "dense" for layer in report.layers):
+    if not report.layers:
+        out.print(
+            "No layer was converted: the model has no Linear, Conv or recurrent layer with constant float32 weights;"
+            " `swm check` shows what became of each node.",
+            style="yellow",
+        )
+    elif all(layer.structure == "dense" for layer in report.layers):
         out.print("No layer was converted: every one stays dense by the rule beside it.", style="yellow")
     if report.accuracy_before is not None and report.accuracy_after is not None:
         out.print(

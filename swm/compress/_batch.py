@@ -37,8 +37,8 @@ def free_batch(graph: Graph, feeds: Mapping[str, NDArray[Any]]) -> Graph:
     few = {t: a[: TRIAL * size] for t, a in feeds.items()}
     if len(next(iter(few.values()))) % size:
         return graph
-    wanted = FloatEngine(graph, names).run(few)
     try:
+        wanted = FloatEngine(graph, names).run(few)
         got = FloatEngine(freed, names).run(few)
     except SwmError:
         return graph

@@ -78,8 +78,10 @@ def convert(
         OptionError: impossible block sizes, names that match nothing, a budget that cannot be met.
         CalibrationError: inputs or labels that do not fit.
     """
-    if (block is None) == (budget is None):
-        raise OptionError("give either block or budget")
+    if block is None and budget is None:
+        raise OptionError("give a block size, like --block 8, or a budget, like --budget 8x")
+    if block is not None and budget is not None:
+        raise OptionError("a block size and a budget were given; give one of the two")
     how = choose_method(method, calibrated=feeds is not None)
     dense = fold_conv(fold_affine(graph))
     if feeds is not None:

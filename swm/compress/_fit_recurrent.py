@@ -52,13 +52,11 @@ def fit_recurrent(node: Recurrent, blocks: Mapping[str, int], method: Method, st
     if stream is None:
         return _assembled(node, [_projected(node, d, blocks, method) for d in range(node.directions)])
     names = tuple(t for t in node.inputs if t)
-    ((read, answered),) = stream.chunks(names, names)  # in one piece: see Stream
-    wanted: list[Trace] = []
-    run_recurrent(node, _arguments(node, names, answered), wanted)
+    pieces = list(stream.chunks(names, names))  # one, unless the model has a fixed batch: see Stream
+    wanted = _traces(node, [_arguments(node, names, answered) for _, answered in pieces])
     fitted = node
     for _ in range(PASSES):
-        seen: list[Trace] = []
-        run_recurrent(fitted, _arguments(node, names, read), seen)
+        seen = _traces(fitted, [_arguments(node, names, read) for read, _ in pieces])
         new = [_fit_direction(node, d, blocks, method, seen[d], wanted[d]) for d in range(node.directions)]
         fitted = _assembled(node, new)
     return fitted
@@ -67,6 +65,26 @@ def fit_recurrent(node: Recurrent, blocks: Mapping[str, int], method: Method, st
 def _arguments(node: Recurrent, names: tuple[str, ...], values: list[Array]) -> list[Array | None]:
     given = dict(zip(names, values, strict=True))
     return [given.get(t) for t in node.inputs]
+
+
+def _traces(node: Recurrent, pieces: list[list[Array | None]]) -> list[Trace]:
+    """What each direction saw and answered in all pieces, one behind the other."""
+    found: list[list[Trace]] = []
+    for tensors in pieces:
+        found.append([])
+        run_recurrent(node, tensors, found[-1])
+    return [_joined(parts) for parts in zip(*found, strict=True)]
+
+
+def _joined(parts: tuple[Trace, ...]) -> Trace:
+    resets = [p.reset for p in parts if p.reset is not None]
+    return Trace(
+        np.concatenate([p.x for p in parts]),
+        np.concatenate([p.h for p in parts]),
+        np.concatenate(resets) if resets else None,
+        np.concatenate([p.from_input for p in parts]),
+        np.concatenate([p.from_state for p in parts]),
+    )
 
 
 @dataclass(frozen=True, eq=False)

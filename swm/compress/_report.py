@@ -57,8 +57,8 @@ class ConversionReport:
 
     @property
     def compression(self) -> float:
-        """Weights before over stored weights after."""
-        return self.parameters_before / self.parameters_after
+        """Weights before over stored weights after; 1 for a network without weights that could be structured."""
+        return self.parameters_before / self.parameters_after if self.layers else 1.0
 
     def to_json(self) -> dict[str, Any]:
         """Plain types for JSON, totals included."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.engine import FloatEngine
+from swm.engine import FloatEngine, batches
 from swm.errors import SwmError
 from swm.graph import Graph, Opaque, Recurrent, Relu
 
@@ -58,11 +58,15 @@ class Stream:
     def parts(self) -> Iterator[Mapping[str, Array]]:
         """The calibration inputs, chunk by chunk."""
         lengths = {len(a) for a in self.feeds.values() if a.ndim}
-        # Samples of a recurrent network may lie along axis 1; it runs in one piece.
+        # Samples of a recurrent network may lie along axis 1: it runs in one piece, or in the batches it was exported
+        # with, for what two batches give could only be put together along axis 0.
         whole = any(
             isinstance(n, Recurrent) or (isinstance(n, Opaque) and n.op_type in _RECURRENT) for n in self.dense.nodes
         )
-        if whole or len(lengths) != 1:
+        if whole:
+            yield from batches(self.dense, self.feeds)
+            return
+        if len(lengths) != 1:
             yield self.feeds
             return
         (length,) = lengths

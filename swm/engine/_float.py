@@ -19,7 +19,7 @@ from swm.frontend import serialized, subgraph_proto
 from swm.graph import Graph, Node, densified, is_structured
 from swm.graph._graph import reads
 
-__all__ = ["FloatEngine", "run_float", "run_onnxruntime"]
+__all__ = ["FloatEngine", "batches", "run_float", "run_onnxruntime"]
 
 Array = NDArray[Any]
 
@@ -93,7 +93,7 @@ class FloatEngine:
         names = [v.name for v in self.graph.inputs]
         if set(feeds) != set(names):
             raise CalibrationError(f"the model's inputs are {names}, got {sorted(feeds)}")
-        return _joined([self._run(part) for part in _batches(self.graph, feeds)])
+        return _joined([self._run(part) for part in batches(self.graph, feeds)])
 
     def _run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         tensors: dict[str, Array] = {**self.graph.constants, **feeds}
@@ -130,7 +130,7 @@ def _dense(graph: Graph, node: Node) -> Callable[[Sequence[Array | None]], tuple
     return run
 
 
-def _batches(graph: Graph, feeds: Mapping[str, Array]) -> list[Mapping[str, Array]]:
+def batches(graph: Graph, feeds: Mapping[str, Array]) -> list[Mapping[str, Array]]:
     """Cut many samples into the batches of a model that was exported with a fixed batch size."""
     if not all(isinstance(a, np.ndarray) for a in feeds.values()):
         return [feeds]  # sequences, optional values and scalars have no axis of samples
@@ -147,7 +147,20 @@ def _batches(graph: Graph, feeds: Mapping[str, Array]) -> list[Mapping[str, Arra
 
 def _joined(parts: Sequence[dict[str, Array]]) -> dict[str, Array]:
     """The results of the batches one behind the other; of a single one as they are, which may be sequences."""
-    return parts[0] if len(parts) == 1 else {t: np.concatenate([p[t] for p in parts]) for t in parts[0]}
+    if len(parts) == 1:
+        return parts[0]
+    for name, value in parts[0].items():
+        if not isinstance(value, np.ndarray) or not value.ndim:
+            raise _not_samples(name, len(parts))
+    return {t: np.concatenate([p[t] for p in parts]) for t in parts[0]}
+
+
+def _not_samples(name: str, cuts: int) -> CalibrationError:
+    return CalibrationError(
+        f"the model was exported with a fixed batch, and its output {name!r} does not have the samples along axis 0: "
+        f"what it gives for {cuts} batches cannot be put together; give one batch at a time, or export the model with "
+        "a dynamic batch"
+    )
 
 
 def _plan(graph: Graph, outputs: Sequence[str]) -> tuple[_Segment, ...]:
@@ -210,16 +223,26 @@ def run_onnxruntime(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array
     whole = _Segment(graph.nodes, tuple(v.name for v in graph.inputs), tuple(v.name for v in graph.outputs), None)
     session = _session(graph, whole)
     names = [v.name for v in graph.outputs]
-    runs = (session.run(part) for part in _batches(graph, feeds))
+    runs = (session.run(part) for part in batches(graph, feeds))
     return _joined([dict(zip(names, results, strict=True)) for results in runs])
 
 
 def run_float(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array]:
     """Run a graph on named inputs; the engine of a graph is kept as long as the graph lives.
 
+    Raises:
+        CalibrationError: several batches of a model with a fixed one, whose outputs are not samples along axis 0.
+
     The engine refers to its graph, so no table outside could let go of either: it lies in the graph's own dictionary.
     """
     engine = vars(graph).get("_engine")
     if engine is None:
         engine = vars(graph)["_engine"] = FloatEngine(graph)
-    return engine.run(feeds)
+    results = engine.run(feeds)
+    cuts = len(batches(graph, feeds))
+    if cuts > 1:
+        (samples,) = {len(a) for a in feeds.values()}
+        for name, value in results.items():
+            if len(value) != samples:
+                raise _not_samples(name, cuts)
+    return results

@@ -96,8 +96,34 @@ def cast_24(context: Context, node: RawNode, *, to: int, saturate: int = 1, roun
     return _cast(context, node, to)
 
 
+@handler("CastLike", since=15, becomes="Cast")
+def cast_like_15(context: Context, node: RawNode) -> Result:
+    """To the type of another tensor, where that is known. torch casts the zeros of an absent bias so."""
+    return _cast_like(context, node)
+
+
+@handler("CastLike", since=19, becomes="Cast")
+def cast_like_19(context: Context, node: RawNode, *, saturate: int = 1) -> Result:
+    """As Cast of the same opset."""
+    return _cast_like(context, node)
+
+
+@handler("CastLike", since=24, becomes="Cast")
+def cast_like_24(context: Context, node: RawNode, *, saturate: int = 1, round_mode: bytes = b"up") -> Result:
+    """As Cast of the same opset."""
+    return _cast_like(context, node)
+
+
+def _cast_like(context: Context, node: RawNode) -> Result:
+    target, value = node.inputs[1], context.constant(node.inputs[1])
+    kind = context.types.get(target)
+    if value is not None:
+        return _cast(context, node, onnx.helper.np_dtype_to_tensor_dtype(value.dtype))
+    return None if kind is None else _cast(context, node, kind.elem)
+
+
 def _cast(context: Context, node: RawNode, to: int) -> Result:
-    (x,) = node.inputs
+    x = node.inputs[0]
     kind = context.types.get(x)
     if not has_native(to) or (kind and not has_native(kind.elem)):
         return None

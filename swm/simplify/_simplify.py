@@ -69,5 +69,7 @@ def _steps(graph: Graph) -> Graph:
     return graph.verify()
 
 
-def _size(graph: Graph) -> tuple[int, int]:
-    return len(graph.nodes), sum(isinstance(n, Opaque) for n in graph.nodes)
+def _size(graph: Graph) -> tuple[int, int, int]:
+    """Nodes, those of them that are not understood, and wires: initial states may be all that goes."""
+    wires = sum(bool(t) for n in graph.nodes for t in n.inputs)
+    return len(graph.nodes), sum(isinstance(n, Opaque) for n in graph.nodes), wires

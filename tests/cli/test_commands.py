@@ -197,3 +197,8 @@ def test_demo(tmp_path):
     }
     assert (tmp_path / "d" / "report.html").exists()
     assert swm("demo", "-o", tmp_path / "d").returncode == 2
+
+
+def test_python_m_swm():
+    done = subprocess.run([sys.executable, "-m", "swm", "--version"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout.startswith("swm, version")

@@ -5,11 +5,13 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from onnx import helper, numpy_helper
+from click.testing import CliRunner
+from onnx import TensorProto, helper, numpy_helper
 from support import inputs, mlp, write_mlp
 
 import swm
 from swm import bundled
+from swm.cli.convert import convert
 from swm.compress import accuracy, fold_affine
 from swm.compress._batch import free_batch
 from swm.engine import FloatEngine
@@ -280,3 +282,20 @@ def test_bundled_network_keeps_its_accuracy_one_shot(block, floor):
     images, labels = bundled.test()
     converted = swm.convert(swm.load(bundled.model_path()), block=block, calibration=bundled.calibration()[0]).graph
     assert accuracy(swm.run(converted, images), labels) >= floor
+
+
+def test_a_network_without_weights_to_convert_comes_back_with_a_report(tmp_path):
+    weight = numpy_helper.from_array(np.ones((32, 32), np.float16), "w")
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "half",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT16, ["batch", 32])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT16, ["batch", 32])],
+        [weight],
+    )
+    path = tmp_path / "half.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    result = swm.convert(swm.load(path), block=8)
+    assert result.report.layers == () and result.report.compression == 1
+    done = CliRunner().invoke(convert, [str(path), "-o", str(tmp_path / "out.onnx"), "--block", "8"])
+    assert done.exit_code == 0 and "constant float32 weights" in done.output
