@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from swm._given import a_graph
 from swm.compress import fold_affine
 from swm.errors import Finding
 from swm.fixed import hardware_findings
@@ -55,8 +56,12 @@ class Inspection:
 
 
 def check(graph: Graph) -> Inspection:
-    """Say of every node whether its weights can be structured and whether it can become hardware, and why not."""
-    findings = hardware_findings(fold_affine(graph))
+    """Say of every node whether its weights can be structured and whether it can become hardware, and why not.
+
+    Raises:
+        OptionError: what was given is no graph.
+    """
+    findings = hardware_findings(fold_affine(a_graph(graph)))
     by_node = {f.node: f for f in findings if f.op != "graph"}
     nodes = []
     for node in graph.nodes:

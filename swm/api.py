@@ -11,14 +11,14 @@ from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import helper
 
 from swm import compress, engine, fixed, frontend
 from swm import emit as _emit
+from swm._given import Array, Inputs, a_graph, feeds, only
 from swm.compress import Conversion
 from swm.emit import Verification
 from swm.engine.kernels import Choice
-from swm.errors import CalibrationError, OptionError
+from swm.errors import OptionError
 from swm.fixed import FixedGraph
 from swm.graph import Graph, densified, is_structured
 from swm.hardware import Board, board_names, load_board
@@ -30,9 +30,6 @@ __all__ = ["boards", "convert", "dense_twin", "emit", "load", "quantize", "repor
 
 # Dense-equivalent multiply-accumulates above which the integer engine's compiled kernel pays for its compilation.
 COMPILED_WORK = 20_000_000_000
-
-Array = NDArray[Any]
-Inputs = Array | Mapping[str, Array]
 
 
 def load(path: str | Path, *, simplify: bool = False) -> Graph:
@@ -63,7 +60,7 @@ def save(graph: Graph | FixedGraph, path: str | Path) -> None:
         if graph.source is None:
             raise OptionError("this fixed graph was read back from a project and has no float source to save")
         graph = replace(graph.source, metadata={**graph.source.metadata, "swm.formats": json.dumps(graph.formats())})
-    frontend.save(graph, path)
+    frontend.save(a_graph(graph), path)
 
 
 def boards(name: str | Path | None = None) -> tuple[Board, ...]:
@@ -93,11 +90,11 @@ def run(graph: Graph | FixedGraph, x: Inputs) -> Array | dict[str, Array]:
         CalibrationError: inputs of the wrong names, shape or type.
     """
     if isinstance(graph, FixedGraph):
-        values = x if isinstance(x, np.ndarray) else _only(x, graph.input_name)
+        values = x if isinstance(x, np.ndarray) else only(x, graph.input_name)
         work = len(values) * sum(s.m * s.n for s in graph.specs)
         result = engine.run_fixed(graph, values, compiled=work >= COMPILED_WORK).values
         return result if isinstance(x, np.ndarray) else {graph.output_name: result}
-    results = engine.run_float(graph, feeds(graph, x, finite=False))
+    results = engine.run_float(a_graph(graph), feeds(graph, x, finite=False))
     return results[graph.outputs[0].name] if isinstance(x, np.ndarray) else results
 
 
@@ -116,7 +113,7 @@ def engines(graph: Graph, x: Inputs) -> dict[str, Choice]:
     Raises:
         CalibrationError: inputs of the wrong names, shape or type.
     """
-    runner = engine.FloatEngine(graph)
+    runner = engine.FloatEngine(a_graph(graph))
     runner.run(feeds(graph, x, finite=False))
     return {name: choice for name, choice in runner.choices.items() if choice is not None}
 
@@ -149,8 +146,10 @@ def convert(
         OptionError: impossible block sizes, names that match nothing, or a budget that cannot be met.
         CalibrationError: calibration or labels that do not fit.
     """
-    given = None if calibration is None else feeds(graph, calibration)
-    return compress.convert(graph, given, block=block, budget=budget, method=method, labels=labels, progress=progress)
+    given = None if calibration is None else feeds(a_graph(graph), calibration)
+    return compress.convert(
+        a_graph(graph), given, block=block, budget=budget, method=method, labels=labels, progress=progress
+    )
 
 
 def dense_twin(graph: Graph) -> Graph:
@@ -172,6 +171,7 @@ def quantize(graph: Graph, *, bits: int, calibration: Inputs) -> FixedGraph:
         OptionError: impossible bits.
         CalibrationError: calibration that does not fit.
     """
+    a_graph(graph)
     fixed.check_bits(bits)
     ready = compress.fold_affine(graph)
     lowered = fixed.lower(ready)
@@ -210,9 +210,7 @@ def emit(
         OptionError: unknown flavour.
         OutputError: the folder is not empty or cannot be written.
     """
-    array = (
-        None if vectors is None else vectors if isinstance(vectors, np.ndarray) else _only(vectors, graph.input_name)
-    )
+    array = None if vectors is None else vectors if isinstance(vectors, np.ndarray) else only(vectors, graph.input_name)
     return _emit.emit_project(
         graph,
         load_board(board),
@@ -279,77 +277,3 @@ def report(
             measured[label] = compress.accuracy(values, labels)
     name = Path(source.source).name or source.name
     return compare(specs, dense, [load_board(b) for b in boards], accuracy=measured, model=name)
-
-
-def feeds(graph: Graph, x: Inputs, *, finite: bool = True) -> dict[str, Array]:
-    """Inputs by name: an array alone goes to the only input.
-
-    Args:
-        graph: whose inputs they are.
-        x: one array, or values by input name.
-        finite: whether they are samples of numbers to learn from: some, finite, and not text. A mere run takes
-            whatever the network takes; sequences, maps and optional values go through as they are.
-
-    Raises:
-        CalibrationError: wrong names, no samples, not numbers, NaN or infinite values, or a wrong shape.
-    """
-    if isinstance(x, np.ndarray):
-        if len(graph.inputs) != 1:
-            names = [v.name for v in graph.inputs]
-            raise CalibrationError(
-                f"the model has {len(names)} inputs {names}; give arrays by name: a dict, or an .npz file "
-                "that numpy.savez wrote"
-            )
-        x = {graph.inputs[0].name: x}
-    if not isinstance(x, Mapping):
-        raise CalibrationError(f"inputs must be one numpy array, or arrays by input name, got a {type(x).__name__}")
-    others = {v.name for v in graph.inputs if v.proto}  # not tensors
-    return {n: v if n in others else _checked(graph, n, np.asarray(v), finite) for n, v in x.items()}
-
-
-def _checked(graph: Graph, name: str, value: Array, finite: bool) -> Array:
-    if finite and value.dtype.kind == "f" and not np.isfinite(value).all():
-        raise CalibrationError(f"input {name!r} holds NaN or infinite values")
-    declared = next((v.type for v in graph.inputs if v.name == name), None)
-    is_float = declared is not None and declared.elem == 1  # onnx.TensorProto.FLOAT
-    if (finite or is_float) and value.dtype.kind not in "fiub":
-        raise CalibrationError(f"input {name!r} must hold numbers, got an array of {value.dtype}")
-    if declared is None or declared.shape is None:
-        return value
-    fits = value.ndim == len(declared.shape) and all(
-        # a model exported with a fixed batch still takes many samples: the engine cuts them into its batches
-        not isinstance(want, int) or have == want or (axis == 0 and want > 0 and have % want == 0)
-        for axis, (have, want) in enumerate(zip(value.shape, declared.shape, strict=True))
-    )
-    if not fits:
-        want = tuple("?" if d is None else d for d in declared.shape)
-        raise CalibrationError(f"input {name!r} must have shape {want}, got {value.shape}")
-    if finite and value.ndim and not len(value):
-        raise CalibrationError(f"input {name!r} holds no samples")
-    return value.astype(np.float32, copy=False) if is_float else _typed(value, declared.elem, name)
-
-
-def _typed(value: Array, elem: int, name: str) -> Array:
-    """Integers of any width for an input of integers, floats for one of floats, if every value survives."""
-    if elem not in helper.get_all_tensor_dtypes() or value.dtype.kind not in "fiub":
-        return value
-    want = np.dtype(helper.tensor_dtype_to_np_dtype(elem))
-    if value.dtype == want or want.kind not in "fiub":
-        return value
-    if want.kind == "f":
-        with np.errstate(over="ignore"):
-            cast = value.astype(want)
-        same = np.array_equal(np.isfinite(cast), np.isfinite(value))
-    else:
-        same = np.can_cast(value.dtype, want, "same_kind") or (value.dtype.kind in "iu" and want.kind in "iu")
-        cast = value.astype(want) if same else value
-        same = same and np.array_equal(cast, value)
-    if not same:
-        raise CalibrationError(f"input {name!r} must hold numbers of {want}, got {value.dtype}")
-    return cast
-
-
-def _only(x: Mapping[str, Array], name: str) -> Array:
-    if set(x) != {name}:
-        raise CalibrationError(f"the model's only input is {name!r}, got {sorted(x)}")
-    return x[name]

@@ -48,7 +48,7 @@ def check(model: str | None, list_operators: bool, json_to: str | None) -> None:
         verdict = (
             "can become hardware" if inspection.ok else f"cannot become hardware: {inspection.obstacles} obstacle(s)"
         )
-        out.print(Text(f"The model {verdict}. Every node above runs in swm.run through onnxruntime either way."))
+        out.print(Text(f"The model {verdict}. swm.run needs no hardware: it runs whatever onnxruntime runs."))
     sys.exit(0 if inspection.ok else 1)
 
 

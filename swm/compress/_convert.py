@@ -17,7 +17,7 @@ from swm.compress._fit_recurrent import fit_recurrent
 from swm.compress._fold import fold_affine
 from swm.compress._fold_conv import fold_conv
 from swm.compress._methods import Method, choose_method
-from swm.compress._parts import Blocks, Part, parts, reason_to_stay_dense, resolve_blocks
+from swm.compress._parts import Blocks, Part, asked_by_name, parts, reason_to_stay_dense, resolve_blocks
 from swm.compress._report import ConversionReport, LayerReport
 from swm.compress._stream import Stream, rehearse
 from swm.engine import FloatEngine
@@ -67,7 +67,8 @@ def convert(
         graph: a float graph.
         feeds: calibration inputs by input name, samples along axis 0; None for plain projection.
         block: power of two, 2 to 256; or block sizes by layer name or glob pattern, `name/W` and `name/R` for the
-            two weights of a recurrent layer. Layers that a map does not name stay dense.
+            two weights of a recurrent layer. Layers that a map does not name stay dense; so does a last Linear or
+            Conv, unless a map has an entry with its very name.
         budget: instead of `block`: bits that all weights may take, or a compression like "8x". Block sizes are
             chosen a layer so that the sum of the errors that each layer alone causes is least.
         method: name in `METHODS`; default least squares with calibration, projection without.
@@ -96,13 +97,14 @@ def convert(
         assert block is not None  # checked above
         sizes = block
     blocks = resolve_blocks(found, sizes)
+    by_name = frozenset() if budget is not None else asked_by_name(found, sizes)
     nodes = list(dict.fromkeys(p.node for p in found))
     converted, reports = dense, []
     for done, node in enumerate(nodes):
         if progress is not None:
             progress(node.name, done, len(nodes))
         own = [p for p in found if p.node is node]
-        reasons = {p.role: _reason(p, last, blocks[p.name]) for p in own}
+        reasons = {p.role: _reason(p, None if p.name in by_name else last, blocks[p.name]) for p in own}
         stream = None if feeds is None else Stream(dense, converted, feeds)
         new = _converted(node, {p.role: blocks[p.name] for p in own if not reasons[p.role]}, how, stream)
         if new is not node:
@@ -148,9 +150,9 @@ def accuracy(outputs: NDArray[np.floating], labels: NDArray[np.integer]) -> floa
 
 
 def _last_weighted(graph: Graph) -> Node | None:
-    """The weighted layer after which no other comes on the way to the output."""
+    """The layer that gives the network's answer: the last Linear or Conv, if no recurrent layer comes after it."""
     weighted = [n for n in graph.nodes if isinstance(n, Linear | Conv | Recurrent)]
-    return weighted[-1] if weighted else None
+    return None if not weighted or isinstance(weighted[-1], Recurrent) else weighted[-1]
 
 
 def _reason(part: Part, last: Node | None, block: int) -> str:

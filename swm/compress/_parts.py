@@ -13,7 +13,7 @@ from swm.graph import Conv, Graph, Linear, Node, Recurrent
 from swm.structure import Dense
 from swm.structure._circulant import check_block
 
-__all__ = ["Blocks", "Part", "parse_blocks", "parts", "reason_to_stay_dense", "resolve_blocks"]
+__all__ = ["Blocks", "Part", "asked_by_name", "parse_blocks", "parts", "reason_to_stay_dense", "resolve_blocks"]
 
 Blocks = int | Mapping[str, int]
 
@@ -54,9 +54,12 @@ def parts(graph: Graph) -> tuple[Part, ...]:
 
 
 def reason_to_stay_dense(part: Part, last: Node | None, block: int) -> str:
-    """Why a weight stays dense at a block size; empty if it is converted."""
+    """Why a weight stays dense at a block size; empty if it is converted.
+
+    `last` is the layer that gives the network's answer, where errors cost most; None for a weight asked for by name.
+    """
     if part.node is last:
-        return "last layer with weights"
+        return "last layer with weights, converted only when a map of block sizes names it"
     if block == 1:
         return "block size 1 asked for"
     m, n = part.shape
@@ -96,6 +99,12 @@ def resolve_blocks(found: tuple[Part, ...], blocks: Blocks) -> dict[str, int]:
             )
         result.update(dict.fromkeys((p.name for p in matched), size))
     return result
+
+
+def asked_by_name(found: tuple[Part, ...], blocks: Blocks) -> frozenset[str]:
+    """Names of the parts for which a map has an entry of their own, not a pattern only."""
+    keys = blocks.keys() if isinstance(blocks, Mapping) else ()
+    return frozenset(p.name for p in found if p.name in keys or p.node.name in keys)
 
 
 def parse_blocks(text: str) -> int | dict[str, int]:

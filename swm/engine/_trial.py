@@ -9,7 +9,7 @@ refused again without another trial.
 
 Conversion cuts one network into hundreds of parts. A part whose nodes all ran already in tried parts, on inputs as
 long, only has its session opened in the child: cut elsewhere, the same kernels see the same shapes, but the optimiser
-sees another graph.
+sees another graph. Inputs without any element are always tried: onnxruntime's recurrent layers abort on some.
 
 Parts made only of the typed nodes in `_HARMLESS` need no trial. Their attributes were read by swm's handlers and
 written anew by swm's emitters, and their weights are arrays whose shapes `Graph.verify` compared; no input of them is
@@ -137,14 +137,20 @@ class Session:
         if outcome.data is not None:
             return self._orderly(outcome.data)
         shapes = {name: list(_shape(value)[1:]) for name, value in feeds.items()}
+        remedy = (
+            "the model is damaged, or too large for such inputs: use fewer samples or another model. If you trust it "
+            "and it is only slow or large, set SWM_TRUST_MODELS=1"
+        )
+        if _empty(feeds):
+            remedy = "it may not take inputs without any element: give at least one sample of some length"
         return ModelError(
-            f"onnxruntime {_what(outcome)} in a trial run of the model {self._source!r} on inputs of "
-            f"{shapes}; the model is damaged, or too large for such inputs: use fewer samples or another model. If you "
-            "trust it and it is only slow or large, set SWM_TRUST_MODELS=1"
+            f"onnxruntime {_what(outcome)} in a trial run of the model {self._source!r} on inputs of {shapes}; {remedy}"
         )
 
     def _ran(self, feeds: Feeds) -> bool:
         """Whether all nodes ran in trials already, on inputs as long."""
+        if _empty(feeds):
+            return False
         return all(_ran.get(n, -1) >= _length(feeds) for n in self._nodes)
 
     def _orderly(self, answer: bytes) -> SwmError:
@@ -206,6 +212,10 @@ def _shape(value: Any) -> tuple[object, ...]:
     if isinstance(value, list | tuple):
         return ("sequence", *map(_shape, value))
     return (type(value).__name__,)
+
+
+def _empty(feeds: Feeds) -> bool:
+    return any(isinstance(v, np.ndarray) and not v.size for v in feeds.values())
 
 
 def _length(feeds: Feeds) -> int:

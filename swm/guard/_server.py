@@ -195,8 +195,7 @@ def _send(message: bytes, files: list[int]) -> None:
 
 
 def serve(calls: socket.socket) -> None:
-    """Fork children until `calls` closes."""
-    importlib.import_module("swm.engine")  # numpy, onnx and onnxruntime, which most children need
+    """Fork children until `calls` closes. Importing this module has imported all of swm already."""
     running: dict[socket.socket, int] = {}
     while True:
         ready, _, _ = select.select([calls, *running], [], [])

@@ -32,7 +32,7 @@ def slimmed(graph: Graph) -> Graph | None:
     waiting: dict[str, Node] = {n.name: n for n in graph.nodes if isinstance(n, _QUANTISERS)}
     model = to_proto(replace(graph, nodes=tuple(_stand_in(n) if n.name in waiting else n for n in graph.nodes)))
     size = model.ByteSize()
-    seconds = 30 + (size >> 20)
+    seconds = 4 + (size >> 20)  # ten times what models of their size have taken
     outcome = guarded(_slim, model, seconds=seconds, memory=(4 << 30) + 16 * size, modules=["onnxslim"])
     if outcome.data is None:
         raise SwmError(f"onnxslim {outcome.fate or f'failed: {outcome.error}'}")

@@ -29,10 +29,25 @@ def test_rules_for_staying_dense(graph):
     result = swm.convert(graph, block=8, calibration=inputs())
     kinds = [type(n.weight) for n in result.graph.linear()]
     assert kinds == [BlockCirculant, BlockCirculant, Dense]
-    assert [row.reason for row in result.report.layers] == ["", "", "last layer with weights"]
+    reasons = [row.reason for row in result.report.layers]
+    assert reasons[:2] == ["", ""]
+    assert reasons[2].startswith("last layer")
     result = swm.convert(graph, block=16, calibration=inputs())
     assert all(isinstance(n.weight, Dense) for n in result.graph.linear())
     assert "fewer than two blocks of 16" in result.report.layers[0].reason
+
+
+def test_the_last_layer_is_converted_if_its_name_is_given(tmp_path):
+    graph = swm.load(write_mlp(tmp_path / "m.onnx", widths=(20, 24, 16)))
+    first, last = (n.name for n in graph.linear())
+    for blocks, kinds in (
+        ({"*": 8}, [BlockCirculant, Dense]),
+        ({last: 8}, [Dense, BlockCirculant]),
+        ({first: 8, last: 1}, [BlockCirculant, Dense]),
+    ):
+        result = swm.convert(graph, block=blocks, calibration=inputs())
+        assert [type(n.weight) for n in result.graph.linear()] == kinds
+    assert result.report.layers[-1].reason == "block size 1 asked for"
 
 
 @pytest.fixture(scope="module")

@@ -122,9 +122,14 @@ def test_rules_for_staying_dense_stand_in_the_report():
     reasons = {row.name: row.reason for row in report.layers}
     assert "fewer than two blocks of 8 in a 8 x 3 channels" in reasons["conv1"]
     assert reasons["depthwise"] == "convolution in 16 groups"
-    assert reasons["fc"] == "last layer with weights"
+    assert reasons["fc"].startswith("last layer")
     report = swm.convert(from_proto(recurrent(hidden=10)), block=4, calibration=sequences()).report
     assert "straddle two gates of 10 cells" in report.layers[0].reason
+
+
+def test_a_recurrent_layer_is_no_answer_to_be_kept_dense():
+    layers = swm.convert(from_proto(recurrent(hidden=16)), block=4, calibration=sequences()).report.layers
+    assert [row.structure for row in layers if row.name.endswith(("/W", "/R"))] == ["block-circulant"] * 2
 
 
 @pytest.mark.parametrize("group", [1, 2, 16])

@@ -100,7 +100,8 @@ def test_gemm_of_any_operands(sizes, alpha, beta, trans_a, trans_b, addend, cons
     gemm = node("Gemm", list(values), ["y"], alpha=alpha, beta=beta, transA=int(trans_a), transB=int(trans_b))
     model = make_model([gemm], inputs, {"y": None}, weights, opset=opset)
     check(model, feeds)
-    unsure = names and beta and "C" in weights and weights["C"].size > 1  # a number beside a symbol
+    # A constant's number beside the symbol of an input: the addend may not fit.
+    unsure = names and beta and weights and "C" in values and values["C"].size > 1
     if not unsure:
         assert not any(isinstance(n, Opaque) for n in from_proto(model).nodes)
 
