@@ -38,8 +38,12 @@ def check(model: str | None, list_operators: bool, json_to: str | None) -> None:
         table = Table(title=Text(f"{model}: {len(inspection.nodes)} nodes"), title_justify="left")
         for heading in ("node", "operator", "structured", "hardware", "why not, and what to do"):
             table.add_column(heading, overflow="fold")
+        said: dict[str, str] = {}  # a network of forty convolutions says forty times the same
         for node in inspection.nodes:
             remark = f"{node.reason}; {node.remedy}" if node.reason else ""
+            first = said.setdefault(remark, node.name)
+            if remark and first != node.name:
+                remark = f"as {first}"
             cells = (node.name, node.op, node.structured, "yes" if node.hardware else "NO", remark)
             table.add_row(*map(Text, cells))
         out.print(table)

@@ -95,7 +95,7 @@ def resolve_blocks(found: tuple[Part, ...], blocks: Blocks) -> dict[str, int]:
             near = difflib.get_close_matches(key, names, n=3, cutoff=0.0) or names[:3]
             raise OptionError(
                 f"no layer with dense weights is named or matches {key!r}; the nearest names are "
-                f"{', '.join(map(repr, near)) or 'none: the model has no such layer'}"
+                f"{', '.join(map(repr, near)) or 'none: the model has no such layer'}; swm check lists all nodes"
             )
         result.update(dict.fromkeys((p.name for p in matched), size))
     return result
