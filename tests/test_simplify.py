@@ -18,6 +18,7 @@ from swm.errors import SwmError
 from swm.frontend import from_proto, save, to_proto
 from swm.graph import Linear, Opaque, Reshape
 from swm.guard import _server, guarded
+from swm.simplify._trial import same_results
 from tests.frontend.test_fuzz import damage, messages
 
 
@@ -393,3 +394,11 @@ def test_structured_layers_stay():
     graph = from_proto(exported())
     converted = swm.convert(swm.simplify(graph), block=4).graph
     assert swm.simplify(converted) is converted
+
+
+def test_inputs_of_absurd_size_are_not_made():
+    """Found by the campaign: a trial drew numbers for them."""
+    rows = [("Mul", ["x", "w"], "h", {}), ("Identity", ["h"], "y", {})]
+    graph = from_proto(graph_of(rows, {"x": [1 << 40, 1 << 40]}, {"w": np.ones(1, F)}, 17))
+    assert not same_results(graph, graph)
+    assert swm.simplify(graph) is graph

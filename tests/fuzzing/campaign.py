@@ -27,6 +27,7 @@ __all__ = ["Totals", "run"]
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = ("-m", "tests.fuzzing.worker")
 HANG = 5.0  # seconds that a stage may take, of the clock or of the processor, whichever is less
+HANG_SIMPLIFY = 15.0  # the same for simplification, which is several guarded calls one after the other
 MEMORY = 2 << 30  # bytes of a process
 _PATIENCE = 60.0  # seconds after which a worker is ended and counts as a hang whatever its stage
 _BATCH = 500  # examples that hypothesis makes from one seed
@@ -214,7 +215,11 @@ def _wrong(answer: dict[str, Any]) -> str:
         return f"hang: {answer['hang']} s"
     if "exception" in answer:
         return f"exception: {answer['exception']}"
-    late = {stage: round(s, 1) for stage, s in answer["seconds"].items() if s > HANG}
+    late = {
+        stage: round(s, 1)
+        for stage, s in answer["seconds"].items()
+        if s > (HANG_SIMPLIFY if stage == "simplify" else HANG)
+    }
     if late:
         return f"hang: {late}"
     if max(answer["peak"], answer["child"]) > MEMORY:
