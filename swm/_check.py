@@ -12,7 +12,21 @@ from swm._given import a_graph
 from swm.compress import fold_affine
 from swm.errors import Finding
 from swm.fixed import hardware_findings
-from swm.graph import Conv, ConvTranspose, Graph, Linear, MatMul, Node, Opaque, Recurrent, is_structured
+from swm.graph import (
+    Conv,
+    ConvInteger,
+    ConvTranspose,
+    Graph,
+    Linear,
+    MatMul,
+    MatMulInteger,
+    Node,
+    Opaque,
+    QLinearConv,
+    QLinearMatMul,
+    Recurrent,
+    is_structured,
+)
 
 __all__ = ["Inspection", "NodeInspection", "check"]
 
@@ -90,6 +104,8 @@ def _structured(node: Node, graph: Graph) -> str:
                 return f"stays dense: convolution in {node.group} groups"
         case ConvTranspose():
             return "stays dense: no fit for transposed kernels yet; Resize and Conv in its place can be structured"
+        case QLinearConv() | QLinearMatMul() | ConvInteger() | MatMulInteger():
+            return "stays dense: integer weights; only float32 can be structured"
         case Recurrent():
             (m, n), (_, h) = node.input_weight[0].shape, node.recurrent_weight[0].shape
             size = f"W {m} x {n}, R {m} x {h}"
