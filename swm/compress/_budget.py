@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
 
 from swm.errors import OptionError
 
@@ -65,6 +64,8 @@ def choose(choices: Sequence[Choice], budget_bits: int, fixed_bits: int = 0) -> 
     cost = np.array([c.error for c in choices])
     # Ties, and errors that rounding makes equal, go to the smaller weights.
     cost = cost / max(float(cost.max()), 1e-30) + 1e-9 * sizes[0] / max(float(sizes.max()), 1.0)
+    from scipy.optimize import Bounds, LinearConstraint, milp  # here, as it takes a tenth of a second
+
     result = milp(
         cost,
         integrality=np.ones(len(choices), np.int64),

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from swm.engine.kernels import CompiledCell
 from swm.errors import CalibrationError
@@ -225,6 +224,8 @@ class _Direction:
 
 
 def _function(activation: GateActivation) -> Callable[[Array], Array]:
+    from scipy.special import expit  # here, as it takes 0.15 s that only recurrent layers should pay
+
     a, b = np.float32(activation.alpha), np.float32(activation.beta)
     table: dict[str, Callable[[Array], Array]] = {
         "Affine": lambda v: a * v + b,

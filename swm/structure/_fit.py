@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
+import scipy  # its parts are imported when first used
 from numpy.typing import NDArray
 
 from swm.structure._spectral import SpectralSystem, block_spectra

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import scipy.linalg
+import scipy  # its parts are imported when first used
 from numpy.typing import NDArray
 
 from swm.structure._rectify import rectified

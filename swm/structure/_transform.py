@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
-import scipy.fft
+import scipy  # its parts are imported when first used
 from numpy.typing import NDArray
 
 try:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.optimize import nnls
 
 from swm.engine.kernels._cache import cache_folder, machine_key, replace_file
 from swm.engine.kernels._compiled import few_samples
@@ -212,6 +211,8 @@ def fit(engine: str, shapes: list[AnyShape], times: list[float]) -> tuple[float,
     """Constants of one engine from measured seconds: non-negative least squares of the relative errors."""
     weighted = np.array([features(engine, s) for s in shapes]) / np.array(times)[:, None]
     scale = np.maximum(weighted.max(axis=0), 1e-30)
+    from scipy.optimize import nnls  # here, as it takes a tenth of a second that no other call should pay
+
     solution, _ = nnls(weighted / scale, np.ones(len(times)))
     return tuple(float(v) for v in solution / scale)
 

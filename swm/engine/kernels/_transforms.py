@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.fft
+import scipy  # its parts are imported when first used
 from numpy.typing import NDArray
 
 from swm.engine.kernels._cache import cache_folder, machine_key, replace_file
