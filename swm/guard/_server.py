@@ -208,6 +208,7 @@ def _send(message: bytes, files: list[int]) -> None:
 def serve(calls: socket.socket) -> None:
     """Fork children until `calls` closes."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a user's process that ignores it hands that on; we reap ourselves
+    _import(["ctypes"])  # for `_die_with`, once
     running: dict[socket.socket, int] = {}
     while True:
         poll = select.poll()
