@@ -24,7 +24,7 @@ from swm.engine.kernels import (
     Policy,
     Shape,
 )
-from swm.errors import ModelError
+from swm.errors import CalibrationError, ModelError
 from swm.graph import GRU, LSTM, Conv, Linear, Node, Recurrent
 from swm.structure import BlockCirculant, CirculantKernel, ScipyTransforms, Transforms, default_transforms
 
@@ -77,6 +77,8 @@ class StructuredLayer:
         """
         x, node = tensors[0], self.node
         assert x is not None  # the first input of these operators is not optional
+        if x.dtype not in (np.float32, np.float64):
+            raise CalibrationError(f"{node.op} {node.name!r} takes float32, got {x.dtype}")
         match node:
             case Linear():
                 y = self._product.run(x)

@@ -73,6 +73,8 @@ def run_recurrent(
             f"{node.op} {node.name!r} takes sequences of {node.input_weight[0].shape[1]} numbers a step, got an array "
             f"of shape {None if x is None else x.shape}"
         )
+    if x.dtype not in (np.float32, np.float64):
+        raise CalibrationError(f"{node.op} {node.name!r} takes sequences of float32, got {x.dtype}")
     if node.layout:
         x = x.swapaxes(0, 1)
         states = [None if s is None else s.swapaxes(0, 1) for s in states]

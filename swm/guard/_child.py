@@ -19,9 +19,19 @@ _THREAD = 160 << 20
 
 
 def write_request(file: IO[bytes], function: Callable[..., bytes], args: tuple[object, ...], memory: int) -> None:
-    """A call for a child, in two parts: where modules are found, which must be known before the rest is read."""
+    """A call for a child, in two parts: where modules are found, which must be known before the rest is read.
+
+    Raises:
+        OSError: the file does not take it.
+        ValueError: it cannot be written, as messages of more than 2 GiB.
+    """
     pickle.dump((sys.path, os.getcwd()), file)
-    pickle.dump((function, args, memory), file)
+    try:
+        pickle.dump((function, args, memory), file, protocol=5)
+    except OSError:
+        raise
+    except Exception as error:  # each library has its own
+        raise ValueError(str(error).strip() or type(error).__name__) from error
     file.seek(0)
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from swm.guard._child import work, write_request
 from swm.guard._process import busy, resident
-from swm.guard._server import child, demand, enough_forks
+from swm.guard._server import COMMAND, child, demand, enough_forks
 
 __all__ = ["Outcome", "guarded", "observers"]
 
@@ -28,10 +28,6 @@ _START = 30.0  # seconds that a child may take before its call, for imports
 _IDLE = 0.5  # seconds without any use of the processor after which a fork of this process counts as stuck
 _STARVED = 4  # times its limit that a child may take which got less than half of its limit of the processor
 _STUCK = "waited for another thread's lock"
-_FRESH = (
-    "import pickle, sys; stream = sys.stdin.buffer; sys.path[:], _ = pickle.load(stream); stream.seek(0);"
-    "from swm.guard._child import serve_once; serve_once(stream)"
-)
 
 
 @dataclass(frozen=True)
@@ -86,6 +82,8 @@ def guarded(
         outcome = _outcome(_call(function, args, seconds, memory, modules))
     except OSError as error:
         outcome = Outcome(fate=f"could not be tried in a process of its own ({error})")
+    except ValueError as error:
+        outcome = Outcome(error=str(error))
     for observer in observers:
         observer(outcome)
     return outcome
@@ -126,9 +124,7 @@ def _forked(function: Callable[..., bytes], args: tuple[object, ...], seconds: f
     reader, writer = os.pipe()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", DeprecationWarning
-            )  # of forking beside threads; see the package's docstring
+            warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads; see `swm.guard`
             process = os.fork()
     except OSError:
         os.close(reader)
@@ -178,8 +174,10 @@ def _watch(reader: int, process: int, seconds: float, memory: int, idle: float =
     parts: list[bytes] = []
     start, first = time.monotonic(), 0
     worked, since = 0.0, start
+    poll = select.poll()  # select knows no file beyond the 1024th
+    poll.register(reader, select.POLLIN)
     while True:
-        ready, _, _ = select.select([reader], [], [], _POLL)
+        ready = poll.poll(1000 * _POLL)
         now = time.monotonic()
         if ready:
             part = os.read(reader, 1 << 20)
@@ -220,7 +218,7 @@ def _started(function: Callable[..., bytes], args: tuple[object, ...], seconds: 
     """In a fresh process."""
     with tempfile.TemporaryFile() as stdin:  # a file, so that a child that reads late or never cannot block us
         write_request(stdin, function, args, memory)
-        fresh = subprocess.Popen([sys.executable, "-c", _FRESH], stdin=stdin, stdout=subprocess.PIPE)
+        fresh = subprocess.Popen([*COMMAND], stdin=stdin, stdout=subprocess.PIPE)
     started, first = time.monotonic(), 0
     try:
         while True:

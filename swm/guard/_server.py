@@ -5,7 +5,10 @@ For each call the server is sent three file descriptors: the request (a file), w
 pipe), and a socket for this call alone. On that socket the server tells the child's process number. It ends and reaps
 the child when it is asked to, or when the socket closes, and then tells how the child ended. Until then the number is
 the child's own, so that watching it is safe. When the main socket closes, because this process closed it or is gone,
-the server ends its children and itself.
+the server ends its children and itself; if it is killed, the system ends its children.
+
+The server has one thread, so that no fork of it takes along a lock that another one holds. OpenBLAS starts its threads
+at import unless told otherwise, onnxruntime one that sends telemetry (`_start.py`).
 """
 
 from __future__ import annotations
@@ -13,7 +16,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import gc
-import importlib
 import json
 import os
 import select
@@ -25,21 +27,22 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from typing import IO
 
 from swm.guard._child import read_request, work, write_request
+from swm.guard._start import SCRIPT, bring
 
-__all__ = ["Child", "child", "demand", "enough_forks", "serve"]
+__all__ = ["COMMAND", "Child", "child", "demand", "enough_forks", "serve"]
 
-_START = (
-    "import json, socket, sys; sys.path[:] = json.loads(sys.argv[2]); from swm.guard._server import serve;"
-    "serve(socket.socket(fileno=int(sys.argv[1])))"
-)
+# -P: no module of the folder where the user happens to be takes the place of one of the standard library.
+COMMAND = (sys.executable, "-P", SCRIPT)
 _PATIENCE = 30.0  # seconds for the server's imports and a fork
 _END = struct.Struct("=qdq")  # a child's status as waitpid gives it, processor seconds, largest bytes in memory
 _NUMBER = struct.Struct("=q")
 _FORKS = 8  # calls for which this process is forked itself
 _AHEAD = 3  # of them are left when the server is started, so that it has its imports done when it is needed
 _NAMES = 1 << 16  # bytes of a message, the names of modules to import
+_PR_SET_PDEATHSIG = 1
 
 
 class Child:
@@ -82,9 +85,10 @@ def child(
 
     Raises:
         OSError: no server, or it cannot fork.
+        ValueError: the arguments cannot be written.
     """
     with contextlib.ExitStack() as stack:
-        request = stack.enter_context(tempfile.TemporaryFile())
+        request = stack.enter_context(_file())
         write_request(request, function, args, memory)
         reader, writer = os.pipe()
         stack.callback(os.close, reader)
@@ -102,6 +106,13 @@ def child(
         yield Child(_NUMBER.unpack(number)[0], reader, ours)
 
 
+def _file() -> IO[bytes]:
+    """A file in memory where there are such: what is for a moment only need not go to a disk."""
+    with contextlib.suppress(AttributeError, OSError):
+        return open(os.memfd_create("swm"), "w+b")
+    return tempfile.TemporaryFile()
+
+
 class _Server:
     """This process's end of its server."""
 
@@ -111,7 +122,7 @@ class _Server:
         with contextlib.ExitStack() as unless_started, theirs:
             unless_started.enter_context(ours)
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _START, str(theirs.fileno()), json.dumps(sys.path)],
+                [*COMMAND, str(theirs.fileno()), json.dumps(sys.path)],
                 env=os.environ | alone,
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -195,42 +206,75 @@ def _send(message: bytes, files: list[int]) -> None:
 
 
 def serve(calls: socket.socket) -> None:
-    """Fork children until `calls` closes. Importing this module has imported all of swm already."""
+    """Fork children until `calls` closes."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a user's process that ignores it hands that on; we reap ourselves
+    _import(["ctypes"])  # for `_die_with`, once
     running: dict[socket.socket, int] = {}
     while True:
-        ready, _, _ = select.select([calls, *running], [], [])
-        for control in ready:
-            if control is not calls:
-                _finish(control, running.pop(control))
-                continue
-            message, files, _, _ = socket.recv_fds(calls, _NAMES, 3)
-            if not message:
-                for process in running.values():
-                    os.kill(process, signal.SIGKILL)
-                return
-            request, writer, place = files
-            with open(request, "rb") as given:
-                new = socket.socket(fileno=place)
-                _import(json.loads(message))
-                gc.freeze()  # children do not touch the pages of what is there already
-                process = os.fork()
-                if process == 0:
-                    try:
-                        for other in (calls, new, *running):
-                            other.close()
-                        work(writer, *read_request(given))
-                    finally:
-                        os._exit(0)
-            os.close(writer)
-            running[new] = process
-            with contextlib.suppress(OSError):
-                new.send(_NUMBER.pack(process))
+        poll = select.poll()
+        for waited in (calls, *running):
+            poll.register(waited, select.POLLIN)
+        ready = {number for number, _ in poll.poll()}
+        for control in [c for c in running if c.fileno() in ready]:
+            _finish(control, running.pop(control))
+        if calls.fileno() not in ready:
+            continue
+        message, files, _, _ = socket.recv_fds(calls, _NAMES, 3)
+        if not message:
+            break
+        if len(files) < 3:  # too many are open here; the user's process sees its own ends close
+            for file in files:
+                os.close(file)
+            continue
+        request, writer, place = files
+        control = socket.socket(fileno=place)
+        with open(request, "rb") as given:
+            process = _fork(given, writer, json.loads(message), [calls, control, *running])
+        os.close(writer)
+        if not process:
+            control.close()
+            continue
+        running[control] = process
+        with contextlib.suppress(OSError):
+            control.send(_NUMBER.pack(process))
+    for control, process in running.items():
+        _finish(control, process)
+
+
+def _fork(given: IO[bytes], writer: int, modules: Sequence[str], sockets: Sequence[socket.socket]) -> int:
+    """The number of a child that makes a call; 0 if there is none."""
+    _import(modules)
+    gc.freeze()  # children do not touch the pages of what is there already
+    server = os.getpid()
+    try:
+        process = os.fork()
+    except OSError:
+        return 0
+    if process == 0:
+        try:
+            _die_with(server)
+            for other in sockets:
+                other.close()
+            work(writer, *read_request(given))
+        finally:
+            os._exit(0)
+    return process
+
+
+def _die_with(server: int) -> None:
+    """Let the system end this child when the server is killed: nobody else would."""
+    with contextlib.suppress(ImportError, OSError, AttributeError):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
+    if os.getppid() != server:
+        os._exit(0)
 
 
 def _import(modules: Sequence[str]) -> None:
     for name in modules:
         with contextlib.suppress(Exception):  # the child will say what is wrong
-            importlib.import_module(name)
+            bring(name)
 
 
 def _finish(control: socket.socket, process: int) -> None:

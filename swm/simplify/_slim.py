@@ -14,6 +14,7 @@ from swm.guard import guarded
 
 __all__ = ["slimmed"]
 
+_MODULES = ("onnxslim", "onnxruntime")  # the second is imported by the first when it runs
 _QUANTISERS = (BipolarQuant, Quant, Trunc)
 # What chains of shape arithmetic start from, besides constants.
 _SOURCES = frozenset({"ConstantOfShape", "Range", "Shape", "Size"})
@@ -33,7 +34,7 @@ def slimmed(graph: Graph) -> Graph | None:
     model = to_proto(replace(graph, nodes=tuple(_stand_in(n) if n.name in waiting else n for n in graph.nodes)))
     size = model.ByteSize()
     seconds = 4 + (size >> 20)  # ten times what models of their size have taken
-    outcome = guarded(_slim, model, seconds=seconds, memory=(5 << 28) + 16 * size, modules=["onnxslim"])
+    outcome = guarded(_slim, model, seconds=seconds, memory=(5 << 28) + 16 * size, modules=_MODULES)
     if outcome.data is None:
         raise SwmError(f"onnxslim {outcome.fate or f'failed: {outcome.error}'}")
     found = from_proto(ModelProto.FromString(outcome.data), graph.source)

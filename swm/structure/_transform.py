@@ -48,6 +48,8 @@ class FftwTransforms:
 
     def forward(self, x: NDArray[np.floating]) -> NDArray[np.complexfloating]:
         """(..., k) real → (..., k/2+1) complex."""
+        if x.dtype.char not in "fd":  # as scipy takes them
+            x = x.astype(np.float32 if x.dtype == np.float16 else np.float64)
         return _execute(("forward", x.shape, x.dtype.char), x)
 
     def inverse(self, spectrum: NDArray[np.complexfloating], k: int) -> NDArray[np.floating]:

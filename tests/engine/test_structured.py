@@ -11,8 +11,10 @@ from onnx import TensorProto
 import swm
 from swm.api import dense_twin
 from swm.engine import FloatEngine, run_onnxruntime
+from swm.engine._kernels import run_structured
+from swm.errors import CalibrationError
 from swm.frontend import from_proto, to_proto
-from swm.graph import GRU, LSTM, RNN, Conv, GateActivation, Graph, TensorType, Value
+from swm.graph import GRU, LSTM, RNN, Conv, GateActivation, Graph, Linear, TensorType, Value
 from swm.structure import BlockCirculant, CirculantKernel, default_transforms
 
 F = TensorProto.FLOAT
@@ -363,3 +365,11 @@ def test_one_tensor_may_be_both_initial_states_of_a_layer_that_runs_dense(monkey
     engine = FloatEngine(graph)
     close(engine.run(feeds)["y"], run_onnxruntime(graph, feeds)["y"])
     assert engine.choices["cell"].engine == "dense"
+
+
+def test_other_types_than_float_are_one_error():
+    """As in onnxruntime, which knows no Gemm of mixed types."""
+    layer = Linear(name="fc", inputs=("x",), outputs=("y",), weight=BlockCirculant(np.ones((2, 2, 4), np.float32)))
+    for kind in (np.int64, np.float16):
+        with pytest.raises(CalibrationError, match="Linear 'fc' takes float32, got"):
+            run_structured(layer, [np.ones((3, 8), kind)])

@@ -121,7 +121,7 @@ def run(
         seed: of all chance.
         jobs: worker processes.
         keep: folder for models that violate a limit.
-        simplify: whether to simplify each model too, which takes a second of imports a model.
+        simplify: whether to simplify each model too, which is slow.
         progress: called with the totals so far, every now and then.
     """
     totals, lock, start = Totals(), threading.Lock(), time.monotonic()

@@ -200,3 +200,13 @@ def test_threads_share_transforms():
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(wrong, range(4))) == [0] * 4
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.uint16, np.bool_])
+def test_both_transforms_take_numbers_of_any_type(kind):
+    """Found by the fuzz campaign: FFTW knows two only."""
+    pytest.importorskip("pyfftw")
+    x = np.arange(32).reshape(4, 8).astype(kind)
+    got, wanted = FftwTransforms().forward(x), ScipyTransforms().forward(x)
+    assert got.dtype == wanted.dtype
+    np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
