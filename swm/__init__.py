@@ -10,6 +10,7 @@
 True
 """
 
+from swm import _telemetry  # noqa: F401  # before anything that imports onnxruntime
 from swm._check import Inspection, check
 from swm._demo import Demo, demo
 from swm.api import boards, convert, dense_twin, emit, engines, load, quantize, report, run, save, verify

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the public functions say to something that is no graph."""
+"""What the public functions say to something that is no graph; what importing swm does."""
+
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -25,3 +29,13 @@ def test_a_path_where_a_graph_belongs(call):
         call("model.onnx")
     with pytest.raises(OptionError, match="an object of type NoneType"):
         call(None)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="counts threads as Linux does")
+def test_no_telemetry_leaves_the_machine():
+    """onnxruntime's thread for it starts at import unless the environment forbids it."""
+    script = "import os, swm; print(os.environ['ORT_DISABLE_TELEMETRY'], len(os.listdir('/proc/self/task')))"
+    environment = {n: v for n, v in os.environ.items() if "TELEMETRY" not in n} | {"OPENBLAS_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", "1"]

@@ -8,7 +8,7 @@ the child's own, so that watching it is safe. When the main socket closes, becau
 the server ends its children and itself; if it is killed, the system ends its children.
 
 The server has one thread, so that no fork of it takes along a lock that another one holds. OpenBLAS starts its threads
-at import unless told otherwise, onnxruntime one that sends telemetry (`_start.py`).
+at import unless told otherwise, onnxruntime one that sends telemetry (`swm/_telemetry.py`).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO
 
+from swm._telemetry import QUIET
 from swm.guard._child import read_request, work, write_request
 from swm.guard._start import SCRIPT, bring
 
@@ -118,7 +119,7 @@ class _Server:
 
     def __init__(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        alone = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        alone = QUIET | dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         with contextlib.ExitStack() as unless_started, theirs:
             unless_started.enter_context(ours)
             self._process = subprocess.Popen(

@@ -11,7 +11,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
-import os
 import pickle
 import sys
 from typing import Any
@@ -19,10 +18,6 @@ from typing import Any
 __all__ = ["SCRIPT", "bring"]
 
 SCRIPT = __file__
-
-# onnxruntime on Linux sends what it sees of models, by a thread. No trial has anything to tell, and a process that
-# forks should have one thread. The second name is that of the releases before 1.30.
-_QUIET = ("ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED")
 
 
 def bring(name: str) -> None:
@@ -62,7 +57,6 @@ def _enter(name: str) -> None:
 
 def main() -> None:
     """Serve the socket whose number is given, or make the one call that is on the input."""
-    os.environ.update(dict.fromkeys(_QUIET, "1"))
     if len(sys.argv) > 1:
         import socket
 
