@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -63,5 +64,15 @@ def page(results: list[dict[str, Any]]) -> str:
     return "\n".join(parts)
 
 
+def main() -> None:
+    """Print the page of the results in some files."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog="example: python -m swm.bench.page benchmarks/results/*.json > docs/benchmarks.md"
+    )
+    parser.add_argument("results", nargs="+", type=Path, help="JSON files that `swm bench ... --json` wrote")
+    files = parser.parse_args().results
+    sys.stdout.write(page([json.loads(file.read_text(encoding="utf-8")) for file in files]))
+
+
 if __name__ == "__main__":
-    sys.stdout.write(page([json.loads(Path(name).read_text(encoding="utf-8")) for name in sys.argv[1:]]))
+    main()
