@@ -28,6 +28,11 @@ def quant(
     constants = [context.constant(t) for t in node.inputs[:3]]
     if mode == "ROUND" and all(c is not None and c.dtype.kind in "fiu" for c in constants):
         x, scale, zero = (np.asarray(c, np.float32) for c in constants)
+        if not (_fits(scale, x) and _fits(zero, x)):
+            raise node.error(
+                f"a scale of shape {scale.shape} and a zero point of shape {zero.shape} do not fit values of shape "
+                f"{x.shape}; export the model again"
+            )
         single = float(scale.reshape(-1)[0]) if scale.size == 1 else None
         context.formats[node.outputs[0]] = WeightFormat(bits, bool(signed), bool(narrow), single)
         return Folded(_quantised(x, scale, zero, limits(bits, bool(signed), bool(narrow))))
@@ -40,6 +45,14 @@ def quant(
         narrow=bool(narrow),
         rounding=mode,
     )
+
+
+def _fits(values: NDArray[np.float32], x: NDArray[np.float32]) -> bool:
+    """Whether values can be repeated to the shape of x."""
+    if values.size == 1:
+        return True
+    kept = x.shape[x.ndim - values.ndim :] if values.ndim <= x.ndim else ()
+    return values.ndim == len(kept) and all(have in (1, want) for have, want in zip(values.shape, kept, strict=True))
 
 
 def limits(bits: float, signed: bool, narrow: bool) -> tuple[float, float] | None:

@@ -196,7 +196,15 @@ class _Import:
         if key in self.structured:
             return self._structured(node, *self.structured[key])
         handler = None if key in self.functions else find(*key, self.versions.get(node.domain, 0))
-        return None if handler is None else handler(self.context, node)
+        if handler is None:
+            return None
+        try:
+            return handler(self.context, node)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # what a handler did not think of
+            raise node.error(
+                f"could not be read ({type(error).__name__}: {error}); the model is damaged, or swm has a fault here: "
+                "please report it with the model"
+            ) from error
 
     def _expand(self, node: RawNode, what: Expansion) -> bool:
         """Remember a structured weight that a call writes out as a tensor; False if the call is not as we write it."""

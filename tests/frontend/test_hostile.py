@@ -51,3 +51,13 @@ def test_sparse_initialisers_of_absurd_size(dims):
 def test_transpose_of_a_scalar():
     """Its perm is an empty list, of which onnx's helper cannot tell the type."""
     check(make_model([node("Transpose", ["x"], ["t"]), node("Relu", ["t"], ["y"])], {"x": ()}, {"y": ()}))
+
+
+def test_what_no_handler_thought_of_is_one_error(monkeypatch):
+    def careless(context, node):
+        return {}["attribute"]
+
+    monkeypatch.setattr("swm.frontend._reader.find", lambda *_: careless)
+    node = helper.make_node("Relu", ["x"], ["y"], "first")
+    with pytest.raises(ModelError, match=r"Relu node 'first': could not be read \(KeyError: 'attribute'\).*report"):
+        from_proto(make_model([node], {"x": (1,)}, {"y": None}))

@@ -201,3 +201,12 @@ def test_a_variable_bit_width_is_carried_and_an_impossible_one_refused():
         from_proto(model("Quant", {"s": 1}, "qonnx.custom_op.general", 13))
     with pytest.raises(ModelError, match="rounding mode"):
         from_proto(model("Quant", {"s": 1, "z": 0, "b": 4}, "onnx.brevitas", 13, rounding_mode="WILD"))
+
+
+def test_a_scale_that_does_not_fit_is_one_error():
+    """Found by the fuzz campaign."""
+    node = helper.make_node("Quant", ["W", "s", "z", "b"], ["y"], domain="onnx.brevitas")
+    arrays = {"W": np.ones((32, 5)), "s": np.ones(()), "z": np.zeros(4), "b": np.array(4.0)}
+    weights = {k: v.astype(np.float32) for k, v in arrays.items()}
+    with pytest.raises(ModelError, match=r"zero point of shape \(4,\) do not fit values of shape \(32, 5\)"):
+        from_proto(make_model([node], {"x": (1,)}, {"y": None}, weights))
