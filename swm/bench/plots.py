@@ -13,6 +13,7 @@ from swm.errors import OutputError, ToolError
 
 __all__ = ["draw"]
 
+_MARKS = "osv^D*P"
 Panel = Callable[[Any, dict[str, Any]], None]
 
 
@@ -30,7 +31,7 @@ def draw(result: dict[str, Any], path: str) -> None:
     except ImportError as error:
         raise ToolError("plots need matplotlib: pip install 'swm[plot]'") from error
     panels = _PANELS[result["benchmark"]]
-    figure = Figure(figsize=(5 * len(panels), 4.5), layout="constrained")
+    figure = Figure(figsize=(5.5 * len(panels), 4.5), layout="constrained")
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         panel(axes, result)
     try:
@@ -78,15 +79,22 @@ def _growth(axes: Any, result: dict[str, Any]) -> None:
 
 def _roofline(axes: Any, result: dict[str, Any]) -> None:
     limits = result["limits"]
-    intensity = np.logspace(-1, 4, 200)
-    for size, rate in limits["bandwidth"][1::3]:
-        axes.plot(intensity, np.minimum(limits["flops"], intensity * rate) / 1e9, label=f"reads in {size >> 10} KiB")
-    for row in _chosen(result):
-        x, y = row["operations"] / row["bytes"], row["operations"] / row["swm_ms"] / 1e6
-        axes.plot(x, y, "k.")
-        axes.annotate(row["case"], (x, y), fontsize=5)
+    rows = _chosen(result)
+    points = [(r["operations"] / r["bytes"], r["operations"] / r["swm_ms"] / 1e6) for r in rows]
+    least, most = min(x for x, _ in points) / 3, max(x for x, _ in points) * 3
+    intensity = np.geomspace(least, most, 200)
+    roofs = [
+        axes.plot(intensity, np.minimum(limits["flops"], intensity * rate) / 1e9, label=f"reads in {size >> 10} KiB")[0]
+        for size, rate in limits["bandwidth"][1::3]
+    ]
+    for i, (row, (x, y)) in enumerate(zip(rows, points, strict=True)):  # cases lie too close to be named where they lie
+        style = {"marker": _MARKS[i % len(_MARKS)], "color": f"C{i // len(_MARKS) + 3}"}
+        axes.plot(x, y, linestyle="none", markersize=5, label=row["case"], **style)
     axes.set(xscale="log", yscale="log", xlabel="operations a byte", ylabel="GFLOP/s, one thread", title="Roofline")
-    axes.legend(fontsize=7)
+    axes.set(ylim=(min(y for _, y in points) / 2, limits["flops"] / 1e9 * 1.4))
+    axes.add_artist(axes.legend(handles=roofs, fontsize=7, loc="lower right"))
+    cases = [line for line in axes.get_lines() if line not in roofs]
+    axes.legend(handles=cases, fontsize=6, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
 
 
 def _rates(axes: Any, result: dict[str, Any]) -> None:
