@@ -16,7 +16,7 @@ __all__ = ["infer_types", "tensor_type", "value_info"]
 
 # onnx's inference may abort (a Slice backwards over an axis of length 0 is enough in 1.23), recurse without end in
 # functions, or fill the memory; it never reaches the user's process. Time grows with the nodes.
-_SECONDS, _SECONDS_A_NODE, _MEMORY = 1.5, 1e-3, 1 << 30
+_SECONDS, _SECONDS_A_NODE, _MEMORY = 1.5, 2e-4, 1 << 30
 _LARGE = 4096  # elements; shapes, axes and repeats are never so many, and only those matter to shape inference
 
 
