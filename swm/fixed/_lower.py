@@ -17,6 +17,7 @@ from swm.structure import WeightStructure
 __all__ = ["HARDWARE", "FloatLayer", "Lowered", "hardware_findings", "lower", "safe_identifier"]
 
 FLOAT = 1  # onnx.TensorProto.FLOAT
+_WIDEST = 1 << 20  # values a sample of a scale or activation before any layer; a model file may declare any shape
 ACTIVATIONS: dict[type[Node], Activation] = {Relu: "relu", Sigmoid: "sigmoid", Tanh: "tanh"}
 # Where each node runs; every other one, typed or opaque, is in the way. "free" moves nothing, "host" follows the chain.
 HARDWARE: dict[type[Node], str] = {
@@ -194,6 +195,8 @@ class _Chain:
             return None  # the obstacle before it is reported already
         if self.width is None:
             return "the number of values a sample is unknown", "export the model with static shapes but for the batch"
+        if self.width > _WIDEST:
+            return _too_wide(self.width)
         channels = len(node.scale)
         if channels not in (1, self.width):
             return f"{channels} channels over {self.width} values a sample", "only per-value scales are supported"
@@ -210,6 +213,8 @@ class _Chain:
             return None  # the obstacle before it is reported already
         if self.width is None:
             return "the number of values a sample is unknown", "export the model with static shapes but for the batch"
+        if self.width > _WIDEST:
+            return _too_wide(self.width)
         ones, zeros = np.ones(self.width, np.float32), np.zeros(self.width, np.float32)
         self._add(node, "scale", None, ones, zeros, self.width)
         return self._activation(node, activation)
@@ -228,3 +233,7 @@ class _Chain:
             name, node.name, kind, weight, scale, bias, "identity", node.inputs[0], node.outputs[0], len(bias), n
         )
         self.layers.append(layer)
+
+
+def _too_wide(width: int) -> tuple[str, str]:
+    return f"it takes {width:,} values a sample", f"hardware takes at most {_WIDEST:,}: use smaller inputs"

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+import swm
 from swm.errors import ModelError
 from swm.frontend import _memory, from_proto, to_proto
 from swm.graph import Opaque
@@ -61,3 +62,12 @@ def test_what_no_handler_thought_of_is_one_error(monkeypatch):
     node = helper.make_node("Relu", ["x"], ["y"], "first")
     with pytest.raises(ModelError, match=r"Relu node 'first': could not be read \(KeyError: 'attribute'\).*report"):
         from_proto(make_model([node], {"x": (1,)}, {"y": None}))
+
+
+@pytest.mark.parametrize("op", ["Relu", "Mul"])
+def test_check_makes_no_arrays_of_declared_size(op):
+    """Found by the campaign: a scale in front of any layer was written out for 2^31 values, four times over."""
+    node = helper.make_node(op, ["x", "w"] if op == "Mul" else ["x"], ["y"], "first")
+    weights = {"w": np.full(1, 2, np.float32)} if op == "Mul" else {}
+    graph = from_proto(make_model([node], {"x": ("batch", 1 << 31)}, {"y": None}, weights))
+    assert "takes 2,147,483,648 values a sample" in swm.check(graph).nodes[0].reason
