@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Back ends: what a Design is emitted for. Adding one is one `Backend` value and its templates."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import Literal
+
+from swm.errors import OptionError
+
+__all__ = ["GENERIC", "VITIS", "Backend", "backend", "backend_names", "register_backend", "unregister_backend"]
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One way to emit a Design.
+
+    Attributes:
+        name: what `--backend` takes.
+        title: one line for help and reports.
+        streaming: processes run side by side, joined by streams; otherwise they are called one after the other over arrays.
+        parallelism: "search" fills the board, "minimal" takes one lane everywhere.
+        files: template → file in the project; a "%" stands for each layer's name.
+        library: folders of hls/ that the project takes along, and where to.
+        defines: preprocessor symbols of its C simulation.
+        include: include folders of its C simulation, in the project.
+        tool: what turns the project into hardware, in words.
+    """
+
+    name: str
+    title: str
+    streaming: bool
+    parallelism: Literal["search", "minimal"]
+    files: tuple[tuple[str, str], ...]
+    library: tuple[tuple[str, str], ...]
+    defines: tuple[str, ...]
+    include: tuple[str, ...]
+    tool: str
+
+
+_COMMON = (
+    ("layers.h.j2", "src/layers.h"),
+    ("top.h.j2", "src/top.h"),
+    ("top.cpp.j2", "src/top.cpp"),
+    ("weights.h.j2", "src/weights_%.h"),
+    ("testbench.cpp.j2", "tb/testbench.cpp"),
+    ("Makefile.j2", "Makefile"),
+    ("project_readme.md.j2", "README.md"),
+)
+
+VITIS = Backend(
+    name="vitis",
+    title="AXI streams, DATAFLOW and pragmas for AMD Vitis HLS",
+    streaming=True,
+    parallelism="search",
+    files=(*_COMMON, ("hls_config.cfg.j2", "hls_config.cfg"), ("vitis_hls.tcl.j2", "tcl/vitis_hls.tcl")),
+    library=(("swm", "include/swm"), ("sim", "sim")),
+    defines=("SWM_VITIS", "SWM_SIM_BOUNDED"),
+    include=("include", "src", "sim"),
+    tool="Vitis HLS",
+)
+
+GENERIC = Backend(
+    name="generic",
+    title="plain arrays and integers for any C++14 HLS compiler",
+    streaming=False,
+    parallelism="minimal",
+    files=_COMMON,
+    library=(("swm", "include/swm"),),
+    defines=(),
+    include=("include", "src"),
+    tool="a C++14 HLS compiler",
+)
+
+_BACKENDS = {b.name: b for b in (VITIS, GENERIC)}
+
+
+def backend_names() -> tuple[str, ...]:
+    """Names of the back ends, the default first."""
+    return tuple(_BACKENDS)
+
+
+def backend(name: str) -> Backend:
+    """The back end of a name.
+
+    Raises:
+        OptionError: there is none; the nearest name is offered.
+    """
+    if name in _BACKENDS:
+        return _BACKENDS[name]
+    near = difflib.get_close_matches(str(name), _BACKENDS, n=1, cutoff=0.4)
+    offer = f"did you mean {near[0]!r}?" if near else f"choose {' or '.join(_BACKENDS)}"
+    raise OptionError(f"unknown back end {name!r}: {offer}")
+
+
+def register_backend(value: Backend) -> None:
+    """Add a back end, or take the place of the one of the same name."""
+    _BACKENDS[value.name] = value
+
+
+def unregister_backend(name: str) -> None:
+    """Take a back end out again."""
+    _BACKENDS.pop(name, None)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fixed-point network: a DAG of integer layers, each with its formats and integer parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from swm.graph import Graph
+from swm.layers.base import FixedLayer, Format, LayerSpec
+
+__all__ = ["FixedGraph", "NetworkShape", "ShapedLayer"]
+
+
+@dataclass(frozen=True)
+class ShapedLayer:
+    """A layer of a network by its shapes alone, and the tensors that join it to others."""
+
+    spec: LayerSpec
+    inputs: tuple[str, ...]
+    output: str
+
+
+@dataclass(frozen=True)
+class NetworkShape:
+    """A network by its shapes alone: what a schedule is made from. Layers stand in execution order.
+
+    A tensor may be read with other positions than it was written with (a reshape costs nothing): the values of a frame
+    are the same in the same order.
+
+    Attributes:
+        layers: at least one.
+        input: tensor that the first layers read.
+        output: tensor that leaves.
+    """
+
+    layers: tuple[ShapedLayer, ...]
+    input: str
+    output: str
+
+
+@dataclass(frozen=True, eq=False)
+class FixedGraph:
+    """A network in fixed point, in execution order.
+
+    Attributes:
+        name: the model's name, any text.
+        layers: at least one; a tensor has one format, whoever reads it.
+        host: operators left to the host behind the last layer, in order (a final Softmax).
+        source: the float graph it came from; None when read back from a project.
+        bits: data bits asked for.
+        input_name: the graph input that is quantized; the tensor of this name is read by the first layers.
+        output_name: the graph output.
+        output_tensor: tensor that the last layer writes (the host's operators follow it).
+        saturated: saturation counts over the calibration set, by tensor.
+    """
+
+    name: str
+    layers: tuple[FixedLayer, ...]
+    host: tuple[str, ...]
+    source: Graph | None
+    bits: int
+    input_name: str
+    output_name: str
+    output_tensor: str
+    saturated: dict[str, int]
+
+    def formats(self) -> dict[str, dict[str, str]]:
+        """Formats of input, weights and output of every layer, as text, by the name of the float node."""
+        return {
+            layer.node: {
+                "input": ", ".join(map(str, layer.input_formats)),
+                "weights": str(Format(layer.spec.data_bits, layer.weight_frac)),
+                "output": str(layer.output_format),
+            }
+            for layer in self.layers
+        }
+
+    @property
+    def specs(self) -> tuple[LayerSpec, ...]:
+        """The layers' shapes and widths."""
+        return tuple(layer.spec for layer in self.layers)
+
+    @property
+    def shape(self) -> NetworkShape:
+        """The network by its shapes alone."""
+        layers = tuple(ShapedLayer(layer.spec, layer.inputs, layer.output) for layer in self.layers)
+        return NetworkShape(layers, self.input_name, self.output_tensor)
+
+    @property
+    def first(self) -> FixedLayer:
+        """A layer that reads the network's input."""
+        return next(layer for layer in self.layers if self.input_name in layer.inputs)
+
+    @property
+    def last(self) -> FixedLayer:
+        """The layer that writes the network's output."""
+        return next(layer for layer in self.layers if layer.output == self.output_tensor)
+
+    @property
+    def input(self) -> Format:
+        """Format of the network's input."""
+        return self.first.input_formats[self.first.inputs.index(self.input_name)]
+
+    @property
+    def output(self) -> Format:
+        """Format of the network's output."""
+        return self.last.output_format
+
+    @property
+    def inputs(self) -> int:
+        """Values a frame that go in."""
+        shape = self.first.spec.inputs[self.first.inputs.index(self.input_name)]
+        return shape.channels * shape.positions
+
+    @property
+    def outputs(self) -> int:
+        """Values a frame that come out."""
+        return self.last.spec.output.channels * self.last.spec.output.positions
