@@ -101,7 +101,7 @@ def test_wheel_holds_the_package_its_data_and_the_licences(wheel_names):
 def test_unpacked_wheel_finds_its_folders(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as file:
         file.extractall(tmp_path)
-    program = "from swm.resources import *; print(templates_dir(), hls_dir(), boards_dir(), sep='\\n')"
+    program = "from swm.package_data import *; print(templates_dir(), hls_dir(), boards_dir(), sep='\\n')"
     # -P and the folder: the wheel's package, not the checkout's.
     found = subprocess.run(
         [sys.executable, "-P", "-c", program],
