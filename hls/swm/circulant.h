@@ -2,29 +2,54 @@
 /// \file circulant.h
 /// \brief Constants of a block-circulant layer, derived from its configuration and checked.
 ///
-/// The layer computes y = activation(C x + b), C made of p x q circulant blocks of k: three processes in a row,
-/// rfft (q forward transforms), spectral_mac (p q spectral products, summed), irfft (p inverse transforms, bias,
-/// activation). See docs/arithmetic.md for every bit.
+/// The layer computes y = activation(C x + b), C made of p x q circulant blocks of k: forward transforms of q blocks,
+/// p q spectral products, summed, and p inverse transforms with bias and activation. See docs/arithmetic.md for every bit.
+///
+/// k <= 16 (`streaming`): three processes, rfft_unrolled, spectral_mac, irfft_unrolled; a block is transformed at once.
+/// k >= 32: rfft_load, rfft_pass for stages 3 to log2 k, spectral_mac, irfft_pass for stages log2 k to 3, irfft_store; what
+/// travels is a unit: the two words u and k/2 - u (unit 0: 0 and k/4), so position 2u of this unit order is word u and
+/// position 2u + 1 is word k/2 - u.
+///
+/// A process runs prologue + tokens * period + epilogue iterations; the schedule counts with the same formulas.
 ///
 /// \tparam Cfg what a project supplies, all `static constexpr int` but the last:
-///   id            number of the layer, for counting
+///   tick          number of the layer's first process, for counting
 ///   m, n, k       outputs, inputs, block size
 ///   in_bits, weight_bits, bias_bits, out_bits
 ///   fft_shifts    halving stages of the forward transform
 ///   acc_shift     right shift of the one rounding of a spectral sum
 ///   out_shift, act_shift, out_frac   see finish.h
 ///   in_vec, out_vec                  values a beat at the input and the output, powers of two
-///   fft_lanes     blocks transformed side by side
-///   mac_blocks    block rows accumulated side by side
-///   mac_bins      spectral words of a block multiplied side by side
-///   ifft_lanes    blocks transformed back side by side
+///   mac_rows, mac_columns, mac_bins  block rows, block columns and words of a block multiplied side by side
+///   products      multipliers of a complex product: 3 or 4
+///   rom_banks, rom_lanes             memories of weights, and weights in a word of each
+///   fabric_rows   optional: the last rows of mac_rows multiply in LUTs
+///   packed        optional, with 4 products: 1 where two rows share a multiplier
 ///   activation    identity, relu, sigmoid or tanh_
 #pragma once
 
-#include "fixed.h"
 #include "ports.h"
+#include "product_walk.h"
 
 namespace swm {
+
+/// Members of Cfg that may be missing.
+template <class Cfg, class = void>
+struct fabric_rows_of {
+  enum { value = 0 };
+};
+template <class Cfg>
+struct fabric_rows_of<Cfg, decltype(void(int(Cfg::fabric_rows)))> {
+  enum { value = Cfg::fabric_rows };
+};
+template <class Cfg, class = void>
+struct packed_of {
+  enum { value = 0 };
+};
+template <class Cfg>
+struct packed_of<Cfg, decltype(void(int(Cfg::packed)))> {
+  enum { value = Cfg::packed };
+};
 
 template <class Cfg>
 struct circulant {
@@ -33,12 +58,17 @@ struct circulant {
     stages = clog2(k),
     p = ceil_div(Cfg::m, k),
     q = ceil_div(Cfg::n, k),
+    words = k / 2,             // packed half spectrum of a block
+    streaming = k <= 16,       // blocks are transformed at once, not pass by pass
+    units = max_of(1, k / 4),  // units of a pass over a block
+    in_vec = Cfg::in_vec,
+    out_vec = Cfg::out_vec,
+    in_beats = ceil_div(Cfg::n, in_vec),
+    out_beats = ceil_div(Cfg::m, out_vec),
+    bias_words = out_beats * out_vec,
+
+    // widths
     weight_width = Cfg::weight_bits,
-    words = k / 2,                           // packed half spectrum of a block
-    points = k == 2 ? 2 : 4,                 // real values of one unit of the first (or last) pass
-    units = k / points,                      // units of every pass over a block
-    unit_words = points / 2,                 // spectral words that a unit yields
-    passes = max_of(1, stages - 1),          // the first two stages are one pass
     spectrum_bits = Cfg::in_bits + stages - Cfg::fft_shifts,
     acc_bits = Cfg::weight_bits + spectrum_bits + 1 + clog2(q),
     rounded_bits = Cfg::in_bits + 4,
@@ -48,25 +78,51 @@ struct circulant {
     inverse_pass_bits = rounded_bits + 1 + max_of(0, Cfg::fft_shifts - 2),
     inverse_turn_bits = rounded_bits + 2 + max_of(0, Cfg::fft_shifts - 3),
     value_bits = max_of(inverse_bits, Cfg::bias_bits) + 1,
-    fft_groups = ceil_div(q, Cfg::fft_lanes),
-    mac_groups = ceil_div(p, Cfg::mac_blocks),
-    sub_lanes = Cfg::mac_blocks / Cfg::ifft_lanes,
-    ifft_groups = mac_groups * sub_lanes,
-    word_groups = words / Cfg::mac_bins,
-    fft_words = fft_groups * words,     // depth of the buffers between passes, one lane
-    ifft_rows = mac_groups * word_groups,  // depth of a bank of the buffers between passes
-    x_beat = Cfg::fft_lanes * unit_words * 2,        // integers in a beat from rfft to spectral_mac
-    a_beat = Cfg::mac_blocks * Cfg::mac_bins * 2,    // integers in a beat from spectral_mac to irfft
-    rom_depth = mac_groups * word_groups * q,
-    rom_lanes = a_beat,
-    in_beats = ceil_div(Cfg::n, Cfg::in_vec),
-    out_beats = ceil_div(Cfg::m, Cfg::out_vec),
-    bias_words = out_beats * Cfg::out_vec,
-    // pipelined iterations of the three processes; the schedule counts with the same formulas
-    rfft_iterations = fft_groups * Cfg::fft_lanes * (k / Cfg::in_vec) + passes * fft_groups * units,
-    mac_iterations = fft_groups * units + mac_groups * word_groups * q,
-    irfft_iterations = mac_groups * word_groups + passes * ifft_groups * units + out_beats
+
+    // forward transform: blocks side by side, and beats of one block (k <= 16) or iterations of one group (k >= 32)
+    fft_lanes = max_of(1, in_vec / (streaming ? k : 4)),
+    fft_groups = ceil_div(q, fft_lanes),
+    in_parts = max_of(1, k / in_vec),
+    x_beats = fft_groups,  // beats from rfft_unrolled, a token
+    group_time = max_of(units, fft_lanes * k / in_vec),
+    pass_ii = max_of(1, 4 / in_vec),
+
+    // spectral products
+    beat_words = streaming ? words : 2,          // words of a block in a beat from the forward transform
+    x_beat = fft_lanes * beat_words * 2,         // integers of that beat
+    mac_rows = Cfg::mac_rows,
+    mac_columns = Cfg::mac_columns,
+    mac_bins = Cfg::mac_bins,
+    row_groups = ceil_div(p, mac_rows),
+    column_groups = ceil_div(q, mac_columns),
+    word_groups = words / mac_bins,
+    rom_depth = row_groups * word_groups * column_groups,
+    rom_banks = Cfg::rom_banks,
+    rom_lanes = Cfg::rom_lanes,
+    mac_loads = fft_groups * (words / beat_words),  // input beats a token
+    drain_words = streaming ? words : mac_bins,     // words of a block in a beat to the inverse transform
+    fabric_rows = fabric_rows_of<Cfg>::value,
+    packed = packed_of<Cfg>::value,
+
+    // inverse transform: blocks side by side
+    ifft_lanes = max_of(1, out_vec / (streaming ? k : 4)),
+    ifft_groups = ceil_div(p, ifft_lanes),
+    out_parts = max_of(1, k / out_vec),
+    inverse_ii = max_of(1, 4 / out_vec),   // of the passes, k >= 32
+    a_beat = ifft_lanes * drain_words * 2  // integers of a beat from spectral_mac
   };
+  /// Loads, products and drains of spectral_mac.
+  typedef product_times<mac_loads, row_groups, word_groups, column_groups, bool(streaming), ceil_div(mac_rows, ifft_lanes),
+                        ceil_div(p - (row_groups - 1) * mac_rows, ifft_lanes)>
+      mac_times;
+
+  /// Iterations of a call; rfft_unrolled and irfft_unrolled take in_parts and out_parts cycles each.
+  static constexpr int rfft_iterations(int tokens) { return tokens * fft_groups; }
+  static constexpr int irfft_iterations(int tokens) { return tokens * ifft_groups; }
+  static constexpr int mac_iterations(int tokens) { return mac_times::iterations(tokens); }
+  /// The passes, k >= 32; what irfft_pass and irfft_store take stands in their headers.
+  static constexpr int rfft_load_iterations(int tokens) { return group_time + tokens * fft_groups * group_time; }
+  static constexpr int rfft_pass_iterations(int tokens) { return units + tokens * fft_groups * units; }
 
   typedef int_t<Cfg::in_bits> in_t;
   typedef int_t<spectrum_bits> spectrum_t;
@@ -80,15 +136,26 @@ struct circulant {
   static_assert(Cfg::in_bits >= 4 && Cfg::in_bits <= 18 && Cfg::out_bits >= 4 && Cfg::out_bits <= 18, "data have 4 to 18 bits");
   static_assert(Cfg::weight_bits >= 4 && Cfg::weight_bits <= 18, "weights fit the narrow port of a DSP block");
   static_assert(Cfg::fft_shifts >= 0 && Cfg::fft_shifts < stages, "fewer halvings than stages");
-  static_assert(spectrum_bits <= 27, "spectra fit the wide port of a DSP block");
+  static_assert(Cfg::products == 3 || Cfg::products == 4, "a complex product takes 3 or 4 multipliers");
+  static_assert(Cfg::products == 4 || Cfg::weight_bits <= 17, "three multipliers take sums of two weights: at most 17 bits each");
+  static_assert(spectrum_bits + (Cfg::products == 3) <= 27, "spectra fit the wide port of a DSP block");
   static_assert(inverse_turn_bits <= 27, "rotations of the inverse fit the wide port of a DSP block");
-  static_assert(acc_bits <= 62 && value_bits + max_of(0, -Cfg::act_shift) <= 62, "sums fit 64 bits with room to round");
+  static_assert(acc_bits <= 61 && value_bits + max_of(0, -Cfg::act_shift) <= 62, "sums fit 64 bits with room to round");
   static_assert(Cfg::acc_shift >= 0, "a spectral sum is never shifted left");
-  static_assert(is_power_of_two(Cfg::in_vec) && Cfg::in_vec <= k, "an input beat lies inside one block");
-  static_assert(is_power_of_two(Cfg::out_vec) && Cfg::out_vec <= k, "an output beat lies inside one block");
-  static_assert(words % Cfg::mac_bins == 0, "mac_bins divides k/2");
-  static_assert(Cfg::mac_blocks % Cfg::ifft_lanes == 0, "ifft_lanes divides mac_blocks");
-  static_assert(Cfg::fft_lanes >= 1 && Cfg::mac_blocks >= 1 && Cfg::ifft_lanes >= 1, "at least one lane each");
+  static_assert(is_power_of_two(in_vec) && is_power_of_two(out_vec), "beats are powers of two");
+  static_assert(streaming || (in_vec <= k && out_vec <= k), "from k = 32 on a beat lies inside one block");
+  static_assert(mac_rows >= 1 && mac_columns >= 1, "at least one lane each");
+  static_assert(is_power_of_two(mac_bins) && words % mac_bins == 0, "mac_bins is a power of two and divides k/2");
+  static_assert(streaming || mac_bins >= 2, "from k = 32 on mac_bins is even");
+  static_assert(mac_columns % fft_lanes == 0, "mac_columns is a multiple of the blocks in an input beat");
+  static_assert(mac_rows % ifft_lanes == 0 || row_groups == 1, "mac_rows is a multiple of the blocks in an output beat");
+  static_assert(rom_banks * rom_lanes == mac_rows * mac_columns * mac_bins * 2, "rom_banks times rom_lanes are all weights of a cycle");
+  static_assert(fabric_rows >= 0 && fabric_rows <= mac_rows, "fabric_rows are among mac_rows");
+  static_assert(!packed || (Cfg::products == 4 && mac_rows % 2 == 0 && fabric_rows % 2 == 0), "pairs of rows, four products");
+  static_assert(!packed || (2 * weight_width + spectrum_bits <= 27 && spectrum_bits <= 18), "a pair of weights fits a DSP block");
+  static_assert(in_vec * Cfg::in_bits <= 4096 && out_vec * Cfg::out_bits <= 4096 && x_beat * spectrum_bits <= 4096 &&
+                    a_beat * rounded_bits <= 4096 && rom_lanes * weight_width <= 4096,
+                "no word beyond 4,096 bits");
 };
 
 }  // namespace swm

@@ -31,6 +31,10 @@ template <int W>
 struct integer {
   typedef ap_int<W> type;
 };
+template <int Bits>
+struct counter {
+  typedef ap_uint<Bits> type;
+};
 #else
 template <int Bytes>
 struct native;
@@ -55,12 +59,20 @@ struct integer {
   static_assert(W >= 1 && W <= 64, "a native integer has 1 to 64 bits");
   typedef typename native<(W <= 8) ? 1 : (W <= 16) ? 2 : (W <= 32) ? 4 : 8>::type type;
 };
+template <int Bits>
+struct counter {
+  typedef typename native<(Bits <= 7) ? 1 : (Bits <= 15) ? 2 : 4>::type type;
+};
 #endif
 }  // namespace detail
 
 /// Signed integer of at least W bits: exactly W under Vitis, the smallest native one elsewhere.
 template <int W>
 using int_t = typename detail::integer<W>::type;
+
+/// Counter that holds 0 to Max: as few bits as that takes under Vitis, the smallest native integer elsewhere.
+template <int Max>
+using count_t = typename detail::counter<max_of(1, clog2(Max + 1))>::type;
 
 /// Exact sum: the result has one bit more than the wider operand.
 template <int W>
