@@ -99,6 +99,40 @@ inline int_t<WA + WB> multiply(int_t<WA> a, int_t<WB> b) {
 #endif
 }
 
+/// Exact product in LUTs instead of a DSP block.
+template <int WA, int WB>
+inline int_t<WA + WB> multiply_in_fabric(int_t<WA> a, int_t<WB> b) {
+  SWM_INLINE
+#ifdef SWM_VITIS
+  const int_t<WA + WB> product = a * b;
+#else
+  const int_t<WA + WB> product = int_t<WA + WB>(int_t<WA + WB>(a) * int_t<WA + WB>(b));
+#endif
+  SWM_FABRIC_MULTIPLY(product)
+  return product;
+}
+
+/// Two exact products of one common operand on one multiplier: (high 2^S + low) x, taken apart again.
+///
+/// S = WA + WB - 1: of all values only low x = 2^(S-1), never its negative, occurs, so the lower S bits tell low x.
+template <int WA, int WB>
+inline void multiply_pair(int_t<WA> high, int_t<WA> low, int_t<WB> x, int_t<WA + WB>& high_product, int_t<WA + WB>& low_product) {
+  SWM_INLINE
+  enum { S = WA + WB - 1, U = S + WA + 1 };
+  typedef int_t<U + WB> wide_t;
+  const int_t<U> both = int_t<U>(int_t<U>(high) * int_t<U>(int_t<U>(1) << S) + int_t<U>(low));
+#ifdef SWM_VITIS
+  const wide_t product = both * x;
+#else
+  const wide_t product = wide_t(wide_t(both) * wide_t(x));
+#endif
+  const wide_t bits = wide_t(product & wide_t((wide_t(1) << S) - 1));
+  const bool borrow = bits > wide_t(wide_t(1) << (S - 1));
+  const wide_t rest = wide_t(product >> S);
+  high_product = int_t<WA + WB>(rest + (borrow ? 1 : 0));
+  low_product = int_t<WA + WB>(bits - (borrow ? wide_t(wide_t(1) << S) : wide_t(0)));
+}
+
 /// Width of round_shift<S> of a W-bit value.
 template <int S, int W>
 struct rounded {
