@@ -391,6 +391,8 @@ class LayerKind(ABC):
     """All that the road asks of a kind of layer."""
 
     name: ClassVar[str]
+    takes: ClassVar[tuple[type[Node], ...]] = ()  # types of graph nodes that `lower` may answer
+    fuses: ClassVar[bool] = True  # whether an activation behind the layer becomes a part of it
 
     def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
         """The layer that a graph node becomes; None where the node is not of this kind.

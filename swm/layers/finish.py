@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The end of a layer (docs/arithmetic.md section 5): activation, one rounding, saturation; what it costs, its C++ names."""
+"""The end of a layer (docs/arithmetic.md section 5): activation, one rounding, saturation; its cost and C++ names."""
 
 from __future__ import annotations
 
