@@ -8,8 +8,8 @@
 #ifdef SWM_COUNT_ITERATIONS
 namespace swm {
 namespace sim {
-enum { max_processes = 1024 };
-/// Iterations by process number: 4 * layer + place of the process in its layer.
+enum { max_processes = 4096 };
+/// Iterations by process number: Cfg::tick of a layer + place of the process in it.
 inline long long* ticks() {
   static long long counts[max_processes] = {};
   return counts;

@@ -1,45 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
-// scale.h against wide integers, bit by bit.
+// scale.h against wide integers, bit by bit, over several tokens.
 #include "swm/scale.h"
 
 #include "check.h"
 
 namespace {
 
-template <int N, int Bits, int GainBits, int OutBits, int Shift, int Vec, class Act>
+template <int N, int Bits, int GainBits, int OutBits, int Shift, int Vec, int Banks, class Act>
 struct config {
-  static constexpr int id = 9, n = N, m = N, in_bits = Bits, weight_bits = GainBits, bias_bits = Bits + GainBits;
+  static constexpr int tick = 9, n = N, in_bits = Bits, weight_bits = GainBits, bias_bits = Bits + GainBits;
   static constexpr int out_bits = OutBits, out_shift = Shift, act_shift = 0, out_frac = 0, in_vec = Vec, out_vec = Vec;
+  static constexpr int rom_banks = Banks, rom_lanes = Vec / Banks;
   typedef Act activation;
 };
 
 template <class Cfg>
 void run(bool rectified) {
   typedef swm::scale_layer<Cfg> L;
-  static typename L::weight_t gain[L::rom_depth][L::rom_lanes];
+  static typename L::weight_t gain[Cfg::rom_banks][L::rom_depth][Cfg::rom_lanes];
   static typename L::bias_t bias[L::bias_words];
   bool moved = false;
   for (int trial = 0; trial < 20; ++trial) {
-    const check::words g = check::values(Cfg::n, Cfg::weight_bits), b = check::values(Cfg::n, Cfg::bias_bits);
-    const check::words x = check::values(Cfg::n, Cfg::in_bits);
-    check::fill(&gain[0][0], g);
-    check::fill(bias, b);
-    check::words out[2];
-    for (int again = 0; again < 2; ++again) {
-      check::channel<typename L::in_t, Cfg::in_vec> in;
-      check::channel<typename L::out_t, Cfg::out_vec> values(L::bias_words);
-      in.put(x);
-      swm::scale<Cfg>(gain, bias, in.port, values.port);
-      out[again] = values.take(L::bias_words);
-      const long long ticks = check::ticked(4 * Cfg::id);
-      check::that(ticks == L::iterations, "iterations", ticks, L::iterations);
+    const int tokens = trial % 4;
+    const check::words g = check::values(L::bias_words, Cfg::weight_bits), b = check::values(L::bias_words, Cfg::bias_bits);
+    const check::words x = check::values(tokens * L::bias_words, Cfg::in_bits);
+    for (int beat = 0; beat < L::beats; ++beat) {
+      for (int i = 0; i < L::V; ++i) {
+        gain[i / Cfg::rom_lanes][beat][i % Cfg::rom_lanes] = typename L::weight_t(g[beat * L::V + i]);
+      }
     }
-    check::that(out[0] == out[1], "same answer twice");
-    for (int i = 0; i < L::bias_words; ++i) {
-      check::wide v = i < Cfg::n ? check::wide(g[i]) * x[i] + b[i] : 0;
+    check::fill(bias, b);
+    check::channel<typename L::in_t, Cfg::in_vec> in;
+    check::channel<typename L::out_t, Cfg::out_vec> values(tokens * L::bias_words);
+    in.put(x);
+    swm::scale<Cfg>(tokens, gain, bias, in.port, values.port);
+    const check::words out = values.take(tokens * L::bias_words);
+    const long long ticks = check::ticked(Cfg::tick);
+    check::that(ticks == L::iterations(tokens), "iterations", ticks, L::iterations(tokens));
+    for (int at = 0; at < tokens * L::bias_words; ++at) {
+      const int i = at % L::bias_words;
+      check::wide v = i < Cfg::n ? check::wide(g[i]) * x[at] + b[i] : 0;
       if (rectified && v < 0) v = 0;
       const check::wide wanted = check::clip(check::round_to(v, Cfg::out_shift), Cfg::out_bits);
-      check::that(out[0][i] == wanted, "value", out[0][i], static_cast<long long>(wanted));
+      check::that(out[at] == wanted, "value", out[at], static_cast<long long>(wanted));
       moved = moved || wanted != 0;
     }
   }
@@ -49,10 +52,11 @@ void run(bool rectified) {
 }  // namespace
 
 int main() {
-  run<config<7, 8, 8, 8, 8, 1, swm::identity> >(false);
-  run<config<13, 12, 12, 12, 13, 4, swm::relu> >(true);
-  run<config<32, 16, 4, 16, 3, 8, swm::identity> >(false);
-  run<config<50, 18, 18, 18, 18, 16, swm::identity> >(false);
-  run<config<50, 4, 18, 18, -1, 2, swm::relu> >(true);
+  run<config<7, 8, 8, 8, 8, 1, 1, swm::identity> >(false);
+  run<config<13, 12, 12, 12, 13, 4, 2, swm::relu> >(true);
+  run<config<32, 16, 4, 16, 3, 8, 1, swm::identity> >(false);
+  run<config<50, 18, 18, 18, 18, 16, 4, swm::identity> >(false);
+  run<config<50, 4, 18, 18, -1, 2, 2, swm::relu> >(true);
+  run<config<3, 8, 8, 8, 4, 4, 1, swm::identity> >(false);
   return check::result();
 }
