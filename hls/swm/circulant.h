@@ -112,7 +112,8 @@ struct circulant {
     a_beat = ifft_lanes * drain_words * 2  // integers of a beat from spectral_mac
   };
   /// Loads, products and drains of spectral_mac.
-  typedef product_times<mac_loads, row_groups, word_groups, column_groups, bool(streaming), ceil_div(mac_rows, ifft_lanes),
+  typedef product_times<words / beat_words, max_of(1, mac_columns / fft_lanes), mac_loads, row_groups, word_groups, column_groups,
+                        bool(streaming), ceil_div(mac_rows, ifft_lanes),
                         ceil_div(p - (row_groups - 1) * mac_rows, ifft_lanes)>
       mac_times;
 

@@ -4,41 +4,49 @@
 ///
 /// acc[r] = sum over c of W[r][c] x[c], exact; then bias, activation, one rounding (docs/arithmetic.md section 6).
 ///
-/// II = 1. Iterations: n_pad / in_vec to load, ceil(m / rows) n_pad / columns products, ceil(m / out_vec) to write;
-/// latency is these plus the fill of three pipelines.
+/// II = 1. Order and iterations: product_walk.h, with the rows of a group as its drain group: their sums move into a shift
+/// register and leave out_vec rows a beat, through bias and activation. Inputs lie in two halves of a memory, columns /
+/// in_vec banks of whole beats, one write and one read a cycle.
 ///
-/// Memories: an index inside a beat, and an index of a multiplier, is a constant after unrolling and a dimension of its
-/// own, so that every bank has one reader and one writer whatever the tool can prove about addresses.
-///
-/// \tparam Cfg  id, m, n, in_bits, weight_bits, bias_bits, out_bits, out_shift, act_shift, out_frac, in_vec, out_vec as in
-///              circulant.h; rows (a multiple of out_vec) and columns (a power of two): the
-///              multipliers; activation
+/// \tparam Cfg  tick, m, n, in_bits, weight_bits, bias_bits, out_bits, out_shift, act_shift, out_frac, in_vec, out_vec,
+///              rom_banks, rom_lanes, fabric_rows, packed (two rows share a multiplier) as in circulant.h; rows and columns
+///              (a power of two, at least in_vec): the multipliers; activation
 #pragma once
 
+#include "circulant.h"
 #include "count.h"
 #include "finish.h"
-#include "ports.h"
 
 namespace swm {
 
 template <class Cfg>
 struct dense_layer {
   enum {
-    width = max_of(Cfg::columns, Cfg::in_vec),
-    part = min_of(Cfg::columns, Cfg::in_vec),  // values that both sides of the input buffer handle together
-    parts = width / part,
-    n_pad = ceil_div(Cfg::n, width) * width,
-    row_groups = ceil_div(Cfg::m, Cfg::rows),
-    column_groups = n_pad / Cfg::columns,
+    in_vec = Cfg::in_vec,
+    out_vec = Cfg::out_vec,
+    rows = Cfg::rows,
+    columns = Cfg::columns,
+    row_groups = ceil_div(Cfg::m, rows),
+    column_groups = ceil_div(Cfg::n, columns),
     rom_depth = row_groups * column_groups,
-    rom_lanes = Cfg::rows * Cfg::columns,
+    rom_banks = Cfg::rom_banks,
+    rom_lanes = Cfg::rom_lanes,
+    fabric_rows = fabric_rows_of<Cfg>::value,
+    packed = packed_of<Cfg>::value,
+    weight_width = Cfg::weight_bits,
+    in_width = Cfg::in_bits,
     acc_bits = Cfg::weight_bits + Cfg::in_bits + clog2(Cfg::n),
     value_bits = max_of(acc_bits, Cfg::bias_bits) + 1,
-    in_beats = ceil_div(Cfg::n, Cfg::in_vec),
-    out_beats = ceil_div(Cfg::m, Cfg::out_vec),
-    bias_words = out_beats * Cfg::out_vec,
-    iterations = n_pad / Cfg::in_vec + row_groups * column_groups + out_beats
+    in_beats = ceil_div(Cfg::n, in_vec),
+    out_beats = ceil_div(Cfg::m, out_vec),
+    bias_words = out_beats * out_vec
   };
+  /// Loads, products and drains.
+  typedef product_times<1, max_of(1, columns / in_vec), in_beats, row_groups, 1, column_groups, true, ceil_div(rows, out_vec),
+                        ceil_div(Cfg::m - (row_groups - 1) * rows, out_vec)>
+      times;
+  static constexpr int iterations(int tokens) { return times::iterations(tokens); }
+
   typedef int_t<Cfg::in_bits> in_t;
   typedef int_t<Cfg::weight_bits> weight_t;
   typedef int_t<Cfg::bias_bits> bias_t;
@@ -47,102 +55,159 @@ struct dense_layer {
   static_assert(Cfg::in_bits >= 4 && Cfg::in_bits <= 18 && Cfg::out_bits >= 4 && Cfg::out_bits <= 18, "data have 4 to 18 bits");
   static_assert(Cfg::weight_bits >= 4 && Cfg::weight_bits <= 18, "weights fit the narrow port of a DSP block");
   static_assert(value_bits + max_of(0, -Cfg::act_shift) <= 62, "sums fit 64 bits with room to round");
-  static_assert(is_power_of_two(Cfg::in_vec) && is_power_of_two(Cfg::out_vec), "beats are powers of two");
-  static_assert(is_power_of_two(Cfg::columns), "columns is a power of two");
-  static_assert(Cfg::rows >= 1 && Cfg::rows % Cfg::out_vec == 0, "an output beat lies inside one group of rows");
+  static_assert(is_power_of_two(in_vec) && is_power_of_two(out_vec), "beats are powers of two");
+  static_assert(is_power_of_two(columns) && in_vec <= columns, "columns is a power of two, at least in_vec");
+  static_assert(rows >= 1 && (rows % out_vec == 0 || row_groups == 1), "an output beat lies inside one group of rows");
+  static_assert(rom_banks * rom_lanes == rows * columns, "rom_banks times rom_lanes are all weights of a cycle");
+  static_assert(fabric_rows >= 0 && fabric_rows <= rows, "fabric_rows are among the rows");
+  static_assert(!packed || (rows % 2 == 0 && fabric_rows % 2 == 0), "pairs of rows");
+  static_assert(!packed || 2 * weight_width + in_width <= 27, "a pair of weights fits a DSP block");
+  static_assert(in_vec * in_width <= 4096 && out_vec * Cfg::out_bits <= 4096 && rom_lanes * weight_width <= 4096,
+                "no word beyond 4,096 bits");
 };
 
-/// \param weights  ROM [(group of rows, group of columns)][(row, column)], padded with zeros
+/// \param weights  ROM, banks of [(group of rows, group of columns)][lane]; over all banks, lane row * columns + column;
+///                 zeros for rows and columns that do not exist
 /// \param bias     ceil(m / out_vec) * out_vec values at the binary point of the sums
-/// \param in       beats of in_vec inputs
-/// \param out      beats of out_vec outputs; surplus values of the last beat are zero
+/// \param in       ceil(n / in_vec) beats of in_vec inputs a token
+/// \param out      ceil(m / out_vec) beats of out_vec outputs a token; surplus values of the last beat are zero
 template <class Cfg, class In, class Out>
-void dense(const typename dense_layer<Cfg>::weight_t weights[dense_layer<Cfg>::rom_depth][dense_layer<Cfg>::rom_lanes],
+void dense(int tokens,
+           const typename dense_layer<Cfg>::weight_t weights[dense_layer<Cfg>::rom_banks][dense_layer<Cfg>::rom_depth]
+                                                            [dense_layer<Cfg>::rom_lanes],
            const typename dense_layer<Cfg>::bias_t bias[dense_layer<Cfg>::bias_words], In& in, Out& out) {
   typedef dense_layer<Cfg> L;
+  typedef typename L::times T;
   typedef int_t<L::acc_bits> acc_t;
-  constexpr int V = Cfg::in_vec, U = Cfg::out_vec, rows = Cfg::rows, columns = Cfg::columns, part = L::part;
-  constexpr int beats_a_row = L::width / V, groups_a_row = L::width / columns;
+  typedef vec<typename L::in_t, L::in_vec> stored_t;
+  constexpr int V = L::in_vec, U = L::out_vec, rows = L::rows, columns = L::columns, banks = T::load_banks;
+  constexpr int B = L::in_width, W = L::weight_width, fast_rows = rows - L::fabric_rows;
+  constexpr int pair_b = L::packed ? B : 1, pair_w = L::packed ? W : 1;  // pairs are compiled for all, used by packed layers
 
-  SWM_WIDE_WORD(weights, 2)
+  SWM_PARTITION(weights, 1)
+  SWM_WIDE_WORD(weights, 3)
   SWM_WIDE_WORDS_OF(bias, U)
-  typename L::in_t x[L::n_pad / L::width][L::parts][part];
-  SWM_PARTITION(x, 2)
-  SWM_PARTITION(x, 3)
-  acc_t sums[L::row_groups][rows / U][U];
-  SWM_PARTITION(sums, 2)
-  SWM_PARTITION(sums, 3)
+  stored_t x[banks][2 * L::column_groups];
+  SWM_PARTITION(x, 1)
+  SWM_WHOLE_WORDS(x)
   acc_t acc[rows];
-  SWM_PARTITION(acc, 1)
+  SWM_PARTITION(acc, 0)
+  acc_t held[T::beats * U];  // sums of a group on their way out
+  SWM_PARTITION(held, 0)
 
-LOAD:
-  for (int beat = 0; beat < L::n_pad / V; ++beat) {
+  product_walk<T> walk(tokens);
+  const int total = L::iterations(tokens);
+  int in_beat = 0, out_beat = 0;
+  count_t<L::out_beats> set = 0;  // beat of the token
+FLAT:
+  for (int i = 0; i < total; ++i) {
     SWM_PIPELINE
-    SWM_TICK(4 * Cfg::id);
-    vec<typename L::in_t, V> value;
-    if (beat < L::in_beats) {
-      value = read_beat<V>(in, beat);
-    } else {
-    ZERO:
-      for (int i = 0; i < V; ++i) {
+    SWM_TICK(Cfg::tick);
+    const bool load = walk.loads(), active = walk.multiplies(), drain = walk.drains();
+
+    if (drain) {
+      const bool last = int(set) == L::out_beats - 1;
+      vec<typename L::out_t, U> value;
+    DRAIN_ROWS:
+      for (int r = 0; r < U; ++r) {
         SWM_UNROLL
-        value.v[i] = 0;
+        value.v[r] = 0;
+        if (!last || r < Cfg::m - (L::out_beats - 1) * U) {
+          const typename L::bias_t offset = bias[int(set) * U + r];
+          const int_t<L::value_bits> v = int_t<L::value_bits>(int_t<L::value_bits>(held[r]) + int_t<L::value_bits>(offset));
+          value.v[r] = Cfg::activation::template run<Cfg, L::value_bits>(v);
+        }
+      }
+      write_beat<U>(out, out_beat, value);
+      ++out_beat;
+      set = count_t<L::out_beats>(last ? 0 : int(set) + 1);
+    SHIFT_ROWS:
+      for (int r = 0; r < (T::beats - 1) * U; ++r) {
+        SWM_UNROLL
+        held[r] = held[r + U];
       }
     }
-  STORE:
-    for (int i = 0; i < V; ++i) {
-      SWM_UNROLL
-      x[beat >> log2_of(beats_a_row)][(beat & (beats_a_row - 1)) * (V / part) + i / part][i % part] = value.v[i];
-    }
-  }
 
-  int address = 0;
-ROW_GROUPS:
-  for (int g = 0; g < L::row_groups; ++g) {
-  COLUMN_GROUPS:
-    for (int c = 0; c < L::column_groups; ++c) {
-      SWM_PIPELINE
-      SWM_TICK(4 * Cfg::id);
-    ROWS:
+    if (load) {
+      const stored_t beat = read_beat<V, typename L::in_t>(in, in_beat);
+      ++in_beat;
+      const int place = (walk.half ? 0 : int(L::column_groups)) + int(walk.load_column);
+    LOAD_BANKS:
+      for (int bank = 0; bank < banks; ++bank) {
+        SWM_UNROLL
+        // Banks behind the right one are overwritten later, or meet weights of zero: none is left without a value.
+        if (bank >= int(walk.load_bank)) x[bank][place] = beat;
+      }
+    }
+
+    if (active) {
+      const int place = (walk.half ? int(L::column_groups) : 0) + int(walk.column);
+      typename L::in_t values[columns];
+      SWM_PARTITION(values, 0)
+    READ_BANKS:
+      for (int bank = 0; bank < banks; ++bank) {
+        SWM_UNROLL
+        const stored_t word = x[bank][place];
+      READ_VALUES:
+        for (int v = 0; v < V; ++v) {
+          SWM_UNROLL
+          values[bank * V + v] = word.v[v];
+        }
+      }
+      typename L::weight_t w[rows * columns];
+      SWM_PARTITION(w, 0)
+    ROM_BANKS:
+      for (int bank = 0; bank < L::rom_banks; ++bank) {
+        SWM_UNROLL
+      ROM_LANES:
+        for (int lane = 0; lane < L::rom_lanes; ++lane) {
+          SWM_UNROLL
+          w[bank * L::rom_lanes + lane] = weights[bank][int(walk.address)][lane];
+        }
+      }
+      acc_t sum[rows];
+      SWM_PARTITION(sum, 0)
+    CLEAR:
       for (int r = 0; r < rows; ++r) {
         SWM_UNROLL
-        acc_t sum = 0;
-      COLUMNS:
-        for (int i = 0; i < columns; ++i) {
+        sum[r] = 0;
+      }
+    COLUMNS:
+      for (int c = 0; c < columns; ++c) {
+        SWM_UNROLL
+      FAST_ROWS:
+        for (int r = 0; r < (L::packed ? 0 : fast_rows); ++r) {
           SWM_UNROLL
-          const typename L::in_t value =
-              x[c >> log2_of(groups_a_row)][(c & (groups_a_row - 1)) * (columns / part) + i / part][i % part];
-          sum = acc_t(sum + multiply<Cfg::in_bits, Cfg::weight_bits>(value, weights[address][r * columns + i]));
+          sum[r] = acc_t(sum[r] + multiply<B, W>(values[c], w[r * columns + c]));
         }
-        const acc_t before = c == 0 ? acc_t(0) : acc[r];
-        acc[r] = acc_t(before + sum);
-        if (c == L::column_groups - 1) sums[g][r / U][r % U] = acc[r];
+      PAIRS:
+        for (int r = 0; r < (L::packed ? fast_rows : 0); r += 2) {
+          SWM_UNROLL
+          int_t<pair_w + pair_b> high, low;
+          multiply_pair<pair_w, pair_b>(w[(r + 1) * columns + c], w[r * columns + c], values[c], high, low);
+          sum[r] = acc_t(sum[r] + low);
+          sum[r + 1] = acc_t(sum[r + 1] + high);
+        }
+      SLOW_ROWS:
+        for (int r = fast_rows; r < rows; ++r) {
+          SWM_UNROLL
+          sum[r] = acc_t(sum[r] + multiply_in_fabric<B, W>(values[c], w[r * columns + c]));
+        }
       }
-      ++address;
-    }
-  }
-
-  int group = 0, set = 0;  // sets of U rows
-WRITE:
-  for (int beat = 0; beat < L::out_beats; ++beat) {
-    SWM_PIPELINE
-    SWM_TICK(4 * Cfg::id);
-    vec<typename L::out_t, U> value;
-  WRITE_VALUES:
-    for (int i = 0; i < U; ++i) {
-      SWM_UNROLL
-      const int index = beat * U + i;
-      value.v[i] = 0;
-      if (index < Cfg::m) {
-        const acc_t sum = sums[group][set][i];
-        const int_t<L::value_bits> v = int_t<L::value_bits>(int_t<L::value_bits>(sum) + int_t<L::value_bits>(bias[index]));
-        value.v[i] = Cfg::activation::template run<Cfg, L::value_bits>(v);
+      const bool start = walk.starts(), complete = walk.completes();
+    ACCUMULATE:
+      for (int r = 0; r < rows; ++r) {
+        SWM_UNROLL
+        const acc_t before = start ? acc_t(0) : acc[r];
+        acc[r] = acc_t(before + sum[r]);
+      }
+    HOLD:
+      for (int r = 0; r < T::beats * U; ++r) {
+        SWM_UNROLL
+        if (complete) held[r] = r < rows ? acc[r] : acc_t(0);
       }
     }
-    write_beat<U>(out, beat, value);
-    const bool wrap = set == rows / U - 1;
-    group = wrap ? group + 1 : group;
-    set = wrap ? 0 : set + 1;
+    walk.step(load, active, drain);
   }
 }
 

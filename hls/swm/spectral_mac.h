@@ -3,17 +3,20 @@
 /// \brief Spectral products of all p x q blocks, summed over the q block columns, rounded once.
 ///
 /// acc[i][w] = sum over j of weights[i][j][w] * X[j][w], word by word of the packed half spectrum; word 0 holds two real
-/// bins and multiplies part by part. mac_blocks block rows times mac_bins words run side by side, each complex product
-/// in four multipliers; the sum over j is innermost, so an accumulator is one register.
-/// Words are exact sums of weight_bits + spectrum_bits + 1 + ceil(log2 q) bits, rounded to rounded_bits and saturated.
+/// bins and multiplies part by part. mac_rows block rows, mac_columns block columns and mac_bins words run side by side;
+/// columns are innermost, so that a sum is one register.
 ///
-/// II = 1. Iterations: ceil(q / fft_lanes) units to load X, then ceil(p / mac_blocks) (k/2 / mac_bins) q, results leaving
-/// inside the same loop; latency is these plus the fill of two pipelines.
+/// A complex product on three multipliers (w and x with parts re, im), each with a sum of its own, combined once at the end:
+///     a1 = sum w.re (x.re + x.im)   a2 = sum x.re (w.im - w.re)   a3 = sum x.im (w.re + w.im)   re = a1 - a3   im = a1 + a2
+/// or on four: a1 = w.re x.re, a2 = w.im x.im, a3 = w.im x.re, a4 = w.re x.im, re = a1 - a2, im = a3 + a4. Packed word 0 is
+/// two real products; a lane that sees no other word has two multipliers.
 ///
-/// Memories: X lies in mac_bins banks a lane. Loading writes two words a lane, in the worst case to one bank: two ports.
-/// The products read one word of every bank of a lane.
+/// II = 1. Order and iterations: product_walk.h. Loaded spectra lie in two halves of a memory, one write and one read a
+/// cycle: a bank for each of the mac_columns, of whole beats; mac_bins words beyond a beat take several such banks.
+/// The sums of a drain group (k <= 16: all words of mac_rows rows; k >= 32: mac_bins words) move into a shift register and
+/// leave rounded, ifft_lanes rows a beat, those of rows below p only.
 ///
-/// \tparam Cfg  see circulant.h
+/// \tparam Cfg  see circulant.h; words and word order of a beat: natural (k <= 16) or unit order (k >= 32)
 #pragma once
 
 #include "circulant.h"
@@ -22,22 +25,113 @@
 namespace swm {
 namespace detail {
 
-/// One complex product added to a sum (or starting one).
-template <class L>
-inline void accumulate(const cplx<L::spectrum_bits>& x, int_t<L::weight_width> w_re, int_t<L::weight_width> w_im, bool packed,
-                       bool start, cplx<L::acc_bits>& acc) {
+/// What the products of one cycle share, and their sums.
+template <class Cfg>
+struct mac_cycle {
+  typedef circulant<Cfg> L;
+  enum { sums = Cfg::products, weights = Cfg::mac_rows * Cfg::mac_columns * Cfg::mac_bins * 2 };
+  typedef cplx<L::spectrum_bits> words_t[Cfg::mac_columns][Cfg::mac_bins];
+  typedef typename L::weight_t weights_t[weights];
+  typedef int_t<L::acc_bits> acc_t;
+  typedef acc_t row_t[Cfg::mac_bins][sums];
+};
+
+/// Adds the products of one row, weights w[at] and behind. `first_words`: word 0 is packed; `start`: a new sum begins.
+template <class Cfg, bool Fabric>
+inline void row_products(const typename mac_cycle<Cfg>::words_t& x, const typename mac_cycle<Cfg>::weights_t& w, int row,
+                         bool first_words, bool start, typename mac_cycle<Cfg>::row_t& acc) {
   SWM_INLINE
-  enum { X = L::spectrum_bits, W = L::weight_width, P = X + W };
-  const int_t<P> rr = multiply<X, W>(x.re, w_re);
-  const int_t<P> ii = multiply<X, W>(x.im, w_im);
-  const int_t<P> ri = multiply<X, W>(x.re, w_im);
-  const int_t<P> ir = multiply<X, W>(x.im, w_re);
-  const int_t<P + 1> product_re = packed ? int_t<P + 1>(rr) : subtract<P>(rr, ii);
-  const int_t<P + 1> product_im = packed ? int_t<P + 1>(ii) : add<P>(ri, ir);
-  const int_t<L::acc_bits> before_re = start ? int_t<L::acc_bits>(0) : acc.re;
-  const int_t<L::acc_bits> before_im = start ? int_t<L::acc_bits>(0) : acc.im;
-  acc.re = int_t<L::acc_bits>(before_re + product_re);
-  acc.im = int_t<L::acc_bits>(before_im + product_im);
+  typedef circulant<Cfg> L;
+  typedef int_t<L::acc_bits> acc_t;
+  constexpr int X = L::spectrum_bits, W = L::weight_width, bins = Cfg::mac_bins, columns = Cfg::mac_columns;
+  constexpr bool three = Cfg::products == 3;
+  constexpr int WX = three ? X + 1 : X, WW = three ? W + 1 : W;  // operands
+BINS:
+  for (int b = 0; b < bins; ++b) {
+    SWM_UNROLL
+    const bool always = b == 0 && L::word_groups == 1;  // packed whatever the cycle
+    const bool packed = always || (b == 0 && first_words);
+    acc_t sum[4] = {0, 0, 0, 0};
+    SWM_PARTITION(sum, 0)
+  COLUMNS:
+    for (int c = 0; c < columns; ++c) {
+      SWM_UNROLL
+      const int at = ((row * columns + c) * bins + b) * 2;
+      const int_t<X> x_re = x[c][b].re, x_im = x[c][b].im;
+      const int_t<W> w_re = w[at], w_im = w[at + 1];
+      int_t<WX> left[4] = {x_re, x_im, x_re, x_im};
+      int_t<WW> right[4] = {w_re, w_im, w_im, w_re};
+      SWM_PARTITION(left, 0)
+      SWM_PARTITION(right, 0)
+      if (three) {
+        const int_t<WX> x_sum = int_t<WX>(int_t<WX>(x_re) + int_t<WX>(x_im));
+        const int_t<WW> w_difference = int_t<WW>(int_t<WW>(w_im) - int_t<WW>(w_re));
+        const int_t<WW> w_sum = int_t<WW>(int_t<WW>(w_re) + int_t<WW>(w_im));
+        left[0] = packed ? int_t<WX>(x_re) : x_sum;
+        left[1] = x_re;
+        right[1] = w_difference;
+        left[2] = x_im;
+        right[0] = w_re;
+        right[2] = packed ? int_t<WW>(w_im) : w_sum;
+      }
+    PRODUCTS:
+      for (int t = 0; t < Cfg::products; ++t) {
+        SWM_UNROLL
+        const bool unused = always && (three ? t == 1 : t >= 2);
+        if (!unused) {
+          const int_t<WX + WW> product =
+              Fabric ? multiply_in_fabric<WX, WW>(left[t], right[t]) : multiply<WX, WW>(left[t], right[t]);
+          sum[t] = acc_t(sum[t] + product);
+        }
+      }
+    }
+  ACCUMULATE:
+    for (int t = 0; t < Cfg::products; ++t) {
+      SWM_UNROLL
+      const acc_t before = start ? acc_t(0) : acc[b][t];
+      acc[b][t] = acc_t(before + sum[t]);
+    }
+  }
+}
+
+/// The same for rows `row` and `row + 1`, which share their multipliers (four products).
+template <class Cfg>
+inline void pair_products(const typename mac_cycle<Cfg>::words_t& x, const typename mac_cycle<Cfg>::weights_t& w, int row,
+                          bool start, typename mac_cycle<Cfg>::row_t& low_acc, typename mac_cycle<Cfg>::row_t& high_acc) {
+  SWM_INLINE
+  typedef circulant<Cfg> L;
+  typedef int_t<L::acc_bits> acc_t;
+  // Compiled for every layer, used by packed ones: the others' products would not fit.
+  constexpr int X = L::packed ? L::spectrum_bits : 1, W = L::packed ? L::weight_width : 1;
+  constexpr int bins = Cfg::mac_bins, columns = Cfg::mac_columns;
+PAIR_BINS:
+  for (int b = 0; b < bins; ++b) {
+    SWM_UNROLL
+    const bool always = b == 0 && L::word_groups == 1;
+  PAIR_PRODUCTS:
+    for (int t = 0; t < Cfg::products; ++t) {
+      SWM_UNROLL
+      acc_t low_sum = 0, high_sum = 0;
+    PAIR_COLUMNS:
+      for (int c = 0; c < columns; ++c) {
+        SWM_UNROLL
+        const int imaginary = t == 1 || t == 2;  // parts of the weights
+        const int low_at = ((row * columns + c) * bins + b) * 2 + imaginary;
+        const int high_at = low_at + columns * bins * 2;
+        const int_t<X> value = t == 0 || t == 2 ? x[c][b].re : x[c][b].im;
+        if (!always || t < 2) {
+          int_t<W + X> low, high;
+          multiply_pair<W, X>(w[high_at], w[low_at], value, high, low);
+          low_sum = acc_t(low_sum + low);
+          high_sum = acc_t(high_sum + high);
+        }
+      }
+      const acc_t low_before = start ? acc_t(0) : low_acc[b][t];
+      const acc_t high_before = start ? acc_t(0) : high_acc[b][t];
+      low_acc[b][t] = acc_t(low_before + low_sum);
+      high_acc[b][t] = acc_t(high_before + high_sum);
+    }
+  }
 }
 
 /// The one rounding of a spectral sum.
@@ -49,84 +143,174 @@ inline typename L::rounded_t round_sum(int_t<L::acc_bits> sum) {
 
 }  // namespace detail
 
-/// \param weights  ROM [(group of block rows, group of words, block column)][(block row, word, part)]
-/// \param in       beats of rfft
-/// \param out      beats of mac_blocks * mac_bins rounded words, groups of block rows outermost
+/// \param weights  ROM, banks of [(group of block rows, group of words, group of columns)][lane]; over all banks, lane
+///                 ((row * mac_columns + column) * mac_bins + word) * 2 + part; zeros for rows and columns that do not exist
+/// \param in       beats of the forward transform
+/// \param out      beats of ifft_lanes rows, drain_words rounded words each
 template <class Cfg, class In, class Out>
-void spectral_mac(const typename circulant<Cfg>::weight_t weights[circulant<Cfg>::rom_depth][circulant<Cfg>::rom_lanes], In& in,
-                  Out& out) {
+void spectral_mac(int tokens,
+                  const typename circulant<Cfg>::weight_t weights[circulant<Cfg>::rom_banks][circulant<Cfg>::rom_depth]
+                                                                 [circulant<Cfg>::rom_lanes],
+                  In& in, Out& out) {
   typedef circulant<Cfg> L;
-  typedef cplx<L::spectrum_bits> word_t;
-  constexpr int rows = Cfg::mac_blocks, bins = Cfg::mac_bins, shift = Cfg::acc_shift, lanes = Cfg::fft_lanes;
-  constexpr int bin_bits = log2_of(bins);
+  typedef typename L::mac_times T;
+  typedef detail::mac_cycle<Cfg> M;
+  typedef vec<typename L::spectrum_t, L::beat_words * 2> stored_t;
+  constexpr int rows = Cfg::mac_rows, columns = Cfg::mac_columns, bins = Cfg::mac_bins, lanes = L::fft_lanes;
+  constexpr int beat_words = L::beat_words, subs = max_of(1, bins / beat_words);  // banks that hold mac_bins words together
+  constexpr int deep = L::words / beat_words / subs;                              // beats of a block in one of them
+  constexpr int kept_words = L::streaming ? L::words - bins : 0, drain_words = L::drain_words, drained = L::ifft_lanes;
+  constexpr int slow_rows = L::fabric_rows, fast_rows = rows - slow_rows;
 
-  SWM_WIDE_WORD(weights, 2)
-  word_t x[L::fft_groups][lanes][L::word_groups][bins];
+  SWM_PARTITION(weights, 1)
+  SWM_WIDE_WORD(weights, 3)
+  stored_t x[columns][subs][2 * L::column_groups * deep];
+  SWM_PARTITION(x, 1)
   SWM_PARTITION(x, 2)
-  SWM_PARTITION(x, 4)
-  cplx<L::acc_bits> acc[rows][bins];
+  SWM_WHOLE_WORDS(x)
+  typename M::row_t acc[rows];
   SWM_PARTITION(acc, 0)
+  // Sums of the word groups before the last one; all sums of a drain group on their way out.
+  typename M::acc_t kept[rows][max_of(1, kept_words)][M::sums];
+  SWM_PARTITION(kept, 0)
+  typename M::acc_t held[T::beats * drained][drain_words][M::sums];
+  SWM_PARTITION(held, 0)
 
-LOAD_GROUPS:
-  for (int g = 0; g < L::fft_groups; ++g) {
-  LOAD_UNITS:
-    for (int u = 0; u < L::units; ++u) {
-      SWM_PIPELINE
-      SWM_NO_DEPENDENCE(x)
-      SWM_TICK(4 * Cfg::id + 1);
-      const vec<typename L::spectrum_t, L::x_beat> words = read_beat<L::x_beat, typename L::spectrum_t>(in, g * L::units + u);
-      // The last pass is one transform of k points: its unit u yields words u and k/2 - u, unit 0 words 0 and k/4.
-      const int low = u;
-      const int high = u == 0 ? int(L::units) : L::words - u;
-    LOAD_LANES:
-      for (int lane = 0; lane < lanes; ++lane) {
+  product_walk<T> walk(tokens);
+  const int total = L::mac_iterations(tokens);
+  int in_beat = 0, out_beat = 0;
+FLAT:
+  for (int i = 0; i < total; ++i) {
+    SWM_PIPELINE
+    SWM_TICK(Cfg::tick + 1);
+    const bool load = walk.loads(), active = walk.multiplies(), drain = walk.drains();
+
+    if (drain) {
+      vec<typename L::rounded_t, L::a_beat> sums;
+    DRAIN_ROWS:
+      for (int r = 0; r < drained; ++r) {
         SWM_UNROLL
-        const int at = lane * L::unit_words * 2;
-        // Words are written whole: a part alone would be a read, a change and a write of a packed memory.
-        word_t word;
-        word.re = words.v[at];
-        word.im = words.v[at + 1];
-        x[g][lane][low >> bin_bits][low & (bins - 1)] = word;
-        if (L::unit_words == 2) {
-          word.re = words.v[at + 2 * (L::unit_words - 1)];
-          word.im = words.v[at + 2 * (L::unit_words - 1) + 1];
-          x[g][lane][high >> bin_bits][high & (bins - 1)] = word;
+      DRAIN_WORDS:
+        for (int w = 0; w < drain_words; ++w) {
+          SWM_UNROLL
+          typedef int_t<L::acc_bits + 1> wide_t;
+          const bool packed = w == 0 && (L::streaming || L::word_groups == 1 || walk.held_first);
+          const wide_t a1 = held[r][w][0], a2 = held[r][w][1], a3 = held[r][w][2], a4 = held[r][w][M::sums - 1];
+          const bool three = Cfg::products == 3;
+          const wide_t re = wide_t(a1 - (three ? a3 : a2)), im = wide_t(three ? wide_t(a1 + a2) : wide_t(a3 + a4));
+          const typename M::acc_t sum_re = typename M::acc_t(packed ? a1 : re);
+          const typename M::acc_t sum_im = typename M::acc_t(packed ? (three ? a3 : a2) : im);
+          sums.v[(r * drain_words + w) * 2] = detail::round_sum<L, Cfg::acc_shift>(sum_re);
+          sums.v[(r * drain_words + w) * 2 + 1] = detail::round_sum<L, Cfg::acc_shift>(sum_im);
+        }
+      }
+      write_beat<L::a_beat>(out, out_beat, sums);
+      ++out_beat;
+    SHIFT_ROWS:
+      for (int r = 0; r < (T::beats - 1) * drained; ++r) {
+        SWM_UNROLL
+      SHIFT_WORDS:
+        for (int w = 0; w < drain_words; ++w) {
+          SWM_UNROLL
+        SHIFT_SUMS:
+          for (int t = 0; t < M::sums; ++t) {
+            SWM_UNROLL
+            held[r][w][t] = held[r + drained][w][t];
+          }
         }
       }
     }
-  }
 
-  // One loop with explicit counters: a nest would drain the pipeline at the end of each sum.
-  int f = 0, j = 0, group = 0, lane = 0, beat = 0;
-PRODUCTS:
-  for (int address = 0; address < L::rom_depth; ++address) {
-    SWM_PIPELINE
-    SWM_TICK(4 * Cfg::id + 1);
-    vec<typename L::rounded_t, L::a_beat> sums;
-  ROWS:
-    for (int o = 0; o < rows; ++o) {
-      SWM_UNROLL
-    BINS:
-      for (int b = 0; b < bins; ++b) {
+    if (load) {
+      const vec<typename L::spectrum_t, L::x_beat> beat = read_beat<L::x_beat, typename L::spectrum_t>(in, in_beat);
+      ++in_beat;
+      const int unit = int(walk.load_unit);
+      const int place = ((walk.half ? 0 : int(L::column_groups)) + int(walk.load_column)) * deep + (unit >> log2_of(subs));
+    LOAD_COLUMNS:
+      for (int c = 0; c < columns; ++c) {
         SWM_UNROLL
-        const int at = (o * bins + b) * 2;
-        const bool packed = b == 0 && f == 0;
-        detail::accumulate<L>(x[group][lane][f][b], weights[address][at], weights[address][at + 1], packed, j == 0,
-                              acc[o][b]);
-        sums.v[at] = detail::round_sum<L, shift>(acc[o][b].re);
-        sums.v[at + 1] = detail::round_sum<L, shift>(acc[o][b].im);
+        stored_t word;
+      LOAD_PARTS:
+        for (int part = 0; part < beat_words * 2; ++part) {
+          SWM_UNROLL
+          word.v[part] = beat.v[(c & (lanes - 1)) * (beat_words * 2) + part];
+        }
+      LOAD_SUBS:
+        for (int s = 0; s < subs; ++s) {
+          SWM_UNROLL
+          // Banks behind the right one are overwritten later, or meet weights of zero: none is left without a value.
+          if (c >> log2_of(lanes) >= int(walk.load_bank) && s == (unit & (subs - 1))) x[c][s][place] = word;
+        }
       }
     }
-    const bool done = j == L::q - 1;
-    if (done) {
-      write_beat<L::a_beat>(out, beat, sums);
-      ++beat;
-      f = f == L::word_groups - 1 ? 0 : f + 1;
+
+    if (active) {
+      const int place = ((walk.half ? int(L::column_groups) : 0) + int(walk.column)) * deep +
+                        (L::streaming ? 0 : int(walk.word_group));
+      typename M::words_t words;
+      SWM_PARTITION(words, 0)
+    READ_COLUMNS:
+      for (int c = 0; c < columns; ++c) {
+        SWM_UNROLL
+      READ_SUBS:
+        for (int s = 0; s < subs; ++s) {
+          SWM_UNROLL
+          const stored_t word = x[c][s][place];
+        READ_BINS:
+          for (int b = 0; b < bins / subs; ++b) {
+            SWM_UNROLL
+            const int from = L::streaming && L::word_groups > 1 ? int(walk.word_group) * bins + b : b;
+            words[c][s * (bins / subs) + b].re = word.v[from * 2];
+            words[c][s * (bins / subs) + b].im = word.v[from * 2 + 1];
+          }
+        }
+      }
+      typename M::weights_t w;
+      SWM_PARTITION(w, 0)
+    ROM_BANKS:
+      for (int bank = 0; bank < L::rom_banks; ++bank) {
+        SWM_UNROLL
+      ROM_LANES:
+        for (int lane = 0; lane < L::rom_lanes; ++lane) {
+          SWM_UNROLL
+          w[bank * L::rom_lanes + lane] = weights[bank][int(walk.address)][lane];
+        }
+      }
+      const bool first_words = int(walk.word_group) == 0, start = walk.starts();
+    FAST_ROWS:
+      for (int o = 0; o < fast_rows; o += L::packed ? 2 : 1) {
+        SWM_UNROLL
+        if (L::packed) {
+          detail::pair_products<Cfg>(words, w, o, start, acc[o], acc[o + L::packed]);
+        } else {
+          detail::row_products<Cfg, false>(words, w, o, first_words, start, acc[o]);
+        }
+      }
+    SLOW_ROWS:
+      for (int o = fast_rows; o < rows; ++o) {
+        SWM_UNROLL
+        detail::row_products<Cfg, true>(words, w, o, first_words, start, acc[o]);
+      }
+      const bool sums = walk.sums(), complete = walk.completes();
+    HOLD_ROWS:
+      for (int o = 0; o < T::beats * drained; ++o) {
+        SWM_UNROLL
+      HOLD_SUMS:
+        for (int t = 0; t < M::sums; ++t) {
+          SWM_UNROLL
+        HOLD_WORDS:
+          for (int d = 0; d < drain_words; ++d) {
+            SWM_UNROLL
+            // All words of the group: those kept, then the new ones. Word d moves `bins` places forward each time.
+            const typename M::acc_t value = o >= rows ? typename M::acc_t(0)
+                                            : d < kept_words ? kept[o][d][t] : acc[o][d - kept_words][t];
+            if (complete) held[o][d][t] = value;
+            if (sums && o < rows && d >= bins && d - bins < kept_words) kept[o][d - bins][t] = value;
+          }
+        }
+      }
     }
-    const bool wrap = done || lane == lanes - 1;
-    group = done ? 0 : wrap ? group + 1 : group;
-    lane = wrap ? 0 : lane + 1;
-    j = done ? 0 : j + 1;
+    walk.step(load, active, drain);
   }
 }
 

@@ -1,36 +1,63 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file circulant_config.h
-/// \brief A block-circulant layer by numbers, and where its spectral words stand in the beats.
+/// \brief A block-circulant layer by numbers, and where its spectral words and weights stand.
 #pragma once
 
 #include "swm/circulant.h"
 #include "swm/finish.h"
 
-template <int M, int N, int K, int Bits, int WeightBits, int Shifts, int InVec, int OutVec, int FftLanes, int MacBlocks,
-          int MacBins, int IfftLanes, int AccShift = 0, int OutBits = 18, int OutShift = 0>
-struct config {
-  static constexpr int id = 3, m = M, n = N, k = K;
+/// The layer itself: shapes, widths, beats.
+template <int M, int N, int K, int Bits, int WeightBits, int Shifts, int InVec, int OutVec, int AccShift = 0, int OutBits = 18,
+          int OutShift = 0, class Activation = swm::identity>
+struct shape {
+  static constexpr int tick = 12, m = M, n = N, k = K;
   static constexpr int in_bits = Bits, weight_bits = WeightBits, bias_bits = Bits + 5 + Shifts, out_bits = OutBits;
   static constexpr int fft_shifts = Shifts, acc_shift = AccShift, out_shift = OutShift, act_shift = 0, out_frac = 0;
-  static constexpr int in_vec = InVec, out_vec = OutVec, fft_lanes = FftLanes, mac_blocks = MacBlocks, mac_bins = MacBins;
-  static constexpr int ifft_lanes = IfftLanes;
-  typedef swm::identity activation;
+  static constexpr int in_vec = InVec, out_vec = OutVec;
+  typedef Activation activation;
 };
 
-/// Place of word w of block column j among the integers that rfft gives.
+/// With its multipliers. By default the fewest that the beats allow.
+template <class Shape, int Rows = swm::max_of(1, Shape::out_vec / (Shape::k <= 16 ? Shape::k : 4)),
+          int Columns = swm::max_of(1, Shape::in_vec / (Shape::k <= 16 ? Shape::k : 4)),
+          int Bins = Shape::k <= 16 ? Shape::k / 2 : 2, int Products = Shape::weight_bits == 18 ? 4 : 3, int Banks = 1,
+          int FabricRows = 0, int Packed = 0>
+struct config : Shape {
+  static constexpr int mac_rows = Rows, mac_columns = Columns, mac_bins = Bins, products = Products;
+  static constexpr int rom_banks = Banks, rom_lanes = Rows * Columns * Bins * 2 / Banks;
+  static constexpr int fabric_rows = FabricRows, packed = Packed;
+};
+
+/// The word that stands at a position: natural order, or unit order from k = 32 on.
 template <class Cfg>
-int spectrum_place(int j, int w) {
-  const int k = Cfg::k, lanes = Cfg::fft_lanes, group = j / lanes, lane = j % lanes;
-  if (k == 2) return (group * lanes + lane) * 2;
-  const int units = k / 4;
-  const bool high = w >= units;
-  const int unit = !high ? w : w == units ? 0 : k / 2 - w;
-  return (((group * units + unit) * lanes + lane) * 2 + high) * 2;
+int word_at(int position) {
+  if (Cfg::k <= 16 || position % 2 == 0) return Cfg::k <= 16 ? position : position / 2;
+  return position == 1 ? Cfg::k / 4 : Cfg::k / 2 - position / 2;
 }
 
-/// Place of word w of block row i among the integers that spectral_mac gives.
+/// Place of position `at` of block column j among the integers of one token that the forward transform gives.
 template <class Cfg>
-int sum_place(int i, int w) {
-  const int rows = Cfg::mac_blocks, bins = Cfg::mac_bins, groups = Cfg::k / 2 / bins;
-  return (((i / rows * groups + w / bins) * rows + i % rows) * bins + w % bins) * 2;
+int spectrum_place(int j, int at) {
+  typedef swm::circulant<Cfg> L;
+  const int beat = j / L::fft_lanes * (L::words / L::beat_words) + at / L::beat_words;
+  return ((beat * L::fft_lanes + j % L::fft_lanes) * L::beat_words + at % L::beat_words) * 2;
+}
+
+/// Place of position `at` of block row i among the integers of one token that spectral_mac gives.
+template <class Cfg>
+int sum_place(int i, int at) {
+  typedef swm::circulant<Cfg> L;
+  const int group = i / L::mac_rows, row = i % L::mac_rows, f = at / L::drain_words, groups = L::words / L::drain_words;
+  int beat = 0;  // of the group of rows and words
+  for (int g = 0; g < group; ++g) beat += groups * (L::mac_rows / L::ifft_lanes);
+  const int rows = swm::min_of(L::mac_rows, L::p - group * L::mac_rows);
+  beat += f * swm::ceil_div(rows, L::ifft_lanes) + row / L::ifft_lanes;
+  return ((beat * L::ifft_lanes + row % L::ifft_lanes) * L::drain_words + at % L::drain_words) * 2;
+}
+
+/// Beats of a token from spectral_mac.
+template <class Cfg>
+int sum_beats() {
+  typedef swm::circulant<Cfg> L;
+  return swm::ceil_div(L::p, L::ifft_lanes) * (L::words / L::drain_words);
 }

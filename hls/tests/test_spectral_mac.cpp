@@ -7,61 +7,67 @@
 
 namespace {
 
+/// Weights [row][column][position][part] in the order of the ROM.
+template <class Cfg>
+void fill_rom(const check::words& w, typename swm::circulant<Cfg>::weight_t* rom) {
+  typedef swm::circulant<Cfg> L;
+  const int all = L::rom_banks * L::rom_lanes;
+  int address = 0;
+  for (int g = 0; g < L::row_groups; ++g) {
+    for (int f = 0; f < L::word_groups; ++f) {
+      for (int c = 0; c < L::column_groups; ++c, ++address) {
+        for (int lane = 0; lane < all; ++lane) {
+          const int part = lane % 2, b = lane / 2 % L::mac_bins, column = lane / 2 / L::mac_bins % L::mac_columns;
+          const int i = g * L::mac_rows + lane / 2 / L::mac_bins / L::mac_columns, j = c * L::mac_columns + column;
+          const long long value = i < L::p && j < L::q ? w[((i * L::q + j) * L::words + f * L::mac_bins + b) * 2 + part] : 0;
+          rom[(lane / L::rom_lanes * L::rom_depth + address) * L::rom_lanes + lane % L::rom_lanes] = typename L::weight_t(value);
+        }
+      }
+    }
+  }
+}
+
 template <class Cfg>
 void run() {
   typedef swm::circulant<Cfg> L;
-  const int p = L::p, q = L::q, words = L::words, bins = Cfg::mac_bins, rows = Cfg::mac_blocks;
-  static typename L::weight_t rom[L::rom_depth][L::rom_lanes];
+  const int p = L::p, q = L::q, words = L::words, tokens_of[] = {1, 2, 5};
+  static typename L::weight_t rom[L::rom_banks][L::rom_depth][L::rom_lanes];
   bool clipped = false, inside = false;
-  for (int trial = 0; trial < 3; ++trial) {
-    const int x_bits = trial == 0 ? L::spectrum_bits : L::spectrum_bits / 2;  // weak signals do not saturate
-    check::words w = check::values(p * q * words * 2, Cfg::weight_bits);
-    check::words x(L::fft_groups * Cfg::fft_lanes * words * 2, 0);
-    for (int j = 0; j < q; ++j) {
-      for (int b = 0; b < words; ++b) {
-        for (int part = 0; part < 2; ++part) x[spectrum_place<Cfg>(j, b) + part] = check::value(x_bits);
-      }
-    }
-    for (int address = 0; address < L::rom_depth; ++address) {
-      const int j = address % q, f = address / q % L::word_groups, group = address / q / L::word_groups;
-      for (int o = 0; o < rows; ++o) {
-        for (int b = 0; b < bins; ++b) {
-          for (int part = 0; part < 2; ++part) {
-            const int i = group * rows + o;
-            const long long value = i < p ? w[((i * q + j) * words + f * bins + b) * 2 + part] : 0;
-            rom[address][(o * bins + b) * 2 + part] = typename L::weight_t(value);
+  for (int trial = 0; trial < 5; ++trial) {
+    const int tokens = tokens_of[trial % 3];
+    const int x_bits = trial < 2 ? L::spectrum_bits : L::spectrum_bits / 2;  // weak signals do not saturate
+    const int given = L::mac_loads * L::x_beat, taken = sum_beats<Cfg>() * L::a_beat;
+    const check::words w = trial == 0 ? check::words(p * q * words * 2, -(1LL << (Cfg::weight_bits - 1)))
+                                      : check::values(p * q * words * 2, Cfg::weight_bits);
+    // Lanes behind the last block column bring values too: their weights are zero.
+    const check::words x = trial == 0 ? check::words(tokens * given, -(1LL << (L::spectrum_bits - 1)))
+                                      : check::values(tokens * given, x_bits);
+    fill_rom<Cfg>(w, &rom[0][0][0]);
+    check::channel<typename L::spectrum_t, L::x_beat> in;
+    check::channel<typename L::rounded_t, L::a_beat> sums(tokens * taken);
+    in.put(x);
+    swm::spectral_mac<Cfg>(tokens, rom, in.port, sums.port);
+    const check::words out = sums.take(tokens * taken);
+    const long long ticks = check::ticked(Cfg::tick + 1);
+    check::that(ticks == L::mac_iterations(tokens), "iterations", ticks, L::mac_iterations(tokens));
+    for (int t = 0; t < tokens; ++t) {
+      for (int i = 0; i < p; ++i) {
+        for (int at = 0; at < words; ++at) {
+          check::wide re = 0, im = 0;
+          for (int j = 0; j < q; ++j) {
+            const int weight = ((i * q + j) * words + at) * 2, place = t * given + spectrum_place<Cfg>(j, at);
+            const check::wide xr = x[place], xi = x[place + 1], wr = w[weight], wi = w[weight + 1];
+            re += word_at<Cfg>(at) == 0 ? xr * wr : xr * wr - xi * wi;
+            im += word_at<Cfg>(at) == 0 ? xi * wi : xr * wi + xi * wr;
           }
-        }
-      }
-    }
-    const int room = L::mac_groups * rows * words * 2;
-    check::words out[2];
-    for (int again = 0; again < 2; ++again) {
-      check::channel<typename L::spectrum_t, L::x_beat> in;
-      check::channel<typename L::rounded_t, L::a_beat> sums(room);
-      in.put(x);
-      swm::spectral_mac<Cfg>(rom, in.port, sums.port);
-      out[again] = sums.take(room);
-      const long long ticks = check::ticked(4 * Cfg::id + 1);
-      check::that(ticks == L::mac_iterations, "iterations", ticks, L::mac_iterations);
-    }
-    check::that(out[0] == out[1], "same answer twice");
-    for (int i = 0; i < p; ++i) {
-      for (int b = 0; b < words; ++b) {
-        check::wide re = 0, im = 0;
-        for (int j = 0; j < q; ++j) {
-          const int at = ((i * q + j) * words + b) * 2, place = spectrum_place<Cfg>(j, b);
-          const check::wide xr = x[place], xi = x[place + 1], wr = w[at], wi = w[at + 1];
-          re += b == 0 ? xr * wr : xr * wr - xi * wi;
-          im += b == 0 ? xi * wi : xr * wi + xi * wr;
-        }
-        const check::wide parts[] = {re, im};
-        for (int part = 0; part < 2; ++part) {
-          const check::wide exact = check::round_to(parts[part], Cfg::acc_shift), wanted = check::clip(exact, L::rounded_bits);
-          const long long got = out[0][sum_place<Cfg>(i, b) + part];
-          check::that(got == wanted, "sum", got, static_cast<long long>(wanted));
-          clipped = clipped || exact != wanted;
-          inside = inside || (exact == wanted && exact != 0);
+          const check::wide parts[] = {re, im};
+          for (int part = 0; part < 2; ++part) {
+            const check::wide exact = check::round_to(parts[part], Cfg::acc_shift), wanted = check::clip(exact, L::rounded_bits);
+            const long long got = out[t * taken + sum_place<Cfg>(i, at) + part];
+            check::that(got == wanted, "sum", got, static_cast<long long>(wanted));
+            clipped = clipped || exact != wanted;
+            inside = inside || (exact == wanted && exact != 0);
+          }
         }
       }
     }
@@ -69,19 +75,53 @@ void run() {
   check::that(clipped && inside, "values that saturate and values that do not", clipped, inside);
 }
 
+// Shapes: m, n, k, bits, weights, shifts, V, V', acc_shift.
+typedef shape<5, 7, 2, 8, 8, 0, 1, 1, 2> pairs;
+typedef shape<11, 13, 2, 8, 8, 0, 4, 4, 2> wide_pairs;
+typedef shape<9, 26, 4, 12, 12, 0, 4, 2, 9> fours;
+typedef shape<40, 32, 4, 12, 12, 1, 8, 8, 9> wide_fours;
+typedef shape<64, 64, 8, 12, 12, 0, 8, 8, 11> even;
+typedef shape<45, 61, 8, 12, 12, 0, 4, 2, 11> uneven;
+typedef shape<45, 61, 8, 12, 12, 1, 16, 16, 11> wide_beats;
+typedef shape<45, 61, 8, 16, 18, 0, 8, 8, 16> wide_weights;
+typedef shape<40, 70, 8, 8, 8, 0, 8, 8, 7> bytes;
+typedef shape<40, 70, 16, 18, 17, 0, 16, 8, 17> sixteens;
+typedef shape<90, 40, 16, 4, 4, 1, 32, 32, 3> nibbles;
+typedef shape<70, 100, 32, 16, 17, 2, 4, 4, 14> passes;
+typedef shape<130, 200, 64, 12, 12, 0, 16, 8, 13> wide_passes;
+
 }  // namespace
 
 int main() {
-  run<config<5, 7, 2, 8, 8, 0, 1, 1, 1, 1, 1, 1, 2> >();
-  run<config<5, 7, 2, 8, 8, 0, 1, 1, 3, 2, 1, 1, 2> >();
-  run<config<9, 7, 4, 12, 12, 0, 1, 1, 2, 2, 2, 1, 9> >();
-  run<config<9, 27, 4, 12, 4, 1, 1, 1, 3, 4, 1, 2, 0> >();
-  run<config<20, 50, 8, 12, 12, 0, 1, 1, 5, 1, 4, 1, 10> >();
-  run<config<20, 50, 8, 4, 4, 1, 1, 1, 1, 3, 2, 3, 1> >();
-  run<config<40, 50, 16, 16, 16, 0, 1, 1, 2, 2, 8, 2, 16> >();
-  run<config<70, 100, 32, 16, 18, 2, 1, 1, 4, 2, 4, 1, 14> >();
-  run<config<70, 100, 64, 18, 18, 0, 1, 1, 1, 2, 32, 1, 18> >();
-  run<config<130, 200, 128, 18, 18, 3, 1, 1, 2, 1, 2, 1, 15> >();
-  run<config<256, 600, 256, 18, 18, 0, 1, 1, 2, 1, 16, 1, 20> >();
+  //               PO QP PF products banks fabric packed
+  run<config<pairs, 1, 1, 1> >();
+  run<config<pairs, 2, 3, 1, 4> >();
+  run<config<wide_pairs, 2, 2, 1, 3, 2> >();
+  run<config<wide_pairs, 6, 2, 1, 3, 4, 3> >();
+  run<config<fours, 1, 1, 1> >();
+  run<config<fours, 2, 4, 2, 3, 1, 1> >();
+  run<config<wide_fours, 2, 2, 1> >();
+  run<config<wide_fours, 6, 2, 2, 4> >();
+  run<config<even, 2, 1, 4, 3, 2> >();
+  run<config<even, 8, 1, 4, 3, 4, 2> >();  // as many loads as products
+  run<config<even, 4, 4, 2> >();
+  run<config<uneven, 1, 1, 1> >();
+  run<config<uneven, 4, 3, 2, 3, 3> >();
+  run<config<uneven, 2, 4, 4, 4, 2, 1> >();
+  run<config<wide_beats, 2, 2, 4> >();
+  run<config<wide_beats, 4, 6, 1> >();
+  run<config<wide_weights, 3, 3, 4, 4> >();
+  run<config<bytes, 2, 1, 4, 4, 1, 0, 1> >();
+  run<config<bytes, 4, 3, 2, 4, 2, 2, 1> >();
+  run<config<bytes, 4, 9, 1, 4> >();  // more loads than products
+  run<config<sixteens, 1, 1, 8> >();
+  run<config<sixteens, 2, 2, 4> >();
+  run<config<nibbles, 4, 2, 8, 4, 1, 2, 1> >();
+  run<config<nibbles, 2, 2, 1, 3> >();
+  run<config<passes, 1, 1, 2> >();
+  run<config<passes, 3, 1, 16, 3, 3, 1> >();  // more loads than products
+  run<config<passes, 2, 3, 4, 4> >();
+  run<config<wide_passes, 2, 4, 8, 3, 2> >();
+  run<config<wide_passes, 2, 4, 32, 3, 2> >();
   return check::result();
 }
