@@ -46,7 +46,7 @@ struct add_layer {
   static_assert(Cfg::out_bits >= 4 && Cfg::out_bits <= 18, "data have 4 to 18 bits");
   static_assert(Cfg::a_shift >= 0 && Cfg::b_shift >= 0 && (Cfg::a_shift == 0 || Cfg::b_shift == 0),
                 "the operand with fewer fractional bits is shifted to the left, the other stays");
-  static_assert(value_bits + max_of(0, max_of(-Cfg::act_shift, -Cfg::out_shift)) <= 62, "sums fit 64 bits with room to round");
+  static_assert(value_bits + max_of(0, -Cfg::act_shift) <= 62, "sums fit 64 bits with room to round");
 };
 
 /// \param tokens  positions of all frames of this call

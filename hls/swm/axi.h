@@ -75,7 +75,7 @@ READ_AXIS:
     SWM_PIPELINE
     SWM_TICK(Cfg::tick);
     typename L::axis_t word;
-    word.data = 0;
+    word.data = 0;  // what a frame that ended early is filled with
     word.last = 1;
     if (!filling) word = in.read();
     const bool ends = word.last != 0;
@@ -87,7 +87,7 @@ READ_AXIS:
       for (int i = 0; i < L::V; ++i) {
         SWM_UNROLL
         const ap_uint<Cfg::bits> raw = word.data.range(i * Cfg::container + Cfg::bits - 1, i * Cfg::container);
-        value.v[i] = filling || (i >= L::tail && last_beat) ? typename L::value_t(0) : typename L::value_t(raw);
+        value.v[i] = i >= L::tail && last_beat ? typename L::value_t(0) : typename L::value_t(raw);
       }
       out.write(value);
       place = last_place ? 0 : int(place) + 1;

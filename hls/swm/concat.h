@@ -87,7 +87,8 @@ struct concat_layer {
     enum {
       n = detail::element<I, typename Cfg::channels>::value,
       bits = detail::element<I, typename Cfg::in_bits>::value,
-      shift = detail::element<I, typename Cfg::in_shifts>::value,
+      // a shift to the left by out_bits already saturates all but 0, so a larger one needs no wider type
+      shift = max_of(detail::element<I, typename Cfg::in_shifts>::value, -Cfg::out_bits),
       beats = ceil_div(n, V),
       tail = n - (beats - 1) * V,  // values of the last beat of a token
       wide = rounded<shift, bits>::bits

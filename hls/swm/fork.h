@@ -28,26 +28,23 @@ struct fork_layer {
 
 namespace detail {
 
+#ifdef SWM_SIM_BOUNDED
 // Plain arrays always have room; a stream of bounded C simulation waits until it has.
 template <class T>
 inline void await_room(T* /*port*/) {}
 #ifdef SWM_VITIS
 template <class T>
 inline void await_room(hls::stream<T>& port) {
-#ifdef SWM_SIM_BOUNDED
   port.await_room();
-#else
-  (void)port;
-#endif
 }
 #endif
-
 inline void await_all() {}
 template <class Out, class... Outs>
 inline void await_all(Out& out, Outs&... outs) {
   await_room(out);
   await_all(outs...);
 }
+#endif
 
 template <int N, class Beat>
 inline void write_all(int /*beat*/, const Beat& /*value*/) {}

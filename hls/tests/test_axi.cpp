@@ -135,6 +135,7 @@ int main() {
   run_all<config<14, 12, 2, 16, 3>, int16_t>();
   run_all<config<16, 16, 16, 16, 1>, int16_t>();
   run_all<config<5, 9, 4, 16, 7>, int16_t>();
+  run_all<config<10, 9, 4, 16, 3>, int16_t>();
   run_all<config<24, 18, 4, 32, 1>, int32_t>();
   run_all<config<1, 17, 1, 32, 9>, int32_t>();
   hls::stream<swm::axis_edge<config<4, 8, 4, 8, 1> >::axis_t> in("in");

@@ -25,8 +25,9 @@ struct source {
   check::channel<typename P::in_t, L::V> channel;
   explicit source(int tokens) : given(check::values(tokens * P::beats * L::V, P::bits)) { channel.put(given); }
   void expect(int token, check::words& wanted) const {
+    const int shift = swm::detail::element<I, typename Cfg::in_shifts>::value;
     for (int i = 0; i < P::beats * L::V; ++i) {
-      const check::wide y = check::clip(check::round_to(given[token * P::beats * L::V + i], P::shift), Cfg::out_bits);
+      const check::wide y = check::clip(check::round_to(given[token * P::beats * L::V + i], shift), Cfg::out_bits);
       wanted.push_back(i < P::n ? static_cast<long long>(y) : 0);
     }
   }
@@ -58,6 +59,7 @@ struct bench {
 typedef config<4, 12, ints<7>, ints<16>, ints<5> > one;
 typedef config<4, 12, ints<8, 12>, ints<12, 12>, ints<0, 3> > two;
 typedef config<8, 18, ints<16, 8, 5>, ints<4, 18, 9>, ints<-3, 2, 0> > three;
+typedef config<2, 4, ints<2, 4>, ints<18, 18>, ints<-50, 50> > extreme;
 typedef config<1, 8, ints<1, 2, 3, 1, 1, 4, 2, 1>, ints<8, 9, 10, 11, 12, 13, 14, 15>, ints<0, 1, 2, 3, 4, 5, 6, 7> > eight;
 
 }  // namespace
@@ -67,6 +69,7 @@ int main() {
     const int t = trial % 4;
     bench<one>(t).run(source<one, 0>(t));
     bench<two>(t).run(source<two, 0>(t), source<two, 1>(t));
+    bench<extreme>(t).run(source<extreme, 0>(t), source<extreme, 1>(t));
     bench<three>(t).run(source<three, 0>(t), source<three, 1>(t), source<three, 2>(t));
     bench<eight>(t).run(source<eight, 0>(t), source<eight, 1>(t), source<eight, 2>(t), source<eight, 3>(t),
                         source<eight, 4>(t), source<eight, 5>(t), source<eight, 6>(t), source<eight, 7>(t));
