@@ -7,11 +7,12 @@ from functools import lru_cache
 from typing import Any
 
 from swm.device.board import DspPorts
-from swm.device.primitives import Cost, adder, memory, multiplier, register
+from swm.device.memories import memory
+from swm.device.primitives import Cost, adder, multiplier, register
 from swm.layers.arithmetic import TABLE_INPUT_FRAC, TABLE_SEGMENTS, apply_activation, saturate
 from swm.layers.base import Activation, FixedLayer, Ints
 
-__all__ = ["CPP_ACTIVATION", "control_cost", "finish", "finish_configuration", "finish_cost"]
+__all__ = ["CPP_ACTIVATION", "finish", "finish_configuration", "finish_cost"]
 
 # C++ has `tanh` as a function; the policy types of hls/ carry other names where that would clash.
 CPP_ACTIVATION: dict[Activation, str] = {"identity": "identity", "relu": "relu", "sigmoid": "sigmoid", "tanh": "tanh_"}
@@ -53,13 +54,11 @@ def finish_cost(value_bits: int, out_bits: int, activation: Activation, vec: int
         vec: words a cycle.
         ports: port widths of the device's DSP.
     """
-    lane = adder(value_bits).plus(adder(value_bits), Cost(logic=value_bits + 2 * out_bits), register(value_bits))
+    # the bias, half of the last bit that goes, saturation: a comparison of the bits above the output, then a choice
+    lane = adder(value_bits).plus(
+        adder(value_bits), Cost(logic=(value_bits - out_bits) / 4 + out_bits), register(out_bits)
+    )
     if activation in ("sigmoid", "tanh"):
         step = multiplier(_TABLE_BITS, _TABLE_STEP_BITS, ports).plus(adder(_TABLE_BITS + 8), adder(_TABLE_BITS))
-        lane = lane.plus(step, memory(TABLE_SEGMENTS + 1, _TABLE_BITS, two_ports=True))
+        lane = lane.plus(step, memory(TABLE_SEGMENTS + 1, _TABLE_BITS, reads=2, writes=0))
     return lane.times(vec)
-
-
-def control_cost(loops: int = 1) -> Cost:
-    """State machine and counters of a process: FINN's constant of 300 LUTs for three loops, 60 more a loop beyond."""
-    return Cost(logic=120 + 60 * loops, ff=80 + 60 * loops)

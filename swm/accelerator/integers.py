@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The integer engine: the same bits as the C simulation of the emitted project."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swm.accelerator.fixed_graph import FixedGraph
+from swm.errors import CalibrationError
+from swm.layers import registry
+from swm.layers.base import FixedLayer, Ints
+
+__all__ = ["FixedResult", "Part", "Tensors", "flatten_inputs", "in_parts", "run_fixed", "run_integers", "run_layer"]
+
+BATCH = 256  # tokens at a time; bounds the memory of the spectra
+Part: TypeAlias = tuple[Ints, dict[str, int]]
+"""Words (samples, m) of some samples, and saturation counts."""
+
+
+@dataclass(frozen=True, eq=False)
+class FixedResult:
+    """Outcome of an integer run.
+
+    Attributes:
+        inputs: (samples, n) quantized inputs, n values a frame.
+        words: (samples, m) output integers, what the hardware writes; m values a frame.
+        values: float32 outputs after the host's part (a final Softmax): (samples, m), or (samples, positions, channels)
+            where the output has several positions.
+        saturated: how many values saturated, by layer name and place.
+    """
+
+    inputs: Ints
+    words: Ints
+    values: NDArray[np.float32]
+    saturated: dict[str, int]
+
+
+def run_fixed(graph: FixedGraph, x: NDArray[np.floating], *, compiled: bool = False) -> FixedResult:
+    """Quantize float inputs (samples, ...), run the integer layers, give integers and floats back.
+
+    Args:
+        graph: the network.
+        x: (samples, ...) float inputs.
+        compiled: let the compiled kernel run the layers that it can prove exact: the same bits, much sooner for many
+            samples, after seconds of compilation the first time.
+
+    Raises:
+        CalibrationError: x does not hold the network's number of inputs a sample.
+    """
+    flat = flatten_inputs(graph, x)
+    inputs = graph.input.quantize(flat)
+    if compiled:
+        from swm.accelerator.integers_compiled import run_integers_fast  # it builds on this module
+
+        words, saturated = run_integers_fast(graph, inputs, threads=os.cpu_count() or 1)
+    else:
+        words, saturated = run_integers(graph, inputs)
+    saturated = {graph.input_name: graph.input.overflows(flat), **saturated}
+    values = graph.output.dequantize(words)
+    shape = graph.last.spec.output
+    if shape.positions > 1:
+        values = values.reshape(len(values), shape.positions, shape.channels)
+    for _ in graph.host:  # Softmax is the only operator left to the host
+        from scipy.special import softmax  # here, as it takes 0.15 s that no other call should pay
+
+        values = softmax(values, axis=-1).astype(np.float32)
+    return FixedResult(inputs, words, values, saturated)
+
+
+def flatten_inputs(graph: FixedGraph, x: NDArray[np.floating]) -> NDArray[np.floating]:
+    """(samples, ...) → (samples, n).
+
+    Raises:
+        CalibrationError: wrong number of values a sample.
+    """
+    n = graph.inputs
+    if x.ndim < 2 or x[0:1].size != n:
+        raise CalibrationError(f"inputs must hold {n} values a sample, got an array of shape {x.shape}")
+    return x.reshape(len(x), n)
+
+
+class Tensors:
+    """The tensors of one run, (tokens, channels) as their writers group them, each kept until its last reader."""
+
+    def __init__(self, graph: FixedGraph, inputs: Ints) -> None:
+        """Begin with the network's input, (samples, n)."""
+        self._values: dict[str, Ints] = {graph.input_name: inputs}
+        self._reads = Counter(t for layer in graph.layers for t in layer.inputs)
+        self._reads[graph.output_tensor] += 1
+
+    def read(self, layer: FixedLayer) -> tuple[Ints, ...]:
+        """A layer's inputs, grouped as it reads them."""
+        pairs = zip(layer.inputs, layer.spec.inputs, strict=True)
+        return tuple(self.take(t).reshape(-1, shape.channels) for t, shape in pairs)
+
+    def take(self, tensor: str) -> Ints:
+        """A tensor for one of its readers."""
+        values = self._values[tensor]
+        self._reads[tensor] -= 1
+        if not self._reads[tensor]:
+            del self._values[tensor]
+        return values
+
+    def write(self, tensor: str, values: Ints) -> None:
+        """A layer's output."""
+        if self._reads[tensor]:
+            self._values[tensor] = values
+
+
+def run_layer(layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
+    """One layer on (tokens, channels) of every input: (tokens, m) integers and saturation counts by place."""
+    return registry.kind(layer.spec.kind).run(layer, values)
+
+
+def run_integers(graph: FixedGraph, inputs: Ints) -> Part:
+    """(samples, n) input integers → (samples, m) output integers, and saturation counts by layer and place."""
+    return in_parts(graph, inputs, BATCH, lambda part: _run(graph, part))
+
+
+def in_parts(
+    graph: FixedGraph,
+    inputs: Ints,
+    tokens: int,
+    run: Callable[[Ints], Part],
+    each: Callable[[Callable[[Ints], Part], list[Ints]], list[Part]] | None = None,
+) -> Part:
+    """Run samples in parts of at most `tokens` tokens of any layer, and join words and counts.
+
+    Args:
+        graph: the network.
+        inputs: (samples, n) integers.
+        tokens: at most so many rows of a layer at a time, but whole samples.
+        run: gives words and counts of a part.
+        each: runs all parts, in order; by default one after the other.
+    """
+    step = max(1, tokens // max(layer.spec.output.positions for layer in graph.layers))
+    parts = [inputs[start : start + step] for start in range(0, max(len(inputs), 1), step)]
+    done = each(run, parts) if each else [run(part) for part in parts]
+    saturated: dict[str, int] = {}
+    for _, counts in done:
+        for place, count in counts.items():
+            saturated[place] = saturated.get(place, 0) + count
+    return np.concatenate([words for words, _ in done]), saturated
+
+
+def _run(graph: FixedGraph, inputs: Ints) -> Part:
+    tensors = Tensors(graph, inputs)
+    saturated: dict[str, int] = {}
+    for layer in graph.layers:
+        values, counts = run_layer(layer, tensors.read(layer))
+        saturated.update({f"{layer.spec.name}.{place}": count for place, count in counts.items()})
+        tensors.write(layer.output, values)
+    return tensors.take(graph.output_tensor).reshape(len(inputs), graph.outputs), saturated

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What layers share that handle a beat an iteration: their loop, their offers, and the kinds that are placed later."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swm.device.board import DspPorts
+from swm.device.primitives import MAX_STREAM_BITS
+from swm.layers.base import (
+    FixedLayer,
+    FloatLayer,
+    Format,
+    Implementation,
+    Ints,
+    LayerKind,
+    LayerSpec,
+    Offer,
+    Run,
+    ceil_div,
+)
+
+__all__ = ["BeatKind", "PlacedKind", "every_beat", "vectors"]
+
+
+def every_beat(beats: int, start: int = 0) -> tuple[Run, ...]:
+    """A port used in each of `beats` iterations from `start` on."""
+    return (Run(start, 1, beats),)
+
+
+def vectors(channels: int, bits: int) -> list[int]:
+    """Powers of two, up to a whole token a beat, whose beats of words of `bits` bits a stream can carry."""
+    found = [1]
+    while found[-1] < channels and 2 * found[-1] * bits <= MAX_STREAM_BITS:
+        found.append(2 * found[-1])
+    return found
+
+
+class BeatKind(LayerKind):
+    """A kind that takes a beat an iteration; only the words of a beat are chosen."""
+
+    def choices(self, spec: LayerSpec) -> list[int]:
+        """Words a beat that it can be built with, in rising order."""
+        return vectors(spec.n, max(shape.bits for shape in (*spec.inputs, spec.output)))
+
+    def beats(self, spec: LayerSpec, vec: int) -> int:
+        """Iterations a token."""
+        return ceil_div(spec.n, vec)
+
+    def offer(self, spec: LayerSpec, ports: DspPorts) -> Offer:
+        """The least words a beat that meet the interval."""
+        return _VectorOffer(self, spec)
+
+    def build(self, spec: LayerSpec, vec: int) -> Implementation:
+        """The layer with `vec` words a beat on every stream."""
+        return Implementation(spec, vec, vec)
+
+    def minimal(self, spec: LayerSpec) -> Implementation:
+        """A word a beat."""
+        return self.build(spec, 1)
+
+
+class _VectorOffer(Offer):
+    """Costs grow with the words a beat, so the fewest that are fast enough are the cheapest, whatever the weights."""
+
+    def __init__(self, kind: BeatKind, spec: LayerSpec) -> None:
+        self._kind, self._spec = kind, spec
+        self._choices = [(vec, spec.positions * kind.beats(spec, vec)) for vec in kind.choices(spec)]
+
+    def cheapest(self, interval: int, weights: tuple[float, ...]) -> Implementation | None:
+        """See `Offer`."""
+        del weights
+        vec = next((vec for vec, cycles in self._choices if cycles <= interval), None)
+        return None if vec is None else self._kind.build(self._spec, vec)
+
+
+class PlacedKind(BeatKind):
+    """A kind that the schedule places between layers; no node becomes one, and it changes no value."""
+
+    fuses = False
+
+    @abstractmethod
+    def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
+        """See `LayerKind`; there is no layer."""
+
+    def spec(self, layer: FloatLayer, bits: int) -> LayerSpec:
+        """There is no float layer of this kind."""
+        raise TypeError(f"{self.name} layers are placed by the schedule, which makes their spec")
+
+    def quantize(
+        self,
+        spec: LayerSpec,
+        layer: FloatLayer,
+        inputs: tuple[NDArray[np.floating], ...],
+        outputs: NDArray[np.floating],
+        formats: tuple[Format, ...],
+    ) -> FixedLayer:
+        """There is no float layer of this kind."""
+        raise TypeError(f"{self.name} layers are placed by the schedule and hold no numbers")
+
+    def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
+        """The same values."""
+        return values[0], {}
