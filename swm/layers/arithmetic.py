@@ -17,6 +17,7 @@ __all__ = [
     "apply_activation",
     "forward_transform",
     "inverse_transform",
+    "packed_spectrum",
     "round_shift",
     "saturate",
     "spectral_product",
@@ -186,3 +187,11 @@ def apply_activation(values: Ints, activation: Activation, value_frac: int, out_
     table = activation_table(activation)
     interpolated = 256 * table[segment] + (table[segment + 1] - table[segment]) * offset
     return round_shift(interpolated, TABLE_FRAC + 8 - out_frac)
+
+
+def packed_spectrum(columns: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Half spectrum of real vectors (..., k) as (..., k/2, 2): word 0 holds the two real bins 0 and k/2."""
+    half = np.fft.rfft(columns.astype(np.float64))
+    packed = np.stack([half.real, half.imag], axis=-1)[..., :-1, :]
+    packed[..., 0, 1] = half[..., -1].real
+    return packed

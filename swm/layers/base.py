@@ -273,12 +273,14 @@ class Port:
             token before, ones beyond the period drain in the next.
         first: if not empty, takes the place of `steady` for token 0, in iterations of the call.
         beats: beats an iteration, one a cycle (for processes with an II above 1).
+        total: beats a token, where the last iteration moves fewer than `beats`; 0: all are full.
     """
 
     stream: str
     steady: tuple[Run, ...]
     first: tuple[Run, ...] = ()
     beats: int = 1
+    total: int = 0
 
 
 @dataclass(frozen=True)

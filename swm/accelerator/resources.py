@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Resources of a schedule by layer and process, at HLS level and after routing (modelled), and the board's limits.
+
+Processes bring their own cost (`swm.layers`); added here are the streams between them, the AXI edges, the control port
+and what the board needs beside the accelerator (`Board.overhead`, where known).
+
+Error: no vendor synthesis of swm's kernels has calibrated this model. Over public pairs of csynth and implementation
+reports the ratio csynth / routed was 1.66-2.33 for LUT (1.16 in an over-full part), 1.0-3.3 for FF, 0.96-1.11 for DSP
+(one design 0.5) and 1.0-1.47 for BRAM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import inf
+
+from swm.accelerator.design import Edge, PlacedLayer, Schedule
+from swm.device.board import Board
+from swm.device.limits import Limits
+from swm.device.memories import fifo
+from swm.device.primitives import Cost, Usage, control, hls_level, routed
+from swm.layers.registry import kind
+
+__all__ = [
+    "RESOURCE_ERROR",
+    "Estimate",
+    "LayerUsage",
+    "ProcessUsage",
+    "Usage",
+    "container_bits",
+    "estimate",
+    "estimate_parts",
+    "overflow",
+]
+
+RESOURCE_ERROR = (
+    "not calibrated against a vendor synthesis of swm's own kernels; published csynth/routed ratios: "
+    "LUT 1.66-2.33, FF 1.0-3.3, DSP 0.96-1.11, BRAM 1.0-1.47"
+)
+_RESOURCES = (("dsp", "DSP"), ("bram18", "BRAM18"), ("uram", "URAM"), ("lut", "LUT"), ("ff", "FF"))
+
+
+@dataclass(frozen=True)
+class ProcessUsage:
+    """One process with the streams it writes: as csynth would report it, and after routing."""
+
+    name: str
+    hls: Usage
+    routed: Usage
+
+
+@dataclass(frozen=True)
+class LayerUsage:
+    """The processes of one layer; the name "" holds the AXI edges, control and the board's overhead."""
+
+    name: str
+    processes: tuple[ProcessUsage, ...]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Resources of a whole accelerator (modelled, see `RESOURCE_ERROR`)."""
+
+    layers: tuple[LayerUsage, ...]
+    hls: Usage
+    routed: Usage
+    error: str = RESOURCE_ERROR
+
+
+def container_bits(bits: int) -> int:
+    """Smallest of 8, 16, 32 bits that holds a word: the element width of the AXI streams."""
+    return 8 if bits <= 8 else 16 if bits <= 16 else 32
+
+
+def estimate(schedule: Schedule) -> Estimate:
+    """Resources of a schedule, by layer and process."""
+    return estimate_parts(schedule.layers, schedule.edges, schedule.board)
+
+
+def estimate_parts(layers: Iterable[PlacedLayer], edges: tuple[Edge, ...], board: Board) -> Estimate:
+    """The same from its parts, before a schedule is complete."""
+    by_name = {edge.name: edge for edge in edges}
+    rows: list[tuple[str, dict[str, Cost]]] = []
+    for layer in layers:
+        depths = dict(layer.depths)
+        internal = {s.name: s for s in kind(layer.spec.kind).streams(layer.built)}
+        costs: dict[str, Cost] = {}
+        for process in layer.processes:
+            written = dict.fromkeys(port.stream for port in process.program.writes)
+            streams = [
+                fifo(depths.get(name, 2), internal[name].width) if name in internal else _edge(by_name, layer, name)
+                for name in written
+            ]
+            costs[process.name] = process.cost.plus(*streams)
+        rows.append((layer.spec.name, costs))
+    rows.append(("", {"axi": _axi(edges[0], edges[-1]), "board": _overhead(board)}))
+    usages = tuple(LayerUsage(n, tuple(ProcessUsage(k, hls_level(c), routed(c)) for k, c in d.items())) for n, d in rows)
+    total = Cost().plus(*(cost for _, costs in rows for cost in costs.values()))
+    return Estimate(usages, hls_level(total), routed(total))
+
+
+def overflow(used: Usage, board: Board, limits: Limits) -> str:
+    """Say which resources go beyond their limit and by how much; empty when all fit.
+
+    Args:
+        used: routed estimate.
+        board: the device.
+        limits: fractions of it that may be used.
+    """
+    faults = []
+    for key, label in _RESOURCES:
+        need, share, has = getattr(used, key), getattr(limits, key), getattr(board.resources, key)
+        if share == inf or need <= share * has:
+            continue
+        ratio = f"{need / has:.2f} x the device" if has else "the device has none"
+        faults.append(f"{label} {need} of {has}, limit {int(share * has)} ({ratio})")
+    return "; ".join(faults)
+
+
+def _edge(edges: dict[str, Edge], layer: PlacedLayer, port: str) -> Cost:
+    edge = edges[layer.outputs[int(port.removeprefix("out"))]]
+    return fifo(edge.depth, edge.width)
+
+
+def _axi(first: Edge, last: Edge) -> Cost:
+    # Register slices of the streams, one process each, and the s_axilite port with frames, counters and reset
+    # (36-267 FF, 40-430 LUT in public csynth reports, half of it after routing).
+    slices = Cost().plus(
+        *(Cost(logic=e.vec * container_bits(e.bits), ff=2 * e.vec * container_bits(e.bits)) for e in (first, last))
+    )
+    return slices.plus(control(1).times(2), fifo(first.depth, first.width), Cost(logic=215, ff=150))
+
+
+def _overhead(board: Board) -> Cost:
+    if board.overhead is None:
+        return Cost()
+    o = board.overhead
+    return Cost(dsp=o.dsp, bram18=o.bram18, memory=o.lut, ff=o.ff)
+

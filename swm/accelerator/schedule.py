@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a network and a board to a schedule: the fastest parallelism that stays inside the board."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from swm.accelerator.backend import VITIS, Backend
+from swm.accelerator.design import Schedule
+from swm.accelerator.fixed_graph import NetworkShape
+from swm.accelerator.resources import estimate, overflow
+from swm.accelerator.search import Found, Search
+from swm.accelerator.simulation import simulated
+from swm.device.board import Board
+from swm.device.limits import Limits
+from swm.errors import OptionError
+
+__all__ = ["make_schedule"]
+
+_WIDENING = 1.02
+"""Step by which the interval grows while FIFOs that the simulation made deeper do not fit."""
+_MOST_STEPS = 60
+
+
+def make_schedule(
+    network: NetworkShape,
+    board: Board,
+    *,
+    backend: Backend = VITIS,
+    clock_mhz: float | None = None,
+    limits: Limits | None = None,
+    target_interval: int | None = None,
+) -> Schedule:
+    """Choose the parallelism of every layer and the depth of every stream.
+
+    Args:
+        network: layers and how they are joined.
+        board: where it has to fit.
+        backend: what it is emitted for; it says whether the parallelism is searched or minimal.
+        clock_mhz: clock in MHz; where absent, the one of the board's clocks that gives the most inferences per second.
+        limits: fractions of the device that may be used; FINN's for timing closure when absent.
+        target_interval: cycles; take the cheapest design that is at least this fast instead of the fastest.
+
+    Returns:
+        The schedule. When nothing fits it has minimal parallelism (or the cheapest at `target_interval`), `fits` is
+        False and `overflow` says what is too large.
+
+    Raises:
+        OptionError: an impossible clock, or a target that no parallelism reaches.
+    """
+    if clock_mhz is not None and not 0 < clock_mhz <= 1500:
+        raise OptionError(f"clock {clock_mhz} MHz: must lie in (0, 1500]")
+    if target_interval is not None and target_interval < 1:
+        raise OptionError(f"target interval {target_interval}: must be at least one cycle")
+    limits = limits or Limits()
+    search = Search(network, board, limits)
+    clocks = (clock_mhz,) if clock_mhz is not None else board.clocks_mhz
+    found = _find(search, backend, target_interval)
+    # Neither costs nor intervals depend on the clock; only the pipeline's depth, and with it FIFOs and latency, do.
+    schedules = [_complete(search, found, board, backend, clock, limits) for clock in clocks]
+    return max(schedules, key=lambda s: (s.fits, s.inferences_per_s))
+
+
+def _find(search: Search, backend: Backend, target: int | None) -> Found:
+    minimal = search.minimal()
+    if backend.parallelism == "minimal":
+        return minimal
+    slow = max(p.program.cycles * la.spec.positions for la in minimal.placement.layers for p in la.processes)
+    slow = max(slow, *(e.beats * e.positions for e in minimal.placement.edges))
+    if target is not None:
+        found = search.at(target)
+        if found is None:
+            fastest = search.fastest(slow)
+            raise OptionError(f"no parallelism reaches {target} cycles per inference; the shortest is {fastest}")
+        return found
+    return search.fastest_fitting(slow) or minimal
+
+
+def _complete(
+    search: Search, found: Found, board: Board, backend: Backend, clock_mhz: float, limits: Limits
+) -> Schedule:
+    """Depths and cycles by simulation; slower designs where deeper FIFOs go beyond the limits."""
+    for _ in range(_MOST_STEPS):
+        run = simulated(found.placement, clock_mhz)
+        placement = run.placement
+        schedule = Schedule(board, clock_mhz, backend, placement.layers, placement.edges, run.interval, run.latency)
+        message = overflow(estimate(schedule).routed, board, limits)
+        if not message or not found.fits:
+            break
+        slower = search.fitting(max(run.interval + 1, int(run.interval * _WIDENING)))
+        if slower is None:
+            break
+        found = slower
+    return replace(schedule, fits=not message, overflow=message)

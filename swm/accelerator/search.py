@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The search for parallelism: the shortest interval whose cheapest implementations stay inside the board.
+
+For one interval every layer offers its cheapest implementation by itself; neighbours that chose other beats are joined by
+width converters. Cost is a weighted sum of DSP, BRAM18, URAM, LUT and FF; several fixed weightings are tried until the
+result fits. Neither weights nor candidates depend on what a board holds: what fits a board fits every larger one, so the
+bisection over the interval, which halves the same way on both until they differ, never ends higher on the larger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from swm.accelerator.fixed_graph import NetworkShape
+from swm.accelerator.placement import Placement, place
+from swm.accelerator.resources import container_bits, estimate_parts, overflow
+from swm.device.board import Board
+from swm.device.limits import Limits
+from swm.layers.base import Implementation, LayerSpec, Offer, TensorShape
+from swm.layers.registry import kind
+
+__all__ = ["WEIGHTS", "Found", "Search"]
+
+WEIGHTS: tuple[tuple[float, ...], ...] = (
+    (150.0, 150.0, 600.0, 1.0, 0.25),  # about what a device holds: one DSP and one BRAM18 for 100-400 LUTs
+    (400.0, 150.0, 600.0, 1.0, 0.25),  # DSPs are short
+    (1000.0, 100.0, 600.0, 1.0, 0.25),
+    (40.0, 1000.0, 1000.0, 1.0, 0.25),  # block RAM is short
+    (20.0, 40.0, 160.0, 1.0, 1.0),  # logic is short
+    (60.0, 60.0, 240.0, 1.0, 1.0),
+    (600.0, 1000.0, 2000.0, 1.0, 0.25),  # both are short
+)
+"""Weights of DSP, BRAM18, URAM, routed LUT and routed FF, in LUTs."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The outcome for one interval: what was placed, whether it fits, and what is too large."""
+
+    placement: Placement
+    fits: bool
+    overflow: str
+
+
+class Search:
+    """All layers of one network on one board, ready to be asked for any interval."""
+
+    def __init__(self, network: NetworkShape, board: Board, limits: Limits) -> None:
+        """Make the offers; layers of the same shape share theirs."""
+        self._network, self._board, self._limits = network, board, limits
+        self._ports = board.dsp_ports
+        offers: dict[LayerSpec, Offer] = {}
+        for layer in network.layers:
+            shape = _unnamed(layer.spec)
+            if shape not in offers:
+                offers[shape] = kind(layer.spec.kind).offer(shape, self._ports)
+        self._offers = [offers[_unnamed(layer.spec)] for layer in network.layers]
+        self._known: dict[tuple[int, int, int], Implementation | None] = {}
+
+    def minimal(self) -> Found:
+        """One lane everywhere, one word a beat."""
+        chosen = [kind(layer.spec.kind).minimal(layer.spec) for layer in self._network.layers]
+        return self._judged(chosen, (1, 1))
+
+    def fastest_fitting(self, slow: int) -> Found | None:
+        """Bisect for the shortest interval that fits, at most `slow` cycles; None if not even that does."""
+        return self._bisect(slow, lambda interval: self.fitting(interval))
+
+    def fastest(self, slow: int) -> int:
+        """The shortest interval that any parallelism reaches, fitting or not."""
+        fast = 0
+        while slow - fast > 1:
+            middle = (fast + slow) // 2
+            fast, slow = (middle, slow) if self._choose(middle, 0) is None else (fast, middle)
+        return slow
+
+    def fitting(self, interval: int) -> Found | None:
+        """The first weighting's cheapest placement that fits at an interval."""
+        found = self.at(interval)
+        return found if found is not None and found.fits else None
+
+    def at(self, interval: int) -> Found | None:
+        """Cheapest placement at an interval that fits, else the first one tried; None: nothing is that fast."""
+        first: Found | None = None
+        for weighting in range(len(WEIGHTS)):
+            chosen = self._choose(interval, weighting)
+            ends = self._ends(interval)
+            if chosen is None or ends is None:
+                return None
+            found = self._judged(chosen, ends)
+            if found.fits:
+                return found
+            first = first or found
+        return first
+
+    def _bisect(self, slow: int, attempt: Callable[[int], Found | None]) -> Found | None:
+        best = attempt(slow)
+        if best is None:
+            return None
+        fast = 0  # never fits; `slow` always does
+        while slow - fast > 1:
+            middle = (fast + slow) // 2
+            found = attempt(middle)
+            if found is None:
+                fast = middle
+            else:
+                best, slow = found, middle
+        return best
+
+    def _choose(self, interval: int, weighting: int) -> list[Implementation] | None:
+        chosen = []
+        for layer, offer in zip(self._network.layers, self._offers, strict=True):
+            key = (id(offer), interval, weighting)
+            if key not in self._known:
+                self._known[key] = offer.cheapest(interval, WEIGHTS[weighting])
+            built = self._known[key]
+            if built is None:
+                return None
+            chosen.append(replace(built, spec=layer.spec))
+        return chosen
+
+    def _ends(self, interval: int) -> tuple[int, int] | None:
+        network = self._network
+        first = next(layer for layer in network.layers if network.input in layer.inputs)
+        last = next(layer for layer in network.layers if layer.output == network.output)
+        shapes = (first.spec.inputs[first.inputs.index(network.input)], last.spec.output)
+        vecs = [_end_vec(shape, interval, self._board.stream.bits) for shape in shapes]
+        return None if None in vecs else (vecs[0] or 1, vecs[1] or 1)
+
+    def _judged(self, chosen: list[Implementation], ends: tuple[int, int]) -> Found:
+        placement = place(self._network, chosen, ends, self._ports)
+        used = estimate_parts(placement.layers, placement.edges, self._board).routed
+        message = overflow(used, self._board, self._limits)
+        return Found(placement, not message, message)
+
+
+def _unnamed(spec: LayerSpec) -> LayerSpec:
+    return replace(spec, name="")
+
+
+def _end_vec(shape: TensorShape, interval: int, stream_bits: int) -> int | None:
+    """Words a beat of an AXI stream: the fewest that keep the interval; None where the stream is too narrow."""
+    vec, most = 1, max(1, stream_bits // container_bits(shape.bits))
+    while -(-shape.channels // vec) * shape.positions > interval:
+        vec *= 2
+        if vec > most:
+            return None
+    return vec

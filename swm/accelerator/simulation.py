@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A placement as a network of processes for the token simulation: depths, interval and latency come from there.
+
+Programs of layers are written for one token; here they become programs for one frame of `positions` tokens, so that
+layers that count a frame differently (a reshape between them) meet beat for beat.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from swm.accelerator.depths import smallest_depths, steady_interval
+from swm.accelerator.network import Network
+from swm.accelerator.network import Port as FramePort
+from swm.accelerator.network import Program as FrameProgram
+from swm.accelerator.network import Run as FrameRun
+from swm.accelerator.placement import Placement
+from swm.accelerator.tokens import simulate
+from swm.layers.base import Port, Program, Run
+
+__all__ = ["Simulated", "axi_program", "frame_network", "pipeline_fill", "simulated"]
+
+FILL_SLOW, FILL_FAST = 10, 14
+"""Cycles from the start of an iteration to its writes: address, memory read 2, multiply 3, adds, round and write
+(modelled, no synthesis of ours behind it); more where the clock asks for more registers."""
+_FAST_MHZ = 150.0
+
+
+def pipeline_fill(clock_mhz: float) -> int:
+    """Cycles from the start of an iteration to its writes (modelled)."""
+    return FILL_FAST if clock_mhz > _FAST_MHZ else FILL_SLOW
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A placement with its depths filled in, and its cycles."""
+
+    placement: Placement
+    interval: int
+    latency: int
+
+
+def axi_program(source: str, target: str, beats: int) -> Program:
+    """An AXI edge: one beat a cycle."""
+    run = (Run(0, 1, beats),)
+    return Program(beats, (Port(source, run),), (Port(target, run),))
+
+
+def simulated(placement: Placement, clock_mhz: float) -> Simulated:
+    """Find the smallest depths that keep the interval of unbounded FIFOs, and the cycles at these depths."""
+    network = frame_network(placement, clock_mhz)
+    interval = steady_interval(network, {})
+    depths = smallest_depths(network, interval)
+    trace = simulate(network, 2, depths)
+    edges = tuple(replace(e, depth=depths[e.name]) for e in placement.edges)
+    layers = tuple(
+        replace(
+            layer,
+            depths=tuple(
+                (name.split(".", 1)[1], depth)
+                for name, depth in depths.items()
+                if name.startswith(f"{layer.spec.name}.")
+            ),
+        )
+        for layer in placement.layers
+    )
+    return Simulated(Placement(layers, edges), interval, trace.latency)
+
+
+def frame_network(placement: Placement, clock_mhz: float) -> Network:
+    """All processes of a placement, the AXI edges included; names are "layer.process", "axi_in" and "axi_out"."""
+    fill = pipeline_fill(clock_mhz)
+    first, last = placement.edges[0], placement.edges[-1]
+    programs = [
+        _framed(
+            "axi_in", axi_program("in", first.name, first.beats), first.positions, fill, {"in": "in", first.name: first.name}
+        )
+    ]
+    names = [edge.name for edge in placement.edges]
+    for layer in placement.layers:
+        local = {f"in{i}": name for i, name in enumerate(layer.inputs)}
+        local |= {f"out{i}": name for i, name in enumerate(layer.outputs)}
+        for process in layer.processes:
+            for port in (*process.program.reads, *process.program.writes):
+                if port.stream not in local:
+                    local[port.stream] = f"{layer.spec.name}.{port.stream}"
+                    names.append(local[port.stream])
+        programs += [
+            _framed(f"{layer.spec.name}.{p.name}", p.program, layer.spec.positions, fill, local)
+            for p in layer.processes
+        ]
+    programs.append(
+        _framed(
+            "axi_out", axi_program(last.name, "out", last.beats), last.positions, fill, {"out": "out", last.name: last.name}
+        )
+    )
+    return Network(tuple(programs), ("in", *names, "out"))
+
+
+def _framed(name: str, program: Program, tokens: int, fill: int, edges: dict[str, str]) -> FrameProgram:
+    """A token's program repeated over the tokens of a frame."""
+
+    def port(one: Port) -> FramePort:
+        steady = _repeat(one.steady, program.period, 0, tokens)
+        first = ()
+        if one.first:
+            rest = _repeat(one.steady, program.period, 1, tokens)
+            first = (*one.first, *(replace_start(r, program.prologue) for r in rest))
+        total = one.total * tokens if tokens == 1 else 0
+        return FramePort(edges[one.stream], tuple(map(_run, first)), tuple(map(_run, steady)), one.beats, total)
+
+    return FrameProgram(
+        name=name,
+        prologue=program.prologue,
+        period=program.period * tokens,
+        epilogue=program.epilogue,
+        ii=program.ii,
+        latency=fill,
+        reads=tuple(map(port, program.reads)),
+        writes=tuple(map(port, program.writes)),
+    )
+
+
+def replace_start(run: Run, by: int) -> Run:
+    """The same run, later."""
+    return Run(run.start + by, run.step, run.count)
+
+
+def _run(run: Run) -> FrameRun:
+    return FrameRun(run.start, run.step, run.count)
+
+
+def _repeat(runs: tuple[Run, ...], period: int, start: int, stop: int) -> tuple[Run, ...]:
+    """The runs of tokens start .. stop - 1, runs that continue each other joined."""
+    found: list[Run] = []
+    for token in range(start, stop):
+        for run in runs:
+            here = replace_start(run, token * period)
+            before = found[-1] if found else None
+            if before is not None and _continues(before, here):
+                step = here.start - before.start if before.count == 1 else before.step
+                found[-1] = Run(before.start, step, before.count + here.count)
+            else:
+                found.append(here)
+    return tuple(found)
+
+
+def _continues(before: Run, here: Run) -> bool:
+    gap = here.start - (before.start + before.step * (before.count - 1))
+    return (before.count == 1 or gap == before.step) and (here.count == 1 or gap == here.step)

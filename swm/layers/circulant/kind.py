@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The block-circulant kind: lowering, quantization in the spectrum, exact integers, ROM contents, C++ configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swm.device.board import DspPorts
+from swm.graph import Linear, Node
+from swm.layers.arithmetic import (
+    forward_transform,
+    inverse_transform,
+    packed_spectrum,
+    round_shift,
+    saturate,
+    spectral_product,
+)
+from swm.layers.base import (
+    BeatStream,
+    FixedLayer,
+    FloatLayer,
+    Format,
+    Implementation,
+    Ints,
+    LayerKind,
+    LayerSpec,
+    Obstacle,
+    Offer,
+    Operand,
+    ProcessModel,
+    Rom,
+    TensorShape,
+)
+from swm.layers.circulant.built import CirculantBuilt
+from swm.layers.circulant.cost import processes
+from swm.layers.circulant.offer import CirculantOffer
+from swm.layers.circulant.spec import CirculantSpec, forward_shifts
+from swm.layers.finish import finish, finish_configuration
+from swm.layers.formats import best_format, finest_bias, output_format
+from swm.layers.products import bank_lanes, weight_storage
+from swm.package_data import hls_dir
+from swm.structure import BlockCirculant
+
+__all__ = ["Circulant"]
+
+
+class Circulant(LayerKind):
+    """`y = activation(C x + b)`, C block-circulant, at every position."""
+
+    name: ClassVar[str] = "circulant"
+    takes: ClassVar[tuple[type[Node], ...]] = (Linear,)
+
+    @property
+    def headers(self) -> tuple[Path, ...]:
+        """The traits and the kernels of both forms."""
+        names = ("circulant", "rfft_unrolled", "irfft_unrolled", "rfft_passes", "irfft_passes", "spectral_mac")
+        return tuple(hls_dir() / "swm" / f"{name}.h" for name in names)
+
+    def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
+        """A Linear node that holds circulant blocks."""
+        if not isinstance(node, Linear) or not isinstance(node.weight, BlockCirculant):
+            return None
+        (operand,) = operands
+        m, n = node.weight.shape
+        bias = np.zeros(m, np.float32) if node.bias is None else node.bias
+        shapes = ((n, operand.positions),)
+        return FloatLayer(
+            self.name, name, node.name, node.inputs, node.outputs[0], shapes, m, operand.positions, node.weight, bias=bias
+        )
+
+    def spec(self, layer: FloatLayer, bits: int) -> CirculantSpec:
+        """Shapes and widths."""
+        assert isinstance(layer.weight, BlockCirculant)  # lower takes nothing else
+        ((n, positions),) = layer.shapes
+        return CirculantSpec(
+            name=layer.name,
+            inputs=(TensorShape(n, bits, positions),),
+            output=TensorShape(layer.m, bits, layer.positions),
+            activation=layer.activation,
+            block=layer.weight.block,
+            weight_bits=bits,
+            fft_shifts=forward_shifts(bits, layer.weight.block),
+        )
+
+    def quantize(
+        self,
+        spec: LayerSpec,
+        layer: FloatLayer,
+        inputs: tuple[NDArray[np.floating], ...],
+        outputs: NDArray[np.floating],
+        formats: tuple[Format, ...],
+    ) -> FixedLayer:
+        """Spectra of the first columns, the binary point of their sums by calibration, bias at that point."""
+        assert isinstance(spec, CirculantSpec)
+        assert isinstance(layer.weight, BlockCirculant)
+        values = packed_spectrum(layer.weight.columns)
+        weights = best_format(values, spec.weight_bits)
+        half = layer.weight.spectral_product(np.asarray(inputs[0], np.float64))
+        sums = np.stack([half.real, half.imag]).reshape(-1) / 2.0**spec.fft_shifts
+        most = min(formats[0].frac + weights.frac, finest_bias(layer.bias, spec.bias_bits))
+        rounded = best_format(sums, spec.rounded_bits, most_frac=most)
+        acc_shift = formats[0].frac + weights.frac - rounded.frac
+        output = output_format(outputs, spec.out_bits, spec.activation, rounded.frac)
+        return FixedLayer(
+            spec,
+            layer.node,
+            layer.inputs,
+            layer.output,
+            formats,
+            output,
+            {
+                "weights": weights.quantize(values),
+                "bias": Format(spec.bias_bits, rounded.frac).quantize(layer.bias.astype(np.float64)),
+            },
+            weights.frac,
+            acc_shift,
+        )
+
+    def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
+        """Transforms, exact spectral sums, one rounding, inverse transforms, finish (docs/arithmetic.md 2 to 5)."""
+        spec = layer.spec
+        assert isinstance(spec, CirculantSpec)
+        rows = len(values[0])
+        padded = np.zeros((rows, spec.q * spec.block), np.int64)
+        padded[:, : spec.n] = values[0]
+        re, im = forward_transform(padded.reshape(rows, spec.q, spec.block), spec.fft_shifts)
+        sum_re, sum_im = spectral_product(re, im, layer.arrays["weights"], spec.accumulator_bits)
+        a_re, lost_re = saturate(round_shift(sum_re, layer.acc_shift), spec.rounded_bits)
+        a_im, lost_im = saturate(round_shift(sum_im, layer.acc_shift), spec.rounded_bits)
+        y = inverse_transform(a_re, a_im, spec.fft_shifts).reshape(rows, -1)[:, : spec.m]
+        out, lost = finish(y + layer.arrays["bias"], layer)
+        return out, {"sum": lost_re + lost_im, "output": lost}
+
+    def offer(self, spec: LayerSpec, ports: DspPorts) -> Offer:
+        """Every legal parallelism."""
+        assert isinstance(spec, CirculantSpec)
+        return CirculantOffer(spec, ports)
+
+    def minimal(self, spec: LayerSpec) -> CirculantBuilt:
+        """One lane everywhere (passes: two words, one unit of the transform)."""
+        assert isinstance(spec, CirculantSpec)
+        products = 3 if spec.weight_bits < 18 else 4
+        return CirculantBuilt(spec, mac_bins=1 if spec.unrolled else 2, products=products)
+
+    def processes(self, built: Implementation, ports: DspPorts) -> tuple[ProcessModel, ...]:
+        """Forward transform, products, inverse transform with bias and activation."""
+        assert isinstance(built, CirculantBuilt)
+        return processes(built, ports)
+
+    def streams(self, built: Implementation) -> tuple[BeatStream, ...]:
+        """Spectra and sums."""
+        assert isinstance(built, CirculantBuilt)
+        return built.streams()
+
+    def roms(self, layer: FixedLayer, built: Implementation) -> tuple[Rom, ...]:
+        """Weights in the order of the products (contract of hls/swm/spectral_mac.h), and the bias."""
+        assert isinstance(built, CirculantBuilt)
+        spec = built.spec
+        weights = layer.arrays["weights"]
+        if not spec.unrolled:
+            weights = weights[:, :, unit_order(spec.block)]
+        rows, columns, bins = built.mac_rows, built.mac_columns, built.mac_bins
+        padded = np.zeros((built.row_groups * rows, built.column_groups * columns, spec.words, 2), np.int64)
+        padded[: spec.p, : spec.q] = weights
+        split = padded.reshape(built.row_groups, rows, built.column_groups, columns, built.word_groups, bins, 2)
+        # address (g, f, c), lane (row, column, bin, part)
+        words = split.transpose(0, 4, 2, 1, 3, 5, 6).reshape(built.rom_depth, -1)
+        lanes = bank_lanes(words.shape[1], spec.weight_bits)
+        banks = words.reshape(built.rom_depth, -1, lanes).transpose(1, 0, 2)
+        bias = np.zeros(built.out_beats * built.out_vec, np.int64)
+        bias[: spec.m] = layer.arrays["bias"]
+        storage = weight_storage(built.rom_depth, words.shape[1], spec.weight_bits)
+        return (Rom("weights", "weight_t", banks, storage), Rom("bias", "bias_t", bias))
+
+    def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
+        """As circulant.h asks."""
+        assert isinstance(built, CirculantBuilt)
+        assert layer is not None
+        spec = built.spec
+        lanes = built.lanes * 2
+        return {
+            "m": spec.m,
+            "n": spec.n,
+            "k": spec.block,
+            "in_bits": spec.data_bits,
+            "weight_bits": spec.weight_bits,
+            "bias_bits": spec.bias_bits,
+            "fft_shifts": spec.fft_shifts,
+            "acc_shift": layer.acc_shift,
+            "in_vec": built.in_vec,
+            "out_vec": built.out_vec,
+            "mac_rows": built.mac_rows,
+            "mac_columns": built.mac_columns,
+            "mac_bins": built.mac_bins,
+            "products": built.products,
+            "fabric_rows": built.fabric_rows,
+            "packed": built.packed,
+            "rom_banks": lanes // bank_lanes(lanes, spec.weight_bits),
+            "rom_lanes": bank_lanes(lanes, spec.weight_bits),
+            **finish_configuration(layer),
+        }
+
+
+def unit_order(block: int) -> list[int]:
+    """Spectral words in the order of the units of the last pass: 0, k/4, then u, k/2 - u for u = 1 .. k/4 - 1."""
+    quarter = block // 4
+    return [0, quarter, *(word for u in range(1, quarter) for word in (u, block // 2 - u))]

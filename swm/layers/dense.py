@@ -1,0 +1,388 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The dense layer: `y = activation(W x + b)` at every position, rows x columns multipliers side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swm.device.board import DspPorts
+from swm.device.memories import memory
+from swm.device.primitives import MAX_STREAM_BITS, Cost, adder, control, multiplier, packs, register
+from swm.graph import Linear, Node
+from swm.layers.base import (
+    FixedLayer,
+    FloatLayer,
+    Format,
+    Implementation,
+    Ints,
+    LayerKind,
+    LayerSpec,
+    Obstacle,
+    Offer,
+    Operand,
+    ProcessModel,
+    Rom,
+    TensorShape,
+    ceil_div,
+    clog2,
+)
+from swm.layers.finish import finish, finish_configuration, finish_cost
+from swm.layers.formats import best_format, finest_bias, output_format
+from swm.layers.products import (
+    bank_lanes,
+    fabric_choices,
+    lane_choices,
+    powers_of_two,
+    priced,
+    product_program,
+    weight_rom_cost,
+    weight_storage,
+)
+from swm.structure import Dense as DenseWeight
+
+__all__ = ["Dense", "DenseBuilt", "DenseSpec"]
+
+_MOST_LANES = 8192  # multipliers of one layer that the search looks at
+_MOST_COLUMNS = 128  # columns side by side: an adder tree, and a beat of the input, grow with them
+
+
+@dataclass(frozen=True)
+class DenseSpec(LayerSpec):
+    """A dense layer by its shapes."""
+
+    kind: ClassVar[str] = "dense"
+
+    weight_bits: int = 0
+
+    @property
+    def accumulator_bits(self) -> int:
+        """Bits that hold the exact sum of all products of one output."""
+        return self.weight_bits + self.data_bits + clog2(self.n)
+
+    @property
+    def bias_bits(self) -> int:
+        """Bits of a bias, at the binary point of the sums."""
+        return self.accumulator_bits
+
+    @property
+    def value_bits(self) -> int:
+        """Bits of the pre-activation value: sum plus bias."""
+        return self.accumulator_bits + 1
+
+    @property
+    def stored_words(self) -> int:
+        """m n (counted)."""
+        return self.m * self.n
+
+    @property
+    def stored_bits(self) -> int:
+        """Bits of all stored weights (counted)."""
+        return self.stored_words * self.weight_bits
+
+    @property
+    def dense_macs(self) -> int:
+        """Multiply-accumulates a frame."""
+        return self.m * self.n * self.positions
+
+
+@dataclass(frozen=True)
+class DenseBuilt(Implementation):
+    """A dense layer as it is built: PE `rows` x SIMD `columns` multipliers, the last `fabric_rows` rows in LUTs."""
+
+    spec: DenseSpec
+    rows: int = 1
+    columns: int = 1
+    fabric_rows: int = 0
+    packed: int = 0
+
+    @property
+    def row_groups(self) -> int:
+        """ceil(m / PE)."""
+        return ceil_div(self.spec.m, self.rows)
+
+    @property
+    def column_groups(self) -> int:
+        """ceil(n / SIMD)."""
+        return ceil_div(self.spec.n, self.columns)
+
+    @property
+    def rom_depth(self) -> int:
+        """Iterations that multiply, a token."""
+        return self.row_groups * self.column_groups
+
+    @property
+    def loads(self) -> int:
+        """Input beats a token."""
+        return ceil_div(self.spec.n, self.in_vec)
+
+    @property
+    def valid(self) -> bool:
+        """Whether the kernel takes these numbers."""
+        return (
+            self.columns % self.in_vec == 0
+            and (self.rows % self.out_vec == 0 or self.row_groups == 1)
+            and ceil_div(self.rows, self.out_vec) <= self.column_groups
+            and (not self.packed or self.rows % 2 == 0)
+        )
+
+    @property
+    def period(self) -> int:
+        """Iterations a token."""
+        return max(self.rom_depth, self.loads)
+
+    @property
+    def out_beats(self) -> int:
+        """Output beats a token."""
+        return ceil_div(self.spec.m, self.out_vec)
+
+
+class Dense(LayerKind):
+    """`y = activation(W x + b)` at every position."""
+
+    name: ClassVar[str] = "dense"
+    takes: ClassVar[tuple[type[Node], ...]] = (Linear,)
+
+    def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
+        """A Linear node that holds a plain matrix."""
+        if not isinstance(node, Linear) or not isinstance(node.weight, DenseWeight):
+            return None
+        (operand,) = operands
+        m, n = node.weight.shape
+        bias = np.zeros(m, np.float32) if node.bias is None else node.bias
+        shapes = ((n, operand.positions),)
+        return FloatLayer(
+            self.name, name, node.name, node.inputs, node.outputs[0], shapes, m, operand.positions, node.weight, bias=bias
+        )
+
+    def spec(self, layer: FloatLayer, bits: int) -> DenseSpec:
+        """Shapes and widths."""
+        ((n, positions),) = layer.shapes
+        return DenseSpec(
+            name=layer.name,
+            inputs=(TensorShape(n, bits, positions),),
+            output=TensorShape(layer.m, bits, layer.positions),
+            activation=layer.activation,
+            weight_bits=bits,
+        )
+
+    def quantize(
+        self,
+        spec: LayerSpec,
+        layer: FloatLayer,
+        inputs: tuple[NDArray[np.floating], ...],
+        outputs: NDArray[np.floating],
+        formats: tuple[Format, ...],
+    ) -> FixedLayer:
+        """The matrix at its best binary point that leaves the bias room, bias at the binary point of the sums."""
+        assert isinstance(spec, DenseSpec)
+        assert layer.weight is not None
+        values = layer.weight.to_dense().astype(np.float64)
+        most = finest_bias(layer.bias, spec.bias_bits) - formats[0].frac
+        weights = Format(spec.weight_bits, min(best_format(values, spec.weight_bits).frac, most))
+        value_frac = formats[0].frac + weights.frac
+        arrays = {
+            "weights": weights.quantize(values),
+            "bias": Format(spec.bias_bits, value_frac).quantize(layer.bias.astype(np.float64)),
+        }
+        output = output_format(outputs, spec.out_bits, spec.activation, value_frac)
+        return FixedLayer(
+            spec, layer.node, layer.inputs, layer.output, formats, output, arrays, weight_frac=weights.frac
+        )
+
+    def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
+        """Exact sums; below 2^53 by the width rules, so float64 BLAS adds integers without rounding."""
+        weights = layer.arrays["weights"].T.astype(np.float64)
+        sums = (values[0].astype(np.float64) @ weights).astype(np.int64)
+        out, lost = finish(sums + layer.arrays["bias"], layer)
+        return out, {"output": lost}
+
+    def offer(self, spec: LayerSpec, ports: DspPorts) -> Offer:
+        """Every legal parallelism."""
+        assert isinstance(spec, DenseSpec)
+        return _DenseOffer(spec, ports)
+
+    def minimal(self, spec: LayerSpec) -> DenseBuilt:
+        """One multiplier."""
+        assert isinstance(spec, DenseSpec)
+        return DenseBuilt(spec)
+
+    def processes(self, built: Implementation, ports: DspPorts) -> tuple[ProcessModel, ...]:
+        """One process: load, products and drain in one loop."""
+        assert isinstance(built, DenseBuilt)
+        spec, drain = built.spec, ceil_div(built.rows, built.out_vec)
+        last = ceil_div(spec.m - (built.row_groups - 1) * built.rows, built.out_vec)
+        program = product_program(
+            "in0",
+            "out0",
+            depth=built.rom_depth,
+            loads=built.loads,
+            drain_group=built.column_groups,
+            drain_step=max(1, built.column_groups // drain),
+            drains=[*[drain] * (built.row_groups - 1), last],
+        )
+        on_dsp = (built.rows - built.fabric_rows) / built.rows
+        products = round(spec.m * spec.n * on_dsp / (1 + built.packed)) if _on_dsp(built, ports) else 0
+        return (
+            ProcessModel("dense", "dense", program, _cost(built, ports), ("weights", "bias"), products=products),
+        )
+
+    def roms(self, layer: FixedLayer, built: Implementation) -> tuple[Rom, ...]:
+        """Weights in the order of the products, and the bias."""
+        assert isinstance(built, DenseBuilt)
+        spec, rows, columns = built.spec, built.rows, built.columns
+        padded = np.zeros((built.row_groups * rows, built.column_groups * columns), np.int64)
+        padded[: spec.m, : spec.n] = layer.arrays["weights"]
+        split = padded.reshape(built.row_groups, rows, built.column_groups, columns).transpose(0, 2, 1, 3)
+        words = split.reshape(built.rom_depth, rows * columns)
+        lanes = bank_lanes(rows * columns, spec.weight_bits)
+        banks = words.reshape(built.rom_depth, -1, lanes).transpose(1, 0, 2)
+        bias = np.zeros(built.out_beats * built.out_vec, np.int64)
+        bias[: spec.m] = layer.arrays["bias"]
+        storage = weight_storage(built.rom_depth, rows * columns, spec.weight_bits)
+        return (Rom("weights", "weight_t", banks, storage), Rom("bias", "bias_t", bias))
+
+    def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
+        """As dense.h asks."""
+        assert isinstance(built, DenseBuilt)
+        assert layer is not None
+        spec = built.spec
+        lanes = built.rows * built.columns
+        return {
+            "m": spec.m,
+            "n": spec.n,
+            "in_bits": spec.data_bits,
+            "weight_bits": spec.weight_bits,
+            "bias_bits": spec.bias_bits,
+            "in_vec": built.in_vec,
+            "out_vec": built.out_vec,
+            "rows": built.rows,
+            "columns": built.columns,
+            "fabric_rows": built.fabric_rows,
+            "packed": built.packed,
+            "rom_banks": lanes // bank_lanes(lanes, spec.weight_bits),
+            "rom_lanes": bank_lanes(lanes, spec.weight_bits),
+            **finish_configuration(layer),
+        }
+
+
+def _multiplier(built: DenseBuilt, ports: DspPorts, *, fabric: bool) -> Cost:
+    spec = built.spec
+    return multiplier(spec.weight_bits, spec.data_bits, ports, fabric=fabric)
+
+
+def _on_dsp(built: DenseBuilt, ports: DspPorts) -> bool:
+    return built.fabric_rows < built.rows and _multiplier(built, ports, fabric=False).dsp > 0
+
+
+@lru_cache(maxsize=65536)
+def _product_cost(built: DenseBuilt, ports: DspPorts) -> Cost:
+    """Multipliers, sums, holding registers and weights: what does not depend on the beats."""
+    spec = built.spec
+    product, total = spec.weight_bits + spec.data_bits, spec.accumulator_bits
+    tree = Cost(logic=product + 1, ff=product + 1).times(built.columns - 1).plus(adder(total))
+    dsp_rows = built.rows - built.fabric_rows
+    one = _multiplier(built, ports, fabric=False)
+    in_dsp = one.dsp == 1 and not built.packed  # sums go down the DSP's own adders
+    multipliers = one.times(built.columns * dsp_rows // (1 + built.packed))
+    if built.packed:  # the low product of a pair is taken out of the high one
+        multipliers = multipliers.plus(adder(product).times(built.columns * dsp_rows // 2))
+    sums = register(total).times(dsp_rows) if in_dsp else tree.times(dsp_rows)
+    fabric = _multiplier(built, ports, fabric=True).times(built.columns).plus(tree).times(built.fabric_rows)
+    # a finished sum waits in a shift register: a 2:1 multiplexer and a flip-flop a bit
+    holding = Cost(logic=total / 2, ff=total).times(built.rows)
+    weights = weight_rom_cost(built.rom_depth, built.rows * built.columns, spec.weight_bits)
+    operands = register(spec.data_bits).times(built.columns * max(1, built.rows // 16))  # fan-out in trees
+    return control(1).plus(multipliers, sums, fabric, holding, weights, operands)
+
+
+@lru_cache(maxsize=4096)
+def _input_cost(spec: DenseSpec, columns: int, in_vec: int) -> Cost:
+    """Two halves of the input, one beat in and `columns` words out a cycle."""
+    banks = columns // in_vec
+    return memory(2 * ceil_div(spec.n, columns), in_vec * spec.data_bits, banks=banks)
+
+
+@lru_cache(maxsize=4096)
+def _output_cost(spec: DenseSpec, out_vec: int, ports: DspPorts) -> Cost:
+    bias = memory(ceil_div(spec.m, out_vec), out_vec * spec.bias_bits, writes=0)
+    return finish_cost(spec.value_bits, spec.out_bits, spec.activation, out_vec, ports).plus(bias)
+
+
+def _cost(built: DenseBuilt, ports: DspPorts) -> Cost:
+    bare = replace(built, in_vec=1, out_vec=1)
+    ends = (_input_cost(built.spec, built.columns, built.in_vec), _output_cost(built.spec, built.out_vec, ports))
+    return _product_cost(bare, ports).plus(*ends)
+
+
+class _DenseOffer(Offer):
+    """Every legal parallelism of one shape on one kind of DSP block."""
+
+    def __init__(self, spec: DenseSpec, ports: DspPorts) -> None:
+        self._spec, self._ports = spec, ports
+        self._options, self._rows, self._columns, self._depth, self._costs = _tables(spec, ports)
+        self._groups = -(-spec.n // self._columns)  # column groups
+        self._single = self._rows >= spec.m
+
+    def cheapest(self, interval: int, weights: tuple[float, ...]) -> Implementation | None:
+        """See `Offer`."""
+        spec, token = self._spec, interval // self._spec.positions
+        price = np.array(weights)
+        products = _weigh(spec, self._ports, weights)
+        wide = [v for v in powers_of_two(_MOST_COLUMNS) if v * max(spec.data_bits, spec.out_bits) <= MAX_STREAM_BITS]
+        best: tuple[float, DenseBuilt] | None = None
+        for v in [v for v in wide if ceil_div(spec.n, v) <= token][:2]:
+            legal = (self._depth <= token) & (self._columns % v == 0)
+            inputs = _input_prices(spec, v, tuple(sorted(set(self._columns.tolist()))))
+            front = np.array([inputs.get(c, np.inf) @ price if c in inputs else np.inf for c in self._columns.tolist()])
+            for out in [w for w in wide if ceil_div(spec.m, w) <= token][:3]:
+                drains = -(-self._rows // out)
+                usable = legal & ((self._rows % out == 0) | self._single) & (drains <= self._groups)
+                if not usable.any():
+                    continue
+                place = int(np.where(usable, products + front, np.inf).argmin())
+                total = float(products[place] + front[place] + priced(_output_cost(spec, out, self._ports)) @ price)
+                if best is None or total < best[0]:
+                    best = (total, replace(self._options[place], in_vec=v, out_vec=out))
+        return None if best is None else best[1]
+
+
+@lru_cache(maxsize=1024)
+def _input_prices(spec: DenseSpec, in_vec: int, columns: tuple[int, ...]) -> dict[int, NDArray[np.float64]]:
+    return {c: priced(_input_cost(spec, c, in_vec)) for c in columns if c % in_vec == 0}
+
+
+@lru_cache(maxsize=1024)
+def _weigh(spec: DenseSpec, ports: DspPorts, weights: tuple[float, ...]) -> NDArray[np.float64]:
+    result: NDArray[np.float64] = _tables(spec, ports)[-1] @ np.array(weights)
+    return result
+
+
+@lru_cache(maxsize=256)
+def _tables(
+    spec: DenseSpec, ports: DspPorts
+) -> tuple[
+    tuple[DenseBuilt, ...], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]
+]:
+    """Options, their rows, columns and iterations, and the prices of their products."""
+    every_row = sorted({ceil_div(r, step) * step for r in lane_choices(spec.m) for step in (1, 2, 4, 8)})
+    pairs = packs(spec.weight_bits, spec.data_bits, ports)
+    options = [
+        DenseBuilt(spec, rows=rows, columns=columns, fabric_rows=fabric, packed=packed)
+        for rows in every_row
+        for columns in powers_of_two(min(_MOST_COLUMNS, 1 << (spec.n - 1).bit_length()))
+        for packed in ((0, 1) if pairs and rows % 2 == 0 else (0,))
+        for fabric in fabric_choices(rows, packed=bool(packed))
+        if rows * columns <= _MOST_LANES
+    ]
+    return (
+        tuple(options),
+        np.array([o.rows for o in options]),
+        np.array([o.columns for o in options]),
+        np.array([o.rom_depth for o in options]),
+        np.stack([priced(_product_cost(o, ports)) for o in options]),
+    )
