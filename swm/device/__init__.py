@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Boards, what operators and memories cost on them, and the power they draw."""
+
+from __future__ import annotations
+
+from swm.device.board import Board, DspPorts, board_names, load_board
+from swm.device.limits import Limits
+from swm.device.power import Energy, Watts, energy, power
+from swm.device.primitives import Cost, Usage, hls_level, routed
+
+__all__ = [
+    "Board",
+    "Cost",
+    "DspPorts",
+    "Energy",
+    "Limits",
+    "Usage",
+    "Watts",
+    "board_names",
+    "energy",
+    "hls_level",
+    "load_board",
+    "power",
+    "routed",
+]

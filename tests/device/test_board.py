@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Board tables: those that travel with swm, a user's own, and what is wrong with a bad one."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from swm.device import Limits, Usage, board_names, load_board, power
+from swm.device.primitives import multiplier, packs
+from swm.errors import OptionError, UnknownBoard
+from swm.package_data import boards_dir
+
+MINE = """
+name = "mine"
+title = "A board of one's own"
+device = "XC7Z010"
+part = "xc7z010clg400-1"
+family = "7series"
+
+[resources]
+lut = 17600
+ff = 35200
+bram18 = 120
+dsp = 80
+kind = "published"
+source = "a vendor report"
+
+[dsp_ports]
+wide = 25
+narrow = 18
+kind = "published"
+source = "a manual"
+
+[clock]
+mhz = 125
+reason = "it has this oscillator"
+
+[stream]
+bits = 32
+reason = "one port"
+
+[power.static]
+watts = 0.12
+junction_c = 43
+kind = "published"
+source = "a vendor report"
+
+[power.dynamic]
+dsp = 6.0
+bram36 = 19.0
+lut = 0.25
+ff = 0.066
+kind = "modelled"
+source = "a table"
+"""
+
+
+def write(folder: Path, text: str = MINE) -> Path:
+    path = folder / "mine.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_board_from_outside_is_used_like_the_others(tmp_path: Path):
+    board = load_board(write(tmp_path))
+    assert (board.name, board.clock.mhz, board.resources.uram) == ("mine", 125, 0)
+    assert multiplier(18, 25, board.dsp_ports).dsp == 1
+    used = Usage(dsp=70, bram18=10, lut=5000, ff=5000)
+    assert power(board, board.clock.mhz, used).processor == 0
+    assert Limits().excess(used, board.resources) == {"dsp": pytest.approx(70 / 64)}
+    assert hash(board) == hash(load_board(str(tmp_path / "mine.toml")))
+
+
+@pytest.mark.parametrize(
+    "clock",
+    [
+        '[clock]\nmhz = [125, 150.5]\nreason = "one for all"',
+        '[clock]\nmhz = [125, 150.5]\nreason = ["first", "second"]',
+        '[[clock]]\nmhz = 125\nreason = "first"\n\n[[clock]]\nmhz = 150.5\nreason = "second"',
+    ],
+)
+def test_several_clocks_the_first_is_the_default(tmp_path: Path, clock):
+    one = '[clock]\nmhz = 125\nreason = "it has this oscillator"'
+    board = load_board(write(tmp_path, MINE.replace(one, clock)))
+    assert [c.mhz for c in board.clocks] == [125, 150.5]
+    assert board.clock == board.clocks[0]
+    assert all(c.reason for c in board.clocks)
+
+
+def test_capabilities_of_the_dsp(tmp_path: Path):
+    ports = load_board("kv260").dsp_ports
+    assert ports.preadder
+    assert packs(8, 8, ports)
+    without = MINE.replace("wide = 25", "wide = 27\npreadder = false")
+    assert not packs(8, 8, load_board(write(tmp_path, without)).dsp_ports)
+
+
+@pytest.mark.parametrize("name", board_names())
+def test_every_table_is_whole(name):
+    board = load_board(name)
+    assert board.name == name
+    assert board.part.lower().startswith(board.device.lower())
+    assert board.dsp_ports.wide == (25 if board.family == "7series" else 27)
+    assert load_board(boards_dir() / f"{name}.toml") == board
+    assert hash(board) == hash(load_board(name))
+    assert all(clock.reason for clock in board.clocks)
+
+
+@pytest.mark.parametrize(
+    ("name", "lut", "ff", "bram18", "dsp", "uram"),
+    [
+        ("pynq-z2", 53_200, 106_400, 280, 220, 0),
+        ("kv260", 117_120, 234_240, 288, 1_248, 64),
+        ("zcu104", 230_400, 460_800, 624, 1_728, 96),
+        ("arty-a7-100t", 63_400, 126_800, 270, 240, 0),
+    ],
+)
+def test_capacity(name, lut, ff, bram18, dsp, uram):
+    r = load_board(name).resources
+    assert (r.lut, r.ff, r.bram18, r.dsp, r.uram) == (lut, ff, bram18, dsp, uram)
+
+
+def tables(node):
+    yield node
+    for value in node.values():
+        if isinstance(value, dict):
+            yield from tables(value)
+
+
+@pytest.mark.parametrize("path", sorted(boards_dir().glob("*.toml")), ids=lambda p: p.stem)
+def test_what_nobody_can_follow_is_called_recalled(path):
+    text = path.read_text()
+    assert "shared" not in text
+    for table in tables(tomllib.loads(text)):
+        words = str({k: v for k, v in table.items() if not isinstance(v, dict)}).lower()
+        assert ("recalled" in words) == (table.get("kind") == "recalled")
+
+
+@pytest.mark.parametrize("name", ["kv260", "zcu104"])
+def test_faster_clocks_claim_no_timing_closure(name):
+    first, second = load_board(name).clocks
+    assert (first.mhz, second.mhz) == (200, 300)
+    assert all("no timing closure of ours" in c.reason for c in (first, second))
+
+
+@pytest.mark.parametrize(("typo", "meant"), [("pynqz2", "pynq-z2"), ("ZCU-104", "zcu104"), ("kv26", "kv260")])
+def test_unknown_board_offers_the_nearest(typo, meant):
+    with pytest.raises(UnknownBoard, match=f"did you mean .*{meant}"):
+        load_board(typo)
+
+
+def test_unknown_board_without_neighbours():
+    with pytest.raises(UnknownBoard, match="choose one of arty-a7-100t"):
+        load_board("qqq")
+
+
+def test_missing_file(tmp_path: Path):
+    with pytest.raises(UnknownBoard, match="no board file"):
+        load_board(tmp_path / "mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("dsp = 80", "dps = 80", r"resources.dps: no such key; did you mean 'dsp'\?"),
+        ("dsp = 80", 'dsp = "80"', "resources.dsp"),
+        ("dsp = 80", "dsp = -1", "resources.dsp"),
+        ("watts = 0.12", "wats = 0.12", r"power.static.wats: no such key; did you mean 'watts'\?"),
+        ("bits = 32", "bits = 48", "stream.bits"),
+        ("wide = 25", "wide = 25\npreader = true", r"dsp_ports.preader: no such key; did you mean 'preadder'\?"),
+        ('family = "7series"', 'family = "spartan"', "family"),
+        ("mhz = 125", "mhz = nan", r"clock.mhz"),
+        ("mhz = 125", "mhz = [125, -1]", r"clock\[1\].mhz"),
+        ("mhz = 125", "mhz = []", "clock: .*at least 1"),
+        ("mhz = 125", "mhz = 125\nghz = 1", r"clock.ghz: no such key; did you mean 'mhz'\?"),
+        ('reason = "it has this oscillator"', 'reason = ["a", "b"]', "clock"),
+        ("mhz = 125", 'mhz = [125, 150, 175]\nreason = ["a", "b"]\n[unused]', "3 clocks and 2 reasons"),
+        ('kind = "modelled"', 'kind = "guessed"', "power.dynamic.kind"),
+        ("[clock]", "[clocks]", r"clocks: no such key; did you mean 'clock'\?"),
+        ('title = "A board of one\'s own"', 'title = ""', "title"),
+        ("[clock]", "[clock", "not valid TOML"),
+    ],
+)
+def test_a_bad_file_says_what_is_wrong(tmp_path: Path, old, new, said):
+    assert old in MINE
+    with pytest.raises(OptionError, match=said):
+        load_board(write(tmp_path, MINE.replace(old, new, 1)))
+
+
+def test_every_fault_is_listed(tmp_path: Path):
+    with pytest.raises(OptionError) as error:
+        load_board(write(tmp_path, 'name = "x"\ncolour = "red"\n'))
+    assert "colour: no such key" in str(error.value)
+    assert "resources: Field required" in str(error.value)
