@@ -90,7 +90,7 @@ void dense(int tokens,
   stored_t x[banks][2 * L::column_groups];
   SWM_PARTITION(x, 1)
   SWM_WHOLE_WORDS(x)
-  acc_t acc[rows];
+  acc_t acc[rows] = {};
   SWM_PARTITION(acc, 0)
   acc_t held[T::beats * U];  // sums of a group on their way out
   SWM_PARTITION(held, 0)
