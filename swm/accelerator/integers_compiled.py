@@ -254,6 +254,6 @@ class _FastRun:
             saturated[f"{spec.name}.output"] = int(lost[1])
             here, there = there, here
         out = np.empty((tokens, layers[-1].layer.spec.m), np.int64)
-        library.swm_fixed_leave(address(here), tokens, out.shape[1], address(out))
+        library.swm_fixed_leave(address(here), tokens, out.shape[1], out.ctypes.data)
         self._free.append(buffers)
         return out

@@ -20,8 +20,10 @@ from swm.layers.base import FixedLayer, Format, Ints, LayerSpec
 __all__ = ["load_fixed", "save_fixed"]
 
 STORE_VERSION = 2
-_MOST = 1 << 31  # no integer of a spec or format is larger; keeps a damaged file from asking for all memory
-_MOST_VALUES = 1 << 24  # channels of a tensor
+# No integer of a layer is larger; keeps a damaged file from asking for all memory.
+_MOST_VALUES = 1 << 24  # channels of a tensor, and what else a spec counts
+_MOST_POSITIONS = 1 << 31
+_MOST_FRAC = 1 << 10  # binary points and shifts
 _MOST_BITS = 64
 
 
@@ -110,7 +112,8 @@ def _graph(meta: dict[str, Any], stored: Any) -> FixedGraph:
     layers = []
     for index, data in enumerate(meta["layers"]):
         entry: _Entry = decode(_Entry, data["layer"])
-        _limited(data)
+        _limited(data["spec"], _MOST_VALUES)
+        _limited(data["layer"], _MOST_FRAC)
         arrays = {}
         for name in entry.arrays:
             values = stored[_key(index, name)]
@@ -154,12 +157,15 @@ def _spec_type(kind: str) -> type[LayerSpec]:
     return found[-1]
 
 
-def _limited(data: Any) -> None:
-    """Raise ValueError where an integer inside plain data is too large to be one of a layer."""
-    if isinstance(data, dict | list):
-        for part in data.values() if isinstance(data, dict) else data:
-            _limited(part)
-    elif isinstance(data, int | float) and abs(data) > _MOST:
+def _limited(data: Any, most: int) -> None:
+    """Raise ValueError where a number inside plain data is too large to be one of a layer."""
+    if isinstance(data, dict):
+        for key, part in data.items():
+            _limited(part, _MOST_POSITIONS if key == "positions" else most)
+    elif isinstance(data, list):
+        for part in data:
+            _limited(part, most)
+    elif isinstance(data, int | float) and not abs(data) <= most:
         raise ValueError(f"{data} in a layer")
 
 

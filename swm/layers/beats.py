@@ -20,6 +20,7 @@ from swm.layers.base import (
     LayerKind,
     LayerSpec,
     Offer,
+    Preference,
     Run,
     ceil_div,
 )
@@ -71,9 +72,9 @@ class _VectorOffer(Offer):
         self._kind, self._spec = kind, spec
         self._choices = [(vec, spec.positions * kind.beats(spec, vec)) for vec in kind.choices(spec)]
 
-    def cheapest(self, interval: int, weights: tuple[float, ...]) -> Implementation | None:
+    def cheapest(self, interval: int, preference: Preference) -> Implementation | None:
         """See `Offer`."""
-        del weights
+        del preference
         vec = next((vec for vec, cycles in self._choices if cycles <= interval), None)
         return None if vec is None else self._kind.build(self._spec, vec)
 
