@@ -30,6 +30,7 @@ def make_schedule(
     clock_mhz: float | None = None,
     limits: Limits | None = None,
     target_interval: int | None = None,
+    hybrid: bool = False,
 ) -> Schedule:
     """Choose the parallelism of every layer and the depth of every stream.
 
@@ -39,6 +40,8 @@ def make_schedule(
         backend: what it is emitted for; it says whether the parallelism is searched or minimal.
         clock_mhz: clock in MHz; where absent, the one of the board's clocks that gives the most inferences per second.
         limits: fractions of the device that may be used; FINN's for timing closure when absent.
+        hybrid: let multipliers of any width be built of LUTs where DSPs run out: faster, for several times the energy of a
+            DSP; without it only those that a tool would build of LUTs anyway.
         target_interval: cycles; take the cheapest design that is at least this fast instead of the fastest.
 
     Returns:
@@ -53,7 +56,7 @@ def make_schedule(
     if target_interval is not None and target_interval < 1:
         raise OptionError(f"target interval {target_interval}: must be at least one cycle")
     limits = limits or Limits()
-    search = Search(network, board, limits)
+    search = Search(network, board, limits, hybrid=hybrid)
     clocks = (clock_mhz,) if clock_mhz is not None else board.clocks_mhz
     found = _find(search, backend, target_interval)
     # Neither costs nor intervals depend on the clock; only the pipeline's depth, and with it FIFOs and latency, do.

@@ -17,7 +17,7 @@ from swm.accelerator.placement import Placement, place
 from swm.accelerator.resources import container_bits, estimate_parts, overflow
 from swm.device.board import Board
 from swm.device.limits import Limits
-from swm.layers.base import Implementation, LayerSpec, Offer, TensorShape
+from swm.layers.base import Implementation, LayerSpec, Offer, Preference, TensorShape
 from swm.layers.registry import kind
 
 __all__ = ["WEIGHTS", "Found", "Search"]
@@ -31,7 +31,9 @@ WEIGHTS: tuple[tuple[float, ...], ...] = (
     (60.0, 60.0, 240.0, 1.0, 1.0),
     (600.0, 1000.0, 2000.0, 1.0, 0.25),  # both are short
 )
-"""Weights of DSP, BRAM18, URAM, routed LUT and routed FF, in LUTs."""
+"""Weights of DSP, BRAM18, URAM, LUT and FF, in LUTs."""
+FABRIC = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 1.0)
+"""Fractions of the multiplications that are tried in LUTs, none first."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,15 @@ class Found:
 class Search:
     """All layers of one network on one board, ready to be asked for any interval."""
 
-    def __init__(self, network: NetworkShape, board: Board, limits: Limits) -> None:
-        """Make the offers; layers of the same shape share theirs."""
+    def __init__(self, network: NetworkShape, board: Board, limits: Limits, *, hybrid: bool = False) -> None:
+        """Make the offers; layers of the same shape share theirs.
+
+        Args:
+            network: layers and how they are joined.
+            board: where it has to fit.
+            limits: fractions of the device that may be used.
+            hybrid: let multipliers of any width be built of LUTs where DSPs run out, not only small ones.
+        """
         self._network, self._board, self._limits = network, board, limits
         self._ports = board.dsp_ports
         offers: dict[LayerSpec, Offer] = {}
@@ -56,7 +65,8 @@ class Search:
             if shape not in offers:
                 offers[shape] = kind(layer.spec.kind).offer(shape, self._ports)
         self._offers = [offers[_unnamed(layer.spec)] for layer in network.layers]
-        self._known: dict[tuple[int, int, int], Implementation | None] = {}
+        self._known: dict[tuple[int, int, Preference], Implementation | None] = {}
+        self._preferences = [Preference(w, f, wide=hybrid) for f in FABRIC for w in WEIGHTS]
 
     def minimal(self) -> Found:
         """One lane everywhere, one word a beat."""
@@ -72,7 +82,7 @@ class Search:
         fast = 0
         while slow - fast > 1:
             middle = (fast + slow) // 2
-            fast, slow = (middle, slow) if self._choose(middle, 0) is None else (fast, middle)
+            fast, slow = (middle, slow) if self._choose(middle, self._preferences[0]) is None else (fast, middle)
         return slow
 
     def fitting(self, interval: int) -> Found | None:
@@ -83,12 +93,16 @@ class Search:
     def at(self, interval: int) -> Found | None:
         """Cheapest placement at an interval that fits, else the first one tried; None: nothing is that fast."""
         first: Found | None = None
-        for weighting in range(len(WEIGHTS)):
-            chosen = self._choose(interval, weighting)
-            ends = self._ends(interval)
+        tried: set[tuple[Implementation, ...]] = set()
+        ends = self._ends(interval)
+        for preference in self._preferences:
+            chosen = self._choose(interval, preference)
             if chosen is None or ends is None:
                 return None
-            found = self._judged(chosen, ends)
+            if tuple(chosen) in tried:
+                continue
+            tried.add(tuple(chosen))
+            found = self._with_blocks_spared(chosen, ends)
             if found.fits:
                 return found
             first = first or found
@@ -108,12 +122,12 @@ class Search:
                 best, slow = found, middle
         return best
 
-    def _choose(self, interval: int, weighting: int) -> list[Implementation] | None:
+    def _choose(self, interval: int, preference: Preference) -> list[Implementation] | None:
         chosen = []
         for layer, offer in zip(self._network.layers, self._offers, strict=True):
-            key = (id(offer), interval, weighting)
+            key = (id(offer), interval, preference)
             if key not in self._known:
-                self._known[key] = offer.cheapest(interval, WEIGHTS[weighting])
+                self._known[key] = offer.cheapest(interval, preference)
             built = self._known[key]
             if built is None:
                 return None
@@ -127,6 +141,22 @@ class Search:
         shapes = (first.spec.inputs[first.inputs.index(network.input)], last.spec.output)
         vecs = [_end_vec(shape, interval, self._board.stream.bits) for shape in shapes]
         return None if None in vecs else (vecs[0] or 1, vecs[1] or 1)
+
+    def _with_blocks_spared(self, chosen: list[Implementation], ends: tuple[int, int]) -> Found:
+        """Judge a choice; where block RAM is all that lacks, weights move to LUTs, those of the smallest layers first.
+
+        On a larger board fewer have to move, so what fits a board still fits every larger one.
+        """
+        found = self._judged(chosen, ends)
+        order = sorted(range(len(chosen)), key=lambda i: chosen[i].spec.stored_bits)
+        for place in order:
+            if found.fits or not found.overflow.startswith("BRAM18") or ";" in found.overflow:
+                break
+            moved = kind(chosen[place].spec.kind).spare_blocks(chosen[place])
+            if moved is not None:
+                chosen = [*chosen[:place], moved, *chosen[place + 1 :]]
+                found = self._judged(chosen, ends)
+        return found
 
     def _judged(self, chosen: list[Implementation], ends: tuple[int, int]) -> Found:
         placement = place(self._network, chosen, ends, self._ports)

@@ -42,6 +42,7 @@ __all__ = [
     "Offer",
     "Operand",
     "Port",
+    "Preference",
     "ProcessModel",
     "Program",
     "Rom",
@@ -356,16 +357,31 @@ class Rom:
     storage: str = ""
 
 
+@dataclass(frozen=True)
+class Preference:
+    """What the search asks offers to spare.
+
+    Attributes:
+        weights: of DSP, BRAM18, URAM, LUT and FF.
+        fabric: fraction of the multiplications of a layer that are built of LUTs.
+        wide: whether that holds for multipliers of any width, or only for those that a tool would build of LUTs anyway.
+    """
+
+    weights: tuple[float, ...]
+    fabric: float = 0.0
+    wide: bool = False
+
+
 class Offer(ABC):
     """What a layer of one shape can be built as; made once, asked for many intervals."""
 
     @abstractmethod
-    def cheapest(self, interval: int, weights: tuple[float, ...]) -> Implementation | None:
+    def cheapest(self, interval: int, preference: Preference) -> Implementation | None:
         """The implementation of least weighted cost whose every process takes at most `interval` cycles a frame.
 
         Args:
             interval: cycles a frame.
-            weights: of DSP, BRAM18, URAM, routed LUT and routed FF.
+            preference: weights of the resources, and where multipliers are built.
 
         Returns:
             The choice, or None when none is that fast.
@@ -455,6 +471,10 @@ class LayerKind(ABC):
     def processes(self, built: Implementation, ports: DspPorts) -> tuple[ProcessModel, ...]:
         """Its processes in the order of the data."""
 
+    def spare_blocks(self, built: Implementation) -> Implementation | None:
+        """The same layer with its weights in LUTs instead of block RAM; None where nothing can move."""
+        return None
+
     def streams(self, built: Implementation) -> tuple[BeatStream, ...]:
         """Streams between its processes, in the order of the data."""
         return ()
@@ -464,8 +484,11 @@ class LayerKind(ABC):
         return ()
 
     @abstractmethod
-    def configuration(self, layer: FixedLayer, built: Implementation) -> dict[str, Any]:
-        """The members of its C++ configuration struct (integers; `activation` is the name of a policy type)."""
+    def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
+        """The members of its C++ configuration struct: integers, tuples of integers (lists), names of policy types.
+
+        `layer` is None for kinds that the schedule places.
+        """
 
     def parallelism(self, built: Implementation) -> dict[str, int]:
         """The fields of the implementation that a report shows, by name."""

@@ -4,15 +4,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any, ClassVar
+from functools import lru_cache, partial
+from math import ceil
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swm.device.board import DspPorts
-from swm.device.memories import memory
-from swm.device.primitives import MAX_STREAM_BITS, Cost, adder, control, multiplier, packs, register
+from swm.device.memories import Storage, memory
+from swm.device.primitives import (
+    LUT_MULTIPLIER_LIMIT,
+    MAX_STREAM_BITS,
+    Cost,
+    adder,
+    control,
+    multiplier,
+    packed_multiplier,
+    packs,
+    register,
+)
 from swm.graph import Linear, Node
 from swm.layers.base import (
     FixedLayer,
@@ -25,6 +36,7 @@ from swm.layers.base import (
     Obstacle,
     Offer,
     Operand,
+    Preference,
     ProcessModel,
     Rom,
     TensorShape,
@@ -34,14 +46,15 @@ from swm.layers.base import (
 from swm.layers.finish import finish, finish_configuration, finish_cost
 from swm.layers.formats import best_format, finest_bias, output_format
 from swm.layers.products import (
+    ROM_STORAGE,
+    Parts,
+    ProductTable,
     bank_lanes,
-    fabric_choices,
     lane_choices,
     powers_of_two,
-    priced,
+    price,
     product_program,
     weight_rom_cost,
-    weight_storage,
 )
 from swm.structure import Dense as DenseWeight
 
@@ -92,13 +105,22 @@ class DenseSpec(LayerSpec):
 
 @dataclass(frozen=True)
 class DenseBuilt(Implementation):
-    """A dense layer as it is built: PE `rows` x SIMD `columns` multipliers, the last `fabric_rows` rows in LUTs."""
+    """A dense layer as it is built.
+
+    Attributes:
+        rows: PE, rows multiplied side by side.
+        columns: SIMD, columns multiplied side by side; a power of two.
+        fabric_rows: how many of the rows multiply in LUTs.
+        packed: 1 if two rows share each multiplier (two products a DSP).
+        storage: where the weights lie.
+    """
 
     spec: DenseSpec
     rows: int = 1
     columns: int = 1
     fabric_rows: int = 0
     packed: int = 0
+    storage: Storage = "bram"
 
     @property
     def row_groups(self) -> int:
@@ -211,6 +233,11 @@ class Dense(LayerKind):
         assert isinstance(spec, DenseSpec)
         return DenseBuilt(spec)
 
+    def spare_blocks(self, built: Implementation) -> Implementation | None:
+        """Weights in LUTs."""
+        assert isinstance(built, DenseBuilt)
+        return replace(built, storage="lutram") if built.storage == "bram" else None
+
     def processes(self, built: Implementation, ports: DspPorts) -> tuple[ProcessModel, ...]:
         """One process: load, products and drain in one loop."""
         assert isinstance(built, DenseBuilt)
@@ -226,7 +253,7 @@ class Dense(LayerKind):
             drains=[*[drain] * (built.row_groups - 1), last],
         )
         on_dsp = (built.rows - built.fabric_rows) / built.rows
-        products = round(spec.m * spec.n * on_dsp / (1 + built.packed)) if _on_dsp(built, ports) else 0
+        products = round(spec.m * spec.n * on_dsp / (1 + built.packed))
         return (
             ProcessModel("dense", "dense", program, _cost(built, ports), ("weights", "bias"), products=products),
         )
@@ -243,8 +270,7 @@ class Dense(LayerKind):
         banks = words.reshape(built.rom_depth, -1, lanes).transpose(1, 0, 2)
         bias = np.zeros(built.out_beats * built.out_vec, np.int64)
         bias[: spec.m] = layer.arrays["bias"]
-        storage = weight_storage(built.rom_depth, rows * columns, spec.weight_bits)
-        return (Rom("weights", "weight_t", banks, storage), Rom("bias", "bias_t", bias))
+        return (Rom("weights", "weight_t", banks, built.storage), Rom("bias", "bias_t", bias))
 
     def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
         """As dense.h asks."""
@@ -270,41 +296,32 @@ class Dense(LayerKind):
         }
 
 
-def _multiplier(built: DenseBuilt, ports: DspPorts, *, fabric: bool) -> Cost:
-    spec = built.spec
-    return multiplier(spec.weight_bits, spec.data_bits, ports, fabric=fabric)
-
-
-def _on_dsp(built: DenseBuilt, ports: DspPorts) -> bool:
-    return built.fabric_rows < built.rows and _multiplier(built, ports, fabric=False).dsp > 0
-
-
 @lru_cache(maxsize=65536)
-def _product_cost(built: DenseBuilt, ports: DspPorts) -> Cost:
+def _parts(built: DenseBuilt, ports: DspPorts) -> Parts:
     """Multipliers, sums, holding registers and weights: what does not depend on the beats."""
     spec = built.spec
     product, total = spec.weight_bits + spec.data_bits, spec.accumulator_bits
-    tree = Cost(logic=product + 1, ff=product + 1).times(built.columns - 1).plus(adder(total))
-    dsp_rows = built.rows - built.fabric_rows
-    one = _multiplier(built, ports, fabric=False)
-    in_dsp = one.dsp == 1 and not built.packed  # sums go down the DSP's own adders
-    multipliers = one.times(built.columns * dsp_rows // (1 + built.packed))
-    if built.packed:  # the low product of a pair is taken out of the high one
-        multipliers = multipliers.plus(adder(product).times(built.columns * dsp_rows // 2))
-    sums = register(total).times(dsp_rows) if in_dsp else tree.times(dsp_rows)
-    fabric = _multiplier(built, ports, fabric=True).times(built.columns).plus(tree).times(built.fabric_rows)
-    # a finished sum waits in a shift register: a 2:1 multiplexer and a flip-flop a bit
+    tree = adder(product + 1).times(built.columns - 1).plus(adder(total))
+    one = multiplier(spec.weight_bits, spec.data_bits, ports)
+    if built.packed:  # a DSP serves two rows; its sums are split in LUTs
+        pair = packed_multiplier(spec.weight_bits, spec.data_bits, ports).times(built.columns)
+        dsp_row = Cost(pair.dsp / 2, 0, 0, pair.logic / 2, 0, pair.ff / 2).plus(tree)  # type: ignore[arg-type]
+    elif one.dsp == 1:  # sums go down the DSPs' own adders; operands wait in SRLs until it is their turn
+        dsp_row = one.times(built.columns).plus(Cost(memory=spec.weight_bits).times(built.columns - 1))
+    else:
+        dsp_row = one.times(built.columns).plus(tree)
+    fabric = multiplier(spec.weight_bits, spec.data_bits, ports, fabric=True).times(built.columns).plus(tree)
+    # A finished sum waits in a shift register: a 2:1 multiplexer (two in a LUT) and a flip-flop a bit.
     holding = Cost(logic=total / 2, ff=total).times(built.rows)
-    weights = weight_rom_cost(built.rom_depth, built.rows * built.columns, spec.weight_bits)
-    operands = register(spec.data_bits).times(built.columns * max(1, built.rows // 16))  # fan-out in trees
-    return control(1).plus(multipliers, sums, fabric, holding, weights, operands)
+    operands = register(spec.data_bits).times(built.columns * max(1, built.rows // 16))  # to many rows in trees
+    rom = partial(weight_rom_cost, built.rom_depth, built.rows * built.columns, spec.weight_bits)
+    return Parts(control(1).plus(holding, operands), dsp_row, fabric, rom)
 
 
 @lru_cache(maxsize=4096)
 def _input_cost(spec: DenseSpec, columns: int, in_vec: int) -> Cost:
     """Two halves of the input, one beat in and `columns` words out a cycle."""
-    banks = columns // in_vec
-    return memory(2 * ceil_div(spec.n, columns), in_vec * spec.data_bits, banks=banks)
+    return memory(2 * ceil_div(spec.n, columns), in_vec * spec.data_bits, banks=columns // in_vec)
 
 
 @lru_cache(maxsize=4096)
@@ -314,9 +331,20 @@ def _output_cost(spec: DenseSpec, out_vec: int, ports: DspPorts) -> Cost:
 
 
 def _cost(built: DenseBuilt, ports: DspPorts) -> Cost:
-    bare = replace(built, in_vec=1, out_vec=1)
+    bare = replace(built, in_vec=1, out_vec=1, fabric_rows=0, storage="bram")
+    cost = _parts(bare, ports).total(built.rows, built.fabric_rows, built.storage)
     ends = (_input_cost(built.spec, built.columns, built.in_vec), _output_cost(built.spec, built.out_vec, ports))
-    return _product_cost(bare, ports).plus(*ends)
+    return cost.plus(*ends)._replace(dsp=ceil(cost.dsp) + ends[1].dsp)
+
+
+class _Options(NamedTuple):
+    """Options of the products, row by row."""
+
+    built: tuple[DenseBuilt, ...]
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    depth: NDArray[np.int64]
+    table: ProductTable
 
 
 class _DenseOffer(Offer):
@@ -324,65 +352,59 @@ class _DenseOffer(Offer):
 
     def __init__(self, spec: DenseSpec, ports: DspPorts) -> None:
         self._spec, self._ports = spec, ports
-        self._options, self._rows, self._columns, self._depth, self._costs = _tables(spec, ports)
-        self._groups = -(-spec.n // self._columns)  # column groups
-        self._single = self._rows >= spec.m
+        self._options = _options(spec, ports)
+        self._groups = -(-spec.n // self._options.columns)  # column groups
+        self._vectors = [
+            v for v in powers_of_two(_MOST_COLUMNS) if v * max(spec.data_bits, spec.out_bits) <= MAX_STREAM_BITS
+        ]
 
-    def cheapest(self, interval: int, weights: tuple[float, ...]) -> Implementation | None:
-        """See `Offer`."""
-        spec, token = self._spec, interval // self._spec.positions
-        price = np.array(weights)
-        products = _weigh(spec, self._ports, weights)
-        wide = [v for v in powers_of_two(_MOST_COLUMNS) if v * max(spec.data_bits, spec.out_bits) <= MAX_STREAM_BITS]
-        best: tuple[float, DenseBuilt] | None = None
-        for v in [v for v in wide if ceil_div(spec.n, v) <= token][:2]:
-            legal = (self._depth <= token) & (self._columns % v == 0)
-            inputs = _input_prices(spec, v, tuple(sorted(set(self._columns.tolist()))))
-            front = np.array([inputs.get(c, np.inf) @ price if c in inputs else np.inf for c in self._columns.tolist()])
-            for out in [w for w in wide if ceil_div(spec.m, w) <= token][:3]:
-                drains = -(-self._rows // out)
-                usable = legal & ((self._rows % out == 0) | self._single) & (drains <= self._groups)
+    def cheapest(self, interval: int, preference: Preference) -> Implementation | None:
+        """See `Offer`; a few numpy operations for each of at most six pairs of beats."""
+        spec, options, token = self._spec, self._options, interval // self._spec.positions
+        products, fabric, storage = options.table.prices(preference)
+        best: tuple[float, int, int, int] | None = None
+        for v in [v for v in self._vectors if ceil_div(spec.n, v) <= token][:2]:
+            legal = (options.depth <= token) & (options.columns % v == 0)
+            if not legal.any():
+                continue
+            inputs = {
+                c: price(_input_cost(spec, c, v), preference) for c in np.unique(options.columns[legal]).tolist()
+            }
+            front = np.array([inputs.get(c, np.inf) for c in options.columns.tolist()])
+            for out in [w for w in self._vectors if ceil_div(spec.m, w) <= token][:3]:
+                drains = -(-options.rows // out)
+                usable = legal & ((options.rows % out == 0) | (options.rows >= spec.m)) & (drains <= self._groups)
                 if not usable.any():
                     continue
                 place = int(np.where(usable, products + front, np.inf).argmin())
-                total = float(products[place] + front[place] + priced(_output_cost(spec, out, self._ports)) @ price)
+                total = float(products[place] + front[place]) + price(_output_cost(spec, out, self._ports), preference)
                 if best is None or total < best[0]:
-                    best = (total, replace(self._options[place], in_vec=v, out_vec=out))
-        return None if best is None else best[1]
-
-
-@lru_cache(maxsize=1024)
-def _input_prices(spec: DenseSpec, in_vec: int, columns: tuple[int, ...]) -> dict[int, NDArray[np.float64]]:
-    return {c: priced(_input_cost(spec, c, in_vec)) for c in columns if c % in_vec == 0}
-
-
-@lru_cache(maxsize=1024)
-def _weigh(spec: DenseSpec, ports: DspPorts, weights: tuple[float, ...]) -> NDArray[np.float64]:
-    result: NDArray[np.float64] = _tables(spec, ports)[-1] @ np.array(weights)
-    return result
+                    best = (total, place, v, out)
+        if best is None:
+            return None
+        _, place, v, out = best
+        return replace(
+            options.built[place],
+            in_vec=v,
+            out_vec=out,
+            fabric_rows=int(fabric[place]),
+            storage=ROM_STORAGE[storage[place]],
+        )
 
 
 @lru_cache(maxsize=256)
-def _tables(
-    spec: DenseSpec, ports: DspPorts
-) -> tuple[
-    tuple[DenseBuilt, ...], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]
-]:
-    """Options, their rows, columns and iterations, and the prices of their products."""
-    every_row = sorted({ceil_div(r, step) * step for r in lane_choices(spec.m) for step in (1, 2, 4, 8)})
+def _options(spec: DenseSpec, ports: DspPorts) -> _Options:
     pairs = packs(spec.weight_bits, spec.data_bits, ports)
-    options = [
-        DenseBuilt(spec, rows=rows, columns=columns, fabric_rows=fabric, packed=packed)
-        for rows in every_row
+    found = [
+        DenseBuilt(spec, rows=rows, columns=columns, packed=packed)
+        for rows in sorted({ceil_div(r, step) * step for r in lane_choices(spec.m) for step in (1, 2, 4, 8)})
         for columns in powers_of_two(min(_MOST_COLUMNS, 1 << (spec.n - 1).bit_length()))
         for packed in ((0, 1) if pairs and rows % 2 == 0 else (0,))
-        for fabric in fabric_choices(rows, packed=bool(packed))
         if rows * columns <= _MOST_LANES
     ]
-    return (
-        tuple(options),
-        np.array([o.rows for o in options]),
-        np.array([o.columns for o in options]),
-        np.array([o.rom_depth for o in options]),
-        np.stack([priced(_product_cost(o, ports)) for o in options]),
+    small = spec.weight_bits * spec.data_bits <= LUT_MULTIPLIER_LIMIT
+    table = ProductTable(
+        [_parts(o, ports) for o in found], [o.rows for o in found], [1 + o.packed for o in found], small
     )
+    rows, columns, depth = (np.array([getattr(o, f) for o in found]) for f in ("rows", "columns", "rom_depth"))
+    return _Options(tuple(found), rows, columns, depth, table)

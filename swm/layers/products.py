@@ -7,27 +7,32 @@ are spread evenly over the period, so that neighbours see a steady rate (hls/swm
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.device.memories import Storage, memory, storage
+from swm.device.memories import Storage, memory
 from swm.device.primitives import PREFERRED_BITS, Cost
-from swm.layers.base import Port, Program, Run
+from swm.layers.base import Port, Preference, Program, Run
 
 __all__ = [
+    "ROM_STORAGE",
+    "Parts",
+    "ProductTable",
     "bank_lanes",
-    "fabric_choices",
     "lane_choices",
     "powers_of_two",
-    "priced",
+    "price",
     "product_program",
     "weight_rom_cost",
-    "weight_storage",
 ]
+
+ROM_STORAGE: tuple[Storage, ...] = ("lutram", "bram")
+"""Where weights may lie; the search chooses by the prices of LUTs and block RAM."""
 
 
 def product_program(
@@ -71,24 +76,64 @@ def powers_of_two(largest: int) -> list[int]:
     return [1 << e for e in range(largest.bit_length())]
 
 
-def fabric_choices(rows: int, *, packed: bool) -> list[int]:
-    """How many of `rows` may multiply in LUTs: none, quarters, all; pairs of rows stay together."""
-    step = 2 if packed else 1
-    return sorted({rows * quarter // 4 // step * step for quarter in range(5)})
+def price(cost: Cost, preference: Preference) -> float:
+    """The weighted sum."""
+    return float(_priced(cost) @ np.array(preference.weights))
 
 
-def priced(cost: Cost) -> NDArray[np.float64]:
-    """DSP, BRAM18, URAM, routed LUT and routed FF, as the search weighs them."""
+def _priced(cost: Cost) -> NDArray[np.float64]:
+    """DSP, BRAM18, URAM, LUT and FF, as the search weighs them."""
     return np.array([cost.dsp, cost.bram18, cost.uram, cost.lut, cost.ff], np.float64)
 
 
 @lru_cache(maxsize=65536)
-def weight_rom_cost(depth: int, lanes: int, bits: int) -> Cost:
+def weight_rom_cost(depth: int, lanes: int, bits: int, kind: Storage) -> Cost:
     """The weight ROM: `lanes` weights of `bits` bits a cycle, in banks of at most `PREFERRED_BITS`."""
     width = bank_lanes(lanes, bits)
-    return memory(depth, width * bits, banks=lanes // width, writes=0)
+    return memory(depth, width * bits, banks=lanes // width, writes=0, kind=kind)
 
 
-def weight_storage(depth: int, lanes: int, bits: int) -> Storage:
-    """Where the weight ROM lies, the same as `weight_rom_cost` charges."""
-    return storage(depth, bank_lanes(lanes, bits) * bits, writes=0)
+class Parts(NamedTuple):
+    """What the products of a layer cost, apart by what grows with what."""
+
+    base: Cost
+    dsp_row: Cost  # of each row that multiplies in DSPs
+    fabric_row: Cost  # of each row that multiplies in LUTs
+    rom: Callable[[Storage], Cost]
+
+    def total(self, rows: int, fabric_rows: int, kind: Storage) -> Cost:
+        """All of them."""
+        rows_cost = (self.dsp_row.times(rows - fabric_rows), self.fabric_row.times(fabric_rows))
+        return self.base.plus(*rows_cost, self.rom(kind))
+
+
+class ProductTable:
+    """Options of the products of a layer, and their prices under any preference."""
+
+    def __init__(self, parts: Sequence[Parts], rows: Sequence[int], pairs: Sequence[int], small: bool) -> None:
+        """Table the parts.
+
+        Args:
+            parts: of each option.
+            rows: of each option.
+            pairs: 2 where two rows share multipliers, else 1.
+            small: whether a tool would build these multipliers of LUTs anyway.
+        """
+        self._base = np.stack([_priced(p.base) for p in parts])
+        self._dsp = np.stack([_priced(p.dsp_row) for p in parts])
+        self._fabric = np.stack([_priced(p.fabric_row) for p in parts])
+        self._roms = {kind: np.stack([_priced(p.rom(kind)) for p in parts]) for kind in ROM_STORAGE}
+        self._rows, self._pairs, self._small = np.array(rows), np.array(pairs), small
+        self._known: dict[Preference, tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]] = {}
+
+    def prices(self, preference: Preference) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+        """Price, rows in LUTs and index into `ROM_STORAGE` of every option."""
+        if preference not in self._known:
+            share = preference.fabric if preference.wide or self._small else 0.0
+            fabric = np.rint(self._rows * share / self._pairs).astype(np.int64) * self._pairs
+            weights = np.array(preference.weights)
+            roms = np.stack([self._roms[kind] @ weights for kind in ROM_STORAGE])
+            price = self._base @ weights + (self._rows - fabric) * (self._dsp @ weights)
+            price += fabric * (self._fabric @ weights) + roms.min(0)
+            self._known[preference] = price, fabric, roms.argmin(0)
+        return self._known[preference]

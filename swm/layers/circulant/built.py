@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from swm.device.memories import Storage
 from swm.layers.base import BeatStream, Implementation, Port, Program, Run, ceil_div
 from swm.layers.circulant.passes import pass_cycles, pass_streams
 from swm.layers.circulant.spec import CirculantSpec
@@ -24,6 +25,7 @@ class CirculantBuilt(Implementation):
         products: multipliers of a complex product, 3 or 4 (4 for 18-bit weights and for packed pairs).
         fabric_rows: how many of the rows multiply in LUTs.
         packed: 1 if two rows share each multiplier (two products a DSP).
+        storage: where the weights lie.
     """
 
     spec: CirculantSpec
@@ -33,6 +35,7 @@ class CirculantBuilt(Implementation):
     products: int = 3
     fabric_rows: int = 0
     packed: int = 0
+    storage: Storage = "bram"
 
     @property
     def fft_lanes(self) -> int:

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
-import numpy as np
+from dataclasses import replace
+from functools import lru_cache, partial
+from math import ceil, floor
 
 from swm.device.board import DspPorts
 from swm.device.memories import memory
@@ -25,9 +25,9 @@ from swm.layers.circulant.built import CirculantBuilt
 from swm.layers.circulant.passes import HALF_TURN, forward_processes, inverse_processes, pass_end_costs
 from swm.layers.circulant.spec import CirculantSpec
 from swm.layers.finish import finish_cost
-from swm.layers.products import weight_rom_cost
+from swm.layers.products import Parts, weight_rom_cost
 
-__all__ = ["end_costs", "packs_pairs", "processes", "product_cost"]
+__all__ = ["end_costs", "packs_pairs", "processes", "product_parts"]
 
 def packs_pairs(spec: CirculantSpec, ports: DspPorts) -> bool:
     """Whether two weights share a multiplier for a common spectral word (products in the four-multiplier form)."""
@@ -75,57 +75,50 @@ def end_costs(built: CirculantBuilt, ports: DspPorts) -> tuple[Cost, Cost]:
 
 
 @lru_cache(maxsize=65536)
-def product_cost(built: CirculantBuilt, ports: DspPorts) -> Cost:
+def product_parts(built: CirculantBuilt, ports: DspPorts) -> Parts:
     """Multipliers, sums, holding registers, spectra and weights: all but what hangs on the beats."""
     spec = built.spec
     rows, columns, bins = built.mac_rows, built.mac_columns, built.mac_bins
     weight, word, total = spec.weight_bits, spec.spectrum_bits, spec.accumulator_bits
-    dsp_rows = rows - built.fabric_rows
     complex_lanes, real_lanes = (bins - 1, 1) if built.word_groups == 1 else (bins, 0)
+    multipliers = built.products * complex_lanes + 2 * real_lanes  # a row and column
+    sums = adder(total).times(columns * multipliers)
 
-    def lane(fabric: bool) -> Cost:
-        """One word of one row and column on three (four) multipliers."""
+    def lanes(fabric: bool) -> Cost:
+        """The words of one row."""
         real = multiplier(weight, word, ports, fabric=fabric)
-        if built.products == 4:
-            complex_ = real.times(4)
-        else:
-            sums = adder(weight + 1).times(2)  # w_i - w_r and w_r + w_i
+        complex_ = real.times(4)
+        if built.products == 3:
             wide = multiplier(weight + 1, word, ports, fabric=fabric).times(2)
-            complex_ = multiplier(weight, word + 1, ports, fabric=fabric).plus(wide, sums)
-        return complex_.times(complex_lanes).plus(real.times(2 * real_lanes))
+            joined = adder(weight + 1).times(2)  # w_i - w_r and w_r + w_i
+            complex_ = multiplier(weight, word + 1, ports, fabric=fabric).plus(wide, joined)
+        return complex_.times(complex_lanes).plus(real.times(2 * real_lanes)).times(columns)
 
-    def sums(registers_only: bool) -> Cost:
-        """Accumulators; those of products on DSPs are the DSPs' own."""
-        if registers_only:
-            return Cost()
-        adders = columns * (built.products * complex_lanes + 2 * real_lanes)
-        return adder(total).times(adders)
-
-    on_dsp = lane(fabric=False).dsp > 0
-    work = lane(fabric=False).times(columns * dsp_rows)
-    if built.packed:
-        pairs = packed_multiplier(weight, word, ports).times(4 * complex_lanes + 2 * real_lanes)  # each takes two rows
-        work = pairs.times(columns * dsp_rows // 2).plus(sums(False).times(dsp_rows))
+    if built.packed:  # a DSP serves two rows; its sums are split in LUTs
+        pair = packed_multiplier(weight, word, ports).times(columns * multipliers)
+        dsp_row = Cost(pair.dsp / 2, 0, 0, pair.logic / 2, 0, pair.ff / 2).plus(sums)  # type: ignore[arg-type]
     else:
-        work = work.plus(sums(on_dsp).times(dsp_rows))
-    fabric = lane(fabric=True).times(columns).plus(sums(False)).times(built.fabric_rows)
+        dsp_row = lanes(fabric=False)
     shared = adder(word + 1).times(columns * complex_lanes) if built.products == 3 else Cost()  # x_r + x_i
     # A finished sum waits in a shift register: a 2:1 multiplexer (two in a LUT) and a flip-flop a bit.
-    parts = (3 if built.products == 3 else 2) * (complex_lanes * built.word_groups) + 2 * real_lanes
-    if not spec.unrolled:
-        parts = (3 if built.products == 3 else 2) * bins
+    products = 3 if built.products == 3 else 2
+    parts = products * (complex_lanes * built.word_groups if spec.unrolled else bins) + 2 * real_lanes
     holding = Cost(logic=total / 2, ff=total).times(rows * parts)
     # Products of columns add up along a chain of DSPs: operands wait in SRLs until it is their turn.
     skew = Cost(memory=2 * weight).times(rows * (columns - 1) * bins).plus(Cost(memory=2 * word).times((columns - 1) * bins))
     # Operands reach many rows through trees of registers.
     operands = register(2 * word * bins * columns).times(max(1, rows // 16))
-    weights = weight_rom_cost(built.rom_depth, rows * columns * bins * 2, weight)
     select = Cost()
     if bins < built.beat_words:
         select = multiplexer(built.beat_words // bins, 2 * word * bins * columns)
     depth = 2 * built.column_groups * max(1, spec.words // max(built.beat_words, bins))
     spectra = memory(depth, built.beat_words * 2 * word, banks=columns * max(1, bins // built.beat_words))
-    return control(2).plus(work, fabric, shared, holding, skew, operands, weights, select, spectra)
+    return Parts(
+        control(2).plus(shared, holding, skew, operands, select, spectra),
+        dsp_row,
+        lanes(fabric=True).plus(sums),
+        partial(weight_rom_cost, built.rom_depth, rows * columns * bins * 2, weight),
+    )
 
 
 def _spectra_cost(built: CirculantBuilt) -> Cost:
@@ -143,18 +136,17 @@ def _combine_cost(built: CirculantBuilt) -> Cost:
 
 
 def _mac_cost(built: CirculantBuilt, ports: DspPorts) -> Cost:
-    bare = CirculantBuilt(**{**vars(built), "in_vec": 1, "out_vec": 1})
-    return product_cost(bare, ports)
+    bare = replace(built, in_vec=1, out_vec=1, fabric_rows=0, storage="bram")
+    cost = product_parts(bare, ports).total(built.mac_rows, built.fabric_rows, built.storage)
+    return cost._replace(dsp=ceil(cost.dsp))
 
 
 def _useful_products(built: CirculantBuilt, ports: DspPorts) -> int:
     """DSP-cycles a token that multiply a weight of the network (padding left out)."""
     spec = built.spec
-    if multiplier(spec.weight_bits, spec.spectrum_bits, ports).dsp == 0:
-        return 0
     block = 2 + 3 * (spec.words - 1) if not built.packed else (2 + 4 * (spec.words - 1)) / 2
     on_dsp = (built.mac_rows - built.fabric_rows) / built.mac_rows
-    return int(np.floor(spec.p * spec.q * block * on_dsp))
+    return floor(spec.p * spec.q * block * on_dsp)
 
 
 def _general_rotations(block: int) -> int:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -41,7 +42,7 @@ from swm.layers.circulant.offer import CirculantOffer
 from swm.layers.circulant.spec import CirculantSpec, forward_shifts
 from swm.layers.finish import finish, finish_configuration
 from swm.layers.formats import best_format, finest_bias, output_format
-from swm.layers.products import bank_lanes, weight_storage
+from swm.layers.products import bank_lanes
 from swm.package_data import hls_dir
 from swm.structure import BlockCirculant
 
@@ -146,6 +147,11 @@ class Circulant(LayerKind):
         products = 3 if spec.weight_bits < 18 else 4
         return CirculantBuilt(spec, mac_bins=1 if spec.unrolled else 2, products=products)
 
+    def spare_blocks(self, built: Implementation) -> Implementation | None:
+        """Weights in LUTs."""
+        assert isinstance(built, CirculantBuilt)
+        return replace(built, storage="lutram") if built.storage == "bram" else None
+
     def processes(self, built: Implementation, ports: DspPorts) -> tuple[ProcessModel, ...]:
         """Forward transform, products, inverse transform with bias and activation."""
         assert isinstance(built, CirculantBuilt)
@@ -173,8 +179,7 @@ class Circulant(LayerKind):
         banks = words.reshape(built.rom_depth, -1, lanes).transpose(1, 0, 2)
         bias = np.zeros(built.out_beats * built.out_vec, np.int64)
         bias[: spec.m] = layer.arrays["bias"]
-        storage = weight_storage(built.rom_depth, words.shape[1], spec.weight_bits)
-        return (Rom("weights", "weight_t", banks, storage), Rom("bias", "bias_t", bias))
+        return (Rom("weights", "weight_t", banks, built.storage), Rom("bias", "bias_t", bias))
 
     def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
         """As circulant.h asks."""

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.device.board import DspPorts
-from swm.device.primitives import MAX_STREAM_BITS
-from swm.layers.base import Implementation, Offer, ceil_div
+from swm.device.primitives import LUT_MULTIPLIER_LIMIT, MAX_STREAM_BITS, Cost
+from swm.layers.base import Implementation, Offer, Preference, ceil_div
 from swm.layers.circulant.built import CirculantBuilt
-from swm.layers.circulant.cost import end_costs, packs_pairs, product_cost
+from swm.layers.circulant.cost import end_costs, packs_pairs, product_parts
 from swm.layers.circulant.spec import CirculantSpec
-from swm.layers.products import fabric_choices, lane_choices, powers_of_two, priced
+from swm.layers.products import ROM_STORAGE, ProductTable, lane_choices, powers_of_two, price
 
 __all__ = ["CirculantOffer"]
 
@@ -29,16 +29,16 @@ _MOST_COLUMNS = 64  # block columns side by side: their products add up in one c
 _MOST_VECTOR = 64  # words of a beat
 
 
-class _Tables(NamedTuple):
+class _Options(NamedTuple):
     """Options of the products, row by row."""
 
-    options: tuple[CirculantBuilt, ...]
+    built: tuple[CirculantBuilt, ...]
     rows: NDArray[np.int64]
     columns: NDArray[np.int64]
     depth: NDArray[np.int64]
     drain_group: NDArray[np.int64]
     one_group: NDArray[np.bool_]
-    costs: NDArray[np.float64]
+    table: ProductTable
 
 
 class CirculantOffer(Offer):
@@ -47,29 +47,26 @@ class CirculantOffer(Offer):
     def __init__(self, spec: CirculantSpec, ports: DspPorts) -> None:
         """Table the options."""
         self._spec, self._ports = spec, ports
-        self._tables = _products(spec, ports)
-        top = spec.block if not spec.unrolled else _MOST_VECTOR
-        self._vectors = [v for v in powers_of_two(top)]
-        self._front: dict[int, tuple[int, int, int, NDArray[np.float64]]] = {}
-        self._back: dict[int, tuple[int, int, NDArray[np.float64]]] = {}
-        for v in self._vectors:
+        self._options = _options(spec, ports)
+        self._front: dict[int, tuple[int, int, int, Cost]] = {}  # cycles, lanes, loads
+        self._back: dict[int, tuple[int, int, Cost]] = {}  # cycles, lanes
+        for v in powers_of_two(_MOST_VECTOR if spec.unrolled else spec.block):
             built = CirculantBuilt(spec, in_vec=v, out_vec=v, mac_rows=spec.p, mac_bins=min(2, spec.words))
             widest = max(stream.width for stream in built.streams())
             if max(widest, v * max(spec.data_bits, spec.out_bits)) > MAX_STREAM_BITS:
                 break
             front, back = end_costs(built, ports)
             front_cycles, back_cycles = built.end_cycles()
-            self._front[v] = (front_cycles, built.fft_lanes, built.loads, priced(front))
-            self._back[v] = (back_cycles, built.out_lanes, priced(back))
+            self._front[v] = (front_cycles, built.fft_lanes, built.loads, front)
+            self._back[v] = (back_cycles, built.out_lanes, back)
 
-    def cheapest(self, interval: int, weights: tuple[float, ...]) -> Implementation | None:
-        """See `Offer`; about as many numpy operations as there are pairs of beats, at most four."""
+    def cheapest(self, interval: int, preference: Preference) -> Implementation | None:
+        """See `Offer`; a few numpy operations for each of at most four pairs of beats."""
         token = interval // self._spec.positions
         ins = [v for v, entry in self._front.items() if entry[0] <= token][:2]
         outs = [v for v, entry in self._back.items() if entry[0] <= token][:2]
-        price = np.array(weights)
-        products = self._weighed(weights)
-        best: tuple[float, CirculantBuilt, int, int] | None = None
+        products, fabric, storage = self._options.table.prices(preference)
+        best: tuple[float, int, int, int] | None = None
         for v in ins:
             _, lanes, loads, front = self._front[v]
             for out in outs:
@@ -78,16 +75,22 @@ class CirculantOffer(Offer):
                 if not legal.any():
                     continue
                 place = int(np.where(legal, products, np.inf).argmin())
-                total = float(products[place] + (front + back) @ price)
+                total = float(products[place]) + price(front.plus(back), preference)
                 if best is None or total < best[0]:
-                    best = (total, self._tables.options[place], v, out)
+                    best = (total, place, v, out)
         if best is None:
             return None
-        _, option, v, out = best
-        return replace(option, in_vec=v, out_vec=out)
+        _, place, v, out = best
+        return replace(
+            self._options.built[place],
+            in_vec=v,
+            out_vec=out,
+            fabric_rows=int(fabric[place]),
+            storage=ROM_STORAGE[storage[place]],
+        )
 
     def _legal(self, token: int, lanes: int, loads: int, drained: int, out: int) -> NDArray[np.bool_]:
-        t = self._tables
+        t = self._options
         drains = -(-t.rows // drained)
         legal: NDArray[np.bool_] = (
             (np.maximum(t.depth, loads) <= token)
@@ -103,52 +106,31 @@ class CirculantOffer(Offer):
             legal &= period * max(1, 4 // out) <= token
         return legal
 
-    def _weighed(self, weights: tuple[float, ...]) -> NDArray[np.float64]:
-        return _weigh(self._spec, self._ports, weights)
-
-
-@lru_cache(maxsize=1024)
-def _weigh(spec: CirculantSpec, ports: DspPorts, weights: tuple[float, ...]) -> NDArray[np.float64]:
-    result: NDArray[np.float64] = _products(spec, ports).costs @ np.array(weights)
-    return result
-
 
 @lru_cache(maxsize=256)
-def _products(spec: CirculantSpec, ports: DspPorts) -> _Tables:
-    options = []
-    columns = sorted({*lane_choices(spec.q), *powers_of_two(spec.q)})
+def _options(spec: CirculantSpec, ports: DspPorts) -> _Options:
     forms = [(3 if spec.weight_bits < 18 else 4, 0)]
     if packs_pairs(spec, ports):
         forms.append((4, 1))
-    for rows in sorted({ceil_div(r, step) * step for r in lane_choices(spec.p) for step in (1, 2, 4, 8)}):
-        for side in columns:
-            if side > _MOST_COLUMNS:
-                break
-            for bins in powers_of_two(spec.words):
-                if rows * side * bins > _MOST_LANES or (bins < 2 and not spec.unrolled):
-                    continue
-                for products, packed in forms:
-                    if packed and rows % 2:
-                        continue
-                    options += [
-                        CirculantBuilt(
-                            spec,
-                            mac_rows=rows,
-                            mac_columns=side,
-                            mac_bins=bins,
-                            products=products,
-                            fabric_rows=fabric,
-                            packed=packed,
-                        )
-                        for fabric in fabric_choices(rows, packed=bool(packed))
-                    ]
-    costs = np.stack([priced(product_cost(o, ports)) for o in options])
-    return _Tables(
-        tuple(options),
-        np.array([o.mac_rows for o in options]),
-        np.array([o.mac_columns for o in options]),
-        np.array([o.rom_depth for o in options]),
-        np.array([o.drain_group for o in options]),
-        np.array([o.row_groups == 1 for o in options]),
-        costs,
+    found = [
+        CirculantBuilt(spec, mac_rows=rows, mac_columns=columns, mac_bins=bins, products=products, packed=packed)
+        for rows in sorted({ceil_div(r, step) * step for r in lane_choices(spec.p) for step in (1, 2, 4, 8)})
+        for columns in sorted({*lane_choices(spec.q), *powers_of_two(spec.q)})
+        for bins in powers_of_two(spec.words)
+        for products, packed in forms
+        if columns <= _MOST_COLUMNS and rows * columns * bins <= _MOST_LANES
+        if (bins >= 2 or spec.unrolled) and not (packed and rows % 2)
+    ]
+    small = spec.weight_bits * spec.spectrum_bits <= LUT_MULTIPLIER_LIMIT
+    table = ProductTable(
+        [product_parts(o, ports) for o in found], [o.mac_rows for o in found], [1 + o.packed for o in found], small
+    )
+    return _Options(
+        tuple(found),
+        np.array([o.mac_rows for o in found]),
+        np.array([o.mac_columns for o in found]),
+        np.array([o.rom_depth for o in found]),
+        np.array([o.drain_group for o in found]),
+        np.array([o.row_groups == 1 for o in found]),
+        table,
     )
