@@ -108,7 +108,10 @@ struct circulant {
     ifft_lanes = max_of(1, out_vec / (streaming ? k : 4)),
     ifft_groups = ceil_div(p, ifft_lanes),
     out_parts = max_of(1, k / out_vec),
+    row_time = max_of(units, ifft_lanes * k / out_vec),  // iterations of irfft_store for blocks side by side
     inverse_ii = max_of(1, 4 / out_vec),   // of the passes, k >= 32
+    // place of a process in its layer: rfft_load 0, rfft_pass<s> s - 2, irfft_pass<s> 2 stages - s, irfft_store 2 stages - 2
+    mac_place = streaming ? 1 : stages - 1,
     a_beat = ifft_lanes * drain_words * 2  // integers of a beat from spectral_mac
   };
   /// Loads, products and drains of spectral_mac.
@@ -121,14 +124,17 @@ struct circulant {
   static constexpr int rfft_iterations(int tokens) { return tokens * fft_groups; }
   static constexpr int irfft_iterations(int tokens) { return tokens * ifft_groups; }
   static constexpr int mac_iterations(int tokens) { return mac_times::iterations(tokens); }
-  /// The passes, k >= 32; what irfft_pass and irfft_store take stands in their headers.
+  /// The passes, k >= 32, take pass_ii and inverse_ii cycles each; what irfft_collect takes stands in its header.
   static constexpr int rfft_load_iterations(int tokens) { return group_time + tokens * fft_groups * group_time; }
   static constexpr int rfft_pass_iterations(int tokens) { return units + tokens * fft_groups * units; }
+  static constexpr int irfft_pass_iterations(int tokens) { return units + tokens * ifft_groups * units; }
+  static constexpr int irfft_store_iterations(int tokens) { return row_time + 1 + tokens * ifft_groups * row_time; }
 
   typedef int_t<Cfg::in_bits> in_t;
   typedef int_t<spectrum_bits> spectrum_t;
   typedef int_t<Cfg::weight_bits> weight_t;
   typedef int_t<rounded_bits> rounded_t;
+  typedef int_t<inverse_pass_bits> inverse_pass_t;
   typedef int_t<inverse_bits> inverse_t;
   typedef int_t<Cfg::bias_bits> bias_t;
   typedef int_t<Cfg::out_bits> out_t;

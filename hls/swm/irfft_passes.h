@@ -100,7 +100,7 @@ template <class Cfg, class In, class Out>
 void irfft_collect(int tokens, In& in, Out& out) {
   typedef circulant<Cfg> L;
   typedef collect_times<Cfg> times;
-  typedef int_t<L::inverse_pass_bits> word_t;
+  typedef typename L::inverse_pass_t word_t;
   static_assert(!L::streaming, "blocks of at most 16 points are transformed at once");
   constexpr int lanes = L::ifft_lanes, units = L::units, beats = lanes * 4, ii = L::inverse_ii, groups = L::row_groups;
   constexpr int words = L::mac_bins, banks = words / 2, word_groups = L::word_groups;
@@ -143,7 +143,8 @@ COLLECT:
           x[b] = buffer[b][at][f][lane][0];
           y[b] = buffer[b][at][f][lane][1];
         }
-        detail::inverse_unit<L::stages, W, halves>(x[u & (banks - 1)], y[u & (banks - 1)], u == 0, turn, result.v, 4 * lane);
+        const cplx<W> a = x[u & (banks - 1)], b = y[u & (banks - 1)];
+        detail::inverse_unit<L::stages, W, halves>(a, b, u == 0, turn, result.v, 4 * lane);
       }
       write_beat<beats>(out, out_beat, result);
       ++out_beat;
@@ -205,7 +206,7 @@ typename std::enable_if<Stage == circulant<Cfg>::stages>::type irfft_pass(int to
 template <class Cfg, int Stage, class In, class Out>
 typename std::enable_if<Stage != circulant<Cfg>::stages>::type irfft_pass(int tokens, In& in, Out& out) {
   typedef circulant<Cfg> L;
-  typedef int_t<L::inverse_pass_bits> word_t;
+  typedef typename L::inverse_pass_t word_t;
   static_assert(!L::streaming && Stage >= 3 && Stage < L::stages, "stages log2 k to 3, k at least 32");
   constexpr int lanes = L::ifft_lanes, units = L::units, beats = lanes * 4, ii = L::inverse_ii;
   constexpr int quarter = 1 << (Stage - 2);
@@ -216,7 +217,7 @@ typename std::enable_if<Stage != circulant<Cfg>::stages>::type irfft_pass(int to
   cplx<W> buffer[2][2 * units][lanes];
   SWM_PARTITION(buffer, 1)
   SWM_PARTITION(buffer, 3)
-  const int loads = tokens * L::ifft_groups * units, total = units + loads;
+  const int total = L::irfft_pass_iterations(tokens), loads = total - units;
   count_t<units> unit = 0;
   count_t<2 * units> half = 0;
 PASS:
@@ -235,7 +236,12 @@ PASS:
       for (int lane = 0; lane < lanes; ++lane) {
         SWM_UNROLL
         const cplx<W> a = buffer[0][low_bank == 0 ? low : high][lane], b = buffer[1][low_bank == 0 ? high : low][lane];
-        detail::inverse_unit<Stage, W, halves>(low_bank == 0 ? a : b, low_bank == 0 ? b : a, i == 0, turn, words.v, 4 * lane);
+        cplx<W> x, y;
+        x.re = low_bank == 0 ? a.re : b.re;
+        x.im = low_bank == 0 ? a.im : b.im;
+        y.re = low_bank == 0 ? b.re : a.re;
+        y.im = low_bank == 0 ? b.im : a.im;
+        detail::inverse_unit<Stage, W, halves>(x, y, i == 0, turn, words.v, 4 * lane);
       }
       write_beat<beats>(out, step - units, words);
     }
@@ -245,13 +251,13 @@ PASS:
     STORE_LANES:
       for (int lane = 0; lane < lanes; ++lane) {
         SWM_UNROLL
-        cplx<W> first, second;
-        first.re = int_t<W>(words.v[4 * lane]);
-        first.im = int_t<W>(words.v[4 * lane + 1]);
-        second.re = int_t<W>(words.v[4 * lane + 2]);
-        second.im = int_t<W>(words.v[4 * lane + 3]);
-        buffer[0][int(half) + u][lane] = swapped ? second : first;
-        buffer[1][int(half) + u][lane] = swapped ? first : second;
+        cplx<W> a, b;
+        a.re = int_t<W>(swapped ? words.v[4 * lane + 2] : words.v[4 * lane]);
+        a.im = int_t<W>(swapped ? words.v[4 * lane + 3] : words.v[4 * lane + 1]);
+        b.re = int_t<W>(swapped ? words.v[4 * lane] : words.v[4 * lane + 2]);
+        b.im = int_t<W>(swapped ? words.v[4 * lane + 1] : words.v[4 * lane + 3]);
+        buffer[0][int(half) + u][lane] = a;
+        buffer[1][int(half) + u][lane] = b;
       }
     }
     if (u == units - 1) half = units - int(half);

@@ -41,7 +41,7 @@ inline void inverse_points(const cplx<W>& a, const cplx<W>& b, T* y, int at) {
 template <class Cfg, class In, class Out>
 void irfft_store(int tokens, const typename circulant<Cfg>::bias_t bias[circulant<Cfg>::bias_words], In& in, Out& out) {
   typedef circulant<Cfg> L;
-  typedef int_t<L::inverse_pass_bits> word_t;
+  typedef typename L::inverse_pass_t word_t;
   typedef typename L::inverse_t value_t;
   static_assert(!L::streaming, "blocks of at most 16 points are transformed at once");
   constexpr int lanes = L::ifft_lanes, V = L::out_vec, units = L::units, beats = lanes * 4;
@@ -65,7 +65,7 @@ CLEAR:
   bool waiting = false;
   count_t<2 * units> late_at = 0;
 
-  const int loads = tokens * period, total = time + 1 + loads;
+  const int loads = tokens * period, total = L::irfft_store_iterations(tokens);
   count_t<time> in_place = 0;   // iteration of the row beat that comes
   count_t<period> place = 0;    // of the beat that leaves, among those of a token and its padding
   count_t<2 * units> half = 0, out_half = 0;
@@ -121,12 +121,16 @@ STORE:
   STORE_LANES:
     for (int lane = 0; lane < lanes; ++lane) {
       SWM_UNROLL
-      cplx<W> low, high;
+      cplx<W> low, high, a, b;
       low.re = words.v[4 * lane];
       low.im = words.v[4 * lane + 1];
       high.re = words.v[4 * lane + 2];
       high.im = words.v[4 * lane + 3];
-      detail::inverse_points<W, halvings>(second ? held[lane][0] : late[lane][0], second ? low : late[lane][1], points, 4 * lane);
+      a.re = second ? held[lane][0].re : late[lane][0].re;
+      a.im = second ? held[lane][0].im : late[lane][0].im;
+      b.re = second ? low.re : late[lane][1].re;
+      b.im = second ? low.im : late[lane][1].im;
+      detail::inverse_points<W, halvings>(a, b, points, 4 * lane);
       if (second) {
         late[lane][0] = held[lane][1];
         late[lane][1] = high;

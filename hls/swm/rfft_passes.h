@@ -189,7 +189,12 @@ PASS:
       for (int lane = 0; lane < lanes; ++lane) {
         SWM_UNROLL
         const cplx<W> a = buffer[0][(units - int(half)) + u][lane], b = buffer[1][(units - int(half)) + u][lane];
-        detail::forward_unit<Stage, W, WO>(swapped ? b : a, swapped ? a : b, i == 0, turn, words.v, 4 * lane);
+        cplx<W> e, o;
+        e.re = swapped ? b.re : a.re;
+        e.im = swapped ? b.im : a.im;
+        o.re = swapped ? a.re : b.re;
+        o.im = swapped ? a.im : b.im;
+        detail::forward_unit<Stage, W, WO>(e, o, i == 0, turn, words.v, 4 * lane);
       }
       write_beat<beats>(out, step - units, words);
     }
@@ -200,13 +205,13 @@ PASS:
     STORE_LANES:
       for (int lane = 0; lane < lanes; ++lane) {
         SWM_UNROLL
-        cplx<W> first, second;
-        first.re = int_t<W>(words.v[4 * lane]);
-        first.im = int_t<W>(words.v[4 * lane + 1]);
-        second.re = int_t<W>(words.v[4 * lane + 2]);
-        second.im = int_t<W>(words.v[4 * lane + 3]);
-        buffer[0][int(half) + (low_bank == 0 ? low : high)][lane] = low_bank == 0 ? first : second;
-        buffer[1][int(half) + (low_bank == 0 ? high : low)][lane] = low_bank == 0 ? second : first;
+        cplx<W> a, b;
+        a.re = int_t<W>(low_bank == 0 ? words.v[4 * lane] : words.v[4 * lane + 2]);
+        a.im = int_t<W>(low_bank == 0 ? words.v[4 * lane + 1] : words.v[4 * lane + 3]);
+        b.re = int_t<W>(low_bank == 0 ? words.v[4 * lane + 2] : words.v[4 * lane]);
+        b.im = int_t<W>(low_bank == 0 ? words.v[4 * lane + 3] : words.v[4 * lane + 1]);
+        buffer[0][int(half) + (low_bank == 0 ? low : high)][lane] = a;
+        buffer[1][int(half) + (low_bank == 0 ? high : low)][lane] = b;
       }
     }
     if (u == units - 1) half = units - int(half);

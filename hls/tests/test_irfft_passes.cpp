@@ -12,12 +12,12 @@ struct passes {
   typedef swm::circulant<Cfg> L;
   enum { beat = L::ifft_lanes * 4 };
   static check::words run(int tokens, const check::words& x) {
-    check::channel<swm::int_t<L::inverse_pass_bits>, beat> in, out(static_cast<int>(x.size()));
+    check::channel<typename L::inverse_pass_t, beat> in, out(static_cast<int>(x.size()));
     in.put(x);
     swm::irfft_pass<Cfg, Stage>(tokens, in.port, out.port);
     const long long ticks = check::ticked(Cfg::tick + 2 * L::stages - Stage);
     const long long wanted = Cfg::k / 4 * (1 + 1LL * tokens * swm::ceil_div(L::p, L::ifft_lanes));
-    check::that(ticks == wanted, "iterations of a pass", ticks, wanted);
+    check::that(ticks == wanted && ticks == L::irfft_pass_iterations(tokens), "iterations of a pass", ticks, wanted);
     return passes<Cfg, Stage - 1>::run(tokens, out.take(static_cast<int>(x.size())));
   }
 };
@@ -70,7 +70,7 @@ check::words beats_of(const std::vector<std::vector<check::word> >& blocks) {
 template <class Cfg>
 void run() {
   typedef swm::circulant<Cfg> L;
-  typedef swm::int_t<L::inverse_pass_bits> word_t;
+  typedef typename L::inverse_pass_t word_t;
   const int k = Cfg::k, lanes = L::ifft_lanes;
   const double bound = bound_of<Cfg>();
   static typename L::bias_t bias[L::bias_words];
@@ -116,7 +116,7 @@ void run() {
       const long long time = swm::max_of(k / 4, lanes * k / Cfg::out_vec);
       ticks = check::ticked(Cfg::tick + 2 * L::stages - 2);
       wanted = time + 1 + tokens * swm::ceil_div(L::p, lanes) * time;
-      check::that(ticks == wanted, "iterations to store", ticks, wanted);
+      check::that(ticks == wanted && ticks == L::irfft_store_iterations(tokens), "iterations to store", ticks, wanted);
       out[again] = values.take(tokens * L::bias_words);
     }
     check::that(out[0] == out[1], "same answer twice");
