@@ -57,7 +57,7 @@ def make_schedule(
         raise OptionError(f"target interval {target_interval}: must be at least one cycle")
     limits = limits or Limits()
     search = Search(network, board, limits, hybrid=hybrid)
-    clocks = (clock_mhz,) if clock_mhz is not None else board.clocks_mhz
+    clocks = (clock_mhz,) if clock_mhz is not None else tuple(clock.mhz for clock in board.clocks)
     found = _find(search, backend, target_interval)
     # Neither costs nor intervals depend on the clock; only the pipeline's depth, and with it FIFOs and latency, do.
     schedules = [_complete(search, found, board, backend, clock, limits) for clock in clocks]

@@ -138,10 +138,8 @@ def test_what_nobody_can_follow_is_called_recalled(path):
 
 
 @pytest.mark.parametrize("name", ["kv260", "zcu104"])
-def test_faster_clocks_claim_no_timing_closure(name):
-    first, second = load_board(name).clocks
-    assert (first.mhz, second.mhz) == (200, 300)
-    assert all("no timing closure of ours" in c.reason for c in (first, second))
+def test_clocks_claim_no_timing_closure(name):
+    assert all("no timing closure of ours" in c.reason for c in load_board(name).clocks)
 
 
 @pytest.mark.parametrize(("typo", "meant"), [("pynqz2", "pynq-z2"), ("ZCU-104", "zcu104"), ("kv26", "kv260")])
