@@ -10,7 +10,7 @@ from pathlib import Path
 from swm import api, bundled
 from swm.compress import Conversion, accuracy
 from swm.emit import Verification
-from swm.emit._folder import whole_folder
+from swm.emit.folder import whole_folder
 from swm.hardware import board_names
 from swm.report import Report, to_html
 

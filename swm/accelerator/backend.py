@@ -26,6 +26,9 @@ class Backend:
         defines: preprocessor symbols of its C simulation.
         include: include folders of its C simulation, in the project.
         tool: what turns the project into hardware, in words.
+        control: of a streaming top: "s_axilite" registers, or "ap_ctrl_none", a core that starts anew by itself.
+        frames: frames of one start, compiled in, where control is "ap_ctrl_none"; a core that may wait long for its next
+            frame takes one at a time, for it loads ahead within a start.
     """
 
     name: str
@@ -37,6 +40,8 @@ class Backend:
     defines: tuple[str, ...]
     include: tuple[str, ...]
     tool: str
+    control: Literal["s_axilite", "ap_ctrl_none"] = "s_axilite"
+    frames: int = 1
 
 
 _COMMON = (

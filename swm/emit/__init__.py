@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Schedule + fixed-point graph → project folder, and its C simulation."""
+"""Design → project folder, and its C simulation."""
 
-from swm.emit._project import emit_project
-from swm.emit._verify import Verification, verify_project
+from swm.emit.project import emit_project
+from swm.emit.verify import Verification, expected_iterations, verify_project
 
-__all__ = ["Verification", "emit_project", "verify_project"]
+__all__ = ["Verification", "emit_project", "expected_iterations", "verify_project"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The project folder: library, rendered C++, tool scripts, vectors, manifest."""
+"""The project folder: library, rendered C++, tool scripts, vectors, the Design, manifest."""
 
 from __future__ import annotations
 
@@ -14,39 +14,28 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.emit._context import project_context
-from swm.emit._folder import MANIFEST, check_output, whole_folder
-from swm.engine import flatten_inputs, run_fixed, run_onnxruntime
-from swm.errors import CalibrationError, OptionError
-from swm.fixed import FixedGraph, save_fixed
+from swm.accelerator.design import Design
+from swm.accelerator.fixed_graph import FixedGraph
+from swm.accelerator.integers import flatten_inputs, run_fixed
+from swm.accelerator.store_design import save_design
+from swm.emit.context import kinds_of, project_context
+from swm.emit.folder import MANIFEST, check_output, whole_folder
+from swm.engine import run_onnxruntime
+from swm.errors import CalibrationError
 from swm.graph import Graph
-from swm.hardware import Board, Schedule, schedule
+from swm.layers.base import LayerKind
 from swm.package_data import hls_dir, templates_dir
 
-__all__ = ["FLAVOURS", "emit_project"]
+__all__ = ["emit_project"]
 
-FLAVOURS = ("vitis", "generic")
-PROJECT_VERSION = 1
-
-# template → file in the project; a `%` stands for each layer's name
-COMMON = {
-    "layers.h.j2": "src/layers.h",
-    "top.h.j2": "src/top.h",
-    "top.cpp.j2": "src/top.cpp",
-    "testbench.cpp.j2": "tb/testbench.cpp",
-    "Makefile.j2": "Makefile",
-    "project_readme.md.j2": "README.md",
-}
-VITIS_ONLY = {"vitis_hls.tcl.j2": "tcl/vitis_hls.tcl"}
-PER_LAYER = {"weights.h.j2": "src/weights_%.h"}
+PROJECT_VERSION = 2
+RANDOM_VECTORS = 16
 
 
 def emit_project(
-    graph: FixedGraph,
-    board: Board,
+    design: Design,
     path: Path,
     *,
-    flavour: str = "vitis",
     vectors: NDArray[Any] | None = None,
     labels: NDArray[np.integer] | None = None,
     reference: Graph | None = None,
@@ -56,13 +45,11 @@ def emit_project(
     """Write a complete HLS project; the same arguments always give the same bytes.
 
     Args:
-        graph: the fixed-point network.
-        board: target; with `flavour` "vitis" its resources set the parallelism, "generic" takes one lane everywhere.
+        design: numbers, schedule and back end.
         path: new or empty folder.
-        flavour: "vitis" (AXI streams, DATAFLOW, pragmas) or "generic" (plain arrays, any C++14 HLS compiler).
         vectors: (samples, ...) float test inputs for the testbench; without them 16 random ones in the input's range.
         labels: (samples,) class numbers of the vectors.
-        reference: float network to hold the outputs against, run in plain onnxruntime; default `graph.source`.
+        reference: float network to hold the outputs against, run in plain onnxruntime; default `design.graph.source`.
         force: replace a folder that swm wrote before.
         most_vectors: how many of the vectors to keep; None keeps all.
 
@@ -70,34 +57,30 @@ def emit_project(
         The path.
 
     Raises:
-        OptionError: unknown flavour.
         CalibrationError: vectors or labels that do not fit.
         OutputError: the folder is not empty, or cannot be written.
     """
-    if flavour not in FLAVOURS:
-        raise OptionError(f"unknown HLS flavour {flavour!r}: choose {' or '.join(FLAVOURS)}")
     check_output(path, force=force)  # before any work, so that a wrong path costs no time
-    plan = schedule(graph.specs, board, parallelism="search" if flavour == "vitis" else "minimal")
-    chosen = _vectors(graph, vectors, most_vectors)
-    checks = _references(graph, chosen, labels, reference)
+    chosen = _vectors(design.graph, vectors, most_vectors)
+    checks = _references(design.graph, chosen, labels, reference)
     with whole_folder(path, force=force) as folder:
-        _copy_library(folder, flavour)
-        _render(folder, project_context(graph, plan, flavour), flavour)
+        _copy_library(folder, design)
+        _render(folder, design)
         (folder / "verify").mkdir()
-        save_fixed(graph, folder / "verify" / "fixed.npz")
-        np.savez_compressed(folder / "verify" / "vectors.npz", **checks)  # type: ignore[arg-type]  # as in save_fixed
-        result = run_fixed(graph, chosen)
+        save_design(design, folder / "verify")
+        np.savez_compressed(folder / "verify" / "vectors.npz", **checks)  # type: ignore[arg-type]  # numpy's own options
+        result = run_fixed(design.graph, chosen)
         np.savetxt(folder / "tb" / "input.dat", result.inputs, fmt="%d")
         np.savetxt(folder / "tb" / "expected.dat", result.words, fmt="%d")
-        _write_manifest(folder, graph, plan, flavour)
+        _write_manifest(folder, design)
     return path
 
 
 def _vectors(graph: FixedGraph, vectors: NDArray[Any] | None, most: int | None) -> NDArray[np.floating]:
     if vectors is None:
-        n = graph.layers[0].spec.n
         largest = graph.input.largest
-        return np.random.default_rng(0).uniform(-largest, largest, (16, n)).astype(np.float32)
+        shape = (RANDOM_VECTORS, graph.inputs)
+        return np.random.default_rng(0).uniform(-largest, largest, shape).astype(np.float32)
     flat = flatten_inputs(graph, vectors)[:most].astype(np.float32)
     if not len(flat) or not np.isfinite(flat).all():
         raise CalibrationError("test vectors must be finite numbers, at least one sample of them")
@@ -129,47 +112,60 @@ def _shaped(vectors: NDArray[np.floating], shape: tuple[int | str | None, ...] |
     return vectors.reshape(-1, *(size for size in shape[1:] if isinstance(size, int)))
 
 
-def _copy_library(folder: Path, flavour: str) -> None:
-    shutil.copytree(hls_dir() / "swm", folder / "include" / "swm")
-    if flavour == "vitis":
-        shutil.copytree(hls_dir() / "sim", folder / "sim")
+def _copy_library(folder: Path, design: Design) -> None:
+    for source, target in design.backend.library:
+        shutil.copytree(hls_dir() / source, folder / target)
+    for header in (header for kind in kinds_of(design) for header in kind.headers):
+        copy = folder / "include" / "swm" / header.name
+        if not copy.exists():  # a kind from outside the package brings its kernel along
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(header, copy)
 
 
-def _render(folder: Path, context: dict[str, Any], flavour: str) -> None:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates_dir()),
+def _environment(kinds: list[LayerKind]) -> jinja2.Environment:
+    """Templates of the package, of the kinds in use (layers/<kind>.j2), and of a back end by absolute path."""
+    layers = {f"layers/{kind.name}.j2": kind.template.read_text(encoding="utf-8") for kind in kinds}
+    folders = jinja2.FileSystemLoader([templates_dir(), Path("/")])
+    return jinja2.Environment(
+        loader=jinja2.ChoiceLoader([jinja2.DictLoader(layers), folders]),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,  # C++ and Tcl, not HTML; every name in the context is an identifier made safe
     )
-    files = {**COMMON, **(VITIS_ONLY if flavour == "vitis" else {})}
-    pages = [(template, target, context) for template, target in files.items()]
-    for layer in context["layers"]:
-        pages += [(t, f.replace("%", layer["name"]), {**context, "layer": layer}) for t, f in PER_LAYER.items()]
-    for template, target, values in pages:
-        file = folder / target
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(environment.get_template(template).render(values), encoding="utf-8")
 
 
-def _write_manifest(folder: Path, graph: FixedGraph, plan: Schedule, flavour: str) -> None:
+def _render(folder: Path, design: Design) -> None:
+    environment = _environment(kinds_of(design))
+    context = project_context(design)
+    for template, target in design.backend.files:
+        pages = [(target, context)]
+        if "%" in target:
+            stored = [layer for layer in context["layers"] if layer.roms]
+            pages = [(target.replace("%", layer.name), {**context, "layer": layer}) for layer in stored]
+        for name, values in pages:
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(environment.get_template(template).render(values), encoding="utf-8")
+
+
+def _write_manifest(folder: Path, design: Design) -> None:
+    schedule = design.schedule
     files = sorted(f for f in folder.rglob("*") if f.is_file())
     manifest = {
         "project_version": PROJECT_VERSION,
         "swm": version("swm"),
-        "model": graph.name,
-        "flavour": flavour,
-        "board": plan.board.name,
-        "part": plan.board.part,
-        "clock_mhz": plan.clock_mhz,
-        "bits": graph.bits,
-        "fits": plan.fits,
-        "overflow": plan.overflow,
-        "interval_cycles": plan.interval,
-        "latency_cycles": plan.latency,
-        "iterations": {f"{layer}.{p.name}" if layer else p.name: p.iterations for layer, p in plan.processes},
+        "model": design.graph.name,
+        "backend": design.backend.name,
+        "board": schedule.board.name,
+        "part": schedule.board.part,
+        "clock_mhz": schedule.clock_mhz,
+        "bits": design.graph.bits,
+        "fits": schedule.fits,
+        "overflow": schedule.overflow,
+        "interval_cycles": schedule.interval,
+        "latency_cycles": schedule.latency,
         "sha256": {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files},
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verification: run the C simulation and hold it against the integer engine and the Design that the project holds."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swm.accelerator.design import Design
+from swm.accelerator.integers import FixedResult, run_fixed
+from swm.accelerator.store_design import load_design
+from swm.emit.context import INPUT_EDGE, OUTPUT_EDGE, stream_depths
+from swm.emit.folder import MANIFEST
+from swm.emit.simulate import compile_project, simulate_project
+from swm.errors import OutputError, ToolError
+
+__all__ = ["Verification", "expected_iterations", "verify_project"]
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Outcome of one verification.
+
+    Attributes:
+        ok: every word is equal, every process ran as many pipelined iterations as the design says, and every stream
+            holds as many beats.
+        words: output words compared.
+        mismatches: words that differ.
+        samples: vectors run.
+        saturated: values that saturated in the integer engine, all layers.
+        saturated_by_place: the same by layer and place.
+        max_error: largest difference between the float reference and the fixed-point output, None without reference.
+        mean_error: mean difference.
+        top1_agreement: fraction of samples with the same largest output as the reference, None without reference.
+        accuracy: fraction of samples whose largest output is the label, None without labels.
+        reference_accuracy: the same of the reference.
+        iterations: iterations of all samples counted in the C simulation, by process, AXI edges included.
+        iterations_expected: the same from the design.
+        depths: beats that every stream of the emitted top holds; empty where processes follow each other.
+        depths_expected: the same from the design, as its token simulation found them.
+        interval_cycles: cycles between two frames that the design states (simulated on tokens).
+        first_mismatch: where the first difference lies, empty if none.
+        compile_seconds: wall time of the compiler.
+        run_seconds: wall time of the simulation.
+    """
+
+    ok: bool
+    words: int
+    mismatches: int
+    samples: int
+    saturated: int
+    saturated_by_place: dict[str, int]
+    max_error: float | None
+    mean_error: float | None
+    top1_agreement: float | None
+    accuracy: float | None
+    reference_accuracy: float | None
+    iterations: dict[str, int]
+    iterations_expected: dict[str, int]
+    depths: dict[str, int]
+    depths_expected: dict[str, int]
+    interval_cycles: int
+    first_mismatch: str
+    compile_seconds: float
+    run_seconds: float
+
+    @property
+    def remarks(self) -> list[str]:
+        """The comparison with the float reference and with the design, in sentences."""
+        lines = []
+        if self.max_error is not None and self.mean_error is not None and self.top1_agreement is not None:
+            lines.append(
+                f"against onnxruntime on the float model: mean error {self.mean_error:.3g}, largest"
+                f" {self.max_error:.3g}, top-1 agreement {100 * self.top1_agreement:.2f} %"
+            )
+        if self.accuracy is not None:
+            line = f"accuracy on {self.samples} labelled samples: fixed point {100 * self.accuracy:.2f} %"
+            if self.reference_accuracy is not None:
+                line += f", float model {100 * self.reference_accuracy:.2f} %"
+            lines.append(line + " (measured)")
+        if self.iterations != self.iterations_expected:
+            wrong = _different(self.iterations, self.iterations_expected)
+            lines.append(f"pipelined iterations differ from the design in {', '.join(wrong)}")
+        else:
+            count = len(self.iterations)
+            lines.append(f"pipelined iterations of all {count} processes equal the design (counted in C simulation)")
+        if self.depths != self.depths_expected:
+            wrong = _different(self.depths, self.depths_expected)
+            lines.append(f"stream depths differ from the design in {', '.join(wrong)}")
+        elif self.depths:
+            lines.append(f"all frames passed back to back through {len(self.depths)} streams of the design's depths")
+        return lines
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain types for JSON."""
+        return asdict(self)
+
+
+def _different(found: dict[str, int], wanted: dict[str, int]) -> list[str]:
+    return [name for name in {**wanted, **found} if found.get(name) != wanted.get(name)]
+
+
+def expected_iterations(design: Design, samples: int) -> dict[str, int]:
+    """Iterations of every process for `samples` frames, by `layer.process`, AXI edges of a streaming top included."""
+    schedule, backend = design.schedule, design.backend
+    calls, frames = samples, 1
+    if backend.streaming:
+        frames = samples if backend.control == "s_axilite" else backend.frames
+        calls = -(-samples // frames)
+    counts = {
+        f"{placed.spec.name}.{process.name}": calls * process.program.iterations(frames * placed.spec.positions)
+        for placed in schedule.layers
+        for process in placed.processes
+    }
+    if not backend.streaming:
+        return counts
+    edges = {INPUT_EDGE: schedule.input, OUTPUT_EDGE: schedule.output}
+    return counts | {name: calls * frames * edge.positions * edge.beats for name, edge in edges.items()}
+
+
+def verify_project(path: Path, *, compiler: str = "g++", progress: Progress | None = None) -> Verification:
+    """Compile and run a project's C simulation and hold it against the integer engine and the saved Design.
+
+    Args:
+        path: a folder that `emit_project` wrote; it is left unchanged.
+        compiler: a g++-compatible C++ compiler on PATH.
+        progress: called as progress(step, done, total).
+
+    Raises:
+        OutputError: the folder is not a project, or files are missing or damaged.
+        ToolError: the compiler is missing, or compilation or simulation fails.
+    """
+    say = progress or (lambda _what, _done, _total: None)
+    _check_manifest(path)
+    design = load_design(path / "verify")
+    with tempfile.TemporaryDirectory(prefix="swm-verify-") as scratch:
+        say("compile", 0, 3)
+        binary = Path(scratch) / "csim"
+        compile_seconds = compile_project(path, binary, design.backend, compiler)
+        say("simulate", 1, 3)
+        run = simulate_project(path, binary, Path(scratch))
+    say("compare", 2, 3)
+    checks = _vectors(path)
+    expected = run_fixed(design.graph, checks["inputs"])
+    if run.words.shape != expected.words.shape:
+        raise ToolError(f"the C simulation wrote an array of {run.words.shape}, expected {expected.words.shape}")
+    different = np.argwhere(run.words != expected.words)
+    iterations = expected_iterations(design, len(run.words))
+    streaming = design.backend.streaming
+    depths = _emitted_depths(path) if streaming else {}
+    depths_expected = stream_depths(design) if streaming else {}
+    return Verification(
+        ok=not len(different) and run.iterations == iterations and depths == depths_expected,
+        words=int(run.words.size),
+        mismatches=len(different),
+        samples=len(run.words),
+        saturated=sum(expected.saturated.values()),
+        saturated_by_place=expected.saturated,
+        **_accuracy(checks, expected),
+        iterations=run.iterations,
+        iterations_expected=iterations,
+        depths=depths,
+        depths_expected=depths_expected,
+        interval_cycles=design.schedule.interval,
+        first_mismatch=_first(different, run.words, expected.words),
+        compile_seconds=compile_seconds,
+        run_seconds=run.seconds,
+    )
+
+
+def _check_manifest(path: Path) -> None:
+    try:
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        missing = [name for name in manifest["sha256"] if not (path / name).is_file()]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OutputError(
+            f"{str(path)!r} is not a project of swm (no readable {MANIFEST}); run swm emit first"
+        ) from error
+    if missing:
+        raise OutputError(f"{str(path)!r} lacks {', '.join(missing)}; emit the project again")
+
+
+def _vectors(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(path / "verify" / "vectors.npz", allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise OutputError(f"{str(path / 'verify/vectors.npz')!r} is damaged; emit the project again") from error
+
+
+def _emitted_depths(path: Path) -> dict[str, int]:
+    """Beats that the streams of the emitted top hold, by variable."""
+    text = (path / "src" / "top.cpp").read_text(encoding="utf-8")
+    return {name: int(depth) for name, depth in re.findall(r"^\s*SWM_STREAM_DEPTH\((\w+), (\d+)\)", text, re.M)}
+
+
+def _first(different: NDArray[np.intp], words: NDArray[np.int64], expected: NDArray[np.int64]) -> str:
+    if not len(different):
+        return ""
+    sample, word = map(int, different[0])
+    return f"sample {sample}, word {word}: C++ {words[sample, word]}, integer engine {expected[sample, word]}"
+
+
+def _accuracy(checks: dict[str, NDArray[Any]], expected: FixedResult) -> dict[str, float | None]:
+    values, reference, labels = expected.values, checks.get("reference"), checks.get("labels")
+    found: dict[str, float | None] = dict.fromkeys(
+        ("max_error", "mean_error", "top1_agreement", "accuracy", "reference_accuracy")
+    )
+    top = values.argmax(axis=-1)
+    if reference is not None:
+        reference = reference.reshape(values.shape)
+        error = np.abs(values - reference)
+        found["max_error"], found["mean_error"] = float(error.max()), float(error.mean())
+        found["top1_agreement"] = float(np.mean(top == reference.argmax(axis=-1)))
+    if labels is not None and top.ndim == 1:  # an answer at every position has no one class
+        found["accuracy"] = float(np.mean(top == labels))
+        if reference is not None:
+            found["reference_accuracy"] = float(np.mean(reference.argmax(axis=-1) == labels))
+    return found

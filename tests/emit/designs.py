@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Designs made by hand: float layers, quantized, with the parallelism that a test asks for, placed and simulated."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from swm.accelerator.backend import GENERIC, VITIS
+from swm.accelerator.design import Design, Schedule
+from swm.accelerator.fixed_graph import FixedGraph
+from swm.accelerator.placement import place
+from swm.accelerator.simulation import simulated
+from swm.device.board import load_board
+from swm.layers.base import FloatLayer
+from swm.layers.formats import best_format
+from swm.layers.registry import kind
+from swm.structure import BlockCirculant, Dense, project
+
+ACTIVATIONS = {
+    "identity": lambda v: v,
+    "relu": lambda v: np.maximum(v, 0),
+    "sigmoid": lambda v: 1 / (1 + np.exp(-v)),
+    "tanh": np.tanh,
+}
+
+
+class Sketch:
+    """A network drawn layer by layer; tensors are named, values of a calibration set flow along."""
+
+    def __init__(self, channels, *, positions=1, bits=12, seed=0, name="sketch", samples=64):
+        self.rng = np.random.default_rng(seed)
+        self.bits, self.name = bits, name
+        mixed = self.rng.normal(size=(samples, 8)) @ self.rng.normal(size=(8, channels * positions)) / 3
+        self.inputs = mixed.astype(np.float32)
+        self.values = {"x": mixed.reshape(-1, channels)}
+        self.formats = {"x": best_format(mixed, bits)}
+        self.layers = []
+
+    def product(self, source, target, m, *, block=None, positions=1, activation="identity", node=None):
+        """A dense matrix, or a block-circulant one; `positions` splits a frame anew (a reshape)."""
+        x = self.values[source].reshape(len(self.inputs) * positions, -1)
+        n = x.shape[1]
+        matrix = (self.rng.normal(size=(m, n)) / np.sqrt(n)).astype(np.float32)
+        weight = Dense(matrix) if block is None else BlockCirculant(project(matrix, block).astype(np.float32), (m, n))
+        bias = (self.rng.normal(size=m) / 4).astype(np.float32)
+        y = x @ np.asarray(weight.to_dense(), np.float64).T + bias
+        name = "dense" if block is None else "circulant"
+        made = {"weight": weight, "bias": bias, "m": m, "shapes": ((n, positions),), "positions": positions}
+        return self._add(name, (source,), target, (x,), y, activation, node, made)
+
+    def add(self, a, b, target, *, activation="identity"):
+        x, y = self.values[a], self.values[b]
+        return self._join("add", (a, b), target, (x, y), x + y, activation)
+
+    def concat(self, sources, target):
+        values = tuple(self.values[s] for s in sources)
+        return self._join("concat", tuple(sources), target, values, np.concatenate(values, axis=1), "identity")
+
+    def scale(self, source, target, *, activation="identity"):
+        x = self.values[source]
+        n, positions = x.shape[1], len(x) // len(self.inputs)
+        gain, bias = self.rng.uniform(0.5, 2, n).astype(np.float32), self.rng.normal(size=n).astype(np.float32)
+        made = {"scale": gain, "bias": bias, "m": n, "shapes": ((n, positions),), "positions": positions}
+        return self._add("scale", (source,), target, (x,), x * gain + bias, activation, None, made)
+
+    def _join(self, name, sources, target, values, y, activation):
+        positions = len(y) // len(self.inputs)
+        shapes = tuple((v.shape[1], positions) for v in values)
+        made = {"m": y.shape[1], "shapes": shapes, "positions": positions}
+        return self._add(name, sources, target, values, y, activation, None, made)
+
+    def _add(self, name, sources, target, values, y, activation, node, made):
+        index = len(self.layers)
+        layer = FloatLayer(
+            kind=name,
+            name=f"l{index}_{name}",
+            node=f"node{index}" if node is None else node,
+            inputs=sources,
+            output=target,
+            activation=activation,
+            **made,
+        )
+        y = ACTIVATIONS[activation](y)
+        formats = tuple(self.formats[s] for s in sources)
+        fixed = kind(name).quantize(kind(name).spec(layer, self.bits), layer, values, y, formats)
+        self.layers.append(fixed)
+        self.values[target], self.formats[target] = y, fixed.output_format
+        return self
+
+    def graph(self):
+        last = self.layers[-1].output
+        return FixedGraph(self.name, tuple(self.layers), (), None, self.bits, "x", "y", last, {})
+
+
+def design(graph, backend="vitis", *, built=None, ends=(1, 1), board="pynq-z2", clock_mhz=100.0, **options):
+    """Place a graph; `built` changes the minimal parallelism of layers, by name; `options` change the back end."""
+    built = built or {}
+    made = load_board(board)
+    chosen = [replace(kind(s.kind).minimal(s), **built.get(s.name, {})) for s in graph.specs]
+    placed = simulated(place(graph.shape, chosen, ends, made.dsp_ports), clock_mhz)
+    taken = replace({"vitis": VITIS, "generic": GENERIC}[backend], **options)
+    layers, edges = placed.placement.layers, placed.placement.edges
+    return Design(graph, Schedule(made, clock_mhz, taken, layers, edges, placed.interval, placed.latency))
+
+
+def mlp(*, bits=12, **options):
+    """The small network of the golden texts: blocks of 8, then dense."""
+    sketch = Sketch(24, bits=bits, **options)
+    return sketch.product("x", "h", 16, block=8, activation="relu").product("h", "y", 4).graph()
+
+
+def residual(*, bits=12, **options):
+    """The other one: a path around two layers, joined by a sum."""
+    sketch = Sketch(16, bits=bits, **options)
+    sketch.product("x", "a", 16, block=4, activation="relu").product("a", "b", 16, block=8)
+    return sketch.add("a", "b", "c", activation="relu").product("c", "y", 4).graph()

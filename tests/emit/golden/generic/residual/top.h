@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file top.h
+/// \brief The accelerator's ports.
+#pragma once
+
+#include "layers.h"
+
+namespace net {
+
+constexpr int inputs = 16;  ///< values of a frame that go in
+constexpr int outputs = 4;  ///< values of a frame that come out
+
+/// A frame at the input: `tokens` vectors of `n` values, each in beats of `vec`. Numbers: Q3.9.
+struct input_edge {
+  static constexpr int n = 16, bits = 12, vec = 1, tokens = 1;
+  static constexpr int beats = swm::ceil_div(n, vec);  ///< of a token
+};
+
+/// A frame at the output: `tokens` vectors of `n` values, each in beats of `vec`. Numbers: Q2.10.
+struct output_edge {
+  static constexpr int n = 4, bits = 12, vec = 1, tokens = 1;
+  static constexpr int beats = swm::ceil_div(n, vec);  ///< of a token
+};
+
+typedef swm::int_t<12> in_t;
+typedef swm::int_t<12> out_t;
+
+}  // namespace net
+
+extern "C" {  // plain names, so that any of these functions can be named as the top
+
+/// One frame in, one frame out, beat after beat.
+void swm_top(const net::in_t in[16], net::out_t out[4]);
+
+// Every process is a function of its own and can be synthesised as a top by itself.
+void l0_circulant_rfft(const swm::int_t<12> in[16], net::l0_circulant_traits::spectrum_t out[16]);
+void l0_circulant_mac(const net::l0_circulant_traits::spectrum_t in[16], net::l0_circulant_traits::rounded_t out[16]);
+void l0_circulant_irfft(const net::l0_circulant_traits::rounded_t in[16], swm::int_t<12> out[16]);
+void l0_circulant_y_fork_process(const swm::int_t<12> in[16], swm::int_t<12> out0[16], swm::int_t<12> out1[16]);
+void l1_circulant_rfft(const swm::int_t<12> in[16], net::l1_circulant_traits::spectrum_t out[16]);
+void l1_circulant_mac(const net::l1_circulant_traits::spectrum_t in[16], net::l1_circulant_traits::rounded_t out[16]);
+void l1_circulant_irfft(const net::l1_circulant_traits::rounded_t in[16], swm::int_t<12> out[16]);
+void l2_add_process(const swm::int_t<12> in0[16], const swm::int_t<12> in1[16], swm::int_t<12> out[16]);
+void l3_dense_process(const swm::int_t<12> in[16], swm::int_t<12> out[4]);
+
+}  // extern "C"
