@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import gcd
 
 from swm.accelerator.design import Edge, PlacedLayer
 from swm.accelerator.fixed_graph import NetworkShape
@@ -87,12 +88,26 @@ class _Placer:
         return edge.name
 
     def _adapt(self, reader: _Reader, edge: Edge, shape: TensorShape) -> None:
+        """Bring an edge to its reader's beats.
+
+        A reshape between writer and reader costs nothing where beats end with the tokens of both; else the values travel
+        in beats that divide both, so that no padding is left when they are grouped anew.
+        """
+        if reader.shape.channels != shape.channels:
+            common = gcd(shape.channels, reader.shape.channels)
+            even = common & -common  # the largest power of two that divides both
+            if shape.channels % edge.vec or reader.shape.channels % edge.vec:
+                edge = self._converted(edge, shape, even)
+            edge = replace(edge, channels=reader.shape.channels, positions=reader.shape.positions)
         if reader.vec != edge.vec:
-            after = self._edge(f"{edge.name}_v{reader.vec}", edge.tensor, shape, reader.vec)
-            spec = WidthSpec(f"{edge.name}_width", (shape,), shape)
-            self._add(Implementation(spec, edge.vec, reader.vec), (edge.name,), (after.name,))
-            edge = after
+            edge = self._converted(edge, reader.shape, reader.vec)
         self._inputs[reader.layer, reader.port] = edge.name
+
+    def _converted(self, edge: Edge, shape: TensorShape, vec: int) -> Edge:
+        after = self._edge(f"{edge.name}_v{vec}", edge.tensor, shape, vec)
+        spec = WidthSpec(f"{edge.name}_width", (shape,), shape)
+        self._add(Implementation(spec, edge.vec, vec), (edge.name,), (after.name,))
+        return after
 
     def _add(self, built: Implementation, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> None:
         processes = kind(built.spec.kind).processes(built, self._ports)

@@ -26,6 +26,7 @@ __all__ = [
 
 
 
+_MOST_SHIFT = 62
 TABLE_SEGMENTS = 256  # over [-8, 8), so one segment is 1/16
 TABLE_FRAC = 16
 TABLE_INPUT_FRAC = 12
@@ -33,7 +34,12 @@ EXACT_FLOAT = 1 << 53  # integers below this magnitude are exact in float64, so 
 
 
 def round_shift(values: NDArray[Any], shift: int) -> Ints:
-    """Divide by 2^shift, half rounds up; a shift of zero or below multiplies."""
+    """Divide by 2^shift, half rounds up; a shift of zero or below multiplies.
+
+    A shift beyond the width of any value here (62 bits) gives 0, which numpy's shifts do not.
+    """
+    if shift > _MOST_SHIFT:
+        return np.zeros_like(values, np.int64)
     if shift > 0:
         return (values + (1 << (shift - 1))) >> shift
     return values << -shift
