@@ -17,9 +17,9 @@ from swm.bench.race import Contender, Effort, Race
 from swm.bench.timing import BlasThreads
 from swm.engine import measure_constants
 from swm.engine.kernels import ENGINES, BlockMatmul, Prepared
-from swm.engine.kernels._cost import TILE
-from swm.engine.kernels._dense import session_of
-from swm.engine.kernels._interface import expand
+from swm.engine.kernels.cost import TILE
+from swm.engine.kernels.dense import session_of
+from swm.engine.kernels.interface import expand
 
 __all__ = ["CASES", "KernelCase", "fit_exponent", "operations", "run_case", "run_kernels"]
 

@@ -21,7 +21,7 @@ from swm.errors import CalibrationError, OptionError
 from swm.fixed import FixedGraph, save_fixed
 from swm.graph import Graph
 from swm.hardware import Board, Schedule, schedule
-from swm.resources import hls_dir, templates_dir
+from swm.package_data import hls_dir, templates_dir
 
 __all__ = ["FLAVOURS", "emit_project"]
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from swm.errors import OptionError, UnknownBoard
-from swm.resources import boards_dir
+from swm.package_data import boards_dir
 
 __all__ = [
     "Board",

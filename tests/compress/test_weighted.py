@@ -16,11 +16,11 @@ from support import inputs, write_mlp
 import swm
 from swm.cli.convert import convert
 from swm.compress import METHODS, fold_conv, parse_blocks
-from swm.compress._budget import Choice, choose, parse_budget
+from swm.compress.budget import BlockOption, choose, parse_budget
 from swm.errors import CalibrationError, OptionError
-from swm.frontend import from_proto
 from swm.graph import Conv, Linear, Recurrent
-from swm.structure import BlockCirculant, CirculantKernel, Dense, least_squares
+from swm.onnx_io import from_proto
+from swm.structure import BlockCirculant, BlockCirculantConv, Dense, least_squares
 
 
 def model_of(nodes, shape, out_rank, weights):
@@ -110,7 +110,7 @@ def test_converted_convolutions_run_in_plain_onnxruntime_to_the_same_numbers(tmp
     result = swm.convert(from_proto(convolutional()), block=block, calibration=x)
     kinds = {n.name: type(n.weight) for n in result.graph.nodes if isinstance(n, Conv | Linear)}
     assert kinds == {
-        "conv1": Dense, "conv2": CirculantKernel, "depthwise": Dense, "pointwise": CirculantKernel, "fc": Dense
+        "conv1": Dense, "conv2": BlockCirculantConv, "depthwise": Dense, "pointwise": BlockCirculantConv, "fc": Dense
     }  # fmt: skip
     assert_close(swm.run(result.graph, x), plain(result.graph, x, tmp_path / "k.onnx"))
     again = swm.load(tmp_path / "k.onnx")
@@ -268,7 +268,7 @@ def test_block_sizes_that_cannot_be_read(text):
 @st.composite
 def choices(draw):
     return [
-        Choice(f"layer{i}", k, words // k, 0.0 if k == 1 else draw(st.floats(0, 1)))
+        BlockOption(f"layer{i}", k, words // k, 0.0 if k == 1 else draw(st.floats(0, 1)))
         for i in range(draw(st.integers(1, 4)))
         for words in [draw(st.sampled_from([640, 1280, 6400]))]
         for k in (1, 2, 4, 8)

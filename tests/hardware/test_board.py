@@ -7,7 +7,7 @@ import pytest
 
 from swm.errors import OptionError, UnknownBoard
 from swm.hardware import board_names, load_board
-from swm.resources import boards_dir
+from swm.package_data import boards_dir
 
 
 def test_the_four_boards():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import swm
 from swm.errors import OptionError
 from swm.structure import BlockCirculant, default_transforms, fit_dense, least_squares, project
-from swm.structure._transform import FftwTransforms, ScipyTransforms
+from swm.structure.transforms import FftwTransforms, ScipyTransforms
 
 BLOCKS = [2, 4, 8, 16, 32, 64, 128, 256]
 

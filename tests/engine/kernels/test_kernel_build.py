@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from swm.engine.kernels import BlockMatmul, CompiledEngine, cache_folder, choose, load_library
-from swm.engine.kernels import _build as build
-from swm.engine.kernels import _cache as cache
+from swm.engine.kernels import build as build
+from swm.engine.kernels import cache as cache
 from swm.errors import ToolError
 
 needs_compiler = pytest.mark.skipif(CompiledEngine().missing() is not None, reason="no C++ compiler")

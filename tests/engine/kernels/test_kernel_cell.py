@@ -6,10 +6,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from swm.engine._kernels import StructuredLayer
-from swm.engine._recurrent import run_recurrent
 from swm.engine.kernels import CellParameters, CompiledCell, CompiledEngine, Policy, dense_cell
-from swm.engine.kernels._cell import FUNCTIONS
+from swm.engine.kernels.cell import FUNCTIONS
+from swm.engine.recurrent import run_recurrent
+from swm.engine.structured import StructuredLayer
 from swm.errors import OptionError
 from swm.graph import GRU, LSTM, RNN, GateActivation
 from swm.structure import BlockCirculant, Dense

@@ -6,9 +6,9 @@ import json
 import numpy as np
 import pytest
 
-from swm.engine import _measure as measuring
+from swm.engine import measure as measuring
 from swm.engine.kernels import ENGINES, BlockMatmul, CompiledEngine, choose, explain
-from swm.engine.kernels import _cost as cost
+from swm.engine.kernels import cost as cost
 from swm.errors import OptionError
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from swm.engine.kernels import CompiledConv, CompiledEngine, ConvGeometry, dense_conv
 from swm.errors import OptionError
-from swm.structure import CirculantKernel
+from swm.structure import BlockCirculantConv
 
 pytestmark = pytest.mark.skipif(CompiledEngine().missing() is not None, reason="no C++ compiler")
 TOLERANCE = 1e-5  # of the largest output
@@ -36,7 +36,7 @@ def exact(tensor, x, g):
 def random_conv(rng, g, k):
     m, c = g.channels
     shape = (math.prod(g.kernel), -(-m // k), -(-c // k), k)
-    return CirculantKernel(rng.normal(size=shape).astype(np.float32), g.channels, g.kernel)
+    return BlockCirculantConv(rng.normal(size=shape).astype(np.float32), g.channels, g.kernel)
 
 
 def check(g, k, x_shape, threads=1, bias=True):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from swm.engine.kernels import ENGINES, BlockMatmul, CompiledEngine
-from swm.engine.kernels import _build as build
-from swm.engine.kernels._interface import expand
+from swm.engine.kernels import build as build
+from swm.engine.kernels.interface import expand
 from swm.errors import OptionError
 
 BLOCKS = [2, 4, 8, 16, 32, 64, 128, 256]
