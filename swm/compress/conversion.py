@@ -59,8 +59,8 @@ def convert(
     answer), has fewer than two blocks in a dimension, belongs to a convolution in groups, or if a block would
     straddle two gates; the report gives the rule. With calibration inputs each layer, in order, is fitted by
     data-aware least squares: it reads what the already converted network before it gives, and aims at what the dense
-    network answers there; dense matrices and convolutions behind it are refitted in the same way (methods.md section
-    7.3). Errors that a ReLU swallows do not count.
+    network answers there; dense matrices and convolutions behind it are refitted in the same way, so that
+    later layers repair errors of earlier ones. Errors that a ReLU swallows do not count.
     Without calibration, weights are projected in the Euclidean sense, which costs far more accuracy.
 
     Args:

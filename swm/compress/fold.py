@@ -16,10 +16,10 @@ __all__ = ["fold_affine"]
 def fold_affine(graph: Graph) -> Graph:
     """Merge every Affine node with a dense Linear node right before it, else right after it, where shapes allow.
 
-    `(x W^T + b) * s + t` becomes one Linear with rows scaled, `(x * s + t) W^T + b` one with columns scaled (design.md
-    decision 4). Two Affine nodes in a row become one, and one with a single factor moves behind a Reshape, towards the
-    matrix (input normalisation stands before the Flatten in many exports). A tensor that something else reads, or that
-    the graph returns, stays.
+    `(x W^T + b) * s + t` becomes one Linear with rows scaled, `(x * s + t) W^T + b` one with columns scaled: before
+    projection, for a circulant block with scaled rows is none any more. Two Affine nodes in a row become one, and one
+    with a single factor moves behind a Reshape, towards the matrix (input normalisation stands before the Flatten in
+    many exports). A tensor that something else reads, or that the graph returns, stays.
     """
     while (pair := _find(graph)) is not None:
         first, second = pair

@@ -72,7 +72,7 @@ class Projection:
 
 
 class LeastSquares:
-    """Nearest in the mean squared output error over the calibration rows (methods.md section 7.3).
+    """Nearest in the mean squared output error over the calibration rows, by a `SpectralSystem`.
 
     Where nothing but a ReLU reads the outputs, errors that it swallows do not count.
     """

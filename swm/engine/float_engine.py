@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -227,17 +228,19 @@ def run_onnxruntime(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array
     return _joined([dict(zip(names, results, strict=True)) for results in runs])
 
 
+_kept: WeakKeyDictionary[Graph, FloatEngine] = WeakKeyDictionary()
+
+
 def run_float(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array]:
     """Run a graph on named inputs; the engine of a graph is kept as long as the graph lives.
 
     Raises:
         CalibrationError: several batches of a model with a fixed one, whose outputs are not samples along axis 0.
 
-    The engine refers to its graph, so no table outside could let go of either: it lies in the graph's own dictionary.
     """
-    engine = vars(graph).get("_engine")
+    engine = _kept.get(graph)
     if engine is None:
-        engine = vars(graph)["_engine"] = FloatEngine(graph)
+        engine = _kept[graph] = FloatEngine(replace(graph))  # of a twin: it refers to its graph, and would keep the key
     results = engine.run(feeds)
     cuts = len(batches(graph, feeds))
     if cuts > 1:

@@ -144,7 +144,7 @@ class BlockCirculant(WeightStructure):
         """`x W^T` in O(n log n): (..., n) → (..., m).
 
         q forward transforms, p*q*(k/2+1) spectral products summed in the frequency domain, p inverse transforms for
-        each row of x (C-LSTM's decoupling; methods.md section 2).
+        each row of x, instead of p*q of each (the decoupling of C-LSTM, Wang et al., FPGA 2018).
 
         Raises:
             OptionError: the last axis of x is not n long.

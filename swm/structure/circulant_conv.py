@@ -26,8 +26,9 @@ SPECTRA_BYTES = 1 << 26  # of the spectra held at a time; larger batches are cut
 class BlockCirculantConv(WeightStructure):
     """A kernel (M, C, kernel...) of p x q circulant blocks of size k at each kernel position.
 
-    As a matrix over patches it is (M, C * positions) with columns in ONNX order; no block straddles two positions
-    (methods.md section 3). Channels are padded with zeros to multiples of k, surplus outputs are dropped.
+    As a matrix over patches it is (M, C * positions) with columns in ONNX order. No block straddles two positions, so
+    that one transform of a pixel's channels serves all of them. Channels are padded with zeros to multiples of k,
+    surplus outputs are dropped.
 
     Attributes:
         columns: first columns, (positions, p, q, k), positions in C order of the kernel's axes.
@@ -122,7 +123,7 @@ class BlockCirculantConv(WeightStructure):
         """Convolution of (N, C, spatial...) → (N, M, spatial...), float32.
 
         q forward transforms an input pixel, products summed over positions and channel blocks in the frequency
-        domain, p inverse transforms an output pixel (design.md decision 3).
+        domain, p inverse transforms an output pixel.
 
         Args:
             x: the input.

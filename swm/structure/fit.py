@@ -13,7 +13,7 @@ from swm.structure.spectral import SpectralSystem, block_spectra
 
 __all__ = ["Fit", "fit_dense", "least_squares", "project"]
 
-RIDGE = 1e-2  # times the mean diagonal of each system (methods.md section 7)
+RIDGE = 1e-2  # times the mean diagonal of each system
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,9 @@ class Fit:
 def project(matrix: NDArray[np.floating], block: int) -> NDArray[np.float64]:
     """Nearest block-circulant matrix in the Frobenius norm: the mean along each wrapped diagonal of each block.
 
-    Equals least squares on the weights (methods.md section 7.1). Only entries inside the matrix count: padding of a
-    last, partial block neither pulls the mean to zero nor costs anything.
+    The entries on a wrapped diagonal share one number, so the sum of squared differences splits into one term a
+    diagonal, each least at the mean: on a random matrix a fraction 1/k of the energy survives. Only entries inside the
+    matrix count: padding of a last, partial block neither pulls the mean to zero nor costs anything.
 
     Args:
         matrix: (m, n).

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Structured Conv, LSTM, GRU and RNN: our kernels, the saved file in onnxruntime and its dense expansion agree."""
 
+import gc
+import weakref
+
 import numpy as np
 import onnx
 import pytest
@@ -10,7 +13,7 @@ from onnx import TensorProto
 
 import swm
 from swm.api import dense_twin
-from swm.engine import FloatEngine, run_onnxruntime
+from swm.engine import FloatEngine, float_engine, run_onnxruntime
 from swm.engine.structured import run_structured
 from swm.errors import CalibrationError
 from swm.graph import GRU, LSTM, RNN, Conv, GateActivation, Graph, Linear, TensorType, Value
@@ -341,6 +344,19 @@ def test_conversions_do_not_depend_on_what_is_built(monkeypatch):
     engine = FloatEngine(graph, deterministic=True)
     engine.run({"x": np.ones((2, 16, 9, 9), np.float32)})
     assert engine.choices["conv"].reason == "by size alone"
+
+
+def test_a_graph_is_run_without_a_trace_in_it_and_its_engine_ends_with_it():
+    graph, x = layer_graph(), np.ones((1, 16, 9, 9), np.float32)
+    before = dict(vars(graph))
+    swm.run(graph, x)
+    assert vars(graph) == before
+    engine = weakref.ref(float_engine._kept[graph])
+    swm.run(graph, x)
+    assert float_engine._kept[graph] is engine()
+    del graph
+    gc.collect()
+    assert engine() is None
 
 
 def test_one_tensor_may_be_both_initial_states_of_a_layer_that_runs_dense(monkeypatch):

@@ -53,7 +53,7 @@ def fail_first(path):
     """Hang without work, as on a lock that another thread held, unless called a second time."""
     if not os.path.exists(path):
         open(path, "w").close()
-        time.sleep(60)
+        time.sleep(3600)
     return b"second"
 
 
@@ -127,9 +127,7 @@ def test_crashes_errors_and_memory_are_told_apart():
 
 @pytest.mark.usefixtures("way")
 def test_a_hang_ends():
-    start = time.monotonic()
-    assert limited(sleep, 60, seconds=0.3).fate == "did not end in 0.3 s"
-    assert time.monotonic() - start < 10
+    assert limited(sleep, 600, seconds=0.3).fate == "did not end in 0.3 s"
 
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no forks")
@@ -142,11 +140,11 @@ def test_a_child_that_waits_for_a_lock_is_tried_again_by_the_server(tmp_path):
 
 
 @linux
-def test_a_hang_costs_half_a_second_only(tmp_path):
-    start = time.monotonic()
+def test_a_fork_that_does_nothing_is_given_up_long_before_its_time(tmp_path):
     limited(echo, b"")
-    assert limited(fail_first, str(tmp_path / "mark"), seconds=60.0).data == b"second"
-    assert time.monotonic() - start < 10
+    assert not server.enough_forks()
+    assert limited(fail_first, str(tmp_path / "mark"), seconds=600.0).data == b"second"
+    assert server.enough_forks()  # not asked a second time
 
 
 def test_where_forking_fails_the_server_does(monkeypatch):
@@ -224,13 +222,11 @@ class TestServer:
         assert server._place.server is not None
 
     def test_hundreds_of_calls_beside_a_busy_session(self):
-        """None waits for a lock; the limit leaves room for a machine that is busy with other things too."""
+        """None waits for a lock: each answers at its first trial, by one server, in seconds that are ample for it."""
         self.number()
         with busy_session() as (data, x, wanted):
             for _ in range(300):
-                start = time.monotonic()
-                assert limited(in_child, data, x).data == wanted
-                assert time.monotonic() - start < 5
+                assert limited(in_child, data, x, seconds=5.0).data == wanted
 
     def test_calls_of_many_threads(self):
         with ThreadPoolExecutor(8) as pool:
@@ -321,13 +317,13 @@ def endless():
     return make_model([helper.make_node("Loop", ["n", "go", "x"], ["y"], body=body)], {"x": (2,)}, {"y": (2,)}, weights)
 
 
-def test_an_endless_run_is_one_error_the_second_time_at_once():
+def test_an_endless_run_is_one_error_the_second_time_without_a_trial(monkeypatch):
+    calls = counted(monkeypatch)
     graph = from_proto(endless(), "endless.onnx")
-    for limit in (8.0, 1.0):
-        start = time.monotonic()
+    for _ in range(2):
         with pytest.raises(ModelError, match=r"did not end in 2 s.*endless\.onnx.*SWM_TRUST_MODELS"):
             swm.run(graph, np.ones(2, np.float32))
-        assert time.monotonic() - start < limit
+    assert len(calls) == 1
 
 
 def test_an_absurd_size_is_one_error():

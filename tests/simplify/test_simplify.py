@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import swm
 from swm.errors import SwmError
-from swm.graph import Linear, Opaque, Reshape
+from swm.graph import Linear, Opaque, Reshape, is_structured
 from swm.guard import guarded, server
 from swm.onnx_io import from_proto, save, to_proto
 from swm.simplify.trial import same_results
@@ -396,6 +396,34 @@ def test_structured_layers_stay():
     graph = from_proto(exported())
     converted = swm.convert(swm.simplify(graph), block=4).graph
     assert swm.simplify(converted) is converted
+
+
+CHAIN = [
+    ("Shape", ["h"], "s", {}),
+    ("Gather", ["s", "i0"], "n", {"axis": 0}),
+    ("Unsqueeze", ["n", "ax"], "n1", {}),
+    ("Concat", ["n1", "rest"], "shape", {"axis": 0}),
+    ("Reshape", ["h", "shape"], "y", {}),
+]
+LAYERS = {
+    "Conv": (("Conv", ["x", "W"], "h", {"pads": [1] * 4}), ["batch", 8, 5, 5], {"W": (8, 8, 3, 3)}),
+    "LSTM": (("LSTM", ["x", "W", "R"], "h", {"hidden_size": 8}), ["time", 2, 8], {"W": (1, 32, 8), "R": (1, 32, 8)}),
+}
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_structured_layers_of_every_kind_stay(kind, tmp_path):
+    """Only Linear used to be looked at: loading with `simplify` made structured convolutions dense without a word."""
+    layer, shape, sizes = LAYERS[kind]
+    rng = np.random.default_rng(0)
+    weights = {"i0": np.array(0, I64), "ax": np.array([0], I64), "rest": np.array([-1], I64)}
+    weights |= {name: rng.normal(size=size).astype(F) for name, size in sizes.items()}
+    graph = from_proto(graph_of([layer, *CHAIN], {"x": shape}, weights, 17))
+    assert len(swm.simplify(graph).nodes) < len(graph.nodes)  # so that there is something to leave undone
+    (name,) = (n.name for n in graph.nodes if n.op == kind)
+    swm.save(swm.convert(graph, block={name: 4}).graph, tmp_path / "structured.onnx")
+    loaded = swm.load(tmp_path / "structured.onnx", simplify=True)
+    assert [n.op for n in loaded.nodes if is_structured(n)] == [kind]
 
 
 def test_inputs_of_absurd_size_are_not_made():

@@ -104,7 +104,7 @@ def test_projection_of_random_weights_keeps_one_in_k_of_the_energy():
     for k in (2, 8, 64):
         matrix = BlockCirculant.from_dense(weights, block=k)
         error = np.linalg.norm(matrix.to_dense() - weights) / np.linalg.norm(weights)
-        assert error == pytest.approx(np.sqrt(1 - 1 / k), abs=0.01)  # methods.md section 7.1
+        assert error == pytest.approx(np.sqrt(1 - 1 / k), abs=0.01)  # see project()
 
 
 @pytest.mark.parametrize(("m", "n", "k"), [(16, 24, 8), (10, 30, 4), (300, 200, 64)])
@@ -161,7 +161,7 @@ def test_impossible_blocks_are_refused_not_changed(block):
 
 @pytest.mark.parametrize("k", BLOCKS)
 def test_storage_and_multiplications(k):
-    """Storage falls k-fold; multiplications by about k/2 once transforms no longer weigh (methods.md section 2)."""
+    """Storage falls k-fold; multiplications by about k/2 once transforms no longer weigh."""
     matrix = random_circulant(0, 4096 // k, 4096 // k, k)
     assert matrix.words * k == 4096 * 4096
     ratio = 4096 * 4096 / matrix.operations.multiplications
