@@ -131,7 +131,7 @@ class StructuredLayer:
             geometry = ConvGeometry(weight.channels, node.kernel, node.strides, node.dilations, node.pads)
             conv = self._ready(
                 "compiled",
-                lambda: CompiledConv(weight.columns, geometry, node.bias, threads=self.policy.threads),
+                lambda: CompiledConv(weight, geometry, node.bias, threads=self.policy.threads),
             )
             return (conv(x),)
         y = weight.convolve(x, node.strides, node.dilations, node.pads, _transforms(engine))
@@ -169,7 +169,7 @@ class StructuredLayer:
         directions = []
         for d, (w, r) in enumerate(zip(node.input_weight, node.recurrent_weight, strict=True)):
             assert isinstance(r, BlockCirculant)
-            cell = CompiledCell(r.columns, _parameters(node, d), threads=self.policy.threads)
+            cell = CompiledCell(r, _parameters(node, d), threads=self.policy.threads)
             directions.append(Direction(_Product(w, self.policy).run, cell))
         return tuple(directions)
 
@@ -202,9 +202,7 @@ class _Product:
 
     @cached_property
     def _matmul(self) -> BlockMatmul:
-        return BlockMatmul(
-            self._weight.columns, self._weight.shape, threads=self._policy.threads, engine=self._policy.engine
-        )
+        return BlockMatmul(self._weight, threads=self._policy.threads, engine=self._policy.engine)
 
     def run(self, x: Array) -> Array:
         m, n = self._weight.shape

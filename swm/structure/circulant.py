@@ -17,11 +17,11 @@ from swm.structure.transforms import Transforms, default_transforms
 
 __all__ = ["MAX_BLOCK", "BlockCirculant", "check_block"]
 
-MAX_BLOCK = 256
+MAX_BLOCK = 4096  # hardware has a limit of its own, which lowering names
 
 
 def check_block(block: int) -> int:
-    """Return `block` if it is a power of two from 2 to 256.
+    """Return `block` if it is a power of two from 2 to 4096.
 
     Raises:
         OptionError: it is not.
@@ -49,7 +49,8 @@ class BlockCirculant(WeightStructure):
         logical: (m, n); None means (p*k, q*k).
 
     Raises:
-        OptionError: columns are no (p, q, k) array, k is no power of two from 2 to 256, or (m, n) does not fit.
+        OptionError: columns are not a (p, q, k) array with blocks in it, k is not a power of two from 2 to 4096, or
+            (m, n) does not fit.
     """
 
     columns: NDArray[np.float32]
@@ -57,7 +58,7 @@ class BlockCirculant(WeightStructure):
 
     def __post_init__(self) -> None:
         """Check what the class text promises."""
-        if self.columns.ndim != 3:
+        if self.columns.ndim != 3 or not self.columns.size:
             raise OptionError(f"columns must have shape (p, q, k), got {self.columns.shape}")
         p, q, k = self.columns.shape
         check_block(k)
@@ -78,7 +79,7 @@ class BlockCirculant(WeightStructure):
 
         Args:
             matrix: (m, n), any shape; padded with zeros to multiples of the block.
-            block: power of two, 2 to 256.
+            block: power of two, 2 to 4096.
             calibration: (samples, n) inputs, or None.
 
         Raises:

@@ -36,7 +36,7 @@ class BlockCirculantConv(WeightStructure):
         kernel: size of each spatial axis; their product is the number of positions.
 
     Raises:
-        OptionError: the shapes contradict each other, or k is no power of two from 2 to 256.
+        OptionError: the shapes contradict each other, or k is not a power of two from 2 to 4096.
     """
 
     columns: NDArray[np.float32]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fast block-circulant products and the fast integer engine, from C++ that is compiled on first use.
 
-Every engine of products answers `MatmulEngine.prepare(columns, shape) → callable`; `BlockMatmul` picks among them by a
+Every engine of products answers `MatmulEngine.prepare(matrix) → callable`; `BlockMatmul` picks among them by a
 measured cost model. `CompiledConv` and `CompiledCell` are the convolution and the recurrent steps, `dense_conv` and
 `dense_cell` what they have to beat. `run_integers_fast` gives the bits of `swm.engine.run_integers`.
 """

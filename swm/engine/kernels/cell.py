@@ -14,6 +14,7 @@ from swm.engine.kernels.build import load_library
 from swm.engine.kernels.compiled import KernelPlan, Scratch, address, aligned, kernel_plan
 from swm.engine.kernels.interface import Floats
 from swm.errors import OptionError
+from swm.structure import BlockCirculant
 
 __all__ = ["FUNCTIONS", "CellKind", "CompiledCell"]
 
@@ -79,22 +80,22 @@ class CompiledCell:
     """The steps of one direction, ready for repeated runs from any thread.
 
     Args:
-        columns: first columns of R, (p, q, k), for (gates * hidden, hidden) in ONNX's order of gates.
+        matrix: R, of (gates * hidden, hidden) in ONNX's order of gates.
         parameters: the rest.
         threads: how many to use; they share out samples, from one tile of lanes each.
 
     Raises:
-        OptionError: columns and parameters contradict each other, or an activation that the kernel does not know.
+        OptionError: matrix and parameters contradict each other, or an activation that the kernel does not know.
         ToolError: there is no compiler.
     """
 
-    def __init__(self, columns: Floats, parameters: CellParameters, *, threads: int = 1) -> None:
+    def __init__(self, matrix: BlockCirculant, parameters: CellParameters, *, threads: int = 1) -> None:
         """Build the library if need be and lay the weights out."""
         c = parameters
-        p, q, k = columns.shape
+        k, columns = matrix.block, matrix.columns
         rows, n = GATES[c.kind] * c.hidden, c.hidden
-        if not ((p - 1) * k < rows <= p * k and (q - 1) * k < n <= q * k):
-            raise OptionError(f"columns {columns.shape} are no recurrent matrix of {n} cells and {rows} gate rows")
+        if matrix.shape != (rows, n):
+            raise OptionError(f"a matrix of {matrix.shape} is not the recurrent one of {n} cells and {rows} gate rows")
         if not c.compiles() or len(c.activations) != PLACES[c.kind]:
             raise OptionError(f"the kernel has no {c.kind} with activations {c.activations}")
         library = load_library("recurrent.cpp", {"SWM_K": k})
@@ -114,17 +115,17 @@ class CompiledCell:
         cell.rest_bias, cell.peepholes = self._keep(c.rest_bias, n), self._keep(c.peepholes, 3 * n)
         if c.kind == "GRU" and not c.linear_before_reset:
             first = 2 * n // k  # the block row in which gate h starts
-            cell.product = self._plan(columns[: -(-2 * n // k)], (2 * n, n), lanes)
-            cell.candidate = self._plan(columns[first:], (rows - first * k, n), lanes)
+            cell.product = self._plan(BlockCirculant(columns[: -(-2 * n // k)], (2 * n, n)), lanes)
+            cell.candidate = self._plan(BlockCirculant(columns[first:], (rows - first * k, n)), lanes)
             cell.candidate_row = 2 * n - first * k
         else:
             if c.linear_before_reset and c.rest_bias is None:
                 cell.rest_bias = self._keep(np.zeros(n, np.float32), n)
-            cell.product = self._plan(columns, (rows, n), lanes)
+            cell.product = self._plan(matrix, lanes)
         self._scratch: dict[int, Scratch] = {}
 
-    def _plan(self, columns: Floats, shape: tuple[int, int], lanes: int) -> KernelPlan:
-        plan, weights = kernel_plan(columns, shape, lanes)
+    def _plan(self, matrix: BlockCirculant, lanes: int) -> KernelPlan:
+        plan, weights = kernel_plan(matrix, lanes)
         self._kept.append(weights)
         return plan
 

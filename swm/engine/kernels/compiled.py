@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.engine.kernels.build import compiler, load_library
-from swm.engine.kernels.interface import Floats, MatmulEngine, Prepared, check_shape, result_array
+from swm.engine.kernels.interface import Floats, MatmulEngine, Prepared, check_threads, result_array
 from swm.errors import ToolError
+from swm.structure import BlockCirculant
 
 __all__ = [
     "CompiledEngine",
@@ -45,19 +46,17 @@ class KernelPlan(ctypes.Structure):
     ]
 
 
-def kernel_plan(
-    columns: Floats, shape: tuple[int, int], lanes: int, few: int | None = None
-) -> tuple[KernelPlan, tuple[Floats, Floats]]:
+def kernel_plan(matrix: BlockCirculant, lanes: int, few: int | None = None) -> tuple[KernelPlan, tuple[Floats, Floats]]:
     """The plan of a matrix, and the two layouts of its weights that it points at."""
-    p, q, _ = columns.shape
+    p, q, _ = matrix.columns.shape
     outputs = min(lanes, 4 if p <= 4 else 8 if p <= 8 else 16)
-    packed = packed_spectra(columns)
+    packed = packed_spectra(matrix.columns)
     weights = _single_layout(packed, outputs), _batch_layout(three_parts(packed), lanes)
     few = few_samples(p, q) if few is None else few
-    return KernelPlan(*shape, p, q, outputs, few, *(w.ctypes.data for w in weights)), weights
+    return KernelPlan(*matrix.shape, p, q, outputs, few, *(w.ctypes.data for w in weights)), weights
 
 
-def aligned(size: int, kind: type[np.floating]) -> NDArray[np.floating]:
+def aligned(size: int, kind: type[np.inexact]) -> NDArray[Any]:
     """Zeros at a cache line's start."""
     item = np.dtype(kind).itemsize
     raw = np.zeros(size + _ALIGN // item, kind)  # never empty, as `address` asks
@@ -105,12 +104,9 @@ class CompiledEngine(MatmulEngine):
             return str(error)
         return None
 
-    def prepare(
-        self, columns: Floats, shape: tuple[int, int] | None = None, *, threads: int = 1, few: int | None = None
-    ) -> Prepared:
+    def prepare(self, matrix: BlockCirculant, *, threads: int = 1, few: int | None = None) -> Prepared:
         """See MatmulEngine; `few` sets where the layouts change over."""
-        checked = check_shape(columns, shape, threads)
-        return CompiledProduct(columns, checked, threads, few)
+        return CompiledProduct(matrix, check_threads(threads), few)
 
 
 class CompiledProduct:
@@ -120,17 +116,17 @@ class CompiledProduct:
         tiles: tiles of samples that calls so far have run with samples in lanes.
     """
 
-    def __init__(self, columns: Floats, shape: tuple[int, int], threads: int, few: int | None) -> None:
-        self._m, self._n = shape
+    def __init__(self, matrix: BlockCirculant, threads: int, few: int | None) -> None:
+        self._m, self._n = matrix.shape
         self._threads = threads
-        p, q, k = columns.shape
+        p, q, k = matrix.columns.shape
         library = load_library("matmul.cpp", {"SWM_K": k})
         library.swm_work.argtypes = [ctypes.c_int64] * 3
         library.swm_work.restype = ctypes.c_int64
         self._run = library.swm_matmul
         self._run.argtypes = [ctypes.c_void_p] * 3 + [ctypes.c_int64] * 2 + [ctypes.c_void_p]
         self._run.restype = ctypes.c_int64
-        self._plan, self._weights = kernel_plan(columns, shape, library.swm_lanes(), few)
+        self._plan, self._weights = kernel_plan(matrix, library.swm_lanes(), few)
         self._plan_at = ctypes.addressof(self._plan)
         self._scratch = Scratch(threads * library.swm_work(p, q, self._plan.pl))
         self.tiles = 0

@@ -15,6 +15,7 @@ from swm.engine.kernels.build import load_library
 from swm.engine.kernels.compiled import Scratch, address, aligned, packed_spectra, three_parts
 from swm.engine.kernels.interface import Floats
 from swm.errors import OptionError
+from swm.structure import BlockCirculantConv
 
 __all__ = ["CompiledConv", "ConvGeometry"]
 
@@ -80,31 +81,30 @@ class CompiledConv:
     """A convolution with block-circulant weights, ready for repeated calls from any thread.
 
     Args:
-        columns: first columns, (taps, p, q, k), taps in C order of the kernel's axes, k a power of two, 2 to 4096.
-        geometry: its parameters.
+        weight: the kernel.
+        geometry: the parameters of the convolution.
         bias: (M,) float32 or None.
         threads: how many to use.
 
     Raises:
-        OptionError: columns and geometry contradict each other.
+        OptionError: weight and geometry contradict each other.
         ToolError: there is no compiler.
     """
 
     def __init__(
-        self, columns: Floats, geometry: ConvGeometry, bias: Floats | None = None, *, threads: int = 1
+        self, weight: BlockCirculantConv, geometry: ConvGeometry, bias: Floats | None = None, *, threads: int = 1
     ) -> None:
         """Build the library if need be and lay the weights out."""
-        taps, p, q, k = columns.shape
-        m, c = geometry.channels
-        if taps != math.prod(geometry.kernel) or not ((p - 1) * k < m <= p * k and (q - 1) * k < c <= q * k):
-            raise OptionError(f"columns {columns.shape} are not the weights of {geometry}")
+        _, p, q, k = weight.columns.shape
+        if (weight.channels, weight.kernel) != (geometry.channels, geometry.kernel):
+            raise OptionError(f"weights of {weight.channels} and {weight.kernel} are not those of {geometry}")
         self._geometry, self._blocks, self._threads = geometry, (p, q, k), threads
         library = load_library("conv.cpp", {"SWM_K": k})
         self._work_floats, self._run, self._lanes = library.swm_conv_work, library.swm_conv, library.swm_conv_lanes()
         self._work_floats.argtypes, self._work_floats.restype = [ctypes.c_void_p, ctypes.c_int64], ctypes.c_int64
         self._run.argtypes = [*[ctypes.c_void_p] * 3, *[ctypes.c_int64] * 2, ctypes.c_void_p]
         self._run.restype = None
-        self._weights = _grouped(three_parts(packed_spectra(columns)))
+        self._weights = _grouped(three_parts(packed_spectra(weight.columns)))
         self._bias = None if bias is None else np.array(bias, np.float32)
         self._plans: dict[tuple[int, ...], _Plan] = {}
 

@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.errors import OptionError
+from swm.structure import BlockCirculant
 
-__all__ = ["MOST_BLOCK", "Floats", "MatmulEngine", "Prepared", "check_shape", "expand", "result_array"]
+__all__ = ["Floats", "MatmulEngine", "Prepared", "check_threads", "result_array"]
 
 Floats = NDArray[np.float32]
-
-MOST_BLOCK = 4096  # what the kernels can do; `swm.structure` allows up to 256, which is what hardware is built for
 
 
 class Prepared(Protocol):
@@ -39,37 +38,28 @@ class MatmulEngine(ABC):
         return None
 
     @abstractmethod
-    def prepare(self, columns: Floats, shape: tuple[int, int] | None = None, *, threads: int = 1) -> Prepared:
+    def prepare(self, matrix: BlockCirculant, *, threads: int = 1) -> Prepared:
         """Make a matrix ready.
 
         Args:
-            columns: (p, q, k) first columns of the blocks, k a power of two from 2 to 4096.
-            shape: (m, n) with (p-1) k < m <= p k and (q-1) k < n <= q k; None means (p k, q k).
+            matrix: of any size and block.
             threads: how many to use.
 
         Raises:
-            OptionError: shapes that do not fit.
+            OptionError: fewer than one thread.
             ToolError: the engine cannot run here.
         """
 
 
-def check_shape(columns: NDArray[np.floating], shape: tuple[int, int] | None, threads: int = 1) -> tuple[int, int]:
-    """(m, n) of a block-circulant matrix.
+def check_threads(threads: int) -> int:
+    """The number itself.
 
     Raises:
-        OptionError: columns are no (p, q, k) with k a power of two from 2 to 4096, (m, n) does not fit, or threads < 1.
+        OptionError: it is below 1.
     """
-    if columns.ndim != 3 or not columns.size:
-        raise OptionError(f"columns must have shape (p, q, k), got {columns.shape}")
-    p, q, k = columns.shape
-    if not 2 <= k <= MOST_BLOCK or k & (k - 1):
-        raise OptionError(f"block size {k} is impossible: choose a power of two from 2 to {MOST_BLOCK}")
     if threads < 1:
         raise OptionError(f"{threads} threads are impossible: use 1 or more")
-    m, n = shape or (p * k, q * k)
-    if not ((p - 1) * k < m <= p * k and (q - 1) * k < n <= q * k):
-        raise OptionError(f"a matrix of shape {(m, n)} is not made of {p} x {q} blocks of {k}")
-    return int(m), int(n)
+    return threads
 
 
 def result_array(x: Floats, m: int, n: int, out: Floats | None) -> tuple[Floats, Floats]:
@@ -87,11 +77,3 @@ def result_array(x: Floats, m: int, n: int, out: Floats | None) -> tuple[Floats,
     if out.shape != (len(x), m) or out.dtype != np.float32 or not out.flags.carray:
         raise OptionError(f"out must be a writable float32 array ({len(x)}, {m}) in C order")
     return x, out
-
-
-def expand(columns: NDArray[np.floating], m: int, n: int) -> NDArray[np.floating]:
-    """The matrix written out, (m, n), in the precision of `columns`."""
-    p, q, k = columns.shape
-    rows, cols = np.indices((k, k))
-    blocks = columns[:, :, (rows - cols) % k]
-    return np.ascontiguousarray(blocks.transpose(0, 2, 1, 3).reshape(p * k, q * k)[:m, :n])

@@ -1,36 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Engines built from library FFTs and batched complex products: scipy (always there) and planned FFTW."""
+"""Engines built from the transforms of `swm.structure` and batched complex products: scipy, FFTW in place."""
 
 from __future__ import annotations
 
-import logging
 import threading
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy  # its parts are imported when first used
 from numpy.typing import NDArray
 
-from swm.engine.kernels.cache import cache_folder, machine_key, replace_file
-from swm.engine.kernels.interface import Floats, MatmulEngine, Prepared, check_shape, expand, result_array
+from swm.engine.kernels.cache import cache_folder, machine_key
+from swm.engine.kernels.compiled import aligned
+from swm.engine.kernels.interface import Floats, MatmulEngine, Prepared, check_threads, result_array
 from swm.errors import ToolError
-
-try:
-    import pyfftw
-except ImportError:  # pyfftw has no wheel for every platform
-    pyfftw = None
+from swm.structure import BlockCirculant, ScipyTransforms
+from swm.structure.transforms import FftwWisdom, fftw_plan, fftw_version
 
 __all__ = ["DenseEngine", "FftwEngine", "ScipyEngine"]
 
-_log = logging.getLogger(__name__)
 _KEPT_PLANS = 8  # batch sizes a prepared matrix keeps plans for
-
-
-def _bins(columns: Floats) -> NDArray[np.complex64]:
-    """(k/2+1, q, p) complex64: one matrix a frequency bin."""
-    half = np.fft.rfft(columns.astype(np.float64))
-    return np.ascontiguousarray(half.transpose(2, 1, 0).astype(np.complex64))
 
 
 class DenseEngine(MatmulEngine):
@@ -38,10 +26,11 @@ class DenseEngine(MatmulEngine):
 
     name: ClassVar[str] = "dense"
 
-    def prepare(self, columns: Floats, shape: tuple[int, int] | None = None, *, threads: int = 1) -> Prepared:
+    def prepare(self, matrix: BlockCirculant, *, threads: int = 1) -> Prepared:
         """See MatmulEngine."""
-        m, n = check_shape(columns, shape, threads)
-        transposed = expand(columns.astype(np.float32, copy=False), m, n).T
+        check_threads(threads)
+        m, n = matrix.shape
+        transposed = matrix.to_dense().astype(np.float32, copy=False).T
 
         def product(x: Floats, out: Floats | None = None) -> Floats:
             x, out = result_array(x, m, n, out)
@@ -55,20 +44,13 @@ class ScipyEngine(MatmulEngine):
 
     name: ClassVar[str] = "scipy"
 
-    def prepare(self, columns: Floats, shape: tuple[int, int] | None = None, *, threads: int = 1) -> Prepared:
+    def prepare(self, matrix: BlockCirculant, *, threads: int = 1) -> Prepared:
         """See MatmulEngine."""
-        m, n = check_shape(columns, shape, threads)
-        p, q, k = columns.shape
-        weights = _bins(columns)
+        (m, n), transforms = matrix.shape, ScipyTransforms(check_threads(threads))
 
         def product(x: Floats, out: Floats | None = None) -> Floats:
             x, out = result_array(x, m, n, out)
-            if n != q * k:
-                x = np.pad(x, ((0, 0), (0, q * k - n)))
-            half = scipy.fft.rfft(x.reshape(len(x), q, k), axis=-1, workers=threads)
-            sums = np.ascontiguousarray(np.matmul(half.transpose(2, 0, 1), weights).transpose(1, 2, 0))
-            y = scipy.fft.irfft(sums, n=k, axis=-1, workers=threads)
-            out[:] = y.reshape(len(x), p * k)[:, :m]
+            out[:] = matrix.matmul(x, transforms)
             return out
 
         return product
@@ -81,22 +63,22 @@ class FftwEngine(MatmulEngine):
 
     def missing(self) -> str | None:
         """See MatmulEngine."""
-        return "pyfftw is not installed" if pyfftw is None else None
+        return "pyfftw is not installed" if fftw_version() is None else None
 
-    def prepare(self, columns: Floats, shape: tuple[int, int] | None = None, *, threads: int = 1) -> Prepared:
+    def prepare(self, matrix: BlockCirculant, *, threads: int = 1) -> Prepared:
         """See MatmulEngine."""
-        if pyfftw is None:
+        if fftw_version() is None:
             raise ToolError("pyfftw is not installed: pip install pyfftw")
-        return _FftwProduct(columns, check_shape(columns, shape, threads), threads)
+        return _FftwProduct(matrix, check_threads(threads))
 
 
 class _FftwProduct:
     """Plans and their arrays, one set a batch size; a lock, because plans own the arrays they work on."""
 
-    def __init__(self, columns: Floats, shape: tuple[int, int], threads: int) -> None:
-        self._m, self._n = shape
-        self._blocks = columns.shape
-        self._weights = _bins(columns)
+    def __init__(self, matrix: BlockCirculant, threads: int) -> None:
+        self._m, self._n = matrix.shape
+        self._blocks = matrix.columns.shape
+        self._weights = matrix.spectrum.astype(np.complex64, copy=False)
         self._threads = threads
         self._lock = threading.Lock()
         self._plans: dict[int, tuple[Any, ...]] = {}
@@ -122,39 +104,15 @@ class _FftwProduct:
     def _plan(self, batch: int) -> tuple[Any, ...]:
         p, q, k = self._blocks
         bins = k // 2 + 1
-        time_in, time_out = pyfftw.zeros_aligned((batch, q, k), "f4"), pyfftw.zeros_aligned((batch, p, k), "f4")
-        bins_in, bins_out = pyfftw.zeros_aligned((bins, batch, q), "c8"), pyfftw.zeros_aligned((bins, batch, p), "c8")
-        options: dict[str, Any] = {"axes": (-1,), "flags": ("FFTW_MEASURE",), "threads": self._threads}
-        with _Wisdom():
-            forward = pyfftw.FFTW(time_in, bins_in.transpose(1, 2, 0), direction="FFTW_FORWARD", **options)
-            inverse = pyfftw.FFTW(bins_out.transpose(1, 2, 0), time_out, direction="FFTW_BACKWARD", **options)
+        time_in, time_out = _zeros((batch, q, k), np.float32), _zeros((batch, p, k), np.float32)
+        bins_in, bins_out = _zeros((bins, batch, q), np.complex64), _zeros((bins, batch, p), np.complex64)
+        with FftwWisdom(cache_folder() / f"fftw-{fftw_version()}-{machine_key()}.wisdom"):
+            forward = fftw_plan("forward", time_in, bins_in.transpose(1, 2, 0), measured=True, threads=self._threads)
+            inverse = fftw_plan("inverse", time_out, bins_out.transpose(1, 2, 0), measured=True, threads=self._threads)
         time_in[:] = 0  # planning by measurement writes into the arrays; the padding must stay zero
         return time_in, bins_in, forward, bins_out, time_out, inverse
 
 
-class _Wisdom:
-    """Reads the cache's wisdom once a process, and writes it back when planning has added to it."""
-
-    _read: ClassVar[bool] = False
-
-    def __enter__(self) -> None:
-        path = self._path()
-        if not _Wisdom._read:
-            _Wisdom._read = True
-            try:
-                pyfftw.import_wisdom(tuple(path.read_bytes().split(b"\0")))
-            except (OSError, ValueError, TypeError) as error:
-                _log.debug("no FFTW wisdom from %s: %s", path, error)
-        self._before = pyfftw.export_wisdom()
-
-    def __exit__(self, *_: object) -> None:
-        after = pyfftw.export_wisdom()
-        if after != self._before:
-            try:
-                replace_file(self._path(), b"\0".join(after))
-            except OSError as error:
-                _log.debug("FFTW wisdom not kept: %s", error)
-
-    @staticmethod
-    def _path() -> Path:
-        return cache_folder() / f"fftw-{pyfftw.__version__}-{machine_key()}.wisdom"
+def _zeros(shape: tuple[int, ...], kind: type[np.inexact]) -> NDArray[Any]:
+    """Zeros where vector instructions like them."""
+    return aligned(int(np.prod(shape)), kind).reshape(shape)

@@ -8,8 +8,9 @@ import numpy as np
 from swm.engine.kernels.build import note_once
 from swm.engine.kernels.choice import ENGINES, Choice, Policy, check_engine
 from swm.engine.kernels.cost import Shape
-from swm.engine.kernels.interface import Floats, Prepared, check_shape
+from swm.engine.kernels.interface import Floats, Prepared, check_threads
 from swm.errors import ToolError
+from swm.structure import BlockCirculant
 
 __all__ = ["BlockMatmul"]
 
@@ -18,22 +19,18 @@ class BlockMatmul:
     """A block-circulant matrix, its engine chosen for each batch when it first comes.
 
     Args:
-        columns: (p, q, k) first columns.
-        shape: (m, n), None for (p k, q k).
+        matrix: any.
         threads: threads to use.
         engine: name of an engine, "auto", or None: the environment's SWM_ENGINE, else auto.
 
     Raises:
-        OptionError: shapes that do not fit, or no engine of that name.
+        OptionError: fewer than one thread, or no engine of that name.
     """
 
-    def __init__(
-        self, columns: Floats, shape: tuple[int, int] | None = None, *, threads: int = 1, engine: str | None = None
-    ) -> None:
-        """Check the shapes; engines are prepared when a batch first needs them."""
-        self.shape = check_shape(columns, shape, threads)
-        self.columns = columns
-        self.policy = Policy("eager", threads, engine)
+    def __init__(self, matrix: BlockCirculant, *, threads: int = 1, engine: str | None = None) -> None:
+        """Engines are prepared when a batch first needs them."""
+        self.matrix = matrix
+        self.policy = Policy("eager", check_threads(threads), engine)
         self._prepared: dict[str, Prepared] = {}
         self._by_batch: dict[int, Prepared] = {}
         check_engine(engine)
@@ -49,7 +46,7 @@ class BlockMatmul:
 
     def choice(self, batch: int) -> Choice:
         """The engine for a batch, and why."""
-        p, q, k = self.columns.shape
+        p, q, k = self.matrix.columns.shape
         return self.policy.choice(Shape(p, q, k, max(batch, 1), self.policy.threads), ("matmul.cpp", k))
 
     def engine_for(self, batch: int) -> Prepared:
@@ -76,5 +73,5 @@ class BlockMatmul:
             ToolError: the engine cannot run here.
         """
         if engine not in self._prepared:
-            self._prepared[engine] = ENGINES[engine].prepare(self.columns, self.shape, threads=self.policy.threads)
+            self._prepared[engine] = ENGINES[engine].prepare(self.matrix, threads=self.policy.threads)
         return self._prepared[engine]
