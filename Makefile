@@ -8,7 +8,7 @@ PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
 # The open-source ap_int and hls_stream headers that one test compiles against travel inside this wheel.
 HLS4ML = hls4ml==1.3.0
 
-.PHONY: help venv demo test lint wheel clean distclean
+.PHONY: help venv demo test quick lint wheel clean distclean
 .DELETE_ON_ERROR:
 # Every target installs into the same environment.
 .NOTPARALLEL:
@@ -16,6 +16,7 @@ HLS4ML = hls4ml==1.3.0
 help:
 	@echo "make demo       install into $(VENV) and run the demo into build/demo"
 	@echo "make test       install and run the tests"
+	@echo "make quick      the tests but for the slow ones, in an environment that is there already"
 	@echo "make venv       install with everything a developer needs"
 	@echo "make lint       ruff and mypy"
 	@echo "make wheel      sdist and wheel into dist/"
@@ -28,6 +29,10 @@ test: $(VENV)/.swm-test
 	@test -e $(VENV)/.swm-hls4ml || { $(PIP) install --quiet --no-deps $(HLS4ML) && touch $(VENV)/.swm-hls4ml; } \
 	    || echo "make test: could not fetch $(HLS4ML); the tests that need its headers will skip"
 	$(VENV)/bin/python -m pytest -n 2 $(PYTEST_ARGS)
+
+# Without what builds a wheel, runs the demo, or fuzzes: for the minutes between two edits.
+quick:
+	$(VENV)/bin/python -m pytest -n 2 -m "not slow" $(PYTEST_ARGS)
 
 venv: $(VENV)/.swm-dev
 

@@ -30,8 +30,8 @@ import swm
 from swm import bundled
 from swm.compress import accuracy
 from swm.errors import OptionError
-from swm.frontend import from_proto
 from swm.graph import Graph
+from swm.onnx_io import from_proto
 
 Array = NDArray[Any]
 BLOCKS = (4, 8, 16)

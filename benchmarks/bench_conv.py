@@ -11,7 +11,7 @@ import pytest
 
 from swm.bench.conv import CASES
 from swm.engine.kernels import CompiledConv, CompiledEngine, dense_conv
-from swm.structure import CirculantKernel
+from swm.structure import BlockCirculantConv
 
 
 @pytest.mark.parametrize("engine", ["compiled", "dense"])
@@ -22,10 +22,8 @@ def test_convolution(benchmark, case, engine):
     rng = np.random.default_rng(0)
     blocks = case.channels // case.k
     columns = rng.normal(size=(math.prod(case.kernel), blocks, blocks, case.k)).astype(np.float32)
-    if engine == "compiled":
-        run = CompiledConv(columns, case.geometry)
-    else:
-        run = dense_conv(CirculantKernel(columns, (case.channels,) * 2, case.kernel).to_tensor(), case.geometry)
+    weight = BlockCirculantConv(columns, (case.channels,) * 2, case.kernel)
+    run = CompiledConv(weight, case.geometry) if engine == "compiled" else dense_conv(weight.to_tensor(), case.geometry)
     x = rng.normal(size=(case.batch, case.channels, *case.image)).astype(np.float32)
     benchmark.extra_info |= {"n": case.channels, "k": case.k, "batch": case.batch}
     benchmark.pedantic(run, args=(x,), rounds=20, warmup_rounds=1)

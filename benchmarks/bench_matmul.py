@@ -10,6 +10,7 @@ import pytest
 from swm.bench.kernels import CASES
 from swm.bench.timing import BlasThreads
 from swm.engine.kernels import ENGINES, BlockMatmul
+from swm.structure import BlockCirculant
 
 
 @pytest.mark.parametrize("engine", ["auto", *ENGINES])
@@ -19,7 +20,7 @@ def test_product(benchmark, case, engine):
         pytest.skip(ENGINES[engine].missing())
     rng = np.random.default_rng(0)
     blocks = case.n // case.k
-    product = BlockMatmul(rng.normal(size=(blocks, blocks, case.k)).astype(np.float32), engine=engine)
+    product = BlockMatmul(BlockCirculant(rng.normal(size=(blocks, blocks, case.k)).astype(np.float32)), engine=engine)
     x = rng.normal(size=(case.batch, case.n)).astype(np.float32)
     out = np.empty_like(x)
     benchmark.extra_info |= {"n": case.n, "k": case.k, "batch": case.batch}

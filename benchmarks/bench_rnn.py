@@ -7,8 +7,8 @@
 import pytest
 
 from swm.bench.rnn import CASES, layer_and_input
-from swm.engine._kernels import StructuredLayer
 from swm.engine.kernels import CompiledEngine, Policy, dense_cell
+from swm.engine.structured import StructuredLayer
 
 
 @pytest.mark.parametrize("engine", ["compiled", "dense"])

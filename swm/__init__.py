@@ -10,11 +10,10 @@
 True
 """
 
-from swm import _telemetry  # noqa: F401  # before anything that imports onnxruntime
-from swm._check import Inspection, check
-from swm._demo import Demo, demo
+from swm import telemetry  # noqa: F401  # before anything that imports onnxruntime
 from swm.api import boards, convert, dense_twin, emit, engines, load, quantize, report, run, save, verify
 from swm.compress import Conversion, ConversionReport, LayerReport
+from swm.demonstration import Demo, demo
 from swm.emit import Verification
 from swm.engine.kernels import Choice
 from swm.errors import (
@@ -31,6 +30,7 @@ from swm.errors import (
 from swm.fixed import FixedGraph
 from swm.graph import Graph
 from swm.hardware import Board, board_names, load_board
+from swm.inspection import Inspection, check
 from swm.report import Report
 from swm.simplify import simplify
 from swm.structure import BlockCirculant

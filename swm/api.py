@@ -12,9 +12,8 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from swm import compress, engine, fixed, frontend
+from swm import compress, engine, fixed, onnx_io
 from swm import emit as _emit
-from swm._given import Array, Inputs, a_graph, feeds, only
 from swm.compress import Conversion
 from swm.emit import Verification
 from swm.engine.kernels import Choice
@@ -25,6 +24,7 @@ from swm.hardware import Board, board_names, load_board
 from swm.report import Report, compare
 from swm.simplify import simplify as _simplify
 from swm.structure import Dense
+from swm.validation import Array, Inputs, feeds, only, require_graph
 
 __all__ = ["boards", "convert", "dense_twin", "emit", "load", "quantize", "report", "run", "save", "verify"]
 
@@ -43,7 +43,7 @@ def load(path: str | Path, *, simplify: bool = False) -> Graph:
     Raises:
         ModelError: the file is missing, damaged or illegal.
     """
-    graph = frontend.load(path)
+    graph = onnx_io.load(path)
     return _simplify(graph) if simplify else graph
 
 
@@ -60,7 +60,7 @@ def save(graph: Graph | FixedGraph, path: str | Path) -> None:
         if graph.source is None:
             raise OptionError("this fixed graph was read back from a project and has no float source to save")
         graph = replace(graph.source, metadata={**graph.source.metadata, "swm.formats": json.dumps(graph.formats())})
-    frontend.save(a_graph(graph), path)
+    onnx_io.save(require_graph(graph), path)
 
 
 def boards(name: str | Path | None = None) -> tuple[Board, ...]:
@@ -94,7 +94,7 @@ def run(graph: Graph | FixedGraph, x: Inputs) -> Array | dict[str, Array]:
         work = len(values) * sum(s.m * s.n for s in graph.specs)
         result = engine.run_fixed(graph, values, compiled=work >= COMPILED_WORK).values
         return result if isinstance(x, np.ndarray) else {graph.output_name: result}
-    results = engine.run_float(a_graph(graph), feeds(graph, x, finite=False))
+    results = engine.run_float(require_graph(graph), feeds(graph, x, finite=False))
     return results[graph.outputs[0].name] if isinstance(x, np.ndarray) else results
 
 
@@ -113,7 +113,7 @@ def engines(graph: Graph, x: Inputs) -> dict[str, Choice]:
     Raises:
         CalibrationError: inputs of the wrong names, shape or type.
     """
-    runner = engine.FloatEngine(a_graph(graph))
+    runner = engine.FloatEngine(require_graph(graph))
     runner.run(feeds(graph, x, finite=False))
     return {name: choice for name, choice in runner.choices.items() if choice is not None}
 
@@ -146,9 +146,9 @@ def convert(
         OptionError: impossible block sizes, names that match nothing, or a budget that cannot be met.
         CalibrationError: calibration or labels that do not fit.
     """
-    given = None if calibration is None else feeds(a_graph(graph), calibration)
+    given = None if calibration is None else feeds(require_graph(graph), calibration)
     return compress.convert(
-        a_graph(graph), given, block=block, budget=budget, method=method, labels=labels, progress=progress
+        require_graph(graph), given, block=block, budget=budget, method=method, labels=labels, progress=progress
     )
 
 
@@ -171,12 +171,12 @@ def quantize(graph: Graph, *, bits: int, calibration: Inputs) -> FixedGraph:
         OptionError: impossible bits.
         CalibrationError: calibration that does not fit.
     """
-    a_graph(graph)
+    require_graph(graph)
     fixed.check_bits(bits)
     ready = compress.fold_affine(graph)
     lowered = fixed.lower(ready)
     names = list(dict.fromkeys([t for layer in lowered.layers for t in (layer.input, layer.output)]))
-    activations = engine.FloatEngine(ready, names, steady=True).run(feeds(ready, calibration))
+    activations = engine.FloatEngine(ready, names, deterministic=True).run(feeds(ready, calibration))
     return fixed.quantize_layers(ready, lowered, bits, activations)
 
 

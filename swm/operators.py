@@ -10,8 +10,8 @@ import sys
 from dataclasses import dataclass, fields
 
 from swm.fixed import HARDWARE
-from swm.frontend import operators
 from swm.graph import GRU, LSTM, RNN, Conv, Linear
+from swm.onnx_io import operators
 
 __all__ = ["OperatorRow", "markdown", "operator_table"]
 

@@ -52,6 +52,22 @@ def test_public_names_are_listed_sorted_and_exist():
     assert all(hasattr(swm, name) for name in swm.__all__)
 
 
+# Rooms, and modules of other rooms, that are being replaced and keep their old names until then.
+OLD_NAMES = ("fixed", "hardware", "emit", "report", "engine/_fixed.py", "engine/kernels/_fixed.py")
+
+
+def test_module_names_carry_no_underscore():
+    files = [f.relative_to(ROOT / "swm") for f in (ROOT / "swm").rglob("*.py")]
+    private = [
+        f
+        for f in files
+        if not f.name.startswith("__")
+        and any(part.startswith("_") for part in f.parts)
+        and not f.as_posix().startswith(OLD_NAMES)
+    ]
+    assert not private
+
+
 def test_no_module_outgrows_its_reason():
     """Past 400 lines a module probably has two reasons to exist (working rule 2)."""
     sources = [*ROOT.glob("swm/**/*.py"), *ROOT.glob("hls/**/*.h")]

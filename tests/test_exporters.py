@@ -9,8 +9,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 import swm
 from swm.errors import CalibrationError
-from swm.frontend import from_proto
 from swm.graph import LSTM, Cast, Conv
+from swm.onnx_io import from_proto
 
 
 def test_zeros_in_place_of_an_absent_bias_leave_a_convolution(tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from swm import resources
+from swm import package_data
 from swm.errors import SwmError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -19,7 +19,7 @@ FOLDERS = ("templates", "hls", "boards")
 
 @pytest.mark.parametrize("name", FOLDERS)
 def test_folder_of_the_checkout_is_found(name):
-    folder = getattr(resources, f"{name}_dir")()
+    folder = getattr(package_data, f"{name}_dir")()
     assert folder == REPOSITORY / name
     assert any(path.is_file() for path in folder.rglob("*"))
 
@@ -29,14 +29,14 @@ def test_folder_inside_the_wheel_is_found_before_one_beside_the_package(name, tm
     inside = tmp_path / "swm" / "_data" / name
     inside.mkdir(parents=True)
     (tmp_path / name).mkdir()
-    monkeypatch.setattr(resources, "_PACKAGE", tmp_path / "swm")
-    assert getattr(resources, f"{name}_dir")() == inside
+    monkeypatch.setattr(package_data, "_PACKAGE", tmp_path / "swm")
+    assert getattr(package_data, f"{name}_dir")() == inside
 
 
 def test_missing_folder_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(resources, "_PACKAGE", tmp_path / "swm")
+    monkeypatch.setattr(package_data, "_PACKAGE", tmp_path / "swm")
     with pytest.raises(SwmError, match="'boards' is missing"):
-        resources.boards_dir()
+        package_data.boards_dir()
 
 
 def test_every_dependency_says_why_it_is_there():

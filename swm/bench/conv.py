@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.bench.race import Contender, Progress, Race, run_cases
-from swm.engine._kernels import StructuredLayer
 from swm.engine.kernels import ENGINES, ConvGeometry, Policy, dense_conv
+from swm.engine.structured import StructuredLayer
 from swm.graph import Conv
-from swm.structure import CirculantKernel
+from swm.structure import BlockCirculantConv
 
 __all__ = ["CASES", "ConvCase", "operations", "run_case", "run_conv"]
 
@@ -96,7 +96,7 @@ def run_case(case: ConvCase, race: Race, threads: tuple[int, ...] = (1, 2)) -> l
     rng = np.random.default_rng(0)
     g, blocks = case.geometry, case.channels // case.k
     columns = rng.normal(size=(math.prod(case.kernel), blocks, blocks, case.k)).astype(np.float32)
-    weight = CirculantKernel(columns, g.channels, case.kernel)
+    weight = BlockCirculantConv(columns, g.channels, case.kernel)
     tensor = weight.to_tensor()
     x = rng.normal(size=(case.batch, case.channels, *case.image)).astype(np.float32)
     node = Conv(

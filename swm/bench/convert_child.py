@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from swm import compress, engine, frontend
+from swm import compress, engine, onnx_io
 from swm.bench.convert import ConvertCase, calibration
 
 __all__ = ["measure"]
@@ -38,7 +38,7 @@ def measure(path: Path, case: ConvertCase) -> dict[str, float]:
     Seconds are those of the conversion. Memory is the greatest the process ever had, calibration inputs and loading
     included, over what it had once the model was loaded.
     """
-    graph = frontend.load(path)
+    graph = onnx_io.load(path)
     model = _resident()
     feeds = {"x": calibration(case)}
     start = time.perf_counter()

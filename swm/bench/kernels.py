@@ -17,9 +17,9 @@ from swm.bench.race import Contender, Effort, Race
 from swm.bench.timing import BlasThreads
 from swm.engine import measure_constants
 from swm.engine.kernels import ENGINES, BlockMatmul, Prepared
-from swm.engine.kernels._cost import TILE
-from swm.engine.kernels._dense import session_of
-from swm.engine.kernels._interface import expand
+from swm.engine.kernels.cost import TILE
+from swm.engine.kernels.dense import session_of
+from swm.structure import BlockCirculant
 
 __all__ = ["CASES", "KernelCase", "fit_exponent", "operations", "run_case", "run_kernels"]
 
@@ -92,7 +92,7 @@ def run_case(case: KernelCase, race: Race, threads: tuple[int, ...] = (1, 2)) ->
     columns = rng.normal(size=(blocks, blocks, case.k)).astype(np.float32)
     x = rng.normal(size=(case.batch, case.n)).astype(np.float32)
     out = np.empty_like(x)
-    swm = {t: BlockMatmul(columns, threads=t) for t in threads}
+    swm = {t: BlockMatmul(BlockCirculant(columns), threads=t) for t in threads}
     chosen = {t: product.choice(case.batch).engine for t, product in swm.items()}
     products: list[tuple[str, str, int, Prepared]] = [("auto", chosen[t], t, product) for t, product in swm.items()]
     if case.dense:
@@ -172,8 +172,7 @@ def _dense_calls(
     columns: NDArray[np.float32], x: NDArray[np.float32], out: NDArray[np.float32], threads: int
 ) -> dict[str, Callable[[], object]]:
     """The baselines on so many threads: numpy with the matrix stored either way, and onnxruntime."""
-    n = x.shape[1]
-    matrix = expand(columns, n, n).T
+    matrix = BlockCirculant(columns).to_dense().T
     straight = np.ascontiguousarray(matrix)
     session = session_of("MatMul", {"w": straight}, threads, 2)
     binding = session.io_binding()

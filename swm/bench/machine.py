@@ -16,17 +16,17 @@ from typing import Any
 import numpy as np
 
 from swm.engine.kernels import cpu_name, load_library
-from swm.engine.kernels._build import FLAGS, compiler
-from swm.engine.kernels._compiled import aligned
+from swm.engine.kernels.build import FLAGS, compiler
+from swm.engine.kernels.compiled import aligned
 
-__all__ = ["Limits", "describe", "measure_limits"]
+__all__ = ["MachineLimits", "describe", "measure_limits"]
 
 _SIZES = tuple(1 << e for e in (15, 18, 19, 20, 22, 24, 26, 28))  # bytes: L1 to memory
 _REPEATS = 7
 
 
 @dataclass(frozen=True)
-class Limits:
+class MachineLimits:
     """What one thread of this machine reaches, measured by compiled probes (best of several runs).
 
     Attributes:
@@ -68,7 +68,7 @@ class Limits:
         return {"flops": self.flops, "bandwidth": [list(pair) for pair in self.bandwidth]}
 
 
-def measure_limits() -> Limits:
+def measure_limits() -> MachineLimits:
     """Run the probes, about a second.
 
     Raises:
@@ -96,7 +96,7 @@ def measure_limits() -> Limits:
             library.swm_probe_read(data.ctypes.data, size, rounds, ctypes.byref(sink))
             best = max(best, size * rounds / (time.perf_counter() - start))
         bandwidth.append((size, best))
-    return Limits(flops, tuple(bandwidth))
+    return MachineLimits(flops, tuple(bandwidth))
 
 
 def describe() -> dict[str, Any]:

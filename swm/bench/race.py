@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from swm.bench.machine import Limits, describe, measure_limits
+from swm.bench.machine import MachineLimits, describe, measure_limits
 from swm.bench.timing import BlasThreads, Timing, interleaved, undisturbed
 
 __all__ = ["Contender", "Effort", "Progress", "Race", "run_cases"]
@@ -69,7 +69,7 @@ class Race:
     """Where and how cases are timed."""
 
     blas: BlasThreads
-    limits: Limits
+    limits: MachineLimits
     effort: Effort
 
     def run(

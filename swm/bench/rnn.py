@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from swm.bench.race import Contender, Progress, Race, run_cases
-from swm.engine._kernels import StructuredLayer
 from swm.engine.kernels import ENGINES, Policy, dense_cell
-from swm.engine.kernels._cost import TILE
+from swm.engine.kernels.cost import TILE
+from swm.engine.structured import StructuredLayer
 from swm.graph import GRU, LSTM, GateActivation, Recurrent
 from swm.structure import BlockCirculant
 

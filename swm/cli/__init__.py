@@ -9,7 +9,7 @@ from importlib.metadata import version
 import click
 
 from swm.cli import bench, boards, check, convert, demo, emit, report, verify
-from swm.cli._common import console
+from swm.cli.common import console
 from swm.errors import SwmError
 
 __all__ = ["cli", "main"]

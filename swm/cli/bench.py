@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from swm.cli._common import console, example, json_option, out, progress_bar, write_json
+from swm.cli.common import console, example, json_option, out, progress_bar, write_json
 
 __all__ = ["bench"]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import click
 
 from swm import api
-from swm.cli._common import example, json_option, out, write_json
+from swm.cli.common import example, json_option, out, write_json
 from swm.report import board_table, board_to_json, boards_table
 
 

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from swm import api
-from swm._check import check as check_graph
-from swm.cli._common import example, json_option, out, write_json
+from swm.cli.common import example, json_option, out, write_json
+from swm.inspection import check as check_graph
 from swm.operators import operator_table
 
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from swm import api
-from swm.cli._common import example, json_option, load_arrays, load_labels, out, progress_bar, write_json
+from swm.cli.common import example, json_option, load_arrays, load_labels, out, progress_bar, write_json
 from swm.compress import ConversionReport, parse_blocks
 
 

@@ -8,10 +8,10 @@ import sys
 import click
 from rich.text import Text
 
-from swm._demo import demo as run_demo
-from swm.cli._common import bits_option, console, example, json_option, out, progress_bar, write_json
+from swm.cli.common import bits_option, console, example, json_option, out, progress_bar, write_json
 from swm.cli.convert import print_conversion
 from swm.cli.verify import print_verification
+from swm.demonstration import demo as run_demo
 from swm.report import to_json, to_text
 
 

@@ -7,7 +7,7 @@ import click
 from rich.text import Text
 
 from swm import api
-from swm.cli._common import (
+from swm.cli.common import (
     bits_option,
     board_option,
     example,

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from swm import api
-from swm.cli._common import (
+from swm.cli.common import (
     bits_option,
     board_option,
     example,

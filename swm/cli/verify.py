@@ -9,7 +9,7 @@ import click
 from rich.text import Text
 
 from swm import api
-from swm.cli._common import example, json_option, out, progress_bar, write_json
+from swm.cli.common import example, json_option, out, progress_bar, write_json
 from swm.emit import Verification
 
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Dense graph → structured graph: folding, choice of layers, fitting layer after layer, report."""
 
-from swm.compress._convert import Conversion, Progress, accuracy, convert
-from swm.compress._fold import fold_affine
-from swm.compress._fold_conv import fold_conv
-from swm.compress._methods import METHODS
-from swm.compress._parts import Blocks, parse_blocks
-from swm.compress._report import ConversionReport, LayerReport
+from swm.compress.conversion import Conversion, Progress, accuracy, convert
+from swm.compress.fold import fold_affine
+from swm.compress.fold_convolution import fold_conv
+from swm.compress.methods import METHODS
+from swm.compress.report import ConversionReport, LayerReport
+from swm.compress.weights import Blocks, parse_blocks
 
 __all__ = [
     "METHODS",

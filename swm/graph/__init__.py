@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The intermediate representation: an immutable graph of typed and opaque nodes."""
 
-from swm.graph._elementwise import (
+from swm.graph.elementwise import (
     Abs,
     Add,
     Clip,
@@ -28,9 +28,9 @@ from swm.graph._elementwise import (
     Sub,
     Swish,
 )
-from swm.graph._formats import WEIGHT_FORMATS, WeightFormat, read_formats, write_formats
-from swm.graph._graph import Graph, TensorType, Value, reads
-from swm.graph._nodes import (
+from swm.graph.formats import WEIGHT_FORMATS, WeightFormat, read_formats, write_formats
+from swm.graph.graph import Graph, TensorType, Value, reads
+from swm.graph.nodes import (
     Activation,
     Affine,
     Cast,
@@ -43,23 +43,23 @@ from swm.graph._nodes import (
     Softmax,
     Tanh,
 )
-from swm.graph._normalization import (
+from swm.graph.normalization import (
     GroupNormalization,
     InstanceNormalization,
     LayerNormalization,
     LogSoftmax,
     RMSNormalization,
 )
-from swm.graph._pooling import (
+from swm.graph.pooling import (
     AveragePool,
     GlobalAveragePool,
     GlobalMaxPool,
     MaxPool,
 )
-from swm.graph._products import (
+from swm.graph.products import (
     MatMul,
 )
-from swm.graph._quantized import (
+from swm.graph.quantized import (
     BipolarQuant,
     ConvInteger,
     DequantizeLinear,
@@ -70,14 +70,14 @@ from swm.graph._quantized import (
     QuantizeLinear,
     Trunc,
 )
-from swm.graph._reductions import (
+from swm.graph.reductions import (
     ArgMax,
     ReduceMax,
     ReduceMean,
     ReduceSum,
     Reduction,
 )
-from swm.graph._shape_ops import (
+from swm.graph.shape_ops import (
     Concat,
     DepthToSpace,
     Expand,
@@ -91,7 +91,7 @@ from swm.graph._shape_ops import (
     Transpose,
     Unsqueeze,
 )
-from swm.graph._weighted import (
+from swm.graph.weighted import (
     GRU,
     LSTM,
     RNN,

@@ -4,13 +4,13 @@
 On Linux the first few children of a process are its forks: they cost some 10 ms, and a command that loads one model
 should pay no more. But a fork takes along locks that other threads hold, onnxruntime's and OpenBLAS's among them, and
 now and then waits for them for ever. So one that does nothing at all for half a second is given up, and from then on,
-or from the ninth call on, children are forked by a server (`_server.py`): a process that was started for this, which
-has one thread, and has imported what children need (`_start.py`). That takes 0.4 s once, then 4 to 8 ms a child.
+or from the ninth call on, children are forked by a server (`server.py`): a process that was started for this, which
+has one thread, and has imported what children need (`start.py`). That takes 0.4 s once, then 4 to 8 ms a child.
 Elsewhere every child is a fresh process, half a second of imports, and its memory is not limited.
 
 Only bytes come back from a child, never pickles: what runs there is not trusted.
 """
 
-from swm.guard._guard import Outcome, guarded, observers
+from swm.guard.guard import Outcome, guarded, observers
 
 __all__ = ["Outcome", "guarded", "observers"]

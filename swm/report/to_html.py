@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from swm.package_data import templates_dir
 from swm.report import rows
 from swm.report.boards import board_figures
 from swm.report.charts import Chart, cycles_chart, energy_chart

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weight structures. Each answers the same questions: expand, multiply, words stored, operations counted."""
 
-from swm.structure._base import Dense, Operations, WeightStructure
-from swm.structure._circulant import BlockCirculant
-from swm.structure._fit import fit_dense, least_squares, project
-from swm.structure._kernel import CirculantKernel
-from swm.structure._transform import ScipyTransforms, Transforms, default_transforms
+from swm.structure.base import Dense, Operations, WeightStructure
+from swm.structure.circulant import BlockCirculant
+from swm.structure.circulant_conv import BlockCirculantConv
+from swm.structure.fit import fit_dense, least_squares, project
+from swm.structure.transforms import ScipyTransforms, Transforms, default_transforms
 
 __all__ = [
     "BlockCirculant",
-    "CirculantKernel",
+    "BlockCirculantConv",
     "Dense",
     "Operations",
     "ScipyTransforms",

@@ -14,7 +14,7 @@ from swm.bench import timing
 from swm.bench.conv import ConvCase
 from swm.bench.fixed import network, run_fixed_bench
 from swm.bench.kernels import KernelCase, fit_exponent, operations, run_kernels
-from swm.bench.machine import Limits
+from swm.bench.machine import MachineLimits
 from swm.bench.page import page
 from swm.bench.plots import draw
 from swm.bench.rnn import CellCase
@@ -65,7 +65,7 @@ def test_counted_operations():
 
 
 def test_limit_fraction_is_the_larger_share():
-    limits = Limits(100.0, ((10, 50.0), (100, 5.0)))
+    limits = MachineLimits(100.0, ((10, 50.0), (100, 5.0)))
     assert limits.fraction(100, 10, 2.0) == pytest.approx(0.5)
     assert limits.fraction(10, 50, 20.0) == pytest.approx(0.5)
     assert limits.fraction(10, 50, 20.0, threads=2) == pytest.approx(0.25)

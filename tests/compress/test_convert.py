@@ -13,7 +13,7 @@ import swm
 from swm import bundled
 from swm.cli.convert import convert
 from swm.compress import accuracy, fold_affine
-from swm.compress._batch import free_batch
+from swm.compress.dynamic_batch import make_batch_dynamic
 from swm.engine import FloatEngine
 from swm.errors import CalibrationError, OptionError
 from swm.graph import Affine, Linear
@@ -287,7 +287,7 @@ def test_a_batch_written_into_a_reshape_stays(tmp_path):
     model.graph.node.insert(2, helper.make_node("Reshape", ["a0", "shape"], ["same"], name="fixed"))
     onnx.save(model, str(tmp_path / "m.onnx"))
     graph = swm.load(tmp_path / "m.onnx")
-    assert free_batch(graph, {"x": inputs(8)}) is graph
+    assert make_batch_dynamic(graph, {"x": inputs(8)}) is graph
     swm.convert(graph, block=4, calibration=inputs(8))
 
 

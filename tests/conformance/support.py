@@ -49,8 +49,8 @@ def trusted() -> Iterator[None]:
     """
     with (
         mock.patch.dict("os.environ", SWM_TRUST_MODELS="1"),
-        mock.patch("swm.frontend._types.guarded", _unguarded),
-        mock.patch("swm.frontend._proto.guarded", _unguarded),
+        mock.patch("swm.onnx_io.types.guarded", _unguarded),
+        mock.patch("swm.onnx_io.proto.guarded", _unguarded),
     ):
         yield
 

@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 import swm
-from swm.frontend import from_proto, to_proto
+from swm.onnx_io import from_proto, to_proto
 
 from .support import EXCEPTIONS, cases_by_operator, operators, same, session, trusted, value
 

@@ -6,9 +6,9 @@ import pytest
 from onnx import TensorProto, helper
 
 import swm
-from swm.engine._refusal import reason
+from swm.engine.refusal import reason
 from swm.errors import CalibrationError, ModelError
-from swm.frontend import from_proto
+from swm.onnx_io import from_proto
 
 
 def test_a_check_inside_onnxruntime():

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Structured Conv, LSTM, GRU and RNN: our kernels, the saved file in onnxruntime and its dense expansion agree."""
 
+import gc
+import weakref
+
 import numpy as np
 import onnx
 import pytest
@@ -10,12 +13,12 @@ from onnx import TensorProto
 
 import swm
 from swm.api import dense_twin
-from swm.engine import FloatEngine, run_onnxruntime
-from swm.engine._kernels import run_structured
+from swm.engine import FloatEngine, float_engine, run_onnxruntime
+from swm.engine.structured import run_structured
 from swm.errors import CalibrationError
-from swm.frontend import from_proto, to_proto
 from swm.graph import GRU, LSTM, RNN, Conv, GateActivation, Graph, Linear, TensorType, Value
-from swm.structure import BlockCirculant, CirculantKernel, default_transforms
+from swm.onnx_io import from_proto, to_proto
+from swm.structure import BlockCirculant, BlockCirculantConv, default_transforms
 
 F = TensorProto.FLOAT
 SETTINGS = settings(max_examples=60, deadline=None)
@@ -72,7 +75,7 @@ def convolutions(draw):
         name="conv",
         inputs=("x",),
         outputs=("y",),
-        weight=CirculantKernel(columns, (m, c), kernel),
+        weight=BlockCirculantConv(columns, (m, c), kernel),
         bias=rng.normal(size=m).astype(np.float32) if draw(st.booleans()) else None,
         channels=c,
         kernel=kernel,
@@ -232,7 +235,7 @@ class Counting:
 def test_one_transform_a_pixel_and_block_whatever_the_kernel(pads):
     """q forward transforms an input pixel and p inverse ones an output pixel, not one for each kernel position."""
     p, q, k = 3, 2, 8
-    kernel = CirculantKernel(np.ones((9, p, q, k), np.float32), (p * k, q * k), (3, 3))
+    kernel = BlockCirculantConv(np.ones((9, p, q, k), np.float32), (p * k, q * k), (3, 3))
     counting = Counting()
     y = kernel.convolve(np.ones((2, q * k, 6, 7), np.float32), (1, 1), (1, 1), pads, counting)
     assert counting.forwards == 2 * 6 * 7 * q
@@ -240,25 +243,25 @@ def test_one_transform_a_pixel_and_block_whatever_the_kernel(pads):
 
 
 def test_large_batches_are_cut_without_a_seam(monkeypatch):
-    kernel = CirculantKernel(np.random.default_rng(0).normal(size=(9, 2, 2, 4)).astype(np.float32), (8, 7), (3, 3))
+    kernel = BlockCirculantConv(np.random.default_rng(0).normal(size=(9, 2, 2, 4)).astype(np.float32), (8, 7), (3, 3))
     x = np.random.default_rng(1).normal(size=(7, 7, 5, 5)).astype(np.float32)
     whole = kernel.convolve(x, (1, 1), (1, 1), (1, 1, 1, 1))
-    monkeypatch.setattr("swm.structure._kernel.SPECTRA_BYTES", 5000)
+    monkeypatch.setattr("swm.structure.circulant_conv.SPECTRA_BYTES", 5000)
     np.testing.assert_allclose(kernel.convolve(x, (1, 1), (1, 1), (1, 1, 1, 1)), whole, atol=1e-5)
 
 
 def test_a_kernel_is_a_matrix_over_patches():
-    kernel = CirculantKernel(np.random.default_rng(0).normal(size=(6, 2, 3, 4)).astype(np.float32), (7, 10), (2, 3))
+    kernel = BlockCirculantConv(np.random.default_rng(0).normal(size=(6, 2, 3, 4)).astype(np.float32), (7, 10), (2, 3))
     patches = np.random.default_rng(1).normal(size=(5, 60)).astype(np.float32)
     np.testing.assert_allclose(kernel.matmul(patches), patches @ kernel.to_dense().T, atol=1e-4)
-    again = CirculantKernel.from_dense(kernel.to_tensor(), block=4)
+    again = BlockCirculantConv.from_dense(kernel.to_tensor(), block=4)
     np.testing.assert_allclose(again.to_tensor(), kernel.to_tensor(), atol=1e-6)
 
 
 def test_a_structured_weight_that_something_else_reads_is_written_out_for_it():
     """The call stays in the file for the other reader, and the layer is structured all the same."""
     rng = np.random.default_rng(0)
-    weight = CirculantKernel(rng.normal(size=(1, 2, 2, 4)).astype(np.float32), (8, 8), (1, 1))
+    weight = BlockCirculantConv(rng.normal(size=(1, 2, 2, 4)).astype(np.float32), (8, 8), (1, 1))
     node = Conv(
         name="c", inputs=("x",), outputs=("y",), weight=weight, channels=8, kernel=(1, 1), strides=(1, 1),
         dilations=(1, 1), pads=(0, 0, 0, 0),
@@ -270,7 +273,7 @@ def test_a_structured_weight_that_something_else_reads_is_written_out_for_it():
     x = rng.normal(size=(2, 8, 3, 3)).astype(np.float32)
     got = swm.run(graph, {"x": x})
     np.testing.assert_array_equal(got["w"], weight.to_tensor())
-    assert any(isinstance(n, Conv) and isinstance(n.weight, CirculantKernel) for n in graph.nodes)
+    assert any(isinstance(n, Conv) and isinstance(n.weight, BlockCirculantConv) for n in graph.nodes)
     again = run_onnxruntime(from_proto(to_proto(graph)), {"x": x})
     close(again["y"], got["y"])
 
@@ -296,7 +299,7 @@ def layer_graph():
         name="conv",
         inputs=("x",),
         outputs=("y",),
-        weight=CirculantKernel(rng.normal(size=(9, 2, 2, 8)).astype(np.float32), (16, 16), (3, 3)),
+        weight=BlockCirculantConv(rng.normal(size=(9, 2, 2, 8)).astype(np.float32), (16, 16), (3, 3)),
         channels=16,
         kernel=(3, 3),
         strides=(1, 1),
@@ -320,7 +323,7 @@ def test_every_engine_gives_the_same_numbers_and_says_so(monkeypatch, engine):
 
 
 def test_a_kernel_is_built_once_the_others_have_cost_as_much(monkeypatch, tmp_path):
-    from swm.engine.kernels import _choose as choosing
+    from swm.engine.kernels import choice as choosing
 
     monkeypatch.delenv("SWM_ENGINE", raising=False)
     monkeypatch.setenv("SWM_CACHE", str(tmp_path))  # nothing is built here
@@ -338,9 +341,22 @@ def test_a_kernel_is_built_once_the_others_have_cost_as_much(monkeypatch, tmp_pa
 def test_conversions_do_not_depend_on_what_is_built(monkeypatch):
     monkeypatch.delenv("SWM_ENGINE", raising=False)
     graph = layer_graph()
-    engine = FloatEngine(graph, steady=True)
+    engine = FloatEngine(graph, deterministic=True)
     engine.run({"x": np.ones((2, 16, 9, 9), np.float32)})
     assert engine.choices["conv"].reason == "by size alone"
+
+
+def test_a_graph_is_run_without_a_trace_in_it_and_its_engine_ends_with_it():
+    graph, x = layer_graph(), np.ones((1, 16, 9, 9), np.float32)
+    before = dict(vars(graph))
+    swm.run(graph, x)
+    assert vars(graph) == before
+    engine = weakref.ref(float_engine._kept[graph])
+    swm.run(graph, x)
+    assert float_engine._kept[graph] is engine()
+    del graph
+    gc.collect()
+    assert engine() is None
 
 
 def test_one_tensor_may_be_both_initial_states_of_a_layer_that_runs_dense(monkeypatch):

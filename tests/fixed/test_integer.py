@@ -54,7 +54,7 @@ def test_forward_transform_is_the_packed_half_spectrum(k, scaled):
 @pytest.mark.parametrize("k", BLOCKS)
 @pytest.mark.parametrize("scaled", [False, True])
 def test_gain_of_both_transforms_is_one(k, scaled):
-    """Regression for published designs: gain 1/2 at odd log2 k, 1/4 with shifted weights (methods.md 4, 16.8)."""
+    """Regression for published designs: gain 1/2 at odd log2 k, 1/4 with shifted weights."""
     stages = k.bit_length() - 1
     shifts = stages // 2 if scaled else 0
     x = np.random.default_rng(k).integers(-2048, 2048, size=(50, k))

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from swm.frontend import from_proto, to_proto
+from swm.onnx_io import from_proto, to_proto
 
 node = helper.make_node
 F, I64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL

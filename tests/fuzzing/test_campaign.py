@@ -38,7 +38,7 @@ def test_seeds_are_legal():
     """Every seed loads and saves; onnxruntime's opinion is the conformance tests' business."""
     from onnx import ModelProto
 
-    from swm.frontend import from_proto, to_proto
+    from swm.onnx_io import from_proto, to_proto
 
     for name, data in seeds.built().items():
         to_proto(from_proto(ModelProto.FromString(data), name))

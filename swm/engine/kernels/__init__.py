@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fast block-circulant products and the fast integer engine, from C++ that is compiled on first use.
 
-Every engine of products answers `MatmulEngine.prepare(columns, shape) → callable`; `BlockMatmul` picks among them by a
+Every engine of products answers `MatmulEngine.prepare(matrix) → callable`; `BlockMatmul` picks among them by a
 measured cost model. `CompiledConv` and `CompiledCell` are the convolution and the recurrent steps, `dense_conv` and
 `dense_cell` what they have to beat. `run_integers_fast` gives the bits of `swm.engine.run_integers`.
 """
 
-from swm.engine.kernels._build import load_library
-from swm.engine.kernels._cache import cache_folder, cpu_name
-from swm.engine.kernels._cell import CellParameters, CompiledCell
-from swm.engine.kernels._choose import ENGINES, Choice, Policy, choose, choose_for, explain
-from swm.engine.kernels._compiled import CompiledEngine
-from swm.engine.kernels._conv import CompiledConv, ConvGeometry
-from swm.engine.kernels._cost import CellShape, ConvShape, Shape
-from swm.engine.kernels._dense import dense_cell, dense_conv
 from swm.engine.kernels._fixed import run_integers_fast
-from swm.engine.kernels._interface import MatmulEngine, Prepared
-from swm.engine.kernels._matmul import BlockMatmul
-from swm.engine.kernels._transforms import DenseEngine, FftwEngine, ScipyEngine
+from swm.engine.kernels.build import load_library
+from swm.engine.kernels.cache import cache_folder, cpu_name
+from swm.engine.kernels.cell import CellParameters, CompiledCell
+from swm.engine.kernels.choice import ENGINES, Choice, Policy, choose, choose_for, explain
+from swm.engine.kernels.compiled import CompiledEngine
+from swm.engine.kernels.conv import CompiledConv, ConvGeometry
+from swm.engine.kernels.cost import CellShape, ConvShape, Shape
+from swm.engine.kernels.dense import dense_cell, dense_conv
+from swm.engine.kernels.interface import MatmulEngine, Prepared
+from swm.engine.kernels.library_ffts import DenseEngine, FftwEngine, ScipyEngine
+from swm.engine.kernels.matmul import BlockMatmul
 
 __all__ = [
     "ENGINES",

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.engine._fixed import run_layer
-from swm.engine.kernels._build import load_library, note_once
-from swm.engine.kernels._compiled import address, aligned
+from swm.engine.kernels.build import load_library, note_once
+from swm.engine.kernels.compiled import address, aligned
 from swm.errors import ToolError
 from swm.fixed import FixedGraph, FixedLayer
 from swm.fixed._integer import Ints, activation_table

@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 
 from swm.engine.kernels import BlockMatmul, CompiledEngine, cache_folder, choose, load_library
-from swm.engine.kernels import _build as build
-from swm.engine.kernels import _cache as cache
+from swm.engine.kernels import build as build
+from swm.engine.kernels import cache as cache
 from swm.errors import ToolError
+from swm.structure import BlockCirculant
 
 needs_compiler = pytest.mark.skipif(CompiledEngine().missing() is not None, reason="no C++ compiler")
 PRODUCT = """
 import numpy as np
 from swm.engine.kernels import CompiledEngine
-print(CompiledEngine().prepare(np.ones((1, 1, 4), np.float32))(np.ones((1, 4), np.float32)).tolist())
+from swm.structure import BlockCirculant
+print(CompiledEngine().prepare(BlockCirculant(np.ones((1, 1, 4), np.float32)))(np.ones((1, 4), np.float32)).tolist())
 """
 
 
@@ -84,7 +86,7 @@ def test_without_a_compiler_another_engine_runs_and_one_note_is_logged(fresh, mo
     x = np.ones((2, 64), np.float32)
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
-            y = BlockMatmul(np.ones((2, 1, 64), np.float32))(x)
+            y = BlockMatmul(BlockCirculant(np.ones((2, 1, 64), np.float32)))(x)
     np.testing.assert_allclose(y, 64)
     notes = [r.message for r in caplog.records if "compiled kernel" in r.message]
     assert len(notes) == 1
@@ -93,7 +95,7 @@ def test_without_a_compiler_another_engine_runs_and_one_note_is_logged(fresh, mo
     assert choice.engine == ("pyfftw" if "pyfftw" in choice.seconds else "scipy")
     assert "install g++" in choice.missing["compiled"]
     with pytest.raises(ToolError, match="not found"):
-        CompiledEngine().prepare(np.ones((1, 1, 4), np.float32))
+        CompiledEngine().prepare(BlockCirculant(np.ones((1, 1, 4), np.float32)))
 
 
 def test_a_compiler_that_fails_is_passed_over(fresh, monkeypatch, tmp_path, caplog):
@@ -102,7 +104,7 @@ def test_a_compiler_that_fails_is_passed_over(fresh, monkeypatch, tmp_path, capl
     broken.chmod(0o755)
     monkeypatch.setenv("CXX", str(broken))
     with caplog.at_level(logging.WARNING):
-        y = BlockMatmul(np.ones((16, 16, 64), np.float32))(np.ones((32, 1024), np.float32))
+        y = BlockMatmul(BlockCirculant(np.ones((16, 16, 64), np.float32)))(np.ones((32, 1024), np.float32))
     np.testing.assert_allclose(y, 1024, rtol=1e-5)
     assert "no space left" in caplog.text
 
@@ -112,7 +114,7 @@ def test_a_compiler_that_fails_is_passed_over(fresh, monkeypatch, tmp_path, capl
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_threads_work_in_a_forked_child():
     columns = np.random.default_rng(0).normal(size=(2, 2, 16)).astype(np.float32)
-    product = CompiledEngine().prepare(columns, threads=2)
+    product = CompiledEngine().prepare(BlockCirculant(columns), threads=2)
     x = np.random.default_rng(1).normal(size=(64, 32)).astype(np.float32)
     expected = product(x)
     child = os.fork()

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from swm.engine._kernels import StructuredLayer
-from swm.engine._recurrent import run_recurrent
 from swm.engine.kernels import CellParameters, CompiledCell, CompiledEngine, Policy, dense_cell
-from swm.engine.kernels._cell import FUNCTIONS
+from swm.engine.kernels.cell import FUNCTIONS
+from swm.engine.recurrent import run_recurrent
+from swm.engine.structured import StructuredLayer
 from swm.errors import OptionError
 from swm.graph import GRU, LSTM, RNN, GateActivation
 from swm.structure import BlockCirculant, Dense
@@ -101,7 +101,7 @@ def test_equals_onnxruntime(kind, before, batch):
     )
     x = rng.normal(size=(9, batch, 32)).astype(np.float32)
     zeros = np.zeros((batch, 48), np.float32)
-    cell = CompiledCell(r.columns, parameters, threads=2)
+    cell = CompiledCell(r, parameters, threads=2)
     y, h, _ = cell(w.matmul(x), np.full(batch, 9), zeros, zeros if kind == "LSTM" else None)
     wanted = dense_cell(kind, w.to_dense(), r.to_dense(), bias, linear_before_reset=before)(x)
     np.testing.assert_allclose(y, wanted, atol=2e-6)
@@ -112,7 +112,7 @@ def one_step(name, values, alpha=0.0, beta=0.0):
     """An RNN whose product is zero: its output is the activation of its input."""
     n = len(values)
     cell = CompiledCell(
-        np.zeros((-(-n // 2), -(-n // 2), 2), np.float32),
+        BlockCirculant(np.zeros((-(-n // 2), -(-n // 2), 2), np.float32), (n, n)),
         CellParameters("RNN", n, ((name, alpha, beta),), np.zeros(n, np.float32)),
     )
     y, _, _ = cell(values.reshape(1, 1, n), np.array([1]), np.zeros((1, n), np.float32))
@@ -137,7 +137,8 @@ def test_infinity_and_what_is_not_a_number_go_where_they_should():
 
 def test_empty_batches_and_sequences():
     cell = CompiledCell(
-        np.ones((2, 2, 4), np.float32), CellParameters("RNN", 8, (("Tanh", 0, 0),), np.zeros(8, np.float32))
+        BlockCirculant(np.ones((2, 2, 4), np.float32)),
+        CellParameters("RNN", 8, (("Tanh", 0, 0),), np.zeros(8, np.float32)),
     )
     y, h, c = cell(np.empty((3, 0, 8), np.float32), np.empty(0, int), np.empty((0, 8), np.float32))
     assert (y.shape, h.shape, c) == ((3, 0, 8), (0, 8), None)
@@ -149,10 +150,14 @@ def test_empty_batches_and_sequences():
 def test_what_the_kernel_cannot_do_is_refused():
     zeros = np.zeros(8, np.float32)
     with pytest.raises(OptionError, match="no RNN with activations"):
-        CompiledCell(np.ones((2, 2, 4), np.float32), CellParameters("RNN", 8, (("Elu", 1.0, 0),), zeros))
-    with pytest.raises(OptionError, match="no recurrent matrix"):
-        CompiledCell(np.ones((3, 2, 4), np.float32), CellParameters("RNN", 8, (("Tanh", 0, 0),), zeros))
-    cell = CompiledCell(np.ones((2, 2, 4), np.float32), CellParameters("RNN", 8, (("Tanh", 0, 0),), zeros))
+        CompiledCell(
+            BlockCirculant(np.ones((2, 2, 4), np.float32)), CellParameters("RNN", 8, (("Elu", 1.0, 0),), zeros)
+        )
+    with pytest.raises(OptionError, match="is not the recurrent one"):
+        CompiledCell(BlockCirculant(np.ones((3, 2, 4), np.float32)), CellParameters("RNN", 8, (("Tanh", 0, 0),), zeros))
+    cell = CompiledCell(
+        BlockCirculant(np.ones((2, 2, 4), np.float32)), CellParameters("RNN", 8, (("Tanh", 0, 0),), zeros)
+    )
     with pytest.raises(OptionError, match="do not fit"):
         cell(np.ones((1, 1, 7), np.float32), np.array([1]), np.ones((1, 8), np.float32))
 
@@ -163,6 +168,8 @@ def test_a_state_of_zeros_hides_no_damaged_weight(number):
     columns = np.ones((2, 2, 4), np.float32)
     columns[0, 0, 0] = number
     with np.errstate(invalid="ignore"):
-        cell = CompiledCell(columns, CellParameters("RNN", 8, (("Affine", 1, 0),), np.zeros(8, np.float32)))
+        cell = CompiledCell(
+            BlockCirculant(columns), CellParameters("RNN", 8, (("Affine", 1, 0),), np.zeros(8, np.float32))
+        )
         y, _, _ = cell(np.zeros((1, 1, 8), np.float32), None, np.zeros((1, 8), np.float32))
     assert np.isnan(y).any()

@@ -6,10 +6,11 @@ import json
 import numpy as np
 import pytest
 
-from swm.engine import _measure as measuring
+from swm.engine import measure as measuring
 from swm.engine.kernels import ENGINES, BlockMatmul, CompiledEngine, choose, explain
-from swm.engine.kernels import _cost as cost
+from swm.engine.kernels import cost as cost
 from swm.errors import OptionError
+from swm.structure import BlockCirculant
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +54,7 @@ def test_argument_goes_before_environment_before_model(monkeypatch):
     with pytest.raises(OptionError, match="nonsense"):
         choose(16, 16, 64, 1)
     with pytest.raises(OptionError, match="other"):
-        BlockMatmul(np.ones((1, 1, 2), np.float32), engine="other")
+        BlockMatmul(BlockCirculant(np.ones((1, 1, 2), np.float32)), engine="other")
 
 
 def test_each_batch_gets_its_engine_and_matrices_are_prepared_once(monkeypatch):
@@ -63,7 +64,7 @@ def test_each_batch_gets_its_engine_and_matrices_are_prepared_once(monkeypatch):
         monkeypatch.setattr(
             engine, "prepare", lambda *a, o=original, n=engine.name, **kw: prepared.append(n) or o(*a, **kw)
         )
-    product = BlockMatmul(np.ones((2, 2, 8), np.float32))
+    product = BlockMatmul(BlockCirculant(np.ones((2, 2, 8), np.float32)))
     names = {batch: product.choice(batch).engine for batch in (1, 2, 4096)}
     for _ in range(3):
         for batch in names:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from swm.engine.kernels import CompiledConv, CompiledEngine, ConvGeometry, dense_conv
 from swm.errors import OptionError
-from swm.structure import CirculantKernel
+from swm.structure import BlockCirculantConv
 
 pytestmark = pytest.mark.skipif(CompiledEngine().missing() is not None, reason="no C++ compiler")
 TOLERANCE = 1e-5  # of the largest output
@@ -36,7 +36,7 @@ def exact(tensor, x, g):
 def random_conv(rng, g, k):
     m, c = g.channels
     shape = (math.prod(g.kernel), -(-m // k), -(-c // k), k)
-    return CirculantKernel(rng.normal(size=shape).astype(np.float32), g.channels, g.kernel)
+    return BlockCirculantConv(rng.normal(size=shape).astype(np.float32), g.channels, g.kernel)
 
 
 def check(g, k, x_shape, threads=1, bias=True):
@@ -47,7 +47,7 @@ def check(g, k, x_shape, threads=1, bias=True):
     wanted = exact(weight.to_tensor(), x, g)
     if offset is not None:
         wanted += offset.reshape(-1, *[1] * len(g.kernel))
-    conv = CompiledConv(weight.columns, g, offset, threads=threads)
+    conv = CompiledConv(weight, g, offset, threads=threads)
     for _ in range(2):  # scratch memory is not clean the second time
         y = conv(x)
         assert y.shape == wanted.shape
@@ -103,7 +103,7 @@ def test_several_threads_may_call_one_convolution():
     rng = np.random.default_rng(0)
     weight = random_conv(rng, g, 8)
     inputs = [rng.normal(size=(n, 16, 9, 9)).astype(np.float32) for n in (1, 2, 3, 4)]
-    conv = CompiledConv(weight.columns, g, threads=2)
+    conv = CompiledConv(weight, g, threads=2)
     wanted = [conv(x) for x in inputs]
     right = []
 
@@ -125,18 +125,18 @@ def test_the_baseline_is_the_same_convolution():
     x = rng.normal(size=(2, 16, 9, 8)).astype(np.float32)
     bias = rng.normal(size=8).astype(np.float32)
     np.testing.assert_allclose(
-        dense_conv(weight.to_tensor(), g, bias)(x), CompiledConv(weight.columns, g, bias)(x), rtol=1e-4, atol=1e-4
+        dense_conv(weight.to_tensor(), g, bias)(x), CompiledConv(weight, g, bias)(x), rtol=1e-4, atol=1e-4
     )
 
 
 def test_impossible_shapes_are_refused():
     g = ConvGeometry((8, 16), (3, 3), (1, 1), (1, 1), (0, 0, 0, 0))
-    columns = np.ones((9, 1, 2, 8), np.float32)
+    weight = BlockCirculantConv(np.ones((9, 1, 2, 8), np.float32), (8, 16), (3, 3))
     with pytest.raises(OptionError, match="smaller than the kernel"):
-        CompiledConv(columns, g)(np.ones((1, 16, 2, 5), np.float32))
+        CompiledConv(weight, g)(np.ones((1, 16, 2, 5), np.float32))
     with pytest.raises(OptionError, match="16 channels"):
-        CompiledConv(columns, g)(np.ones((1, 15, 5, 5), np.float32))
-    with pytest.raises(OptionError, match="are not the weights"):
-        CompiledConv(columns[:4], g)
+        CompiledConv(weight, g)(np.ones((1, 15, 5, 5), np.float32))
+    with pytest.raises(OptionError, match="are not those of"):
+        CompiledConv(BlockCirculantConv(weight.columns[:4], (8, 16), (2, 2)), g)
     with pytest.raises(OptionError, match="cannot have these"):
         ConvGeometry((8, 16), (3, 3, 3), (1,) * 3, (1,) * 3, (0,) * 6)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from swm.engine import run_integers
 from swm.engine.kernels import CompiledEngine, run_integers_fast
-from swm.engine.kernels import _build as build
+from swm.engine.kernels import build as build
 from swm.engine.kernels._fixed import CHUNK, proven_layers
 from swm.fixed import FixedGraph, FixedLayer
 from swm.fixed._graph import Format

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from swm.engine.kernels import ENGINES, BlockMatmul, CompiledEngine
-from swm.engine.kernels import _build as build
-from swm.engine.kernels._interface import expand
+from swm.engine.kernels import build as build
 from swm.errors import OptionError
+from swm.structure import BlockCirculant
 
 BLOCKS = [2, 4, 8, 16, 32, 64, 128, 256]
 TOLERANCE = 1e-5  # of the largest output
@@ -20,7 +20,7 @@ ENGINE_NAMES = list(ENGINES)
 def random_matrix(p, q, k, cut_m=0, cut_n=0, seed=0):
     columns = np.random.default_rng([seed, p, q, k]).normal(size=(p, q, k)).astype(np.float32)
     m, n = p * k - cut_m, q * k - cut_n
-    return columns, (m, n), expand(columns.astype(np.float64), m, n)
+    return columns, (m, n), BlockCirculant(columns.astype(np.float64), (m, n)).to_dense()
 
 
 def check(product, dense, batch, seed=1):
@@ -45,7 +45,7 @@ def test_engines_equal_the_dense_product(name, k):
     for p, q, cut_m, cut_n in ((1, 1, 0, 0), (3, 2, 1, 0), (2, 5, 0, 1), (5, 3, k - 1, k - 1)):
         columns, shape, dense = random_matrix(p, q, k, cut_m, cut_n)
         for threads in (1, 2) if name != "pyfftw" else (1 + p % 2,):  # planning takes its time
-            product = engine.prepare(columns, shape, threads=threads)
+            product = engine.prepare(BlockCirculant(columns, shape), threads=threads)
             for batch in (1, 7, 33) if name != "pyfftw" else (1, 33):
                 check(product, dense, batch)
 
@@ -56,7 +56,7 @@ def test_both_layouts_of_the_compiled_engine_at_every_batch(k, few):
     usable("compiled")
     for p, q, cut in ((9, 20, 1), (20, 7, 0), (4, 9, k // 2)):
         columns, shape, dense = random_matrix(p, q, k, cut, cut)
-        product = CompiledEngine().prepare(columns, shape, threads=2, few=few)
+        product = CompiledEngine().prepare(BlockCirculant(columns, shape), threads=2, few=few)
         x = np.random.default_rng(1).normal(size=(33, shape[1])).astype(np.float32)
         exact = x @ dense.T
         for batch in range(1, 34):
@@ -73,7 +73,7 @@ def test_narrower_vectors(monkeypatch, target):
     for k in (2, 32):
         for p, q, cut in ((9, 20, 1), (3, 2, 0)):
             columns, shape, dense = random_matrix(p, q, k, cut, cut)
-            product = CompiledEngine().prepare(columns, shape)
+            product = CompiledEngine().prepare(BlockCirculant(columns, shape))
             for batch in (1, 4, 11, 32, 33):
                 check(product, dense, batch)
 
@@ -83,13 +83,13 @@ def test_blocks_larger_than_hardware_takes(k):
     usable("compiled")
     columns, shape, dense = random_matrix(2, 1, k)
     for batch in (1, 17):
-        check(CompiledEngine().prepare(columns, shape), dense, batch)
+        check(CompiledEngine().prepare(BlockCirculant(columns, shape)), dense, batch)
 
 
 def test_whole_tiles_go_to_lanes_and_rests_to_the_other_layout():
     usable("compiled")
     columns, shape, _ = random_matrix(8, 8, 16)
-    product = CompiledEngine().prepare(columns, shape, few=10)
+    product = CompiledEngine().prepare(BlockCirculant(columns, shape), few=10)
     lanes = build.load_library("matmul.cpp", {"SWM_K": 16}).swm_lanes()
     for batch, tiles in ((1, 0), (lanes, 1), (3 * lanes, 3), (3 * lanes + 1, 3)):
         before = product.tiles
@@ -102,7 +102,7 @@ def test_layout_type_and_output_of_the_interface(name):
     if name != "auto":
         usable(name)
     columns, shape, dense = random_matrix(3, 2, 8, 1, 1)
-    product = BlockMatmul(columns, shape, engine=name)
+    product = BlockMatmul(BlockCirculant(columns, shape), engine=name)
     rng = np.random.default_rng(0)
     x = rng.normal(size=(5, shape[1])).astype(np.float32)
     exact = x @ dense.T
@@ -137,13 +137,13 @@ def test_layout_type_and_output_of_the_interface(name):
 def test_impossible_matrices_are_refused(columns, shape, threads):
     for engine in ENGINES.values():
         with pytest.raises(OptionError):
-            engine.prepare(columns.astype(np.float32), shape, threads=threads)
+            engine.prepare(BlockCirculant(columns.astype(np.float32), shape), threads=threads)
 
 
 @pytest.mark.parametrize("name", ENGINE_NAMES)
 def test_one_prepared_matrix_in_many_threads(name):
     columns, shape, dense = random_matrix(4, 4, 16)
-    product = usable(name).prepare(columns, shape, threads=2)
+    product = usable(name).prepare(BlockCirculant(columns, shape), threads=2)
     failures = []
 
     def work(seed):
@@ -165,7 +165,7 @@ def test_one_prepared_matrix_in_many_threads(name):
 def test_few_samples_of_a_large_matrix_are_shared_out(batch):
     usable("compiled")
     columns, shape, dense = random_matrix(33, 40, 64, 5, 7)
-    alone, shared = (CompiledEngine().prepare(columns, shape, threads=t) for t in (1, 3))
+    alone, shared = (CompiledEngine().prepare(BlockCirculant(columns, shape), threads=t) for t in (1, 3))
     x = np.random.default_rng(1).normal(size=(batch, shape[1])).astype(np.float32)
     for _ in range(20):
         np.testing.assert_array_equal(alone(x), shared(x))
@@ -176,6 +176,6 @@ def test_few_samples_of_a_large_matrix_are_shared_out(batch):
 def test_every_number_of_output_vectors(p):
     usable("compiled")
     columns, shape, dense = random_matrix(p, 3, 4, 1)
-    product = CompiledEngine().prepare(columns, shape)
+    product = CompiledEngine().prepare(BlockCirculant(columns, shape))
     for batch in (1, 2, 4, 16):
         check(product, dense, batch)

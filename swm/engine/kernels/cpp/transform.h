@@ -4,7 +4,7 @@
 // A real transform of K points is a complex one of N = K/2 points (even samples real, odd ones imaginary) and one pass
 // that separates the two. The half spectrum is N rows: row f holds bin f as (re, im); row 0 holds the two real bins 0
 // and N. Every factor 1/2 of the separating passes, and 1/N of the inverse, is folded into the weights
-// (packed_spectra in _compiled.py).
+// (packed_spectra in compiled.py).
 
 #pragma once
 

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a layer reads in the converted network and should answer by the dense one, in chunks that fit in memory."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swm.engine import FloatEngine, batches
+from swm.errors import SwmError
+from swm.graph import Graph, Opaque, Recurrent, Relu
+
+__all__ = ["ActivationPairs", "rows", "warm_up"]
+
+Array = NDArray[Any]
+SAMPLES = 256  # a chunk
+_RECURRENT = frozenset({"GRU", "LSTM", "Loop", "RNN", "Scan"})
+
+
+class ActivationPairs:
+    """Runs the dense and the converted graph side by side.
+
+    Args:
+        dense: the graph whose answers are the targets.
+        converted: the graph whose tensors the layer reads.
+        feeds: calibration inputs.
+    """
+
+    def __init__(self, dense: Graph, converted: Graph, feeds: Mapping[str, Array]) -> None:
+        """Nothing runs yet."""
+        self.dense, self.converted, self.feeds = dense, converted, feeds
+        self._engines: dict[tuple[int, tuple[str, ...]], FloatEngine] = {}
+
+    def chunks(self, inputs: tuple[str, ...], targets: tuple[str, ...]) -> Iterator[tuple[list[Array], list[Array]]]:
+        """Tensors of the converted graph and of the dense graph, chunk by chunk."""
+        reading, answering = self._engine(self.converted, inputs), self._engine(self.dense, targets)
+        for part in self.parts():
+            read, answered = reading.run(part), answering.run(part)
+            yield [read[t] for t in inputs], [answered[t] for t in targets]
+
+    def rectified(self, tensor: str) -> bool:
+        """Whether nothing but ReLUs reads a tensor."""
+        readers = self.dense.consumers().get(tensor, [])
+        returned = any(v.name == tensor for v in self.dense.outputs)
+        return bool(readers) and not returned and all(isinstance(n, Relu) for n in readers)
+
+    def _engine(self, graph: Graph, tensors: tuple[str, ...]) -> FloatEngine:
+        """Kept, for opening a session copies all weights."""
+        key = (id(graph), tensors)
+        if key not in self._engines:
+            self._engines[key] = FloatEngine(graph, tensors, deterministic=True)
+        return self._engines[key]
+
+    def parts(self) -> Iterator[Mapping[str, Array]]:
+        """The calibration inputs, chunk by chunk."""
+        lengths = {len(a) for a in self.feeds.values() if a.ndim}
+        # Samples of a recurrent network may lie along axis 1: it runs in one piece, or in the batches it was exported
+        # with, for what two batches give could only be put together along axis 0.
+        whole = any(
+            isinstance(n, Recurrent) or (isinstance(n, Opaque) and n.op_type in _RECURRENT) for n in self.dense.nodes
+        )
+        if whole:
+            yield from batches(self.dense, self.feeds)
+            return
+        if len(lengths) != 1:
+            yield self.feeds
+            return
+        (length,) = lengths
+        fixed = [v.type.shape[0] for v in self.dense.inputs if v.type and v.type.shape]
+        size = max([d for d in fixed if isinstance(d, int) and d > 0], default=1)
+        step = max(SAMPLES // size, 1) * size
+        for start in range(0, length, step):
+            yield {t: a[start : start + step] for t, a in self.feeds.items()}
+
+
+def warm_up(graph: Graph, feeds: Mapping[str, Array]) -> None:
+    """Run a whole network once, on the first chunk: its parts then need no trial runs of their own.
+
+    A network that cannot run as a whole may still have layers that can; their parts are tried one by one.
+    """
+    with contextlib.suppress(SwmError):
+        engine = FloatEngine(graph)
+        if engine.guarded:
+            engine.run(next(iter(ActivationPairs(graph, graph, feeds).parts())))
+
+
+def rows(values: Array) -> Array:
+    """(..., n) → (rows, n)."""
+    return np.ascontiguousarray(values.reshape(-1, values.shape[-1]))

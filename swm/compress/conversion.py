@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The conversion itself: which layers become block-circulant, and with which numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swm.compress.activation_pairs import ActivationPairs, warm_up
+from swm.compress.budget import CANDIDATES, choose, measure, parse_budget
+from swm.compress.dynamic_batch import make_batch_dynamic
+from swm.compress.fit_layers import fit_conv, fit_linear, refit
+from swm.compress.fit_recurrent import fit_recurrent
+from swm.compress.fold import fold_affine
+from swm.compress.fold_convolution import fold_conv
+from swm.compress.methods import Method, choose_method
+from swm.compress.report import ConversionReport, LayerReport
+from swm.compress.weights import Blocks, WeightRef, asked_by_name, dense_weights, reason_to_stay_dense, resolve_blocks
+from swm.engine import FloatEngine
+from swm.engine.structured import StructuredLayer
+from swm.errors import CalibrationError, OptionError
+from swm.graph import Conv, Graph, Linear, Node, Recurrent, is_structured
+from swm.structure import Dense, WeightStructure
+
+__all__ = ["Conversion", "accuracy", "convert"]
+
+FLOAT_BITS = 32
+SENSITIVITY_SAMPLES = 256  # of the calibration inputs, for the error that a layer alone causes
+ERROR_SAMPLES = 512  # of them, for the output errors of the report
+Array = NDArray[Any]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Conversion:
+    """A converted network and what it cost."""
+
+    graph: Graph
+    report: ConversionReport
+
+
+def convert(
+    graph: Graph,
+    feeds: Mapping[str, Array] | None,
+    *,
+    block: Blocks | None = None,
+    budget: int | str | None = None,
+    method: str | None = None,
+    labels: NDArray[np.integer] | None = None,
+    progress: Progress | None = None,
+) -> Conversion:
+    """Replace dense weights by block-circulant ones.
+
+    Per-channel scales are folded first. A weight stays dense by rule if it is the last one (its few outputs are the
+    answer), has fewer than two blocks in a dimension, belongs to a convolution in groups, or if a block would
+    straddle two gates; the report gives the rule. With calibration inputs each layer, in order, is fitted by
+    data-aware least squares: it reads what the already converted network before it gives, and aims at what the dense
+    network answers there; dense matrices and convolutions behind it are refitted in the same way, so that
+    later layers repair errors of earlier ones. Errors that a ReLU swallows do not count.
+    Without calibration, weights are projected in the Euclidean sense, which costs far more accuracy.
+
+    Args:
+        graph: a float graph.
+        feeds: calibration inputs by input name, samples along axis 0; None for plain projection.
+        block: power of two, 2 to 256; or block sizes by layer name or glob pattern, `name/W` and `name/R` for the
+            two weights of a recurrent layer. Layers that a map does not name stay dense; so does a last Linear or
+            Conv, unless a map has an entry with its very name.
+        budget: instead of `block`: bits that all weights may take, or a compression like "8x". Block sizes are
+            chosen a layer so that the sum of the errors that each layer alone causes is least.
+        method: name in `METHODS`; default least squares with calibration, projection without.
+        labels: (samples,) class numbers of the calibration inputs, for the report.
+        progress: called as progress(layer name, done, total).
+
+    Raises:
+        OptionError: impossible block sizes, names that match nothing, a budget that cannot be met.
+        CalibrationError: inputs or labels that do not fit.
+    """
+    if block is None and budget is None:
+        raise OptionError("give a block size, like --block 8, or a budget, like --budget 8x")
+    if block is not None and budget is not None:
+        raise OptionError("a block size and a budget were given; give one of the two")
+    how = choose_method(method, calibrated=feeds is not None)
+    dense = fold_conv(fold_affine(graph))
+    if feeds is not None:
+        dense = make_batch_dynamic(dense, feeds)
+    found = dense_weights(dense)
+    if feeds and found:
+        warm_up(dense, feeds)
+    last = _last_weighted(dense)
+    if budget is not None:
+        sizes: Blocks = _within(dense, found, last, budget, how, feeds)
+    else:
+        assert block is not None  # checked above
+        sizes = block
+    blocks = resolve_blocks(found, sizes)
+    by_name = frozenset() if budget is not None else asked_by_name(found, sizes)
+    nodes = list(dict.fromkeys(p.node for p in found))
+    converted, reports = dense, []
+    for done, node in enumerate(nodes):
+        if progress is not None:
+            progress(node.name, done, len(nodes))
+        own = [p for p in found if p.node is node]
+        reasons = {p.role: _reason(p, None if p.name in by_name else last, blocks[p.name]) for p in own}
+        pairs = None if feeds is None else ActivationPairs(dense, converted, feeds)
+        new = _converted(node, {p.role: blocks[p.name] for p in own if not reasons[p.role]}, how, pairs)
+        if new is not node:
+            converted = converted.with_replaced(node, new)
+        elif pairs is not None and isinstance(node, Linear | Conv) and any(map(is_structured, converted.nodes)):
+            new = refit(node, pairs)
+            converted = converted.with_replaced(node, new)
+        error = None if pairs is None else _output_error(pairs, node, new)
+        reports += [_layer_report(p, new, reasons[p.role], error) for p in own]
+    before = after = None
+    if labels is not None:
+        before, after = (_graph_accuracy(g, feeds, labels) for g in (dense, converted))
+    if progress is not None:
+        progress("done", len(nodes), len(nodes))
+    samples = len(next(iter(feeds.values()))) if feeds else 0
+    report = ConversionReport(
+        how.label,
+        block if isinstance(block, int) else {n: b for n, b in blocks.items() if b > 1},
+        samples,
+        tuple(reports),
+        FLOAT_BITS,
+        before,
+        after,
+        0 if labels is None else len(labels),
+    )
+    return Conversion(replace(converted, inputs=graph.inputs), report)
+
+
+def accuracy(outputs: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
+    """Fraction of samples whose largest output is the labelled class; outputs (samples, classes).
+
+    Raises:
+        CalibrationError: the shapes do not fit.
+    """
+    if labels.ndim != 1 or labels.dtype.kind not in "iu" or len(labels) != len(outputs):
+        raise CalibrationError(
+            f"labels must be {len(outputs)} integers, one a sample, got {labels.dtype} of shape {labels.shape}"
+        )
+    scores = outputs.reshape(len(outputs), -1)
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < scores.shape[1]:
+        raise CalibrationError(f"labels must lie in 0..{scores.shape[1] - 1}, got {labels.min()}..{labels.max()}")
+    return float(np.mean(scores.argmax(axis=1) == labels))
+
+
+def _last_weighted(graph: Graph) -> Node | None:
+    """The layer that gives the network's answer: the last Linear or Conv, if no recurrent layer comes after it."""
+    weighted = [n for n in graph.nodes if isinstance(n, Linear | Conv | Recurrent)]
+    return None if not weighted or isinstance(weighted[-1], Recurrent) else weighted[-1]
+
+
+def _reason(ref: WeightRef, last: Node | None, block: int) -> str:
+    if block == 0:
+        return reason_to_stay_dense(ref, last, 1) if ref.node is last else "not named in the map of block sizes"
+    return reason_to_stay_dense(ref, last, block)
+
+
+def _converted(node: Node, blocks: Mapping[str, int], method: Method, pairs: ActivationPairs | None) -> Node:
+    """The node's successor with these block sizes by role; the node itself if there are none."""
+    if not blocks:
+        return node
+    match node:
+        case Linear():
+            return fit_linear(node, blocks[""], method, pairs)
+        case Conv():
+            return fit_conv(node, blocks[""], method, pairs)
+        case Recurrent():
+            return fit_recurrent(node, blocks, method, pairs)
+        case _:
+            return node
+
+
+def _within(
+    graph: Graph,
+    found: tuple[WeightRef, ...],
+    last: Node | None,
+    budget: int | str,
+    method: Method,
+    feeds: Mapping[str, Array] | None,
+) -> dict[str, int]:
+    """Block sizes within a budget, from the error of the network's outputs when one layer alone is converted."""
+    by_name = {p.name: p for p in found}
+    words = {p.name: sum(w.words for w in _weights(p.node, p.role)) for p in found}
+    free = {p.name: (words[p.name], [k for k in CANDIDATES if not reason_to_stay_dense(p, last, k)]) for p in found}
+    names = [v.name for v in graph.outputs]
+    few = None if feeds is None else _first(feeds, SENSITIVITY_SAMPLES)
+    wanted = None if few is None else FloatEngine(graph, names, deterministic=True).run(few)
+
+    def error(name: str, block: int) -> tuple[int, float]:
+        ref = by_name[name]
+        pairs = None if few is None else ActivationPairs(graph, graph, few)
+        new = _converted(ref.node, {ref.role: block}, method, pairs)
+        stored = sum(w.words for w in _weights(new, ref.role))
+        if few is None or wanted is None:
+            return stored, _weight_error(ref, new) ** 2 * words[name]
+        got = FloatEngine(graph.with_replaced(ref.node, new), names, deterministic=True).run(few)
+        return stored, sum(_relative(got[t], wanted[t]) ** 2 for t in names)
+
+    bits = parse_budget(budget, sum(words.values()) * FLOAT_BITS)
+    choices = measure({n: f for n, f in free.items() if f[1]}, FLOAT_BITS, error)
+    fixed = sum(words[n] for n, f in free.items() if not f[1]) * FLOAT_BITS
+    return {**dict.fromkeys(free, 1), **choose(choices, bits, fixed)}
+
+
+def _first(feeds: Mapping[str, Array], samples: int) -> dict[str, Array]:
+    return {t: a[:samples] if a.ndim else a for t, a in feeds.items()}
+
+
+def _weights(node: Node, role: str) -> tuple[WeightStructure, ...]:
+    match node:
+        case Linear() | Conv():
+            return (node.weight,)
+        case Recurrent():
+            return node.input_weight if role == "W" else node.recurrent_weight
+        case _:
+            return ()
+
+
+def _relative(got: Array, wanted: Array) -> float:
+    return float(np.linalg.norm(got - wanted) / max(float(np.linalg.norm(wanted)), 1e-30))
+
+
+def _weight_error(ref: WeightRef, new: Node) -> float:
+    old, now = (np.stack([w.to_dense() for w in _weights(n, ref.role)]) for n in (ref.node, new))
+    return _relative(now, old)
+
+
+def _output_error(pairs: ActivationPairs, node: Node, new: Node) -> float:
+    """Relative error of the layer's first output in the converted network so far, over about `ERROR_SAMPLES`."""
+    if new is node and not any(map(is_structured, pairs.converted.nodes)):
+        return 0.0
+    name = next(t for t in new.outputs if t)
+    own = is_structured(new) or isinstance(new, Linear)
+    converted = pairs.converted
+    if new is not node and not own:
+        converted = converted.with_replaced(node, new)  # a refitted convolution runs in onnxruntime
+    names = tuple(t for t in new.inputs if t) if own else (name,)
+    wrong = total = 0.0
+    samples = 0
+    layer = StructuredLayer(new) if own else None
+    for read, (wanted,) in ActivationPairs(pairs.dense, converted, pairs.feeds).chunks(names, (name,)):
+        given = dict(zip(names, read, strict=True))
+        got = layer([given.get(t) for t in new.inputs])[new.outputs.index(name)] if layer else read[0]
+        wrong += float(np.sum(np.square(got - wanted), dtype=np.float64))
+        total += float(np.sum(np.square(wanted), dtype=np.float64))
+        samples += len(wanted)
+        if samples >= ERROR_SAMPLES:
+            break
+    return float(np.sqrt(wrong / max(total, 1e-60)))
+
+
+def _layer_report(ref: WeightRef, new: Node, reason: str, error: float | None) -> LayerReport:
+    old, now = _weights(ref.node, ref.role), _weights(new, ref.role)
+    structured = not isinstance(now[0], Dense)
+    return LayerReport(
+        name=ref.name,
+        shape=old[0].shape,
+        structure="block-circulant" if structured else "dense",
+        reason=reason,
+        block=int(getattr(now[0], "block", 1)),
+        words_before=sum(w.words for w in old),
+        words_after=sum(w.words for w in now),
+        multiplications_before=sum(w.operations.multiplications for w in old),
+        multiplications_after=sum(w.operations.multiplications for w in now),
+        weight_error=_weight_error(ref, new),
+        output_error=error,
+    )
+
+
+def _tensors(graph: Graph, feeds: Mapping[str, Array], names: list[str]) -> dict[str, Array]:
+    return FloatEngine(graph, names, deterministic=True).run(feeds)
+
+
+def _graph_accuracy(graph: Graph, feeds: Mapping[str, Array] | None, labels: NDArray[np.integer]) -> float:
+    if feeds is None:
+        raise CalibrationError("labels were given without calibration inputs; give both")
+    name = graph.outputs[0].name
+    return accuracy(_tensors(graph, feeds, [name])[name], labels)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The matrices of a graph that may become block-circulant, their names, and the rules by which some stay dense."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from swm.errors import OptionError
+from swm.graph import Conv, Graph, Linear, Node, Recurrent
+from swm.structure import Dense
+from swm.structure.circulant import check_block
+
+__all__ = [
+    "Blocks",
+    "WeightRef",
+    "asked_by_name",
+    "dense_weights",
+    "parse_blocks",
+    "reason_to_stay_dense",
+    "resolve_blocks",
+]
+
+Blocks = int | Mapping[str, int]
+
+
+@dataclass(frozen=True, eq=False)
+class WeightRef:
+    """One dense weight: a whole Linear or Conv, or W or R of a recurrent layer (all directions).
+
+    Attributes:
+        node: its node.
+        role: "" for the only weight of a node, else "W" or "R".
+        name: what a block map calls it: the node's name, or `name/W`, `name/R`.
+        shape: (m, n) of one matrix; of a Conv, output and input channels.
+    """
+
+    node: Node
+    role: str
+    name: str
+    shape: tuple[int, int]
+
+
+def dense_weights(graph: Graph) -> tuple[WeightRef, ...]:
+    """All dense weights in execution order."""
+    found: list[WeightRef] = []
+    for node in graph.nodes:
+        match node:
+            case Linear(weight=Dense()):
+                found.append(WeightRef(node, "", node.name, node.weight.shape))
+            case Conv(weight=Dense()):
+                found.append(WeightRef(node, "", node.name, (node.weight.shape[0], node.channels)))
+            case Recurrent():
+                for role, weights in (("W", node.input_weight), ("R", node.recurrent_weight)):
+                    if all(isinstance(w, Dense) for w in weights):
+                        found.append(WeightRef(node, role, f"{node.name}/{role}", weights[0].shape))
+            case _:
+                pass
+    return tuple(found)
+
+
+def reason_to_stay_dense(ref: WeightRef, last: Node | None, block: int) -> str:
+    """Why a weight stays dense at a block size; empty if it is converted.
+
+    `last` is the layer that gives the network's answer, where errors cost most; None for a weight asked for by name.
+    """
+    if ref.node is last:
+        return "last layer with weights, converted only when a map of block sizes names it"
+    if block == 1:
+        return "block size 1 asked for"
+    m, n = ref.shape
+    if isinstance(ref.node, Conv) and ref.node.group > 1:
+        return f"convolution in {ref.node.group} groups"
+    if min(m, n) < 2 * block:
+        what = "channels" if isinstance(ref.node, Conv) else "matrix"
+        return f"fewer than two blocks of {block} in a {m} x {n} {what}"
+    if isinstance(ref.node, Recurrent) and ref.node.hidden % block:
+        return f"a block of {block} would straddle two gates of {ref.node.hidden} cells"
+    return ""
+
+
+def resolve_blocks(found: tuple[WeightRef, ...], blocks: Blocks) -> dict[str, int]:
+    """Block size of each weight by name; 0 where a map does not name it.
+
+    A map's keys are names or glob patterns; the name of a recurrent layer stands for both of its weights. An exact
+    name prevails over a pattern, a later pattern over an earlier one.
+
+    Raises:
+        OptionError: an impossible block size, or a key that matches nothing.
+    """
+    if not isinstance(blocks, Mapping):
+        return dict.fromkeys((p.name for p in found), check_block(blocks))
+    result = dict.fromkeys((p.name for p in found), 0)
+    ordered = sorted(blocks.items(), key=lambda item: any(item[0] in (p.name, p.node.name) for p in found))
+    for key, block in ordered:
+        size = block if block == 1 and not isinstance(block, bool) else check_block(block)
+        exact = [p for p in found if key in (p.name, p.node.name)]
+        matched = exact or [p for p in found if fnmatchcase(p.name, key) or fnmatchcase(p.node.name, key)]
+        if not matched:
+            names = list(dict.fromkeys(n for p in found for n in (p.name, p.node.name)))
+            near = difflib.get_close_matches(key, names, n=3, cutoff=0.0) or names[:3]
+            raise OptionError(
+                f"no layer with dense weights is named or matches {key!r}; the nearest names are "
+                f"{', '.join(map(repr, near)) or 'none: the model has no such layer'}; swm check lists all nodes"
+            )
+        result.update(dict.fromkeys((p.name for p in matched), size))
+    return result
+
+
+def asked_by_name(found: tuple[WeightRef, ...], blocks: Blocks) -> frozenset[str]:
+    """Names of the weights for which a map has an entry of their own, not a pattern only."""
+    keys = blocks.keys() if isinstance(blocks, Mapping) else ()
+    return frozenset(p.name for p in found if p.name in keys or p.node.name in keys)
+
+
+def parse_blocks(text: str) -> int | dict[str, int]:
+    """`8`, or `fc1=8,conv*=4`.
+
+    Raises:
+        OptionError: neither form.
+    """
+    pieces = [piece.strip() for piece in text.split(",")]
+    try:
+        if len(pieces) == 1 and "=" not in text:
+            return int(text)
+        pairs = [piece.rpartition("=") for piece in pieces]
+        if all(name.strip() for name, _, _ in pairs):
+            return {name.strip(): int(number) for name, _, number in pairs}
+    except ValueError:
+        pass  # said below
+    raise OptionError(f"block sizes {text!r} are neither a number nor a list like 'fc1=8,conv*=4'")

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The graph: inputs, outputs, nodes in execution order, constants. A value, never edited in place."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swm.errors import ModelError
+from swm.graph.formats import WEIGHT_FORMATS, WeightFormat, read_formats
+from swm.graph.nodes import Affine, Linear, Node, Opaque
+from swm.graph.weighted import verify_weighted
+
+__all__ = ["Graph", "TensorType", "Value"]
+
+
+@dataclass(frozen=True)
+class TensorType:
+    """Element type by its ONNX number and shape; a dimension is a number, a name (symbolic) or None (unknown).
+
+    `shape` is None when even the rank is unknown.
+    """
+
+    elem: int
+    shape: tuple[int | str | None, ...] | None
+
+
+@dataclass(frozen=True)
+class Value:
+    """A named input or output of a graph. `proto` keeps the exact ValueInfoProto for types that are not tensors."""
+
+    name: str
+    type: TensorType | None
+    proto: bytes = b""
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A network. Nodes stand in execution order; each tensor name is produced once.
+
+    Attributes:
+        name: the model's graph name, any text.
+        inputs: what a caller must feed (initialisers with defaults are not inputs here).
+        outputs: what a run returns.
+        nodes: typed and opaque nodes in execution order.
+        constants: arrays by tensor name that nodes read as inputs (typed nodes hold their own weights).
+        types: what is known of the type of any tensor.
+        opset: version of the default ONNX domain in which opaque nodes are written.
+        domains: versions of the other domains that opaque nodes use.
+        functions: serialised FunctionProto that opaque nodes call.
+        metadata: the model's metadata properties.
+        source: where the graph came from, for messages and reports.
+    """
+
+    name: str
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    nodes: tuple[Node, ...]
+    constants: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    types: Mapping[str, TensorType] = field(default_factory=dict)
+    opset: int = 21
+    domains: Mapping[str, int] = field(default_factory=dict)
+    functions: tuple[bytes, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""
+
+    def producers(self) -> dict[str, Node]:
+        """The node that writes each tensor."""
+        return {t: node for node in self.nodes for t in node.outputs if t}
+
+    def consumers(self) -> dict[str, list[Node]]:
+        """The nodes that read each tensor, in execution order."""
+        readers: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            for tensor in dict.fromkeys(reads(node)):
+                readers.setdefault(tensor, []).append(node)
+        return readers
+
+    def linear(self) -> tuple[Linear, ...]:
+        """All Linear nodes in execution order."""
+        return tuple(n for n in self.nodes if isinstance(n, Linear))
+
+    def weight_formats(self) -> dict[str, dict[str, WeightFormat]]:
+        """Formats that weights were trained in, by node name and role; empty for a float model.
+
+        Conversion keeps them: its weights lie no longer on that grid, but the bits that sufficed are known.
+        """
+        names = {n.name for n in self.nodes}
+        return {k: v for k, v in read_formats(self.metadata.get(WEIGHT_FORMATS, "")).items() if k in names}
+
+    def with_nodes(self, nodes: Sequence[Node]) -> Graph:
+        """The same graph with other nodes, verified."""
+        return replace(self, nodes=tuple(nodes)).verify()
+
+    def with_replaced(self, old: Node, new: Node) -> Graph:
+        """The same graph with one node replaced by another in its place, verified."""
+        return self.with_nodes([new if n is old else n for n in self.nodes])
+
+    def verify(self) -> Graph:
+        """Check that the graph is well formed and return it.
+
+        Raises:
+            ModelError: a tensor is read before it is written, written twice or missing; two nodes share a name; the
+                shapes of a typed node's parameters contradict each other.
+        """
+        known = {v.name for v in self.inputs} | set(self.constants)
+        for node in self.nodes:
+            for tensor in reads(node):
+                if tensor and tensor not in known:
+                    raise ModelError(
+                        f"node {node.name!r} reads tensor {tensor!r}, which no input, initialiser or earlier node gives"
+                    )
+            for tensor in node.outputs:
+                if tensor in known and tensor:
+                    raise ModelError(f"node {node.name!r} writes tensor {tensor!r}, which exists already")
+                known.add(tensor)
+            _verify_parameters(node)
+        for name, count in Counter(n.name for n in self.nodes).items():
+            if count > 1:
+                raise ModelError(f"{count} nodes are named {name!r}; names must be unique in a graph")
+        for value in self.outputs:
+            if value.name not in known:
+                raise ModelError(f"output {value.name!r} of the graph is written by no node")
+        return self
+
+
+def reads(node: Node) -> tuple[str, ...]:
+    """Every tensor that a node reads, captured ones of control flow included, omitted ones left out."""
+    captured = node.reads if isinstance(node, Opaque) else ()
+    return tuple(t for t in (*node.inputs, *captured) if t)
+
+
+def _verify_parameters(node: Node) -> None:
+    verify_weighted(node)
+    if isinstance(node, Linear):
+        m, _ = node.weight.shape
+        if node.bias is not None and node.bias.shape != (m,):
+            raise ModelError(f"node {node.name!r}: bias of shape {node.bias.shape} beside a matrix with {m} rows")
+    elif isinstance(node, Affine) and (node.scale.ndim != 1 or node.scale.shape != node.shift.shape):
+        raise ModelError(
+            f"node {node.name!r}: scale {node.scale.shape} and shift {node.shift.shape} must be vectors of one length"
+        )
+    for value in vars(node).values():
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise ModelError(f"node {node.name!r} holds NaN or infinite weights; retrain or repair the model")

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Structured weights of Conv, LSTM, GRU and RNN in ONNX files: a function that writes columns out as the weight tensor.
+
+The standard operator follows the call, so its attributes stay where every tool looks for them. The body has constant
+inputs only: a runtime folds it when it loads the file.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import FunctionProto, helper
+
+from swm.onnx_io.function import DOMAIN, _constant, _content
+from swm.structure import BlockCirculant, BlockCirculantConv
+
+__all__ = ["Expansion", "expansion_function", "expansion_of", "recognise_expansion"]
+
+_NAME = re.compile(r"Circulant(Kernel|Stack)_([1-9][0-9]{0,9}(?:x[1-9][0-9]{0,9}){2,3})_k([1-9][0-9]{0,3})(?:_[0-9]+)?")
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """What a function writes out: a kernel (M, C, kernel...) or a stack of matrices (directions, m, n).
+
+    Attributes:
+        kind: "Kernel" or "Stack".
+        shape: of the tensor written out.
+        block: k.
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+    block: int
+
+    @property
+    def matrix(self) -> tuple[int, int]:
+        """Rows and columns of each matrix of blocks."""
+        m, n = self.shape[:2] if self.kind == "Kernel" else self.shape[1:]
+        return m, n
+
+    @property
+    def columns_shape(self) -> tuple[int, int, int, int]:
+        """(matrices, p, q, k)."""
+        m, n = self.matrix
+        count = math.prod(self.shape[2:]) if self.kind == "Kernel" else self.shape[0]
+        return count, -(-m // self.block), -(-n // self.block), self.block
+
+    def structure(self, columns: NDArray[np.float32]) -> BlockCirculantConv | tuple[BlockCirculant, ...]:
+        """The structured weight that a call with these columns stands for."""
+        if self.kind == "Kernel":
+            return BlockCirculantConv(columns, self.matrix, self.shape[2:])
+        return tuple(BlockCirculant(np.ascontiguousarray(matrix), self.matrix) for matrix in columns)
+
+
+def expansion_of(weight: BlockCirculantConv | tuple[BlockCirculant, ...]) -> tuple[Expansion, NDArray[np.float32]]:
+    """The expansion of a structured weight, and its columns (matrices, p, q, k)."""
+    if isinstance(weight, BlockCirculantConv):
+        return Expansion("Kernel", (*weight.channels, *weight.kernel), weight.block), weight.columns
+    return Expansion("Stack", (len(weight), *weight[0].shape), weight[0].block), np.stack([w.columns for w in weight])
+
+
+def expansion_function(what: Expansion, opset: int, name: str = "") -> FunctionProto:
+    """The function columns → tensor.
+
+    Args:
+        what: kind, shape and block.
+        opset: version of the standard operators in the body, 7 or newer.
+        name: the function's name if the usual one is taken.
+    """
+    (m, n), (count, p, q, k) = what.matrix, what.columns_shape
+    rows, cols = np.arange(k, 2 * k)[:, None], np.arange(k)[None, :]
+    nodes = [
+        # Columns repeated twice need no remainder in the index: entry k + r - c is w[(r - c) mod k].
+        helper.make_node("Concat", ["columns", "columns"], ["repeated"], axis=3),
+        *_constant("rows", rows, opset),
+        *_constant("cols", cols, opset),
+        helper.make_node("Sub", ["rows", "cols"], ["index"]),
+        helper.make_node("Gather", ["repeated", "index"], ["blocks"], axis=3),  # (matrices, p, q, r, c)
+        helper.make_node("Transpose", ["blocks"], ["interleaved"], perm=(0, 1, 3, 2, 4)),
+        *_constant("padded_shape", np.array([count, p * k, q * k]), opset),
+        helper.make_node("Reshape", ["interleaved", "padded_shape"], ["padded"]),
+    ]
+    stack = "tensor" if what.kind == "Stack" else "matrices"
+    if opset < 10:
+        nodes.append(helper.make_node("Slice", ["padded"], [stack], axes=[1, 2], starts=[0, 0], ends=[m, n]))
+    else:
+        nodes += [
+            *_constant("starts", np.zeros(2), opset),
+            *_constant("ends", np.array([m, n]), opset),
+            *_constant("axes", np.array([1, 2]), opset),
+            helper.make_node("Slice", ["padded", "starts", "ends", "axes"], [stack]),
+        ]
+    if what.kind == "Kernel":
+        nodes += [
+            helper.make_node("Transpose", [stack], ["positions_last"], perm=(1, 2, 0)),
+            *_constant("shape", np.array(what.shape), opset),
+            helper.make_node("Reshape", ["positions_last", "shape"], ["tensor"]),
+        ]
+    for node in nodes:
+        node.name = node.output[0]
+    meaning = "kernel positions" if what.kind == "Kernel" else "directions"
+    return FunctionProto(
+        name=name or f"Circulant{what.kind}_{'x'.join(map(str, what.shape))}_k{k}",
+        domain=DOMAIN,
+        input=["columns"],
+        output=["tensor"],
+        node=nodes,
+        opset_import=[helper.make_opsetid("", opset)],
+        doc_string=(
+            f"Weights of shape {what.shape} of {p} x {q} circulant blocks. columns has shape {what.columns_shape}: "
+            f"along the first axis {meaning}; columns[s, i, j] is the first column w of block (i, j) of the {m} x {n} "
+            f"matrix of s, whose entry in row r and column c is w[(r - c) mod {k}], so that block times vector = "
+            f"irfft(rfft(w) * rfft(vector)). Rows from {m} and columns from {n} on are padding and are cut off."
+        ),
+    )
+
+
+def recognise_expansion(function: FunctionProto) -> Expansion | None:
+    """The expansion that a function is, node by node; None if it is anything else."""
+    match = _NAME.fullmatch(function.name)
+    if function.domain != DOMAIN or match is None:
+        return None
+    kind, text, digits = match.groups()
+    shape, block = tuple(map(int, text.split("x"))), int(digits)
+    versions = [e.version for e in function.opset_import if e.domain in ("", "ai.onnx")]
+    if not 2 <= block <= 256 or block & (block - 1) or len(versions) != 1 or (kind == "Stack" and len(shape) != 3):
+        return None
+    what = Expansion(kind, shape, block)
+    own = expansion_function(what, versions[0], function.name)
+    same = (
+        list(function.input) == list(own.input)
+        and list(function.output) == list(own.output)
+        and not function.attribute
+        and not function.attribute_proto
+        and [_content(node) for node in function.node] == [_content(node) for node in own.node]
+    )
+    return what if same else None

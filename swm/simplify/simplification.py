@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps in order, and the rule that a smaller graph is only let in after a trial."""
+
+from __future__ import annotations
+
+import logging
+
+from swm.errors import SwmError
+from swm.graph import Graph, Opaque, is_structured
+from swm.simplify.cleanup import without_dead_nodes, without_zero_states
+from swm.simplify.gelu import name_gelu
+from swm.simplify.normalization import name_normalization
+from swm.simplify.opset import Reach
+from swm.simplify.slimming import slimmed
+from swm.simplify.trial import same_results
+
+__all__ = ["simplify"]
+
+_log = logging.getLogger(__name__)
+
+
+def simplify(graph: Graph) -> Graph:
+    """Fold constants and remove what exporters leave behind, by onnxslim; name what they spelt out.
+
+    GELU, LayerNormalization and RMSNormalization in small operators become one node each. Attention stays the two
+    products and the softmax that it is, between projections that conversion reaches. Initial states of zeros, which
+    are ONNX's default, leave recurrent layers.
+
+    Both graphs run in onnxruntime on random inputs of several sizes, in a child process; only if every result is equal
+    (rtol 1e-4) is the simplified one returned. Graphs with structured layers come back as they are, and so do graphs
+    whose inputs are not all tensors of numbers, which cannot be tried.
+
+    Args:
+        graph: a float graph, as loaded; convert it afterwards.
+
+    Returns:
+        The smaller graph, or `graph` itself.
+    """
+    if any(map(is_structured, graph.nodes)):  # onnxslim would fold their functions into dense tensors
+        return graph
+    try:
+        slim = slimmed(graph)
+    except SwmError as error:
+        _log.info("%s: %s", graph.source or graph.name, error)
+        slim = None
+    for start in (slim, graph):  # where the optimiser is wrong, our own steps may still be right
+        found = None if start is None else _tried(graph, start)
+        if found is not None:
+            return found
+    return graph
+
+
+def _tried(graph: Graph, start: Graph) -> Graph | None:
+    """What the steps make of a start, if that is smaller than the graph and computes the same."""
+    try:
+        found = _steps(start)
+        better = _size(found) < _size(graph) and same_results(graph, found)
+    except SwmError as error:
+        _log.info("%s is left as it is: %s", graph.source or graph.name, error)
+        return None
+    return found if better else None
+
+
+def _steps(graph: Graph) -> Graph:
+    reach = Reach(graph)
+    for step in (without_zero_states, name_gelu, name_normalization):
+        graph = without_dead_nodes(step(graph, reach))
+    return graph.verify()
+
+
+def _size(graph: Graph) -> tuple[int, int, int]:
+    """Nodes, those of them that are not understood, and wires: initial states may be all that goes."""
+    wires = sum(bool(t) for n in graph.nodes for t in n.inputs)
+    return len(graph.nodes), sum(isinstance(n, Opaque) for n in graph.nodes), wires

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What callers of the public functions give: graphs and inputs, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import helper
+
+from swm.errors import CalibrationError, OptionError
+from swm.graph import Graph
+
+__all__ = ["Array", "Inputs", "feeds", "only", "require_graph"]
+
+Array = NDArray[Any]
+Inputs = Array | Mapping[str, Array]
+
+
+def require_graph(value: object) -> Graph:
+    """The value, if it is a float graph.
+
+    Raises:
+        OptionError: it is something else, such as the path of a model.
+    """
+    if isinstance(value, Graph):
+        return value
+    if isinstance(value, str | Path):
+        raise OptionError(f"expected a graph, got the path {str(value)!r}; read it first: swm.load({str(value)!r})")
+    raise OptionError(
+        f"expected a graph from swm.load, or the .graph of a conversion, got an object of type {type(value).__name__}"
+    )
+
+
+def feeds(graph: Graph, x: Inputs, *, finite: bool = True) -> dict[str, Array]:
+    """Inputs by name: an array alone goes to the only input.
+
+    Args:
+        graph: whose inputs they are.
+        x: one array, or values by input name.
+        finite: whether they are samples of numbers to learn from: some, finite, and not text. A mere run takes
+            whatever the network takes; sequences, maps and optional values go through as they are.
+
+    Raises:
+        CalibrationError: wrong names, no samples, not numbers, NaN or infinite values, or a wrong shape.
+    """
+    if isinstance(x, np.ndarray):
+        if len(graph.inputs) != 1:
+            names = [v.name for v in graph.inputs]
+            raise CalibrationError(
+                f"the model has {len(names)} inputs {names}; give arrays by name: a dict, or an .npz file "
+                "that numpy.savez wrote"
+            )
+        x = {graph.inputs[0].name: x}
+    if not isinstance(x, Mapping):
+        raise CalibrationError(f"inputs must be one numpy array, or arrays by input name, got a {type(x).__name__}")
+    others = {v.name for v in graph.inputs if v.proto}  # not tensors
+    return {n: v if n in others else _checked(graph, n, np.asarray(v), finite) for n, v in x.items()}
+
+
+def _checked(graph: Graph, name: str, value: Array, finite: bool) -> Array:
+    if finite and value.dtype.kind == "f" and not np.isfinite(value).all():
+        raise CalibrationError(f"input {name!r} holds NaN or infinite values")
+    declared = next((v.type for v in graph.inputs if v.name == name), None)
+    is_float = declared is not None and declared.elem == 1  # onnx.TensorProto.FLOAT
+    if (finite or is_float) and value.dtype.kind not in "fiub":
+        raise CalibrationError(f"input {name!r} must hold numbers, got an array of {value.dtype}")
+    if declared is None or declared.shape is None:
+        return value
+    fits = value.ndim == len(declared.shape) and all(
+        # a model exported with a fixed batch still takes many samples: the engine cuts them into its batches
+        not isinstance(want, int) or have == want or (axis == 0 and want > 0 and have % want == 0)
+        for axis, (have, want) in enumerate(zip(value.shape, declared.shape, strict=True))
+    )
+    if not fits:
+        want = tuple("?" if d is None else d for d in declared.shape)
+        raise CalibrationError(f"input {name!r} must have shape {want}, got {value.shape}")
+    if finite and value.ndim and not len(value):
+        raise CalibrationError(f"input {name!r} holds no samples")
+    return value.astype(np.float32, copy=False) if is_float else _typed(value, declared.elem, name)
+
+
+def _typed(value: Array, elem: int, name: str) -> Array:
+    """Integers of any width for an input of integers, floats for one of floats, if every value survives."""
+    if elem not in helper.get_all_tensor_dtypes() or value.dtype.kind not in "fiub":
+        return value
+    want = np.dtype(helper.tensor_dtype_to_np_dtype(elem))
+    if value.dtype == want or want.kind not in "fiub":
+        return value
+    if want.kind == "f":
+        with np.errstate(over="ignore"):
+            cast = value.astype(want)
+        same = np.array_equal(np.isfinite(cast), np.isfinite(value))
+    else:
+        same = np.can_cast(value.dtype, want, "same_kind") or (value.dtype.kind in "iu" and want.kind in "iu")
+        cast = value.astype(want) if same else value
+        same = same and np.array_equal(cast, value)
+    if not same:
+        raise CalibrationError(f"input {name!r} must hold numbers of {want}, got {value.dtype}")
+    return cast
+
+
+def only(x: Mapping[str, Array], name: str) -> Array:
+    """The value of a network's only input.
+
+    Raises:
+        CalibrationError: other names than that.
+    """
+    if set(x) != {name}:
+        raise CalibrationError(f"the model's only input is {name!r}, got {sorted(x)}")
+    return x[name]
