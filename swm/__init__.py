@@ -11,9 +11,26 @@ True
 """
 
 from swm import telemetry  # noqa: F401  # before anything that imports onnxruntime
-from swm.api import boards, convert, dense_twin, emit, engines, load, quantize, report, run, save, verify
+from swm.accelerator.design import Design
+from swm.accelerator.fixed_graph import FixedGraph
+from swm.api import (
+    boards,
+    convert,
+    dense_twin,
+    design,
+    emit,
+    engines,
+    load,
+    load_project,
+    quantize,
+    report,
+    run,
+    save,
+    verify,
+)
 from swm.compress import Conversion, ConversionReport, LayerReport
 from swm.demonstration import Demo, demo
+from swm.device import Board, board_names, load_board
 from swm.emit import Verification
 from swm.engine.kernels import Choice
 from swm.errors import (
@@ -27,9 +44,7 @@ from swm.errors import (
     UnknownBoard,
     UnsupportedModel,
 )
-from swm.fixed import FixedGraph
 from swm.graph import Graph
-from swm.hardware import Board, board_names, load_board
 from swm.inspection import Inspection, check
 from swm.report import Report
 from swm.simplify import simplify
@@ -43,6 +58,7 @@ __all__ = [
     "Conversion",
     "ConversionReport",
     "Demo",
+    "Design",
     "Finding",
     "FixedGraph",
     "Graph",
@@ -63,10 +79,12 @@ __all__ = [
     "convert",
     "demo",
     "dense_twin",
+    "design",
     "emit",
     "engines",
     "load",
     "load_board",
+    "load_project",
     "quantize",
     "report",
     "run",

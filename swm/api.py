@@ -12,21 +12,42 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from swm import compress, engine, fixed, onnx_io
+from swm import compress, engine, onnx_io
 from swm import emit as _emit
+from swm.accelerator.backend import backend as _backend
+from swm.accelerator.design import Design
+from swm.accelerator.fixed_graph import FixedGraph
+from swm.accelerator.integers import run_fixed
+from swm.accelerator.lower import lower
+from swm.accelerator.quantize import network_shape, quantize_layers
+from swm.accelerator.schedule import make_schedule
+from swm.accelerator.store_design import load_design
 from swm.compress import Conversion
+from swm.device import Board, board_names, load_board
 from swm.emit import Verification
 from swm.engine.kernels import Choice
 from swm.errors import OptionError
-from swm.fixed import FixedGraph
 from swm.graph import Graph, densified, is_structured
-from swm.hardware import Board, board_names, load_board
-from swm.report import Report, compare
+from swm.layers.formats import check_bits
+from swm.report import Report, compare_design, compare_networks
 from swm.simplify import simplify as _simplify
-from swm.structure import Dense
 from swm.validation import Array, Inputs, feeds, only, require_graph
 
-__all__ = ["boards", "convert", "dense_twin", "emit", "load", "quantize", "report", "run", "save", "verify"]
+__all__ = [
+    "boards",
+    "convert",
+    "dense_twin",
+    "design",
+    "emit",
+    "engines",
+    "load",
+    "load_project",
+    "quantize",
+    "report",
+    "run",
+    "save",
+    "verify",
+]
 
 # Dense-equivalent multiply-accumulates above which the integer engine's compiled kernel pays for its compilation.
 COMPILED_WORK = 20_000_000_000
@@ -91,8 +112,8 @@ def run(graph: Graph | FixedGraph, x: Inputs) -> Array | dict[str, Array]:
     """
     if isinstance(graph, FixedGraph):
         values = x if isinstance(x, np.ndarray) else only(x, graph.input_name)
-        work = len(values) * sum(s.m * s.n for s in graph.specs)
-        result = engine.run_fixed(graph, values, compiled=work >= COMPILED_WORK).values
+        work = len(values) * sum(s.dense_macs for s in graph.specs)
+        result = run_fixed(graph, values, compiled=work >= COMPILED_WORK).values
         return result if isinstance(x, np.ndarray) else {graph.output_name: result}
     results = engine.run_float(require_graph(graph), feeds(graph, x, finite=False))
     return results[graph.outputs[0].name] if isinstance(x, np.ndarray) else results
@@ -159,7 +180,7 @@ def dense_twin(graph: Graph) -> Graph:
 
 
 def quantize(graph: Graph, *, bits: int, calibration: Inputs) -> FixedGraph:
-    """Fixed point: formats of every tensor from calibration, weights quantised (circulant ones in the spectrum).
+    """Fixed point: formats of every tensor from calibration, weights quantized (circulant ones in the spectrum).
 
     Args:
         graph: a float graph whose every node has a hardware form.
@@ -172,20 +193,49 @@ def quantize(graph: Graph, *, bits: int, calibration: Inputs) -> FixedGraph:
         CalibrationError: calibration that does not fit.
     """
     require_graph(graph)
-    fixed.check_bits(bits)
+    check_bits(bits)
     ready = compress.fold_affine(graph)
-    lowered = fixed.lower(ready)
-    names = list(dict.fromkeys([t for layer in lowered.layers for t in (layer.input, layer.output)]))
+    lowered = lower(ready)
+    names = list(dict.fromkeys(tensor for layer in lowered.layers for tensor in (*layer.inputs, layer.output)))
     activations = engine.FloatEngine(ready, names, deterministic=True).run(feeds(ready, calibration))
-    return fixed.quantize_layers(ready, lowered, bits, activations)
+    return quantize_layers(ready, lowered, bits, activations)
+
+
+def design(
+    graph: FixedGraph,
+    *,
+    board: str | Path,
+    backend: str = "vitis",
+    clock_mhz: float | None = None,
+    hybrid: bool = False,
+) -> Design:
+    """Choose parallelism and stream depths: a fixed-point network becomes a Design for a board.
+
+    Args:
+        graph: from `quantize`.
+        board: name among `boards/` or path of an own .toml.
+        backend: "vitis" (fills the board) or "generic" (one lane everywhere).
+        clock_mhz: clock in MHz; where absent, the one of the board's that gives the most inferences per second.
+        hybrid: let wide multipliers be built of LUTs where DSPs run out.
+
+    Raises:
+        UnknownBoard: no such board.
+        OptionError: unknown back end, or an impossible clock.
+    """
+    schedule = make_schedule(
+        graph.shape, load_board(board), backend=_backend(backend), clock_mhz=clock_mhz, hybrid=hybrid
+    )
+    return Design(graph, schedule)
 
 
 def emit(
-    graph: FixedGraph,
+    graph: FixedGraph | Design,
     *,
-    board: str,
     path: str | Path,
-    hls: str = "vitis",
+    board: str | Path | None = None,
+    backend: str = "vitis",
+    clock_mhz: float | None = None,
+    hybrid: bool = False,
     vectors: Inputs | None = None,
     labels: NDArray[np.integer] | None = None,
     reference: Graph | None = None,
@@ -195,10 +245,12 @@ def emit(
     """Write a complete HLS project; see `swm.emit.emit_project`.
 
     Args:
-        graph: from `quantize`.
-        board: name among `boards/` or path of an own .toml.
+        graph: from `quantize`, or a Design, which brings its own board, back end and clock.
         path: the project folder, new or empty.
-        hls: "vitis" or "generic".
+        board: name among `boards/` or path of an own .toml.
+        backend: "vitis" or "generic".
+        clock_mhz: clock in MHz; where absent, the one of the board's that gives the most inferences per second.
+        hybrid: let wide multipliers be built of LUTs where DSPs run out.
         vectors: test inputs that `verify` runs, samples along axis 0.
         labels: class numbers of the vectors.
         reference: float graph that `verify` compares with through onnxruntime (default: the graph before fixed point).
@@ -207,15 +259,21 @@ def emit(
 
     Raises:
         UnknownBoard: no such board.
-        OptionError: unknown flavour.
+        OptionError: unknown back end, or neither board nor Design.
         OutputError: the folder is not empty or cannot be written.
     """
-    array = None if vectors is None else vectors if isinstance(vectors, np.ndarray) else only(vectors, graph.input_name)
+    if isinstance(graph, Design):
+        made = graph
+    elif board is None:
+        raise OptionError("name a board to emit for; `swm boards` lists them")
+    else:
+        _emit.check_output(Path(path), force=force)  # before the search, so that a wrong path costs no time
+        made = design(graph, board=board, backend=backend, clock_mhz=clock_mhz, hybrid=hybrid)
+    name = made.graph.input_name
+    array = None if vectors is None else vectors if isinstance(vectors, np.ndarray) else only(vectors, name)
     return _emit.emit_project(
-        graph,
-        load_board(board),
+        made,
         Path(path),
-        flavour=hls,
         vectors=array,
         labels=labels,
         reference=reference,
@@ -238,42 +296,97 @@ def verify(path: str | Path, **options: Any) -> Verification:
 
 
 def report(
-    graph: Graph | FixedGraph,
+    graph: Graph | FixedGraph | Design | str | Path,
     *,
-    boards: Sequence[str],
+    boards: Sequence[str] = (),
     bits: int = 12,
+    backend: str = "vitis",
+    clock_mhz: float | None = None,
+    hybrid: bool = False,
     accuracy: Mapping[str, float] | None = None,
     inputs: Inputs | None = None,
     labels: NDArray[np.integer] | None = None,
+    calibration: Inputs | None = None,
 ) -> Report:
     """Modelled throughput, resources, power and energy of a network and its dense twin on each board.
 
     Args:
-        graph: float or fixed; a fixed graph brings its own bits.
-        boards: names among `boards/` or paths of own .toml files.
+        graph: float, fixed, a Design, or the folder of a project. A fixed graph brings its own bits; a Design or project
+            is reported as it was designed, and on further boards with the same back end.
+        boards: names among `boards/` or paths of own .toml files; a Design or project needs none.
         bits: data and weight bits of a float graph.
+        backend: of a graph: "vitis" or "generic".
+        clock_mhz: of a graph: clock in MHz on every board; where absent, the best of the board's.
+        hybrid: of a graph: let wide multipliers be built of LUTs where DSPs run out.
         accuracy: measured accuracies to print beside the figures, by label.
-        inputs: labelled inputs; the network's accuracy on them, float and fixed, is measured and added.
+        inputs: labelled inputs; the network's accuracy on them is measured and added, in fixed point for a fixed graph,
+            or with `calibration`.
         labels: (samples,) class numbers of the inputs.
+        calibration: inputs, other than the labelled ones, that set the number formats of a float graph.
 
     Raises:
         UnsupportedModel: nodes have no hardware form.
         UnknownBoard: no such board.
+        OptionError: no board for a graph.
+        OutputError: the folder is not a project of swm.
     """
+    made: Design | None = None
+    if isinstance(graph, Design):
+        made = graph
+    elif isinstance(graph, str | Path) and Path(graph).is_dir():
+        made = load_project(graph)
+    if made is not None:
+        measured = _accuracies(made.graph, dict(accuracy or {}), inputs, labels)
+        return compare_design(made, [load_board(b) for b in boards], accuracy=measured, model=made.graph.name)
     if not boards:
         raise OptionError("name at least one board; `swm boards` lists them")
-    source = graph.source if isinstance(graph, FixedGraph) else compress.fold_affine(graph)
-    if source is None:
-        raise OptionError("this fixed graph was read back from a project and has no float source to compare with")
-    width = graph.bits if isinstance(graph, FixedGraph) else bits
-    specs = fixed.layer_specs(fixed.lower(source), width)
-    dense = fixed.layer_specs(fixed.lower(dense_twin(source)), width)
-    measured = dict(accuracy or {})
-    if inputs is not None and labels is not None:
-        structured = any(not isinstance(n.weight, Dense) for n in source.linear())
-        integers = graph if isinstance(graph, FixedGraph) else quantize(source, bits=bits, calibration=inputs)
-        for label, network in (("converted_float" if structured else "dense_float", source), ("fixed", integers)):
-            values = next(iter(run(network, feeds(source, inputs)).values()))
-            measured[label] = compress.accuracy(values, labels)
-    name = Path(source.source).name or source.name
-    return compare(specs, dense, [load_board(b) for b in boards], accuracy=measured, model=name)
+    if isinstance(graph, FixedGraph):
+        source, network = graph.source, graph.shape
+    else:
+        source = compress.fold_affine(require_graph(graph))  # a path that is not a project ends here, too
+        network = network_shape(lower(source), check_bits(bits))
+        graph = source if calibration is None else quantize(source, bits=bits, calibration=calibration)
+    measured = _accuracies(graph, dict(accuracy or {}), inputs, labels)
+    name = (Path(source.source).name or source.name) if source is not None else ""
+    return compare_networks(
+        network,
+        network.left_dense(),
+        [load_board(b) for b in boards],
+        backend=_backend(backend),
+        accuracy=measured,
+        model=name or "model",
+        clock_mhz=clock_mhz,
+        hybrid=hybrid,
+    )
+
+
+def load_project(path: str | Path) -> Design:
+    """The Design that an emitted project was made from.
+
+    Raises:
+        OutputError: the folder is not a project of swm, or damaged.
+    """
+    return load_design(Path(path) / "verify")
+
+
+def _accuracies(
+    graph: Graph | FixedGraph,
+    measured: dict[str, float],
+    inputs: Inputs | None,
+    labels: NDArray[np.integer] | None,
+) -> dict[str, float]:
+    """Accuracy on labelled inputs, float and fixed, added to those given.
+
+    Formats come from calibration, never from the labelled inputs: they would flatter themselves.
+    """
+    if inputs is None or labels is None:
+        return measured
+    source = graph.source if isinstance(graph, FixedGraph) else graph
+    if source is not None:
+        structured = any(is_structured(n) for n in source.nodes)
+        label = "converted_float" if structured else "dense_float"
+        measured[label] = compress.accuracy(next(iter(run(source, feeds(source, inputs)).values())), labels)
+    if isinstance(graph, FixedGraph):
+        values = inputs if isinstance(inputs, np.ndarray) else only(inputs, graph.input_name)
+        measured["fixed"] = compress.accuracy(run(graph, values), labels)
+    return measured

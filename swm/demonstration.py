@@ -9,9 +9,9 @@ from pathlib import Path
 
 from swm import api, bundled
 from swm.compress import Conversion, accuracy
+from swm.device import board_names
 from swm.emit import Verification
 from swm.emit.folder import whole_folder
-from swm.hardware import board_names
 from swm.report import Report, to_html
 
 __all__ = ["Demo", "demo"]

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from swm.accelerator.lower import hardware_findings
 from swm.compress import fold_affine
 from swm.errors import Finding
-from swm.fixed import hardware_findings
 from swm.graph import (
     Conv,
     ConvInteger,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, fields
 
-from swm.fixed import HARDWARE
+from swm.accelerator.lower import fixed_places, hls_places
 from swm.graph import GRU, LSTM, RNN, Conv, Linear
 from swm.onnx_io import operators
 
@@ -44,12 +44,11 @@ class OperatorRow:
 
 def operator_table() -> tuple[OperatorRow, ...]:
     """Every operator that is typed. onnxruntime runs all others, unchanged."""
-    hardware = {kind.op: place for kind, place in HARDWARE.items()}
+    fixed, hls = ({kind.op: place for kind, place in places.items()} for places in (fixed_places(), hls_places()))
     rows = []
     newest = max(found.last for found in operators())
     for found in operators():
         kinds = found.becomes.split(", ")  # one of them; "a + b" are several nodes, of which each is needed
-        places = ", ".join(dict.fromkeys(p for k in kinds if (p := _GONE.get(k) or hardware.get(k, ""))))
         rows.append(
             OperatorRow(
                 domain=found.domain,
@@ -57,11 +56,16 @@ def operator_table() -> tuple[OperatorRow, ...]:
                 opsets=f"{found.first}+" if found.last == newest or found.domain else f"{found.first}-{found.last}",
                 becomes=found.becomes,
                 structured="yes" if _STRUCTURED.intersection(found.becomes.replace(" + ", ", ").split(", ")) else "",
-                fixed=places,
-                hls=places,
+                fixed=_places(kinds, fixed),
+                hls=_places(kinds, hls),
             )
         )
     return tuple(rows)
+
+
+def _places(kinds: list[str], known: dict[str, str]) -> str:
+    """Where the nodes that an operator may become run."""
+    return ", ".join(dict.fromkeys(p for k in kinds if (p := _GONE.get(k) or known.get(k, ""))))
 
 
 def markdown() -> str:

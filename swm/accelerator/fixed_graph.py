@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from swm.graph import Graph
 from swm.layers.base import FixedLayer, Format, LayerSpec
+from swm.layers.registry import kind
 
 __all__ = ["FixedGraph", "NetworkShape", "ShapedLayer"]
 
@@ -36,6 +37,12 @@ class NetworkShape:
     layers: tuple[ShapedLayer, ...]
     input: str
     output: str
+
+
+    def left_dense(self) -> NetworkShape:
+        """The same network without weight structures: its dense twin."""
+        layers = tuple(replace(layer, spec=kind(layer.spec.kind).left_dense(layer.spec)) for layer in self.layers)
+        return replace(self, layers=layers)
 
 
 @dataclass(frozen=True, eq=False)

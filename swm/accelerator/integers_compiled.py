@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from swm.accelerator.fixed_graph import FixedGraph
 from swm.accelerator.integers import Part, Tensors, in_parts, run_layer
-from swm.engine.kernels._build import load_library, note_once
-from swm.engine.kernels._compiled import address, aligned
+from swm.engine.kernels.build import load_library, note_once
+from swm.engine.kernels.compiled import address, aligned
 from swm.errors import ToolError
 from swm.layers.arithmetic import activation_table
 from swm.layers.base import TWIDDLE_FRAC, FixedLayer, Ints, clog2

@@ -4,19 +4,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from swm.accelerator.fixed_graph import FixedGraph
+from swm.accelerator.integers import run_integers
+from swm.accelerator.integers_compiled import run_integers_fast
 from swm.bench.machine import describe, measure_limits
 from swm.bench.timing import BlasThreads, interleaved, undisturbed
-from swm.engine import run_integers
-from swm.engine.kernels import run_integers_fast
-from swm.fixed import FixedGraph, FixedLayer
-from swm.fixed._graph import Format
-from swm.fixed.spec import LayerSpec
+from swm.layers.base import FixedLayer, Format, TensorShape
+from swm.layers.circulant import CirculantSpec
+from swm.layers.circulant.spec import forward_shifts
+from swm.layers.dense import DenseSpec
 
 __all__ = ["GOAL", "network", "run_fixed_bench"]
 
@@ -29,18 +30,27 @@ def network() -> FixedGraph:
     """Random weights in the shapes of the bundled network: two circulant layers with ReLU and a dense one."""
     rng = np.random.default_rng(0)
     layers = []
+    form, out = Format(_BITS, _BITS - 1), Format(_BITS, _BITS - 3)
     for index, (n, m) in enumerate(pairwise(_SIZES)):
-        kind, block = ("circulant", _BLOCK) if m % _BLOCK == 0 else ("dense", 1)
-        activation = "relu" if index < len(_SIZES) - 2 else "identity"
-        spec = LayerSpec(f"l{index}", kind, m, n, block, _BITS, _BITS, _BITS, activation, 0)  # type: ignore[arg-type]
-        circulant = kind == "circulant"
-        spec = replace(spec, bias_bits=spec.inverse_bits if circulant else spec.accumulator_bits)
-        shape = (spec.p, spec.q, block // 2, 2) if circulant else (m, n)
-        weights = rng.integers(-1 << 9, 1 << 9, size=shape)
-        bias = rng.integers(-1 << 10, 1 << 10, size=m)
-        form, out = Format(_BITS, _BITS - 1), Format(_BITS, _BITS - 3)
-        layers.append(FixedLayer(spec, spec.name, weights, bias, form, _BITS - 1, 9 if circulant else 0, out))
-    return FixedGraph("bench", tuple(layers), (), None, _BITS, "x", "y", {})
+        last = index == len(_SIZES) - 2
+        ends = ((TensorShape(n, _BITS),), TensorShape(m, _BITS))
+        spec: CirculantSpec | DenseSpec
+        if last:
+            spec = DenseSpec(f"l{index}", *ends, weight_bits=_BITS)
+            shape: tuple[int, ...] = (m, n)
+        else:
+            shifts = forward_shifts(_BITS, _BLOCK)
+            spec = CirculantSpec(f"l{index}", *ends, "relu", block=_BLOCK, weight_bits=_BITS, fft_shifts=shifts)
+            shape = (spec.p, spec.q, _BLOCK // 2, 2)
+        arrays = {
+            "weights": rng.integers(-1 << 9, 1 << 9, size=shape),
+            "bias": rng.integers(-1 << 10, 1 << 10, size=m),
+        }
+        tensors = "x" if index == 0 else f"t{index - 1}", "y" if last else f"t{index}"
+        layers.append(
+            FixedLayer(spec, spec.name, tensors[:1], tensors[1], (form,), out, arrays, _BITS - 1, 0 if last else 9)
+        )
+    return FixedGraph("bench", tuple(layers), (), None, _BITS, "x", "y", "y", {})
 
 
 def run_fixed_bench(*, quick: bool = False, progress: Callable[[str, int, int], None] | None = None) -> dict[str, Any]:
@@ -71,7 +81,7 @@ def run_fixed_bench(*, quick: bool = False, progress: Callable[[str, int, int], 
         threads = int(count)
         seconds = timing.median / (slow if engine == "numpy" else samples)
         real = sum(
-            8 * (s.block // 2) * s.p * s.q if s.kind == "circulant" else 2 * s.m * s.n for s in graph.specs
+            8 * s.words * s.p * s.q if isinstance(s, CirculantSpec) else 2 * s.m * s.n for s in graph.specs
         )  # spectral products only: transforms at k = 8 have hardly a multiplication
         row: dict[str, Any] = {"case": "mlp 784-512-512-10, 12 bits", "n": _SIZES[0], "k": _BLOCK}
         row |= {"batch": slow if engine == "numpy" else samples, "threads": threads}

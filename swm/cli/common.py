@@ -19,10 +19,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from swm.errors import CalibrationError, OutputError
 
 __all__ = [
+    "backend_option",
     "bits_option",
     "board_option",
+    "clock_option",
     "console",
     "example",
+    "hybrid_option",
     "json_option",
     "load_arrays",
     "load_labels",
@@ -54,10 +57,27 @@ json_option = click.option(
 bits_option = click.option("--bits", type=int, default=12, show_default=True, help="Data and weight bits, 4 to 18.")
 
 
-def board_option(*, multiple: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+backend_option = click.option(
+    "--backend",
+    "--hls",
+    "backend",
+    type=click.Choice(["vitis", "generic"]),
+    default="vitis",
+    show_default=True,
+    help="Back end; --hls is an older name of this option.",
+)
+
+clock_option = click.option("--clock", type=float, metavar="MHZ", help="Clock [default: the best that the board states].")
+
+hybrid_option = click.option(
+    "--hybrid", is_flag=True, help="Build wide multipliers of LUTs, too, where DSPs run out: faster, for more energy."
+)
+
+
+def board_option(*, multiple: bool, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """`--board`, once or several times."""
     text = "Board name (see `swm boards`) or path of an own .toml" + ("; may be repeated." if multiple else ".")
-    return click.option("--board", "board", multiple=multiple, required=True, metavar="NAME", help=text)
+    return click.option("--board", "board", multiple=multiple, required=required, metavar="NAME", help=text)
 
 
 def write_json(json_to: str | None, data: Mapping[str, Any]) -> bool:

@@ -8,9 +8,12 @@ from rich.text import Text
 
 from swm import api
 from swm.cli.common import (
+    backend_option,
     bits_option,
     board_option,
+    clock_option,
     example,
+    hybrid_option,
     json_option,
     load_arrays,
     load_labels,
@@ -33,7 +36,9 @@ from swm.cli.common import (
 @click.option("--vectors", metavar="X.npy", help="Inputs that `swm verify` runs [default: 100 calibration samples].")
 @click.option("--labels", metavar="Y.npy", help="Class numbers of the --vectors.")
 @click.option("--dense", is_flag=True, help="Emit the dense twin: every structured matrix written out.")
-@click.option("--hls", type=click.Choice(["vitis", "generic"]), default="vitis", show_default=True, help="Flavour.")
+@backend_option
+@clock_option
+@hybrid_option
 @click.option("--force", is_flag=True, help="Replace a project that swm wrote before.")
 @json_option
 def emit(
@@ -45,11 +50,13 @@ def emit(
     vectors: str | None,
     labels: str | None,
     dense: bool,
-    hls: str,
+    backend: str,
+    clock: float | None,
+    hybrid: bool,
     force: bool,
     json_to: str | None,
 ) -> None:
-    """Write an HLS project for MODEL: C++, testbench, Makefile, Vitis HLS Tcl.
+    """Write an HLS project for MODEL: C++, testbench, Makefile, scripts for Vitis HLS.
 
     `vitis` gives AXI streams, DATAFLOW and pragmas; `generic` the same kernels over plain arrays for any C++14 HLS
     compiler. Both compute the same bits.
@@ -57,14 +64,16 @@ def emit(
     graph = api.load(model, simplify=True)
     inputs = load_arrays(calibration)
     with progress_bar() as progress:
-        progress("quantise", 0, 2)
+        progress("quantize", 0, 2)
         fixed = api.quantize(api.dense_twin(graph) if dense else graph, bits=bits, calibration=inputs)
         progress("write", 1, 2)
         path = api.emit(
             fixed,
             board=board,
             path=output,
-            hls=hls,
+            backend=backend,
+            clock_mhz=clock,
+            hybrid=hybrid,
             vectors=inputs if vectors is None else load_arrays(vectors),
             labels=load_labels(labels),
             reference=graph,

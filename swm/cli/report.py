@@ -9,9 +9,12 @@ import click
 
 from swm import api
 from swm.cli.common import (
+    backend_option,
     bits_option,
     board_option,
+    clock_option,
     example,
+    hybrid_option,
     json_option,
     load_arrays,
     load_labels,
@@ -23,33 +26,57 @@ from swm.errors import OutputError
 from swm.report import to_html, to_json, to_text
 
 
-@click.command(epilog=example("swm report model-k8.onnx --board pynq-z2 --board zcu104 --html report.html"))
-@click.argument("model")
-@board_option(multiple=True)
+@click.command(epilog=example("swm report model-k8.onnx --board pynq-z2 --board zcu104 --html report.html\nswm report project"))
+@click.argument("model", metavar="MODEL|PROJECT")
+@board_option(multiple=True, required=False)
 @bits_option
+@backend_option
+@clock_option
+@hybrid_option
 @click.option(
     "--inputs", metavar="X.npy", help="Labelled inputs: measures the accuracy that stands beside the figures."
 )
 @click.option("--labels", metavar="Y.npy", help="Class numbers of the --inputs.")
+@click.option(
+    "--calibration",
+    metavar="X.npy",
+    help="Inputs, other than those, that set the number formats of a model: measures fixed point too.",
+)
 @click.option("--html", metavar="FILE.html", help="Also write a page for a browser.")
 @json_option
 def report(
     model: str,
     board: tuple[str, ...],
     bits: int,
+    backend: str,
+    clock: float | None,
+    hybrid: bool,
     inputs: str | None,
     labels: str | None,
+    calibration: str | None,
     html: str | None,
     json_to: str | None,
 ) -> None:
-    """Compare MODEL with its dense twin on each board: cycles, resources, power and energy an inference."""
+    """Compare MODEL with its dense twin on each board: cycles, resources, power and energy per inference.
+
+    Of the folder of a PROJECT that `swm emit` wrote, the very design is reported that lies there; further boards are
+    optional.
+    """
     if (inputs is None) != (labels is None):
         raise click.UsageError("--inputs and --labels go together")
     data = None if inputs is None else load_arrays(inputs)
     with progress_bar() as progress:
         progress("model boards", 0, 1)
         result = api.report(
-            api.load(model, simplify=True), boards=board, bits=bits, inputs=data, labels=load_labels(labels)
+            Path(model) if Path(model).is_dir() else api.load(model, simplify=True),
+            boards=board,
+            bits=bits,
+            backend=backend,
+            clock_mhz=clock,
+            hybrid=hybrid,
+            inputs=data,
+            labels=load_labels(labels),
+            calibration=None if calibration is None else load_arrays(calibration),
         )
     if html is not None:
         try:

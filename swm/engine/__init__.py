@@ -1,18 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs graphs: float (structured layers by FFT, the rest in onnxruntime) and fixed (bit-accurate integers)."""
+"""Runs float graphs: structured layers by FFT, the rest in onnxruntime."""
 
-from swm.engine._fixed import FixedResult, flatten_inputs, run_fixed, run_integers
 from swm.engine.float_engine import FloatEngine, batches, run_float, run_onnxruntime
 from swm.engine.measure import measure_constants
 
 __all__ = [
-    "FixedResult",
     "FloatEngine",
     "batches",
-    "flatten_inputs",
     "measure_constants",
-    "run_fixed",
     "run_float",
-    "run_integers",
     "run_onnxruntime",
 ]

@@ -471,6 +471,10 @@ class LayerKind(ABC):
     def processes(self, built: Implementation, ports: DspPorts) -> tuple[ProcessModel, ...]:
         """Its processes in the order of the data."""
 
+    def left_dense(self, spec: LayerSpec) -> LayerSpec:
+        """The same layer without its weight structure: the baseline of every gain."""
+        return spec
+
     def spare_blocks(self, built: Implementation) -> Implementation | None:
         """The same layer with its weights in LUTs instead of block RAM; None where nothing can move."""
         return None

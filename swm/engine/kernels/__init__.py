@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fast block-circulant products and the fast integer engine, from C++ that is compiled on first use.
+"""Fast block-circulant products, from C++ that is compiled on first use.
 
 Every engine of products answers `MatmulEngine.prepare(matrix) → callable`; `BlockMatmul` picks among them by a
 measured cost model. `CompiledConv` and `CompiledCell` are the convolution and the recurrent steps, `dense_conv` and
-`dense_cell` what they have to beat. `run_integers_fast` gives the bits of `swm.engine.run_integers`.
+`dense_cell` what they have to beat. `cpp/fixed.cpp` is compiled here for `swm.accelerator.integers_compiled`.
 """
 
-from swm.engine.kernels._fixed import run_integers_fast
 from swm.engine.kernels.build import load_library
 from swm.engine.kernels.cache import cache_folder, cpu_name
 from swm.engine.kernels.cell import CellParameters, CompiledCell
@@ -45,5 +44,4 @@ __all__ = [
     "dense_conv",
     "explain",
     "load_library",
-    "run_integers_fast",
 ]

@@ -40,6 +40,7 @@ from swm.layers.circulant.built import CirculantBuilt
 from swm.layers.circulant.cost import processes
 from swm.layers.circulant.offer import CirculantOffer
 from swm.layers.circulant.spec import CirculantSpec, forward_shifts
+from swm.layers.dense import DenseSpec
 from swm.layers.finish import finish, finish_configuration
 from swm.layers.formats import best_format, finest_bias, output_format
 from swm.layers.products import bank_lanes
@@ -146,6 +147,11 @@ class Circulant(LayerKind):
         assert isinstance(spec, CirculantSpec)
         products = 3 if spec.weight_bits < 18 else 4
         return CirculantBuilt(spec, mac_bins=1 if spec.unrolled else 2, products=products)
+
+    def left_dense(self, spec: LayerSpec) -> LayerSpec:
+        """A dense layer of the same shape and widths."""
+        assert isinstance(spec, CirculantSpec)
+        return DenseSpec(spec.name, spec.inputs, spec.output, spec.activation, weight_bits=spec.weight_bits)
 
     def spare_blocks(self, built: Implementation) -> Implementation | None:
         """Weights in LUTs."""
