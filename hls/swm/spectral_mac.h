@@ -183,7 +183,7 @@ void spectral_mac(int tokens,
 FLAT:
   for (int i = 0; i < total; ++i) {
     SWM_PIPELINE
-    SWM_TICK(Cfg::tick + (L::streaming ? 1 : int(L::stages) - 1));  // behind the passes of the forward transform
+    SWM_TICK(Cfg::tick + L::mac_place);
     const bool load = walk.loads(), active = walk.multiplies(), drain = walk.drains();
 
     if (drain) {
