@@ -107,6 +107,8 @@ struct corner {
     every = time / Units                             // of them, to one unit
   };
   static_assert(Lanes * 4 * Units / Beat == time, "a beat an iteration");
+  /// Of value u + m k/4 of lane l, m_of_lane = 4 l + m.
+  static constexpr int bank(int m_of_lane, int u) { return (m_of_lane + together * (u & (part - 1))) & (banks - 1); }
 };
 
 /// v[i] becomes v[(i + amount * Step) mod N], amount < 2^Bits.

@@ -159,6 +159,7 @@ void spectral_mac(int tokens,
   constexpr int rows = Cfg::mac_rows, columns = Cfg::mac_columns, bins = Cfg::mac_bins, lanes = L::fft_lanes;
   constexpr int beat_words = L::beat_words, subs = max_of(1, bins / beat_words);  // banks that hold mac_bins words together
   constexpr int deep = L::words / beat_words / subs;                              // beats of a block in one of them
+  constexpr int lane_bits = log2_of(lanes), sub_bits = log2_of(subs);
   constexpr int kept_words = L::streaming ? L::words - bins : 0, drain_words = L::drain_words, drained = L::ifft_lanes;
   constexpr int slow_rows = L::fabric_rows, fast_rows = rows - slow_rows;
 
@@ -182,7 +183,7 @@ void spectral_mac(int tokens,
 FLAT:
   for (int i = 0; i < total; ++i) {
     SWM_PIPELINE
-    SWM_TICK(Cfg::tick + 1);
+    SWM_TICK(Cfg::tick + L::mac_place);
     const bool load = walk.loads(), active = walk.multiplies(), drain = walk.drains();
 
     if (drain) {
@@ -225,7 +226,7 @@ FLAT:
       const vec<typename L::spectrum_t, L::x_beat> beat = read_beat<L::x_beat, typename L::spectrum_t>(in, in_beat);
       ++in_beat;
       const int unit = int(walk.load_unit);
-      const int place = ((walk.half ? 0 : int(L::column_groups)) + int(walk.load_column)) * deep + (unit >> log2_of(subs));
+      const int place = ((walk.half ? 0 : int(L::column_groups)) + int(walk.load_column)) * deep + (unit >> sub_bits);
     LOAD_COLUMNS:
       for (int c = 0; c < columns; ++c) {
         SWM_UNROLL
@@ -239,7 +240,7 @@ FLAT:
         for (int s = 0; s < subs; ++s) {
           SWM_UNROLL
           // Banks behind the right one are overwritten later, or meet weights of zero: none is left without a value.
-          if (c >> log2_of(lanes) >= int(walk.load_bank) && s == (unit & (subs - 1))) x[c][s][place] = word;
+          if (c >> lane_bits >= int(walk.load_bank) && s == (unit & (subs - 1))) x[c][s][place] = word;
         }
       }
     }

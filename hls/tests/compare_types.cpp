@@ -57,5 +57,6 @@ int main() {
              int(stream.size()));
     }
   }
+  while (!stream.empty()) stream.read();  // the vendor's warns of what is left
   return 0;
 }

@@ -105,4 +105,29 @@ inline words inverse(std::vector<word> a, int shifts) {
   return y;
 }
 
+/// A port that writes down in which iteration of process `tick` every beat passes.
+template <class T, int N>
+struct probe {
+  int tick;
+  std::vector<long long> at;
+  explicit probe(int process) : tick(process) {}
+  void note() { at.push_back(swm::sim::ticks()[tick] - 1); }
+};
+
+template <int N, class T>
+swm::vec<T, N> read_beat(probe<T, N>& port, int) {
+  port.note();
+  return swm::vec<T, N>();
+}
+
+template <int N, class T>
+void write_beat(probe<T, N>& port, int, const swm::vec<T, N>&) {
+  port.note();
+}
+
+inline void same(const words& found, const words& wanted, const char* what) {
+  that(found.size() == wanted.size(), what, static_cast<long long>(found.size()), static_cast<long long>(wanted.size()));
+  for (size_t i = 0; i < found.size() && i < wanted.size(); ++i) that(found[i] == wanted[i], what, static_cast<long long>(i), found[i]);
+}
+
 }  // namespace check

@@ -67,9 +67,47 @@ check::words beats_of(const std::vector<std::vector<check::word> >& blocks) {
   return out;
 }
 
+/// When beats pass, as the headers say.
+template <class Cfg>
+void times(int tokens) {
+  typedef swm::circulant<Cfg> L;
+  typedef check::probe<typename L::inverse_pass_t, L::ifft_lanes * 4> unit_port;
+  const int lanes = L::ifft_lanes, groups = swm::ceil_div(L::p, Cfg::mac_rows), words = Cfg::k / 2 / Cfg::mac_bins;
+  const long long units = Cfg::k / 4, time = lanes * Cfg::k / Cfg::out_vec, row_beats = swm::ceil_div(L::p, lanes);
+  const int at = Cfg::tick + L::stages, end = Cfg::tick + 2 * L::stages - 2;
+  check::words read, left, stored, written;
+  long long now = 0;
+  for (int slot = -1; slot < tokens * groups; ++slot) {  // slot -1: the prologue
+    const int group = (slot + groups) % groups, next = (group + 1) % groups;
+    const int rows = swm::ceil_div(swm::min_of(Cfg::mac_rows, L::p - group * Cfg::mac_rows), lanes);
+    const int next_rows = swm::ceil_div(swm::min_of(Cfg::mac_rows, L::p - next * Cfg::mac_rows), lanes);
+    const long long length = swm::max_of(rows * static_cast<int>(units), next_rows * words);
+    for (int b = 0; b < next_rows * words && slot + 1 < tokens * groups; ++b) read.push_back(now + b * (length / (next_rows * words)));
+    for (int u = 0; u < rows * units && slot >= 0; ++u) left.push_back(now + u);
+    now += length;
+  }
+  for (long long unit = 0; unit < tokens * row_beats * units; ++unit) stored.push_back(unit / units * time + unit % units * (time / units));
+  for (int token = 0; token < tokens; ++token) {
+    for (int b = 0; b < L::out_beats; ++b) written.push_back((token * row_beats + 1) * time + 1 + b);
+  }
+  check::probe<typename L::rounded_t, L::a_beat> sums(at);
+  unit_port first(at), last(end);
+  check::probe<typename L::out_t, Cfg::out_vec> out(end);
+  static typename L::bias_t bias[L::bias_words];
+  swm::irfft_collect<Cfg>(tokens, sums, first);
+  swm::irfft_store<Cfg>(tokens, bias, last, out);
+  check::that(check::ticked(at) == now, "iterations of all slots", now);
+  check::same(sums.at, read, "irfft_collect reads");
+  check::same(first.at, left, "irfft_collect writes");
+  check::same(last.at, stored, "irfft_store reads");
+  check::same(out.at, written, "irfft_store writes");
+  check::ticked(end);
+}
+
 template <class Cfg>
 void run() {
   typedef swm::circulant<Cfg> L;
+  times<Cfg>(3);
   typedef typename L::inverse_pass_t word_t;
   const int k = Cfg::k, lanes = L::ifft_lanes;
   const double bound = bound_of<Cfg>();

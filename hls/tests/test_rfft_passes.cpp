@@ -64,9 +64,36 @@ void compare(const check::words& x, int at, int j, const check::words& out, int 
   }
 }
 
+/// When beats pass, as the header says.
+template <class Cfg>
+void times(int tokens) {
+  typedef swm::circulant<Cfg> L;
+  const long long units = Cfg::k / 4, time = L::fft_lanes * Cfg::k / Cfg::in_vec, groups = tokens * L::fft_groups;
+  check::probe<typename L::in_t, Cfg::in_vec> in(Cfg::tick);
+  check::probe<typename L::spectrum_t, L::fft_lanes * 4> first(Cfg::tick), source(Cfg::tick + 1), target(Cfg::tick + 1);
+  check::words read, written, passed, left;
+  for (int token = 0; token < tokens; ++token) {
+    for (int b = 0; b < L::in_beats; ++b) read.push_back(token * L::fft_groups * time + b);
+  }
+  for (long long unit = 0; unit < groups * units; ++unit) {
+    written.push_back((unit / units + 1) * time + unit % units * (time / units));
+    passed.push_back(unit);
+    left.push_back(unit + units);
+  }
+  swm::rfft_load<Cfg>(tokens, in, first);
+  swm::rfft_pass<Cfg, 3>(tokens, source, target);
+  check::same(in.at, read, "rfft_load reads");
+  check::same(first.at, written, "rfft_load writes");
+  check::same(source.at, passed, "rfft_pass reads");
+  check::same(target.at, left, "rfft_pass writes");
+  check::ticked(Cfg::tick);
+  check::ticked(Cfg::tick + 1);
+}
+
 template <class Cfg>
 void run() {
   typedef swm::circulant<Cfg> L;
+  times<Cfg>(3);
   const int token_words = L::fft_groups * L::fft_lanes * Cfg::k, beats = L::in_beats * Cfg::in_vec;
   const long long low = -(1LL << (Cfg::in_bits - 1));
   for (int trial = 0; trial < 6; ++trial) {
@@ -128,9 +155,47 @@ struct memories<K, Quarter, false> {
   static void run() {}
 };
 
+/// Values of a beat and of a unit lie in different banks, each at a place of its own, and live from write to read, for the
+/// blocks that come (rfft_load) and those that leave (irfft_store, one iteration later).
+template <int K, int V, bool More = (V <= K)>
+struct corners {
+  static void run() {
+    typedef swm::detail::corner<K / 4, swm::max_of(1, V / 4), V> C;
+    const int units = K / 4, values = C::banks;
+    check::that(C::time == swm::max_of(units, swm::max_of(1, V / 4) * K / V), "time", K, V);
+    std::vector<int> seen(values * units);
+    for (int m = 0; m < values; ++m) {
+      for (int u = 0; u < units; ++u) {
+        ++seen[C::bank(m, u) * units + u];
+        for (int other = 0; other < m; ++other) check::that(C::bank(m, u) != C::bank(other, u), "a unit", K, V);
+        const int comes = (m * units + u) / V, read = C::time + u * C::every;
+        check::that(read > comes && comes + 2 * C::time > read, "a value that comes", K, V);
+        const int made = u < units / 2 ? (2 * u + 1) * C::every : (2 * (u - units / 2) + 1) * C::every + 1;
+        const int leaves = C::time + 1 + comes;
+        check::that(leaves > made && made + 2 * C::time >= leaves, "a value that leaves", K, V);
+      }
+    }
+    for (int at : seen) check::that(at == 1, "a place for every value", K, V);
+    for (int first = 0; first < values * units; first += V) {
+      std::vector<int> hit(values);
+      for (int i = first; i < first + V; ++i) ++hit[C::bank(i / units, i % units)];
+      for (int count : hit) check::that(count <= 1, "a beat", K, V);
+    }
+    corners<K, 2 * V>::run();
+  }
+};
+template <int K, int V>
+struct corners<K, V, false> {
+  static void run() {}
+};
+
 }  // namespace
 
 int main() {
+  corners<32, 1>::run();
+  corners<64, 1>::run();
+  corners<128, 1>::run();
+  corners<256, 1>::run();
   memories<32, 1>::run();
   memories<64, 1>::run();
   memories<128, 1>::run();

@@ -48,7 +48,7 @@ void run() {
     in.put(x);
     swm::spectral_mac<Cfg>(tokens, rom, in.port, sums.port);
     const check::words out = sums.take(tokens * taken);
-    const long long ticks = check::ticked(Cfg::tick + 1);
+    const long long ticks = check::ticked(Cfg::tick + L::mac_place);
     check::that(ticks == L::mac_iterations(tokens), "iterations", ticks, L::mac_iterations(tokens));
     for (int t = 0; t < tokens; ++t) {
       for (int i = 0; i < p; ++i) {

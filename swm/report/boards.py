@@ -9,13 +9,18 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from swm.hardware.board import Board
+from swm.device.board import Board
 
 __all__ = ["board_figures", "board_table", "board_to_json", "boards_table"]
 
 
-def board_figures(board: Board) -> list[tuple[str, str, str, str]]:
-    """Every figure of a board as (name, value, kind, source); clock and stream width are of kind "chosen"."""
+def board_figures(board: Board, clock_mhz: float | None = None) -> list[tuple[str, str, str, str]]:
+    """Every figure of a board as (name, value, kind, source); clocks and stream width are of kind "chosen".
+
+    Args:
+        board: whose figures.
+        clock_mhz: the clock of a design, in the place of all that the board states.
+    """
     has, ports, static, dynamic = board.resources, board.dsp_ports, board.power.static, board.power.dynamic
     uram = f", {has.uram:,} URAM" if has.uram else ""
     capacity = f"{has.lut:,} LUT, {has.ff:,} FF, {has.bram18:,} BRAM18, {has.dsp:,} DSP{uram}"
@@ -25,7 +30,7 @@ def board_figures(board: Board) -> list[tuple[str, str, str, str]]:
         ("DSP ports", f"{ports.wide} x {ports.narrow} bits", ports.kind, ports.source),
         ("static power", f"{static.watts:g} W at {static.junction_c:g} C", static.kind, static.source),
         ("dynamic power", coefficients, dynamic.kind, dynamic.source),
-        ("clock", f"{board.clock.mhz:g} MHz", "chosen", board.clock.reason),
+        *_clocks(board, clock_mhz),
         ("AXI stream", f"{board.stream.bits} bits", "chosen", board.stream.reason),
     ]
     if board.power.processor is not None:
@@ -38,9 +43,16 @@ def board_figures(board: Board) -> list[tuple[str, str, str, str]]:
     return rows
 
 
+def _clocks(board: Board, clock_mhz: float | None) -> list[tuple[str, str, str, str]]:
+    stated = [c for c in board.clocks if clock_mhz in (None, c.mhz)]
+    if not stated:
+        return [("clock", f"{clock_mhz:g} MHz", "chosen", "asked for by the user")]
+    return [("clock", f"{clock.mhz:g} MHz", "chosen", clock.reason) for clock in stated]
+
+
 def board_to_json(board: Board) -> dict[str, Any]:
     """Give a board as plain data: the keys of its TOML file."""
-    return board.model_dump(mode="json")
+    return board.model_dump(mode="json", by_alias=True)
 
 
 def board_table(board: Board) -> Table:
@@ -63,7 +75,8 @@ def boards_table(boards: Sequence[Board]) -> Table:
     for board in boards:
         has, processor = board.resources, board.power.processor
         counts = [f"{n:,}" for n in (has.lut, has.ff, has.bram18, has.dsp, has.uram)]
+        clocks = ", ".join(f"{clock.mhz:g}" for clock in board.clocks)
         watts = [f"{board.power.static.watts:g}", f"{processor.watts:g}" if processor else "-"]
         names = (board.name, board.device, board.family)
-        table.add_row(*map(Text, [*names, *counts, f"{board.clock.mhz:g}", *watts]))
+        table.add_row(*map(Text, [*names, *counts, clocks, *watts]))
     return table

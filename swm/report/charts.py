@@ -5,13 +5,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from swm.report.compare import BoardReport, Design
-from swm.report.rows import process_rows, quantity
+from swm.report.compare import BoardReport
+from swm.report.figures import DesignFigures
+from swm.report.rows import ProcessRow, process_rows, quantity
 
 __all__ = ["Bar", "Chart", "Segment", "cycles_chart", "energy_chart"]
 
-_LABEL, _WIDTH, _VALUE = 170, 430, 110  # columns in pixels: label, bars, value
+_LABEL, _WIDTH, _VALUE = 190, 430, 110  # columns in pixels: label, bars, value
 _ROW, _THICK, _GAP = 24, 15, 10
+_MOST_PROCESSES = 30  # of both designs; beyond it a layer has one bar
 
 
 @dataclass(frozen=True)
@@ -51,27 +53,36 @@ class Chart:
 
 
 def energy_chart(row: BoardReport) -> Chart:
-    """Energy of one inference, split into static, processor and dynamic, for both designs of a board."""
+    """Energy per inference, split into static, processor and dynamic, for both designs of a board."""
     parts = ("static", "processor", "dynamic") if row.board.power.processor else ("static", "dynamic")
     lines = []
     for name, design in _designs(row):
         values = [(part, getattr(design.joules, part) * 1e6) for part in parts]
         lines.append((name, values, quantity(design.joules.total * 1e6)))
-    return _chart("Energy of one inference", "µJ", parts, lines)
+    return _chart("Energy per inference", "µJ", parts, lines)
 
 
 def cycles_chart(row: BoardReport) -> Chart:
-    """Cycles of every process of both designs; the longest one is the interval."""
+    """Cycles per inference of every process of both designs; of large networks, of the slowest in every layer."""
+    designs = [(name.split(" ", 1)[0], process_rows(design)) for name, design in _designs(row)]
+    whole = sum(len(processes) for _, processes in designs) <= _MOST_PROCESSES
     lines = []
-    for name, design in _designs(row):
-        part = name.split(" ", 1)[0]
-        for process in process_rows(design):
+    for part, processes in designs:
+        for process in processes if whole else _slowest(processes):
             label = f"{process.layer} {process.process}".strip()
             lines.append((label, [(part, float(process.count))], process.cycles))
-    return _chart("Cycles of every process", "", ("structured", "dense"), lines)
+    whose = "every process" if whole else "every layer's slowest process"
+    return _chart(f"Cycles per inference of {whose}", "", ("structured", "dense"), lines)
 
 
-def _designs(row: BoardReport) -> tuple[tuple[str, Design], ...]:
+def _slowest(processes: list[ProcessRow]) -> list[ProcessRow]:
+    layers: dict[str, list[ProcessRow]] = {}
+    for process in processes:
+        layers.setdefault(process.layer or process.process, []).append(process)
+    return [max(rows, key=lambda row: row.count) for rows in layers.values()]
+
+
+def _designs(row: BoardReport) -> tuple[tuple[str, DesignFigures], ...]:
     pairs = (("structured", row.structured), ("dense", row.dense))
     return tuple((name if design.fits else f"{name} (does not fit)", design) for name, design in pairs)
 
@@ -94,5 +105,5 @@ def _chart(
     return Chart(title, unit, parts, tuple(bars), y)
 
 
-def _short(label: str, most: int = 25) -> str:
+def _short(label: str, most: int = 28) -> str:
     return label if len(label) <= most else label[: most // 2 - 1] + "…" + label[-(most // 2) :]

@@ -7,74 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf, isfinite
 
+from swm.accelerator.backend import VITIS, Backend
+from swm.accelerator.design import Design, Schedule
+from swm.accelerator.fixed_graph import NetworkShape
+from swm.accelerator.schedule import make_schedule
+from swm.device.board import Board
+from swm.device.limits import Limits
 from swm.errors import OptionError
-from swm.fixed.spec import LayerSpec
-from swm.hardware.board import Board
-from swm.hardware.layout import FILL, Schedule
-from swm.hardware.power import POWER_ERROR, Energy, Power, energy, power
-from swm.hardware.resources import RESOURCE_ERROR, Estimate, estimate
-from swm.hardware.schedule import Limits, schedule
+from swm.report.figures import DesignFigures, design_figures
+from swm.report.provenance import PROVENANCE, Provenance
 
-__all__ = ["ACCURACY_KEYS", "KINDS", "BoardReport", "Design", "Gain", "Kind", "Report", "compare"]
+__all__ = ["ACCURACY_KEYS", "BoardReport", "Gain", "Report", "compare", "compare_design", "compare_networks"]
 
 ACCURACY_KEYS = ("dense_float", "converted_float", "fixed")
 """Accuracies that every report shows, "not measured" when nobody passed them in."""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """Where a group of figures comes from: its kind and, for a modelled one, the stated error."""
-
-    figures: str
-    kind: str
-    note: str
-
-
-KINDS = (
-    Kind(
-        "iterations, loops, weight_bits",
-        "counted",
-        "from the loop bounds and array shapes that the C++ is emitted with",
-    ),
-    Kind(
-        "cycles, interval, latency, inferences/s",
-        "modelled",
-        f"iterations + {FILL} cycles of pipeline fill a loop, at the stated clock; the fill and the clock have not "
-        "been checked by a synthesis of swm's own kernels; latency is the sum along the chain, an upper bound",
-    ),
-    Kind("DSP, BRAM18, LUT, FF", "modelled", RESOURCE_ERROR),
-    Kind("power, energy", "modelled", POWER_ERROR),
-    Kind("static and processor power, device capacity", "published", "the source of each stands with the board"),
-)
-
-
-@dataclass(frozen=True)
-class Design:
-    """One design on one board.
-
-    Attributes:
-        fits: Whether it can be built: resources inside the limits.
-        overflow: Why not, at minimal parallelism; empty when it fits.
-        plan: Its schedule. When `fits` is False this is the schedule of an imagined device: the same one with as much
-            block RAM as the design asks for, and the same limits otherwise.
-        used: Resources of `plan`.
-        watts: Power of `plan`.
-        joules: Energy an inference of `plan`.
-        weight_bits: Bits of all stored weights (counted).
-    """
-
-    fits: bool
-    overflow: str
-    plan: Schedule
-    used: Estimate
-    watts: Power
-    joules: Energy
-    weight_bits: int
-
-    @property
-    def latency_us(self) -> float:
-        """Latency of one inference in microseconds (modelled, an upper bound)."""
-        return self.plan.latency / self.plan.clock_mhz
 
 
 @dataclass(frozen=True)
@@ -92,8 +38,8 @@ class BoardReport:
     """Both designs on one board."""
 
     board: Board
-    structured: Design
-    dense: Design
+    structured: DesignFigures
+    dense: DesignFigures
     gain: Gain
 
     @property
@@ -104,65 +50,143 @@ class BoardReport:
 
 @dataclass(frozen=True)
 class Report:
-    """A model on several boards. `accuracy` holds (name, share of 1 or None for "not measured")."""
+    """A model on several boards. `accuracy` holds (name, fraction or None for "not measured")."""
 
     model: str
     boards: tuple[BoardReport, ...]
     accuracy: tuple[tuple[str, float | None], ...]
-    kinds: tuple[Kind, ...] = KINDS
+    provenance: tuple[Provenance, ...] = PROVENANCE
 
 
 def compare(
-    specs: Sequence[LayerSpec],
-    dense_specs: Sequence[LayerSpec],
-    boards: Sequence[Board],
+    pairs: Sequence[tuple[Schedule, Schedule]],
     accuracy: Mapping[str, float | None] | None = None,
     *,
     model: str = "model",
-    clock_mhz: float | None = None,
-    limits: Limits | None = None,
 ) -> Report:
-    """Hold a structured network against its dense twin.
+    """Hold schedules of a structured network against those of its dense twin.
 
     Args:
-        specs: Layers of the structured network.
-        dense_specs: Layers of the twin.
-        boards: Boards to report on, in the order of the report.
-        accuracy: Measured accuracies as shares of 1, by name (`ACCURACY_KEYS` and any other); None or absent means not
-            measured.
-        model: Name shown in the report.
-        clock_mhz: Clock in MHz for all boards; each board's default when absent.
-        limits: Shares of the device that may be used.
-
-    Returns:
-        The report.
+        pairs: for each board the structured and the dense schedule, in the order of the report.
+        accuracy: measured accuracies as fractions from 0 to 1, by name (`ACCURACY_KEYS` and any other); None or absent
+            means not measured.
+        model: name shown in the report.
 
     Raises:
-        OptionError: No boards, an accuracy outside [0, 1], or what `schedule` raises.
+        OptionError: no pairs, a pair on two boards, or an accuracy that is not a fraction.
     """
-    if not boards:
+    if not pairs:
         raise OptionError("a report needs at least one board")
     given = dict(accuracy or {})
     for name, value in given.items():
         if value is not None and not (isfinite(value) and 0 <= value <= 1):
-            raise OptionError(f"accuracy '{name}': {value} is no share of 1")
+            raise OptionError(f"accuracy {name!r}: {value} is not a fraction between 0 and 1")
     rows = tuple((name, given.pop(name, None)) for name in ACCURACY_KEYS) + tuple(given.items())
-    limits = limits or Limits()
-    pairs = ((b, _design(specs, b, clock_mhz, limits), _design(dense_specs, b, clock_mhz, limits)) for b in boards)
-    return Report(model, tuple(BoardReport(b, s, d, _gain(s, d)) for b, s, d in pairs), rows)
+    return Report(model, tuple(_board(structured, dense) for structured, dense in pairs), rows)
 
 
-def _design(specs: Sequence[LayerSpec], board: Board, clock_mhz: float | None, limits: Limits) -> Design:
-    plan = real = schedule(specs, board, clock_mhz=clock_mhz, limits=limits)
-    if not real.fits:
-        plan = schedule(specs, board, clock_mhz=clock_mhz, limits=replace(limits, bram18=inf))
-    used = estimate(plan)
-    watts = power(board, plan.clock_mhz, used.routed)
-    bits = sum(s.weight_words * s.weight_bits for s in specs)
-    return Design(real.fits, real.overflow, plan, used, watts, energy(watts, plan), bits)
+def compare_networks(
+    network: NetworkShape,
+    dense_network: NetworkShape,
+    boards: Sequence[Board],
+    *,
+    backend: Backend = VITIS,
+    accuracy: Mapping[str, float | None] | None = None,
+    model: str = "model",
+    clock_mhz: float | None = None,
+    limits: Limits | None = None,
+) -> Report:
+    """Schedule a structured network and its dense twin on boards, and hold them against each other.
+
+    Both run at the same clock. A network that does not fit is scheduled for an imagined device: the same one with as
+    much block RAM as it asks for.
+
+    Args:
+        network: the structured network.
+        dense_network: its twin.
+        boards: boards to report on, in the order of the report.
+        backend: what both are emitted for.
+        accuracy: see `compare`.
+        model: name shown in the report.
+        clock_mhz: clock in MHz for all boards; where absent, the search chooses among each board's clocks.
+        limits: fractions of the device that may be used.
+
+    Raises:
+        OptionError: no boards, an accuracy that is not a fraction, or what `make_schedule` raises.
+    """
+    pairs = [_pair(network, dense_network, board, backend, clock_mhz, limits) for board in boards]
+    return compare(pairs, accuracy, model=model)
 
 
-def _gain(structured: Design, dense: Design) -> Gain:
+def compare_design(
+    design: Design,
+    dense_network: NetworkShape,
+    boards: Sequence[Board] = (),
+    *,
+    accuracy: Mapping[str, float | None] | None = None,
+    model: str | None = None,
+    clock_mhz: float | None = None,
+    limits: Limits | None = None,
+) -> Report:
+    """The report of a project: on the board it was made for, its own schedule, as emitted.
+
+    Args:
+        design: of the project.
+        dense_network: the dense twin of its network.
+        boards: boards to report on; the design's own where absent. A board of the same name as the design's stands for
+            it; others get new schedules for the same back end.
+        accuracy: see `compare`.
+        model: name shown in the report; the graph's where absent.
+        clock_mhz: clock of the boards that are not the design's own, see `compare_networks`.
+        limits: fractions of the device that new schedules may use.
+
+    Raises:
+        OptionError: an accuracy that is not a fraction, or what `make_schedule` raises.
+    """
+    own = design.schedule
+    pairs = []
+    for board in boards or (own.board,):
+        if board.name == own.board.name:
+            dense = _scheduled(dense_network, own.board, design.backend, own.clock_mhz, limits)
+            pairs.append((own, dense))
+        else:
+            pairs.append(_pair(design.graph.shape, dense_network, board, design.backend, clock_mhz, limits))
+    return compare(pairs, accuracy, model=design.graph.name if model is None else model)
+
+
+def _pair(
+    network: NetworkShape,
+    dense_network: NetworkShape,
+    board: Board,
+    backend: Backend,
+    clock_mhz: float | None,
+    limits: Limits | None,
+) -> tuple[Schedule, Schedule]:
+    structured = _scheduled(network, board, backend, clock_mhz, limits)
+    return structured, _scheduled(dense_network, board, backend, structured.clock_mhz, limits)
+
+
+def _scheduled(
+    network: NetworkShape, board: Board, backend: Backend, clock_mhz: float | None, limits: Limits | None
+) -> Schedule:
+    """The schedule on a board; where nothing fits, on that board with any block RAM, but with the fault of the real."""
+    plan = make_schedule(network, board, backend=backend, clock_mhz=clock_mhz, limits=limits)
+    if plan.fits:
+        return plan
+    unbounded = replace(limits or Limits(), bram18=inf)
+    imagined = make_schedule(network, board, backend=backend, clock_mhz=plan.clock_mhz, limits=unbounded)
+    return replace(imagined, fits=False, overflow=plan.overflow)
+
+
+def _board(structured: Schedule, dense: Schedule) -> BoardReport:
+    if structured.board != dense.board:
+        names = f"{structured.board.name!r} and {dense.board.name!r}"
+        raise OptionError(f"schedules of two boards, {names}, do not compare")
+    pair = design_figures(structured), design_figures(dense)
+    return BoardReport(structured.board, *pair, _gain(*pair))
+
+
+def _gain(structured: DesignFigures, dense: DesignFigures) -> Gain:
     return Gain(
         throughput=structured.plan.inferences_per_s / dense.plan.inferences_per_s,
         latency=dense.latency_us / structured.latency_us,

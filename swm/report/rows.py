@@ -5,20 +5,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from swm.hardware.board import Board
-from swm.hardware.resources import Usage
-from swm.report.compare import BoardReport, Design, Report
+from swm.accelerator.resources import Usage
+from swm.device.board import Board
+from swm.layers.registry import kind
+from swm.report.compare import BoardReport, Report
+from swm.report.figures import DesignFigures, axi_iterations, stream_figures
 
 __all__ = [
+    "LAYER_HEAD",
+    "PROCESS_HEAD",
     "RESOURCE_HEAD",
+    "STREAM_HEAD",
     "SUMMARY_HEAD",
     "ProcessRow",
     "accuracy_rows",
     "gain_text",
+    "layer_rows",
+    "percent",
     "process_rows",
     "quantity",
     "resource_rows",
+    "stream_rows",
     "summary_row",
+    "unfit_text",
 ]
 
 SUMMARY_HEAD = (
@@ -28,13 +37,18 @@ SUMMARY_HEAD = (
     "latency, us",
     "inferences/s",
     "DSP",
+    "useful",
     "BRAM18",
     "LUT",
     "power, W",
     "energy, uJ",
 )
 RESOURCE_HEAD = ("resource", "device", "structured, HLS", "structured, routed", "dense, HLS", "dense, routed")
-_RESOURCES = (("dsp", "DSP"), ("bram18", "BRAM18"), ("lut", "LUT"), ("ff", "FF"))
+LAYER_HEAD = ("layer", "kind", "parallelism", "inputs", "outputs", "positions")
+PROCESS_HEAD = ("layer", "process", "iterations", "cycles", "DSP", "BRAM18", "LUT", "FF")
+STREAM_HEAD = ("stream", "from", "to", "words", "bits", "width, bits", "depth, beats")
+_RESOURCES = (("dsp", "DSP"), ("bram18", "BRAM18"), ("uram", "URAM"), ("lut", "LUT"), ("ff", "FF"))
+_OF_A_PROCESS = ("dsp", "bram18", "lut", "ff")
 _LABELS = {
     "dense_float": "dense, float",
     "converted_float": "converted, float",
@@ -44,16 +58,20 @@ _LABELS = {
 
 @dataclass(frozen=True)
 class ProcessRow:
-    """One process of a design: its layer, what it runs in parallel, its cycles and routed resources."""
+    """One process of a design: its layer, its iterations and cycles, and its routed resources."""
 
     layer: str
     process: str
-    parallelism: str
     iterations: str
     cycles: str
     usage: tuple[str, ...]
     count: int
     slowest: bool
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """As in `PROCESS_HEAD`."""
+        return (self.layer, self.process, self.iterations, self.cycles, *self.usage)
 
 
 def quantity(value: float) -> str:
@@ -67,7 +85,12 @@ def quantity(value: float) -> str:
     return (f"{value:.9f}" if "e" in text else text).rstrip(".")
 
 
-def summary_row(name: str, design: Design) -> tuple[str, ...]:
+def percent(share: float | None) -> str:
+    """A fraction as a percentage; a dash where there is none."""
+    return "-" if share is None else f"{share:.0%}"
+
+
+def summary_row(name: str, design: DesignFigures) -> tuple[str, ...]:
     """One line of the summary, as in `SUMMARY_HEAD`."""
     used, plan = design.used.routed, design.plan
     return (
@@ -77,6 +100,7 @@ def summary_row(name: str, design: Design) -> tuple[str, ...]:
         quantity(design.latency_us),
         quantity(plan.inferences_per_s),
         f"{used.dsp:,}",
+        percent(design.useful_share),
         f"{used.bram18:,}",
         quantity(used.lut),
         f"{design.watts.total:.2f}",
@@ -91,11 +115,16 @@ def gain_text(row: BoardReport) -> str:
     text = ", ".join(f"{name} {quantity(value)}x" for name, value in pairs)
     if not gain.hypothetical:
         return text
-    names = [name for name, d in (("structured design", row.structured), ("dense twin", row.dense)) if not d.fits]
-    return (
-        f"hypothetical: {text}. The {' and the '.join(names)} cannot be built here; the figures are those of the same "
-        "device with as much block RAM as needed"
-    )
+    unfit = [(name, d) for name, d in (("structured design", row.structured), ("dense twin", row.dense)) if not d.fits]
+    names = " and the ".join(name for name, _ in unfit)
+    lacking = list(dict.fromkeys(word for _, d in unfit for word in d.lacking))
+    device = f"with {' and '.join(lacking)} as needed" if lacking else "filled beyond its limits"
+    return f"hypothetical: {text}. The {names} cannot be built here; the figures are those of the same device {device}"
+
+
+def unfit_text(name: str, design: DesignFigures) -> str:
+    """Why a design cannot be built."""
+    return f"{name} does not fit, even with one lane per layer: {design.overflow}"
 
 
 def accuracy_rows(report: Report) -> list[tuple[str, str]]:
@@ -104,52 +133,66 @@ def accuracy_rows(report: Report) -> list[tuple[str, str]]:
 
 
 def resource_rows(row: BoardReport) -> list[tuple[str, ...]]:
-    """Resources of both designs against the device, as in `RESOURCE_HEAD`, with shares."""
+    """Resources of both designs against the device, as in `RESOURCE_HEAD`, with shares; URAM where there is any."""
     board: Board = row.board
     usages = [u for d in (row.structured, row.dense) for u in (d.used.hls, d.used.routed)]
     rows = []
     for key, label in _RESOURCES:
         has: int = getattr(board.resources, key)
+        if not has and not any(getattr(u, key) for u in usages):
+            continue
         cells = [f"{getattr(u, key):,}" + (f" ({getattr(u, key) / has:.0%})" if has else "") for u in usages]
         rows.append((label, f"{has:,}", *cells))
     return rows
 
 
-def process_rows(design: Design) -> list[ProcessRow]:
+def layer_rows(design: DesignFigures) -> list[tuple[str, ...]]:
+    """Every layer with what it runs in parallel, as in `LAYER_HEAD`; what is zero is left out."""
+    rows: list[tuple[str, ...]] = []
+    for layer in design.plan.layers:
+        spec = layer.spec
+        shown = {name: value for name, value in kind(spec.kind).parallelism(layer.built).items() if value}
+        text = ", ".join(f"{name} {value}" for name, value in shown.items())
+        rows.append((spec.name, spec.kind, text, f"{spec.n:,}", f"{spec.m:,}", f"{spec.positions:,}"))
+    return rows
+
+
+def process_rows(design: DesignFigures) -> list[ProcessRow]:
     """Every process in the order of the data."""
     plan = design.plan
-    rows = [_edge(design, plan.axi_in.name, f"V={plan.edges[0]}", plan.axi_in.iterations, plan.axi_in.cycles)]
-    for layer, used in zip(plan.layers, design.used.layers, strict=False):
-        labels = {
-            "rfft": f"V={layer.in_vec} LF={layer.fft_lanes}",
-            "mac": f"PO={layer.mac_blocks} PF={layer.mac_bins}",
-            "irfft": f"LI={layer.ifft_lanes} V'={layer.out_vec}",
-            "dense": f"V={layer.in_vec} PE={layer.rows} SIMD={layer.columns} V'={layer.out_vec}",
-            "scale": f"V={layer.in_vec}",
-        }
-        for process, cost in zip(layer.processes, used.processes, strict=True):
-            rows.append(
-                ProcessRow(
-                    layer.spec.name,
-                    process.name,
-                    labels[process.name],
-                    f"{process.iterations:,}",
-                    f"{process.cycles:,}",
-                    _cells(cost.routed),
-                    process.cycles,
-                    process.cycles == plan.interval,
-                )
-            )
+    axi = axi_iterations(plan)
+    counted = [
+        (layer.spec.name, p.name, p.program.iterations(layer.spec.positions), p.program.cycles * layer.spec.positions)
+        for layer in plan.layers
+        for p in layer.processes
+    ]
+    usages = [_cells(p.routed) for used in design.used.layers[: len(plan.layers)] for p in used.processes]
+    empty = ("",) * len(_OF_A_PROCESS)
+    slowest = max(*axi.values(), *(cycles for *_, cycles in counted), 0)
+    ends = [("", name, n, n, empty) for name, n in axi.items()]
+    every = [*ends[:1], *((*c, u) for c, u in zip(counted, usages, strict=True)), *ends[1:]]
     return [
-        *rows,
-        _edge(design, plan.axi_out.name, f"V={plan.edges[-1]}", plan.axi_out.iterations, plan.axi_out.cycles),
+        ProcessRow(layer, name, f"{iterations:,}", f"{cycles:,}", usage, cycles, cycles == slowest)
+        for layer, name, iterations, cycles, usage in every
     ]
 
 
-def _edge(design: Design, name: str, label: str, iterations: int, cycles: int) -> ProcessRow:
-    empty = ("",) * len(_RESOURCES)
-    return ProcessRow("", name, label, f"{iterations:,}", f"{cycles:,}", empty, cycles, cycles == design.plan.interval)
+def stream_rows(design: DesignFigures) -> list[tuple[str, ...]]:
+    """Every stream with its depth, as in `STREAM_HEAD`; none where processes follow each other."""
+    return [
+        (
+            f"{s.layer}.{s.name}" if s.layer else s.name,
+            s.source,
+            s.target,
+            f"{s.words:,}",
+            f"{s.bits:,}",
+            f"{s.width:,}",
+            f"{s.depth:,}",
+        )
+        for s in stream_figures(design.plan)
+        if s.depth is not None
+    ]
 
 
 def _cells(usage: Usage) -> tuple[str, ...]:
-    return tuple(f"{getattr(usage, key):,}" for key, _ in _RESOURCES)
+    return tuple(f"{getattr(usage, key):,}" for key in _OF_A_PROCESS)

@@ -11,8 +11,8 @@ from swm.package_data import templates_dir
 from swm.report import rows
 from swm.report.boards import board_figures
 from swm.report.charts import Chart, cycles_chart, energy_chart
-from swm.report.compare import BoardReport, Design, Report
-from swm.package_data import templates_dir
+from swm.report.compare import BoardReport, Report
+from swm.report.figures import DesignFigures
 
 __all__ = ["to_html"]
 
@@ -21,10 +21,13 @@ __all__ = ["to_html"]
 class _DesignView:
     name: str
     fits: bool
-    overflow: str
+    unfit: str
     summary: tuple[str, ...]
     power: tuple[str, ...]
+    layers: list[tuple[str, ...]]
     processes: list[rows.ProcessRow]
+    streams: list[tuple[str, ...]]
+    widest: str
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ def to_html(report: Report) -> str:
     """Render a report as one page without external resources; every name is escaped.
 
     Args:
-        report: What to render.
+        report: what to render.
 
     Returns:
         An HTML document.
@@ -61,19 +64,22 @@ def to_html(report: Report) -> str:
     return environment.get_template("report.html.j2").render(
         model=report.model,
         accuracy=rows.accuracy_rows(report),
-        kinds=report.kinds,
-        summary_head=tuple(h.replace("us", "µs").replace("uJ", "µJ") for h in rows.SUMMARY_HEAD),
+        provenance=report.provenance,
+        summary_head=tuple(h.replace("us", "µs").replace("uJ", "µJ") if "," in h else h for h in rows.SUMMARY_HEAD),
         resource_head=rows.RESOURCE_HEAD,
+        layer_head=rows.LAYER_HEAD,
+        process_head=rows.PROCESS_HEAD,
+        stream_head=rows.STREAM_HEAD,
         boards=[_board(i, b) for i, b in enumerate(report.boards)],
     )
 
 
 def _board(index: int, row: BoardReport) -> _BoardView:
-    board = row.board
+    board, plan = row.board, row.structured.plan
     return _BoardView(
         anchor=f"board-{index}",
         title=board.title,
-        subtitle=f"{board.name} · {board.device} · {rows.quantity(row.structured.plan.clock_mhz)} MHz",
+        subtitle=f"{board.name} · {board.device} · {rows.quantity(plan.clock_mhz)} MHz · {plan.backend.title}",
         gain=rows.gain_text(row),
         hypothetical=row.gain.hypothetical,
         throughput=f"{rows.quantity(row.gain.throughput)}×",
@@ -81,11 +87,11 @@ def _board(index: int, row: BoardReport) -> _BoardView:
         designs=(_design("structured", row.structured), _design("dense", row.dense)),
         resources=rows.resource_rows(row),
         charts=(energy_chart(row), cycles_chart(row)),
-        sources=_sources(row),
+        sources=board_figures(board, plan.clock_mhz),
     )
 
 
-def _design(name: str, design: Design) -> _DesignView:
+def _design(name: str, design: DesignFigures) -> _DesignView:
     w, j = design.watts, design.joules
     power = tuple(
         f"{watts:.3f} W · {rows.quantity(joules * 1e6)} µJ"
@@ -100,12 +106,14 @@ def _design(name: str, design: Design) -> _DesignView:
         f"{w.dynamic_range[0]:.2f}–{w.dynamic_range[1]:.2f} W",
         f"{w.total_range[0]:.2f}–{w.total_range[1]:.2f} W",
     )
-    summary = rows.summary_row(name, design)
-    return _DesignView(name, design.fits, design.overflow, summary, (*power, *ranges), rows.process_rows(design))
-
-
-def _sources(row: BoardReport) -> list[tuple[str, str, str, str]]:
-    clock = row.structured.plan.clock_mhz
-    asked = ("clock", f"{clock:g} MHz", "chosen", "asked for by the user")
-    figures = board_figures(row.board)
-    return figures if clock == row.board.clock.mhz else [asked if f[0] == "clock" else f for f in figures]
+    return _DesignView(
+        name=name,
+        fits=design.fits,
+        unfit=rows.unfit_text(name, design),
+        summary=rows.summary_row(name, design),
+        power=(*power, *ranges),
+        layers=rows.layer_rows(design),
+        processes=rows.process_rows(design),
+        streams=rows.stream_rows(design),
+        widest=f"{design.stream_bits_max:,}",
+    )

@@ -6,37 +6,45 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from swm.hardware.resources import Usage
-from swm.report.compare import BoardReport, Design, Report
+from swm.accelerator.design import PlacedLayer
+from swm.accelerator.resources import LayerUsage, Usage
+from swm.layers.registry import kind
+from swm.report.boards import board_to_json
+from swm.report.compare import BoardReport, Report
+from swm.report.figures import DesignFigures, StreamFigures, axi_iterations, stream_figures
 
 __all__ = ["SCHEMA", "to_json"]
 
-SCHEMA = 1
-"""Version of the keys; a key is never renamed or given another unit without raising it."""
+SCHEMA = 2
+"""Version of the keys; a key is never renamed or given another meaning without raising it.
+
+2: `layers` holds forks and width converters too, `layers[].parallelism` the fields of the layer's own kind,
+`board.clock` a list of clocks; `cycles` of a process are those of a frame in a row of frames, without filling.
+"""
 
 
 def to_json(report: Report) -> dict[str, Any]:
     """Give a report as dictionaries, lists, strings and numbers that `json.dumps` takes.
 
     Args:
-        report: What to write.
+        report: what to write.
 
     Returns:
-        Keys `schema`, `model`, `accuracy` (share of 1, null = not measured), `kinds` (kind and error of every group of
+        Keys `schema`, `model`, `accuracy` (fraction, null = not measured), `kinds` (kind and error of every group of
         figures) and `boards`.
     """
     return {
         "schema": SCHEMA,
         "model": report.model,
         "accuracy": dict(report.accuracy),
-        "kinds": [asdict(k) for k in report.kinds],
+        "kinds": [asdict(p) for p in report.provenance],
         "boards": [_board(b) for b in report.boards],
     }
 
 
 def _board(row: BoardReport) -> dict[str, Any]:
     return {
-        "board": row.board.model_dump(mode="json"),
+        "board": board_to_json(row.board),
         "dense_fits": row.dense_fits,
         "structured": _design(row.structured),
         "dense": _design(row.dense),
@@ -44,48 +52,28 @@ def _board(row: BoardReport) -> dict[str, Any]:
     }
 
 
-def _design(design: Design) -> dict[str, Any]:
+def _design(design: DesignFigures) -> dict[str, Any]:
     plan, watts, joules = design.plan, design.watts, design.joules
+    streams = stream_figures(plan)
+    inner = {layer.spec.name: [s for s in streams if s.layer == layer.spec.name] for layer in plan.layers}
     return {
         "fits": design.fits,
         "overflow": design.overflow,
+        "backend": plan.backend.name,
+        "control": plan.backend.control if plan.backend.streaming else None,
         "clock_mhz": plan.clock_mhz,
         "interval_cycles": plan.interval,
         "latency_cycles": plan.latency,
         "latency_us": design.latency_us,
         "inferences_per_s": plan.inferences_per_s,
+        "useful_share": design.useful_share,
+        "stream_bits_max": design.stream_bits_max,
         "weight_bits": design.weight_bits,
-        "edge_words_per_cycle": list(plan.edges),
-        "axi": [{"name": p.name, "iterations": p.iterations, "cycles": p.cycles} for p in (plan.axi_in, plan.axi_out)],
+        "edge_words_per_cycle": [edge.vec for edge in plan.edges],
+        "edges": [_stream(s) | {"tensor": s.tensor} for s in streams if not s.layer],
+        "axi": [{"name": name, "iterations": n, "cycles": n} for name, n in axi_iterations(plan).items()],
         "layers": [
-            {
-                "name": layer.spec.name,
-                "kind": layer.spec.kind,
-                "outputs": layer.spec.m,
-                "inputs": layer.spec.n,
-                "block": layer.spec.block,
-                "parallelism": {
-                    "in_vec": layer.in_vec,
-                    "out_vec": layer.out_vec,
-                    "fft_lanes": layer.fft_lanes,
-                    "mac_blocks": layer.mac_blocks,
-                    "mac_bins": layer.mac_bins,
-                    "ifft_lanes": layer.ifft_lanes,
-                    "rows": layer.rows,
-                    "columns": layer.columns,
-                },
-                "processes": [
-                    {
-                        "name": p.name,
-                        "iterations": p.iterations,
-                        "loops": p.loops,
-                        "cycles": p.cycles,
-                        "hls": _usage(u.hls),
-                        "routed": _usage(u.routed),
-                    }
-                    for p, u in zip(layer.processes, used.processes, strict=True)
-                ],
-            }
+            _layer(layer, used, inner[layer.spec.name])
             for layer, used in zip(plan.layers, design.used.layers, strict=False)
         ],
         "resources": {"hls": _usage(design.used.hls), "routed": _usage(design.used.routed)},
@@ -103,6 +91,44 @@ def _design(design: Design) -> dict[str, Any]:
             "dynamic": joules.dynamic * 1e6,
             "total": joules.total * 1e6,
         },
+    }
+
+
+def _layer(layer: PlacedLayer, used: LayerUsage, streams: list[StreamFigures]) -> dict[str, Any]:
+    spec = layer.spec
+    return {
+        "name": spec.name,
+        "kind": spec.kind,
+        "outputs": spec.m,
+        "inputs": spec.n,
+        "positions": spec.positions,
+        "block": getattr(spec, "block", 1),
+        "parallelism": kind(spec.kind).parallelism(layer.built),
+        "streams": [_stream(s) for s in streams],
+        "processes": [
+            {
+                "name": p.name,
+                "iterations": p.program.iterations(spec.positions),
+                "loops": 1,
+                "cycles": p.program.cycles * spec.positions,
+                "useful_products": p.products * spec.positions,
+                "hls": _usage(u.hls),
+                "routed": _usage(u.routed),
+            }
+            for p, u in zip(layer.processes, used.processes, strict=True)
+        ],
+    }
+
+
+def _stream(stream: StreamFigures) -> dict[str, Any]:
+    return {
+        "name": stream.name,
+        "from": stream.source,
+        "to": stream.target,
+        "words": stream.words,
+        "bits": stream.bits,
+        "beats": stream.beats,
+        "depth": stream.depth,
     }
 
 

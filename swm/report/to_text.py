@@ -9,16 +9,23 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from swm.device.power import Energy, Watts
 from swm.report.compare import BoardReport, Report
 from swm.report.rows import (
+    LAYER_HEAD,
+    PROCESS_HEAD,
     RESOURCE_HEAD,
+    STREAM_HEAD,
     SUMMARY_HEAD,
     accuracy_rows,
     gain_text,
+    layer_rows,
     process_rows,
     quantity,
     resource_rows,
+    stream_rows,
     summary_row,
+    unfit_text,
 )
 
 __all__ = ["to_text"]
@@ -28,50 +35,55 @@ def to_text(report: Report, console: Console, *, details: bool = True) -> None:
     """Print a report.
 
     Args:
-        report: What to print.
-        console: Where to; its width decides the layout.
-        details: Also the resources, the power split and the cycles of every process.
+        report: what to print.
+        console: where to; its width decides the layout.
+        details: also the resources, the power split, the parallelism of every layer, the cycles of every process and
+            the depth of every stream.
     """
     _print(console, f"{report.model}: structured beside dense", "bold")
     _table(console, "accuracy", ("network", "accuracy"), accuracy_rows(report))
     for row in report.boards:
         board, plan = row.board, row.structured.plan
         console.print()
-        _print(console, f"{board.title} ({board.name}, {board.device}) at {quantity(plan.clock_mhz)} MHz", "bold")
+        place = f"{board.title} ({board.name}, {board.device})"
+        _print(console, f"{place} at {quantity(plan.clock_mhz)} MHz, {plan.backend.name}", "bold")
         _table(
             console,
-            "modelled; resources after routing, power +-25 %",
+            "modelled; resources after routing, useful: of the DSP-cycles used, power +-25 %",
             SUMMARY_HEAD,
             [summary_row("structured", row.structured), summary_row("dense", row.dense)],
         )
         _print(console, f"gain of the structure: {gain_text(row)}", "yellow" if row.gain.hypothetical else "")
         for name, design in (("structured", row.structured), ("dense", row.dense)):
             if not design.fits:
-                _print(console, f"{name} does not fit, even with one lane a layer: {design.overflow}", "yellow")
+                _print(console, unfit_text(name, design), "yellow")
         if details:
             _details(console, row)
     console.print()
-    for kind in report.kinds:
-        _print(console, f"{kind.figures}: {kind.kind}; {kind.note}", "dim")
+    for group in report.provenance:
+        _print(console, f"{group.figures}: {group.kind}; {group.note}", "dim")
 
 
 def _details(console: Console, row: BoardReport) -> None:
-    _table(console, "resources (share of the device)", RESOURCE_HEAD, resource_rows(row))
+    _table(console, "resources (fraction of the device)", RESOURCE_HEAD, resource_rows(row))
     energy_rows = []
     for name, design in (("structured", row.structured), ("dense", row.dense)):
         w, j = design.watts, design.joules
         parts = [f"{x:.3f} W / {quantity(y * 1e6)} uJ" for x, y in zip(_parts(w), _parts(j), strict=True)]
         energy_rows.append((name, *parts, f"{w.total_range[0]:.2f}..{w.total_range[1]:.2f} W"))
     head = ("design", "static", "processor", "dynamic", "total", "range")
-    _table(console, "power / energy an inference", head, energy_rows)
-    columns = ("layer", "process", "parallelism", "iterations", "cycles", "DSP", "BRAM18", "LUT", "FF")
+    _table(console, "power / energy per inference", head, energy_rows)
     for name, design in (("structured", row.structured), ("dense", row.dense)):
-        lines = [(r.layer, r.process, r.parallelism, r.iterations, r.cycles, *r.usage) for r in process_rows(design)]
-        _table(console, f"processes, {name} (resources routed)", columns, lines, left=3)
+        _table(console, f"layers, {name}", LAYER_HEAD, layer_rows(design), left=3)
+        lines = [r.cells for r in process_rows(design)]
+        _table(console, f"processes, {name} (resources routed)", PROCESS_HEAD, lines, left=2)
+        streams = stream_rows(design)
+        if streams:
+            _table(console, f"streams, {name}; widest word {design.stream_bits_max} bits", STREAM_HEAD, streams, left=3)
 
 
-def _parts(x: object) -> tuple[float, ...]:
-    return tuple(getattr(x, name) for name in ("static", "processor", "dynamic", "total"))
+def _parts(x: Watts | Energy) -> tuple[float, ...]:
+    return (x.static, x.processor, x.dynamic, x.total)
 
 
 def _table(console: Console, title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]], left: int = 1) -> None:

@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 from hls_tools import HLS, STAND_INS, UNDEFINED, VITIS, WARNINGS, compiler
 
-KERNELS = ["fixed", "finish", "rfft", "spectral_mac", "irfft", "dense", "scale"]
+BENCHES = sorted(path.stem.removeprefix("test_") for path in (HLS / "tests").glob("test_*.cpp"))
+HEADERS = sorted(path.name for path in (HLS / "swm").glob("*.h"))
+ONLY_VITIS = {"axi"}
+# Some, for the vendor's types take long to compile.
+ON_VENDOR_HEADERS = ["axi", "dense", "finish", "irfft_unrolled", "rfft_unrolled", "scale", "spectral_mac"]
 
 
 def vendor_headers():
@@ -18,7 +22,9 @@ def vendor_headers():
     if found is None or not found.submodule_search_locations:
         pytest.skip("needs the ap_int headers in the hls4ml wheel (pip install --no-deps hls4ml==1.3.0)")
     headers = Path(found.submodule_search_locations[0]) / "templates" / "vivado" / "ap_types"
-    return ["-isystem", str(headers), *STAND_INS]
+    # Ours come last: they lend only what the vendor's lack, whose constructors, inlined, read members not yet set.
+    folders = [flag for folder in (headers, headers / "etc", HLS / "sim") for flag in ("-isystem", str(folder))]
+    return ["-Wno-uninitialized", "-Wno-maybe-uninitialized", *folders]
 
 
 def run(tmp_path, source, *flags, cxx="g++"):
@@ -32,17 +38,18 @@ def run(tmp_path, source, *flags, cxx="g++"):
 
 
 @pytest.mark.parametrize("cxx", ["g++", "clang++"])
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("kernel", [k for k in BENCHES if k not in ONLY_VITIS])
 def test_testbench_of_the_generic_flavour(tmp_path, kernel, cxx):
-    assert "0 checks failed" in run(tmp_path, f"test_{kernel}.cpp", *(UNDEFINED if cxx == "g++" else ()), cxx=cxx)
+    flags = UNDEFINED if cxx == "g++" else ["-O0"]
+    assert "0 checks failed" in run(tmp_path, f"test_{kernel}.cpp", *flags, cxx=cxx)
 
 
-@pytest.mark.parametrize("kernel", [*KERNELS, "axi"])
+@pytest.mark.parametrize("kernel", BENCHES)
 def test_testbench_of_the_vitis_flavour(tmp_path, kernel):
     assert "0 checks failed" in run(tmp_path, f"test_{kernel}.cpp", *VITIS, *STAND_INS)
 
 
-@pytest.mark.parametrize("kernel", ["finish", "scale", "axi"])
+@pytest.mark.parametrize("kernel", ON_VENDOR_HEADERS)
 def test_testbench_on_the_vendor_headers(tmp_path, kernel):
     assert "0 checks failed" in run(tmp_path, f"test_{kernel}.cpp", *VITIS, *vendor_headers())
 
@@ -53,13 +60,21 @@ def test_stand_in_types_behave_as_the_vendor_headers(tmp_path):
     assert run(tmp_path, "compare_types.cpp", *VITIS, *STAND_INS) == vendor
 
 
-def test_every_kernel_header_has_a_testbench_and_stays_small():
-    headers = {path.stem: path.read_text() for path in (HLS / "swm").glob("*.h")}
-    tested = {path.stem.removeprefix("test_") for path in (HLS / "tests").glob("test_*.cpp")}
-    assert tested == {*KERNELS, "axi"} == tested & set(headers)
-    for name, text in headers.items():
+def test_the_vendor_headers_are_the_ones_that_are_read(tmp_path):
+    """Stand-ins in a folder given with -I once came before them, and were compared with themselves."""
+    (tmp_path / "probe.cpp").write_text("#include <ap_int.h>\n#include <hls_stream.h>\n")
+    command = [compiler("g++"), "-std=c++14", "-E", *vendor_headers(), str(tmp_path / "probe.cpp")]
+    read = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert str(HLS / "sim") not in read
+
+
+def test_every_kernel_has_a_testbench_and_every_header_stays_small():
+    benches = "".join((HLS / "tests" / f"test_{name}.cpp").read_text() for name in BENCHES)
+    for name in HEADERS:
+        text = (HLS / "swm" / name).read_text()
         assert text.startswith("// SPDX-License-Identifier: Apache-2.0\n/// \\file"), name
         assert text.count("\n") < 300, name
+        assert "SWM_TICK(Cfg" not in text or f'#include "swm/{name}"' in benches, name
 
 
 def test_every_loop_has_a_label():
@@ -79,21 +94,24 @@ def test_tables_are_what_the_script_writes():
 WORD = r"\w+(\.\w+)*"
 GRAMMAR = [
     r"PIPELINE II = 1",
+    r"PIPELINE II = \w+",
     r"UNROLL",
     r"INLINE( off)?",
     r"DATAFLOW",
     rf"ARRAY_PARTITION variable = {WORD} type = complete dim = \d",
     rf"ARRAY_RESHAPE variable = {WORD} type = complete dim = \d",
     rf"ARRAY_RESHAPE variable = {WORD} type = cyclic factor = \w+ dim = 1",
+    rf"AGGREGATE variable = {WORD} compact = bit",
     rf"DEPENDENCE variable = {WORD} type = (inter|intra) dependent = false",
     rf"BIND_STORAGE variable = {WORD} type = (rom_np|fifo impl = srl)",
+    rf"BIND_OP variable = {WORD} op = mul impl = fabric",
     rf"STREAM variable = {WORD} depth = \d+",
 ]
 
 
 def pragmas(*flags):
-    text = '#include "swm/axi.h"\n' + "".join(f'#include "swm/{k}.h"\n' for k in KERNELS)
-    text += "void f() { SWM_DATAFLOW SWM_STREAM_DEPTH(a, 2) SWM_STREAM_SRL(a) }\n"
+    text = "".join(f'#include "swm/{name}"\n' for name in HEADERS)
+    text += "void f() { SWM_DATAFLOW SWM_STREAM_DEPTH(a, 2) SWM_STREAM_SRL(a) SWM_NO_DEPENDENCE(a) }\n"
     command = [compiler("g++"), "-E", "-xc++", "-std=c++14", "-I", HLS, *STAND_INS, *flags, "-"]
     out = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
     return [" ".join(line.split()[2:]) for line in out.splitlines() if line.lstrip().startswith("#pragma HLS")]
@@ -112,40 +130,65 @@ def test_other_compilers_see_no_pragma():
 
 
 CIRCULANT = {
-    "id": 0, "m": 16, "n": 16, "k": 8, "in_bits": 12, "weight_bits": 12, "bias_bits": 17, "out_bits": 12,
+    "tick": 0, "m": 16, "n": 16, "k": 8, "in_bits": 12, "weight_bits": 12, "bias_bits": 17, "out_bits": 12,
     "fft_shifts": 0, "acc_shift": 8, "out_shift": 4, "act_shift": 4, "out_frac": 8, "in_vec": 4, "out_vec": 4,
-    "fft_lanes": 2, "mac_blocks": 2, "mac_bins": 2, "ifft_lanes": 1,
+    "mac_rows": 2, "mac_columns": 1, "mac_bins": 2, "products": 3, "rom_banks": 1, "rom_lanes": 8,
 }  # fmt: skip
-DENSE = {**CIRCULANT, "rows": 4, "columns": 4}
+DENSE = {**CIRCULANT, "rows": 4, "columns": 4, "rom_lanes": 16}
+SCALE = {**CIRCULANT, "rom_lanes": 4}
+PASSES = {"k": 64, "m": 128, "n": 128}
+NIBBLES = {"in_bits": 4, "weight_bits": 4, "products": 4, "packed": 1}
 REFUSED = [
     ("circulant", {"k": 12}, "the block size is a power of two, 2 to 256"),
     ("circulant", {"k": 512}, "the block size is a power of two, 2 to 256"),
     ("circulant", {"in_bits": 19}, "data have 4 to 18 bits"),
     ("circulant", {"out_bits": 3}, "data have 4 to 18 bits"),
     ("circulant", {"weight_bits": 19}, "weights fit the narrow port of a DSP block"),
+    ("circulant", {"weight_bits": 18}, "three multipliers take sums of two weights: at most 17 bits each"),
+    ("circulant", {"products": 2}, "a complex product takes 3 or 4 multipliers"),
     ("circulant", {"fft_shifts": 3}, "fewer halvings than stages"),
-    ("circulant", {"k": 2, "in_vec": 2, "out_vec": 2, "mac_bins": 1, "fft_shifts": 1}, "fewer halvings than stages"),
+    ("circulant", {"k": 2, "mac_bins": 1, "rom_lanes": 4, "fft_shifts": 1}, "fewer halvings than stages"),
     ("circulant", {"acc_shift": -1}, "a spectral sum is never shifted left"),
     ("circulant", {"act_shift": -60}, "sums fit 64 bits with room to round"),
-    ("circulant", {"in_vec": 16}, "an input beat lies inside one block"),
-    ("circulant", {"out_vec": 3}, "an output beat lies inside one block"),
-    ("circulant", {"mac_bins": 3}, "mac_bins divides k/2"),
-    ("circulant", {"ifft_lanes": 4}, "ifft_lanes divides mac_blocks"),
-    ("circulant", {"fft_lanes": 0}, "at least one lane each"),
-    ("dense_layer", {"columns": 3}, "columns is a power of two"),
+    ("circulant", {"out_vec": 3}, "beats are powers of two"),
+    ("circulant", {**PASSES, "in_vec": 128, "mac_columns": 32}, "from k = 32 on a beat lies inside one block"),
+    ("circulant", {**PASSES, "mac_bins": 1}, "from k = 32 on mac_bins is even"),
+    ("circulant", {"mac_rows": 0}, "at least one lane each"),
+    ("circulant", {"mac_bins": 3}, "mac_bins is a power of two and divides k/2"),
+    ("circulant", {"mac_bins": 8}, "mac_bins is a power of two and divides k/2"),
+    ("circulant", {"in_vec": 16}, "mac_columns is a multiple of the blocks in an input beat"),
+    ("circulant", {"out_vec": 16, "mac_rows": 1}, "mac_rows is a multiple of the blocks in an output beat"),
+    ("circulant", {"rom_lanes": 4}, "rom_banks times rom_lanes are all weights of a cycle"),
+    ("circulant", {"fabric_rows": 3}, "fabric_rows are among mac_rows"),
+    ("circulant", {"packed": 1}, "pairs of rows, four products"),
+    ("circulant", {**NIBBLES, "fabric_rows": 1}, "pairs of rows, four products"),
+    ("circulant", {**NIBBLES, "in_bits": 18}, "a pair of weights fits a DSP block"),
+    ("circulant", {"mac_columns": 128, "mac_rows": 4, "rom_lanes": 2048}, "no word beyond 4,096 bits"),
+    ("circulant", {"mac_bins": 4, "mac_columns": 2, "rom_lanes": 32}, "the sums of a group have left before the next"),
+    ("dense_layer", {"columns": 3}, "columns is a power of two, at least in_vec"),
+    ("dense_layer", {"columns": 2}, "columns is a power of two, at least in_vec"),
     ("dense_layer", {"rows": 6}, "an output beat lies inside one group of rows"),
+    ("dense_layer", {"rows": 16, "rom_lanes": 64, "out_vec": 1}, "the sums of a group have left before the next"),
     ("dense_layer", {"in_vec": 3}, "beats are powers of two"),
     ("dense_layer", {"weight_bits": 2}, "weights fit the narrow port of a DSP block"),
+    ("dense_layer", {"rom_banks": 2}, "rom_banks times rom_lanes are all weights of a cycle"),
+    ("dense_layer", {"fabric_rows": 5}, "fabric_rows are among the rows"),
+    ("dense_layer", {"packed": 1, "fabric_rows": 1}, "pairs of rows"),
+    ("dense_layer", {"packed": 1}, "a pair of weights fits a DSP block"),
     ("scale_layer", {"in_vec": 2}, "input and output beats are equal powers of two"),
     ("scale_layer", {"in_bits": 20}, "data have 4 to 18 bits"),
 ]
 
 
 def check_config(traits, changed):
-    values = ", ".join(f"{key} = {value}" for key, value in {**DENSE, **changed}.items())
+    base = {"circulant": CIRCULANT, "dense_layer": DENSE, "scale_layer": SCALE}[traits]
+    values = ", ".join(f"{key} = {value}" for key, value in {**base, **changed}.items())
     text = '#include "swm/circulant.h"\n#include "swm/dense.h"\n#include "swm/scale.h"\n'
     text += f"struct c {{ static constexpr int {values}; typedef swm::relu activation; }};\n"
+    uses = {"circulant": "mac_times::iterations(1)", "dense_layer": "iterations(1)"}
     text += f"template struct swm::{traits}<c>;\n"
+    if traits in uses:
+        text += f'static_assert(swm::{traits}<c>::{uses[traits]} > 0, "");\n'
     command = [compiler("g++"), "-xc++", "-std=c++14", "-fsyntax-only", "-I", HLS, "-"]
     return subprocess.run(command, input=text, capture_output=True, text=True, check=False)
 

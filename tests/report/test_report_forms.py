@@ -1,28 +1,59 @@
 # SPDX-License-Identifier: Apache-2.0
 """The comparison and its three forms."""
 
-import dataclasses
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
+from math import inf
 
 import pytest
+from report_networks import MINIMAL, board_between, chain, design, own_board, renamed, residual
 from rich.console import Console
 
+from swm.accelerator.backend import GENERIC, VITIS
+from swm.accelerator.schedule import make_schedule
+from swm.accelerator.store_design import load_design, save_design
+from swm.device import Limits, board_names, load_board
+from swm.device.board import Overhead
+from swm.device.primitives import MAX_STREAM_BITS
 from swm.errors import OptionError
-from swm.hardware import board_names, load_board
-from swm.hardware.board import Overhead
-from swm.report import board_table, board_to_json, boards_table, compare, to_html, to_json, to_text
-from swm.report.rows import quantity
+from swm.report import (
+    board_table,
+    board_to_json,
+    boards_table,
+    compare,
+    compare_design,
+    compare_networks,
+    design_figures,
+    to_html,
+    to_json,
+    to_text,
+)
+from swm.report.figures import stream_figures
+from swm.report.rows import process_rows, quantity
 
 EVIL = '<script>alert("x")</script>&[bold]'
+BLOCK = 8
 
 
 @pytest.fixture(scope="module")
-def report(structured, dense):
-    boards = [load_board(name) for name in board_names()]
-    return compare(structured, dense, boards, {"dense_float": 0.9812, "other": None}, model=EVIL)
+def small(tmp_path_factory):
+    """A board that holds the structured network and not its dense twin."""
+    return board_between(tmp_path_factory.mktemp("small"), chain(BLOCK), chain())
+
+
+@pytest.fixture(scope="module")
+def roomy(tmp_path_factory):
+    """A board that holds both."""
+    return own_board(tmp_path_factory.mktemp("roomy"))
+
+
+@pytest.fixture(scope="module")
+def report(small, roomy):
+    boards = [small, roomy.model_copy(update={"name": "roomy"})]
+    return compare_networks(chain(BLOCK), chain(), boards, accuracy={"dense_float": 0.9812, "other": None}, model=EVIL)
 
 
 def _text(report, **options):
@@ -32,28 +63,40 @@ def _text(report, **options):
 
 
 def test_gains(report):
+    assert [row.dense_fits for row in report.boards] == [False, True]
     for row in report.boards:
         s, d, gain = row.structured, row.dense, row.gain
         assert s.fits
-        assert row.dense_fits == (row.board.name == "zcu104")
         assert gain.hypothetical == (not row.dense_fits)
         assert gain.throughput == pytest.approx(s.plan.inferences_per_s / d.plan.inferences_per_s)
         assert gain.energy == pytest.approx(d.joules.total / s.joules.total)
-        assert gain.throughput > 1 and gain.energy > 1
-        assert s.weight_bits == (512 * 784 // 8 + 512 * 512 // 8 + 5120) * 12
-        assert d.weight_bits == (512 * 784 + 512 * 512 + 5120) * 12
+        assert gain.throughput > 1
+        assert s.weight_bits == (2 * 128 * 256 // BLOCK + 1280) * 12
+        assert d.weight_bits == (2 * 128 * 256 + 1280) * 12
+        assert s.plan.clock_mhz == d.plan.clock_mhz
 
 
 def test_a_twin_that_does_not_fit_is_not_held_to_one_lane(report):
-    row = next(r for r in report.boards if r.board.name == "pynq-z2")
-    assert row.dense.overflow.startswith("BRAM18")
-    assert row.dense.plan.fits  # on the imagined device
-    assert row.dense.used.routed.dsp > 0.7 * 0.8 * row.board.resources.dsp
+    dense, board = report.boards[0].dense, report.boards[0].board
+    assert "BRAM18" in dense.overflow
+    assert dense.lacking == ("as much block RAM",)
+    assert dense.plan.interval < make_schedule(chain(), board, backend=MINIMAL).interval / 4
+    assert dense.plan.interval == make_schedule(chain(), board, limits=Limits(bram18=inf)).interval
+    assert not Limits(bram18=inf).excess(dense.used.routed, board.resources)  # on the imagined device
+
+
+def test_a_design_that_lacks_more_than_block_ram_says_so(tmp_path):
+    board = own_board(tmp_path, dsp=1, bram18=0, lut=400, ff=800)
+    row = compare_networks(chain(BLOCK), chain(), [board]).boards[0]
+    assert not row.structured.fits
+    assert "as many LUTs" in row.structured.lacking
+    assert "hypothetical" in to_html(compare([(row.structured.plan, row.dense.plan)]))
 
 
 def test_json_keys(report):
     data = json.loads(json.dumps(to_json(report)))
     assert list(data) == ["schema", "model", "accuracy", "kinds", "boards"]
+    assert data["schema"] == 2
     assert data["accuracy"] == {"dense_float": 0.9812, "converted_float": None, "fixed": None, "other": None}
     board = data["boards"][0]
     assert list(board) == ["board", "dense_fits", "structured", "dense", "gain"]
@@ -61,13 +104,18 @@ def test_json_keys(report):
     assert set(board["structured"]) == {
         "fits",
         "overflow",
+        "backend",
+        "control",
         "clock_mhz",
         "interval_cycles",
         "latency_cycles",
         "latency_us",
         "inferences_per_s",
+        "useful_share",
+        "stream_bits_max",
         "weight_bits",
         "edge_words_per_cycle",
+        "edges",
         "axi",
         "layers",
         "resources",
@@ -75,12 +123,92 @@ def test_json_keys(report):
         "energy_per_inference_uj",
     }
     design = board["structured"]
+    assert (design["backend"], design["control"]) == ("vitis", VITIS.control)
     assert [p["name"] for p in design["layers"][0]["processes"]] == ["rfft", "mac", "irfft"]
-    assert set(design["resources"]["hls"]) == {"dsp", "bram18", "lut", "ff"}
+    assert design["layers"][0]["kind"] == "circulant" and design["layers"][0]["block"] == BLOCK
+    assert {"dsp", "bram18", "lut", "ff"} <= set(design["resources"]["hls"])
     energy = design["energy_per_inference_uj"]
     assert energy["total"] == pytest.approx(energy["static"] + energy["processor"] + energy["dynamic"])
-    assert design["interval_cycles"] == max(p["cycles"] for la in design["layers"] for p in la["processes"])
+    cycles = [p["cycles"] for la in design["layers"] for p in la["processes"]] + [p["cycles"] for p in design["axi"]]
+    assert design["interval_cycles"] == max(cycles)
     assert all(k["kind"] in {"counted", "modelled", "measured", "published"} for k in data["kinds"])
+
+
+@pytest.mark.parametrize("network", [chain(BLOCK), chain(), residual(4), residual(32)])
+def test_useful_share(network, roomy):
+    plan = make_schedule(network, roomy)
+    figures = design_figures(plan)
+    useful = sum(p.products * layer.spec.positions for layer in plan.layers for p in layer.processes)
+    assert figures.useful_share == pytest.approx(useful / (figures.used.routed.dsp * plan.interval))
+    assert 0 < figures.useful_share <= 1
+
+
+def test_no_dsp_no_useful_share(roomy):
+    figures = design_figures(make_schedule(chain(bits=4), roomy))
+    assert figures.used.routed.dsp == 0  # products of four bits are built of LUTs
+    assert figures.useful_share is None
+    assert to_json(compare([(figures.plan, figures.plan)]))["boards"][0]["structured"]["useful_share"] is None
+
+
+def test_streams_and_depths(roomy):
+    plan = make_schedule(residual(4), roomy)
+    data = to_json(compare([(plan, plan)]))["boards"][0]["structured"]
+    assert [e["name"] for e in data["edges"]] == [e.name for e in plan.edges]
+    assert [e["depth"] for e in data["edges"]] == [e.depth for e in plan.edges]
+    assert data["edges"][0]["from"] == "input" and data["edges"][-1]["to"] == "output"
+    assert data["edge_words_per_cycle"] == [e["words"] for e in data["edges"]]
+    kinds = {layer["kind"] for layer in data["layers"]}
+    assert {"circulant", "add", "fork"} <= kinds
+    inner = [s for layer in data["layers"] for s in layer["streams"]]
+    assert {s["name"] for s in inner} == {"spectra", "sums"}
+    assert all(s["depth"] >= 1 and s["beats"] > 0 for s in (*inner, *data["edges"]))
+    ends = {name for s in (*inner, *data["edges"]) for name in (s["from"], s["to"])} - {"input", "output"}
+    assert ends == {f"{layer['name']}.{p['name']}" for layer in data["layers"] for p in layer["processes"]}
+
+
+@pytest.mark.parametrize("bits", [8, 12])
+def test_widest_word(roomy, bits):
+    plan = make_schedule(chain(BLOCK, bits=bits), roomy)
+    figures = design_figures(plan)
+    assert max(s.width for s in stream_figures(plan)) <= figures.stream_bits_max <= MAX_STREAM_BITS
+    first = next(layer for layer in plan.layers if layer.spec.kind == "circulant")
+    assert figures.stream_bits_max >= 2 * bits  # a complex weight, at least
+    wide = replace(plan, layers=(first,), edges=(replace(plan.edges[0], vec=256), *plan.edges[1:]))
+    container = 8 if bits <= 8 else 16
+    assert design_figures(replace(wide, layers=plan.layers)).stream_bits_max == 256 * container
+
+
+@pytest.mark.parametrize("backend", [VITIS, GENERIC])
+def test_the_report_of_a_project_is_the_schedule_of_the_project(tmp_path, roomy, backend):
+    made, twin = design(tmp_path, roomy, backend)
+    save_design(made, tmp_path)
+    read = load_design(tmp_path)
+    other = roomy.model_copy(update={"name": "other"})
+    report = compare_design(read, twin, [other, roomy])
+    elsewhere, own = report.boards
+    assert own.structured.plan == made.schedule
+    assert own.dense.plan.backend == elsewhere.structured.plan.backend == backend
+    assert elsewhere.structured.plan.interval == made.schedule.interval  # the same device under another name
+    written = to_json(report)["boards"][1]["structured"]
+    assert written["interval_cycles"] == made.schedule.interval
+    assert written["backend"] == backend.name
+    assert (written["axi"] == []) == (not backend.streaming)
+    assert (written["control"] is None) == (not backend.streaming)
+    assert all((edge["depth"] is None) == (not backend.streaming) for edge in written["edges"])
+    assert report.model == made.graph.name
+    (alone,) = compare_design(read, twin).boards
+    assert alone.structured.plan == made.schedule
+    assert to_html(report) and backend.name in _text(report)
+
+
+def test_a_schedule_of_a_project_is_not_searched_anew(tmp_path, roomy):
+    """Neither the name of the board alone nor a better schedule makes it another one."""
+    made, twin = design(tmp_path, roomy)
+    slow = make_schedule(made.graph.shape, roomy, target_interval=4 * made.schedule.interval)
+    larger = own_board(tmp_path, dsp=1000)
+    (row,) = compare_design(replace(made, schedule=slow), twin, [larger]).boards
+    assert row.structured.plan == slow
+    assert row.board == roomy == row.dense.plan.board
 
 
 class _Page(HTMLParser):
@@ -105,46 +233,66 @@ class _Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_html_is_escaped_whole_and_self_contained(structured, dense):
-    first = dataclasses.replace(structured[0], name=EVIL)
-    page = to_html(compare((first, *structured[1:]), dense, [load_board("pynq-z2"), load_board("zcu104")], model=EVIL))
+def test_html_is_escaped_whole_and_self_contained(small):
+    page = to_html(compare_networks(renamed(chain(BLOCK), EVIL), chain(), [small], model=EVIL))
     parser = _Page()
     parser.feed(page)
     assert parser.open == []
-    assert "script" not in parser.seen and "svg" in parser.seen
+    assert "script" not in parser.seen and {"svg", "table", "details"} <= parser.seen
     assert all(a.startswith("#") for a in parser.addresses)
     assert not re.search(r"https?://|@import|url\(", page)
     assert "&lt;script&gt;" in page
     assert "hypothetical" in page and "not measured" in page
 
 
+def test_large_networks_have_one_bar_a_layer(roomy):
+    deep = chain(BLOCK, widths=(16,) * 12)
+    plan = make_schedule(deep, roomy)
+    page = to_html(compare([(plan, plan)]))
+    assert "slowest process" in page
+    assert len(process_rows(design_figures(plan))) > 30 > page.count("<rect") / 2
+
+
 def test_text(report):
     text = _text(report)
     assert EVIL in text  # neither markup nor lost
     assert "98.12 %" in text and "not measured" in text
-    assert "hypothetical" in text and "458 of 280" in text
-    assert "fc2" in text
+    dense = report.boards[0].dense
+    assert "hypothetical" in text and dense.overflow.split(",")[0] in text
+    assert "as much block RAM as needed" in " ".join(text.split())
+    assert "fc1" in text
     short = _text(report, details=False)
-    assert "fc2" not in short and "hypothetical" in short
+    assert "fc1" not in short and "hypothetical" in short
 
 
-def test_no_processor_no_legend(structured, dense):
-    page = to_html(compare(structured, dense, [load_board("arty-a7-100t")]))
-    assert '<i class="processor">' not in page
+def test_no_processor_no_legend(roomy):
+    plan = make_schedule(chain(BLOCK), roomy)
+    assert roomy.power.processor is None
+    assert '<i class="processor">' not in to_html(compare([(plan, plan)]))
 
 
-def test_impossible_reports(structured, dense):
+def test_impossible_reports(report, small, roomy):
     with pytest.raises(OptionError, match="at least one board"):
-        compare(structured, dense, [])
+        compare_networks(chain(BLOCK), chain(), [])
+    pair = report.boards[0].structured.plan, report.boards[0].dense.plan
     for bad in (98.1, -0.1, float("nan")):
-        with pytest.raises(OptionError, match="no share of 1"):
-            compare(structured, dense, [load_board("kv260")], {"fixed": bad})
+        with pytest.raises(OptionError, match="not a fraction"):
+            compare([pair], {"fixed": bad})
+    with pytest.raises(OptionError, match="two boards"):
+        compare([(pair[0], report.boards[1].dense.plan)])
 
 
-def test_clock(structured, dense):
-    row = compare(structured, dense, [load_board("kv260")], clock_mhz=125).boards[0]
+def test_clock(roomy):
+    report = compare_networks(chain(BLOCK), chain(), [roomy], clock_mhz=125)
+    row = report.boards[0]
     assert row.structured.latency_us == pytest.approx(row.structured.plan.latency / 125)
-    assert "asked for by the user" in to_html(compare(structured, dense, [load_board("kv260")], clock_mhz=125))
+    assert "asked for by the user" in to_html(report)
+    assert roomy.clock.reason not in to_html(report)
+
+
+def test_nothing_cites_what_the_repository_does_not_hold(report):
+    for form in (to_html(report), _text(report), json.dumps(to_json(report))):
+        assert not re.search(r"methods\.md|design\.md|\.\./shared", form)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +315,7 @@ def test_quantity(value, text):
 
 def test_board_tables_show_every_source():
     stream = io.StringIO()
-    console = Console(file=stream, width=400)
+    console = Console(file=stream, width=500)
     boards = [load_board(name) for name in board_names()]
     console.print(boards_table(boards))
     for board in boards:
@@ -177,7 +325,7 @@ def test_board_tables_show_every_source():
         assert board.name in text
         for part in (board.resources, board.dsp_ports, board.power.static, board.power.dynamic):
             assert part.source in text
-        assert board.clock.reason in text and board.stream.reason in text
+        assert all(clock.reason in text for clock in board.clocks) and board.stream.reason in text
         data = json.loads(json.dumps(board_to_json(board)))
         assert data["resources"]["dsp"] == board.resources.dsp
         assert type(board).model_validate(data) == board

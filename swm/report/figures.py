@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The figures of one design: what a report says of a schedule, computed once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from swm.accelerator.design import PlacedLayer, Schedule
+from swm.accelerator.resources import Estimate, container_bits, estimate
+from swm.device.power import Energy, Watts, energy, power
+from swm.layers.base import FixedLayer, Format
+from swm.layers.registry import kind
+
+__all__ = ["DesignFigures", "StreamFigures", "axi_iterations", "design_figures", "stream_figures", "widest_word"]
+
+_LACKING = (
+    ("dsp", "as many DSPs"),
+    ("bram18", "as much block RAM"),
+    ("uram", "as much URAM"),
+    ("lut", "as many LUTs"),
+    ("ff", "as many flip-flops"),
+)
+
+
+@dataclass(frozen=True)
+class DesignFigures:
+    """One design on one board.
+
+    Attributes:
+        plan: its schedule. Where `plan.fits` is False this may be the schedule of an imagined device: the same one with
+            as much block RAM as the design asks for; `plan.overflow` says what is too large on the real one.
+        used: resources of `plan`.
+        watts: power of `plan`.
+        joules: energy per inference of `plan`.
+        weight_bits: bits of all stored weights (counted).
+        useful_share: DSP-cycles doing useful multiplications, as a fraction of the DSPs used x the interval; None
+            without DSPs.
+        stream_bits_max: bits of the widest stream, port or ROM word.
+    """
+
+    plan: Schedule
+    used: Estimate
+    watts: Watts
+    joules: Energy
+    weight_bits: int
+    useful_share: float | None
+    stream_bits_max: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether it can be built: resources inside the limits."""
+        return self.plan.fits
+
+    @property
+    def overflow(self) -> str:
+        """What is too large on the real device; empty when it fits."""
+        return self.plan.overflow
+
+    @property
+    def latency_us(self) -> float:
+        """Latency of one inference in microseconds (modelled)."""
+        return self.plan.latency / self.plan.clock_mhz
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """Resources of which `plan` takes more than the device has, as in "as many LUTs"."""
+        has, takes = self.plan.board.resources, self.used.routed
+        return tuple(words for name, words in _LACKING if getattr(takes, name) > getattr(has, name))
+
+
+@dataclass(frozen=True)
+class StreamFigures:
+    """A stream between two processes.
+
+    Attributes:
+        layer: name of the layer it runs in; empty between layers.
+        name: of the stream, unique with the layer's.
+        tensor: whose values it carries; empty inside a layer.
+        source: process that writes it, as "layer.process".
+        target: process that reads it.
+        words: per beat.
+        bits: of a word.
+        beats: per inference.
+        depth: beats that it holds; None where processes follow each other and it is an array.
+    """
+
+    layer: str
+    name: str
+    tensor: str
+    source: str
+    target: str
+    words: int
+    bits: int
+    beats: int
+    depth: int | None
+
+    @property
+    def width(self) -> int:
+        """Bits of a beat."""
+        return self.words * self.bits
+
+
+def design_figures(plan: Schedule) -> DesignFigures:
+    """Resources, power, energy and counts of a schedule."""
+    used = estimate(plan)
+    watts = power(plan.board, plan.clock_mhz, used.routed)
+    useful = sum(p.products * layer.spec.positions for layer in plan.layers for p in layer.processes)
+    return DesignFigures(
+        plan=plan,
+        used=used,
+        watts=watts,
+        joules=energy(watts, plan.inferences_per_s),
+        weight_bits=sum(layer.spec.stored_bits for layer in plan.layers),
+        useful_share=useful / (used.routed.dsp * plan.interval) if used.routed.dsp else None,
+        stream_bits_max=widest_word(plan),
+    )
+
+
+def axi_iterations(plan: Schedule) -> dict[str, int]:
+    """Iterations per inference, and cycles, of the processes at the AXI edges; none where the ports are arrays."""
+    if not plan.backend.streaming:
+        return {}
+    return {name: e.positions * e.beats for name, e in (("axi_in", plan.input), ("axi_out", plan.output))}
+
+
+def stream_figures(plan: Schedule) -> tuple[StreamFigures, ...]:
+    """Every stream: those between layers first, then those inside, in the order of the data."""
+    sources, targets = {("", plan.input.name): "input"}, {("", plan.output.name): "output"}
+    for layer in plan.layers:
+        outer = {f"in{i}": name for i, name in enumerate(layer.inputs)}
+        outer |= {f"out{i}": name for i, name in enumerate(layer.outputs)}
+        for process in layer.processes:
+            for ports, ends in ((process.program.reads, targets), (process.program.writes, sources)):
+                for port in ports:
+                    key = ("", outer[port.stream]) if port.stream in outer else (layer.spec.name, port.stream)
+                    ends[key] = f"{layer.spec.name}.{process.name}"
+    streaming = plan.backend.streaming
+    found = []
+    for edge in plan.edges:
+        key, depth, beats = ("", edge.name), edge.depth if streaming else None, edge.beats * edge.positions
+        found.append(StreamFigures(*key, edge.tensor, sources[key], targets[key], edge.vec, edge.bits, beats, depth))
+    for layer in plan.layers:
+        depths = dict(layer.depths)
+        for s in kind(layer.spec.kind).streams(layer.built):
+            key, depth = (layer.spec.name, s.name), depths.get(s.name, 2) if streaming else None
+            beats = s.beats * layer.spec.positions
+            found.append(StreamFigures(*key, "", sources[key], targets[key], s.words, s.bits, beats, depth))
+    return tuple(found)
+
+
+def widest_word(plan: Schedule) -> int:
+    """Bits of the widest stream, port or ROM word of a schedule: what HLS compilers limit (Vitis HLS: 4,096)."""
+    streams = max(stream.width for stream in stream_figures(plan))
+    ports = max(edge.vec * container_bits(edge.bits) for edge in (plan.input, plan.output))
+    return max(streams, ports, *(_rom_word(layer) for layer in plan.layers))
+
+
+def _rom_word(layer: PlacedLayer) -> int:
+    """Bits of the widest ROM word of a layer; widths follow from the shapes, so that no numbers are needed."""
+    roms = {name for process in layer.processes for name in process.roms}
+    if not roms:
+        return 0
+    spec = layer.spec
+    formats = tuple(Format(shape.bits, 0) for shape in spec.inputs)
+    shaped = FixedLayer(spec, "", (), "", formats, Format(spec.out_bits, 0))
+    members = kind(spec.kind).configuration(shaped, layer.built)
+    weights = members.get("rom_lanes", 0) * members.get("weight_bits", 0)
+    bias = layer.built.out_vec * members.get("bias_bits", 0) if "bias" in roms else 0
+    return int(max(weights, bias))
