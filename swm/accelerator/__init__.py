@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a graph to a design: layers, number formats, schedule, token simulation."""

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Smallest FIFO depths that keep an interval and cannot come to a deadlock (see `periodic` for the mathematics)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from swm.accelerator.network import Network, checked_depths
+from swm.accelerator.periodic import Schedules, interval_of
+from swm.accelerator.tokens import Deadlock, live
+from swm.errors import OptionError
+
+__all__ = ["deadlock_free", "smallest_depths", "steady_interval"]
+
+
+def steady_interval(network: Network, depths: Mapping[str, int]) -> int:
+    """The smallest whole interval that the network keeps for ever at these depths, in cycles a frame.
+
+    Raises:
+        Deadlock: it stands still instead.
+        OptionError: a depth for an edge that is not there.
+    """
+    bounded = checked_depths(network, depths)
+    live(network, bounded)
+    return interval_of(network, bounded)
+
+
+def deadlock_free(network: Network, depths: Mapping[str, int]) -> bool:
+    """Whether no number of frames comes to a deadlock (missing or zero depths: unbounded)."""
+    bounded = checked_depths(network, depths)
+    try:
+        live(network, bounded)
+    except Deadlock:
+        return False
+    return True
+
+
+def smallest_depths(network: Network, interval: int, minimum: int = 2) -> dict[str, int]:
+    """Depths none of which can be smaller: `interval` cycles a frame are kept for ever, and no deadlock can come.
+
+    All edges at `minimum` are tried first. Then every edge starts at what the earliest schedule at that interval fills;
+    groups of edges, halved when it fails, go to `minimum`, and an edge that cannot is bisected. Edges are taken in the
+    order of `network.edges`, so that the result is one and the same for a network.
+
+    Args:
+        network: the processes.
+        interval: cycles a frame, the pace of the inputs; at least what the slowest process takes.
+        minimum: smallest depth given to an edge.
+
+    Returns:
+        A depth for every edge, those at the edge of the network included.
+
+    Raises:
+        OptionError: an interval that a process alone exceeds, or a minimum below 1.
+    """
+    if minimum < 1:
+        raise OptionError(f"a smallest depth of {minimum}: must be at least 1")
+    schedules = Schedules(network, interval)
+    depths = [minimum] * len(network.edges)
+    if not schedules.bound(depths):
+        schedules = Schedules(network, interval)
+        needs = zip(*(system.sufficient() for system in schedules.systems), strict=True)
+        depths = [max(minimum, *need) for need in needs]
+        if not schedules.bound(depths):
+            raise RuntimeError("the depths of a schedule do not admit it")
+        wanted = [edge for edge, depth in enumerate(depths) if depth > minimum]
+        _shrink(schedules, depths, wanted, minimum)
+    result = dict(zip(network.edges, depths, strict=True))
+    while True:  # the first and the last frame differ from the steady ones
+        try:
+            live(network, result)
+        except Deadlock as deadlock:
+            for blocked in deadlock.cycle:
+                if blocked.full:
+                    result[blocked.edge] += 1
+        else:
+            return result
+
+
+def _shrink(schedules: Schedules, depths: list[int], edges: list[int], minimum: int) -> None:
+    """Make the depths of `edges` as small as they can be, in place."""
+    if not edges:
+        return
+    trial = depths[:]
+    for edge in edges:
+        trial[edge] = minimum
+    if schedules.bound(trial):
+        depths[:] = trial
+    elif len(edges) > 1:
+        half = len(edges) // 2
+        _shrink(schedules, depths, edges[:half], minimum)
+        _shrink(schedules, depths, edges[half:], minimum)
+    else:
+        (edge,) = edges
+        low, high = minimum, depths[edge]
+        while high - low > 1:
+            middle = (low + high) // 2
+            trial = depths[:]
+            trial[edge] = middle
+            if schedules.bound(trial):
+                high = middle
+                depths[:] = trial
+            else:
+                low = middle
