@@ -103,7 +103,7 @@ void irfft_collect(int tokens, In& in, Out& out) {
   typedef typename L::inverse_pass_t word_t;
   static_assert(!L::streaming, "blocks of at most 16 points are transformed at once");
   constexpr int lanes = L::ifft_lanes, units = L::units, beats = lanes * 4, ii = L::inverse_ii, groups = L::row_groups;
-  constexpr int words = L::mac_bins, banks = words / 2, word_groups = L::word_groups;
+  constexpr int words = L::mac_bins, banks = words / 2, bank_bits = log2_of(banks), word_groups = L::word_groups;
   static_assert(ii == 1 || lanes == 1, "a slow pass has one lane");
   enum { W = L::rounded_bits, halves = detail::inverse_stage<Cfg, L::stages>::halves };
 
@@ -129,7 +129,7 @@ COLLECT:
     const int u = int(unit), emitted = last ? int(times::last_rows) : int(times::rows);
     if (now >= int(times::last_slot) && int(row) < emitted) {
       const detail::twiddle<L::stages> turn(u);
-      const int at = int(times::rows) - int(half) + int(row), f = u >> log2_of(banks);
+      const int at = int(times::rows) - int(half) + int(row), f = u >> bank_bits;
       vec<word_t, beats> result;
     COLLECT_LANES:
       for (int lane = 0; lane < lanes; ++lane) {

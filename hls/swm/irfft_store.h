@@ -75,7 +75,7 @@ STORE:
     SWM_PIPELINE
     SWM_TICK(Cfg::tick + 2 * L::stages - 2);
     if (step > time) {
-      const int now = int(place) & (time - 1), first = now >> log2_of(C::deep), start = (now & (C::deep - 1)) * part;
+      const int now = int(place) & (time - 1), first = now >> C::deep_bits, start = (now & (C::deep - 1)) * part;
       if (int(place) < int(L::out_beats)) {
         value_t turned[banks];
         SWM_PARTITION(turned, 1)
@@ -101,7 +101,7 @@ STORE:
       if (now == time - 1) out_half = units - int(out_half);
       place = int(place) == period - 1 ? 0 : int(place) + 1;
     }
-    const int u = int(in_place) >> log2_of(C::every);
+    const int u = int(in_place) >> C::every_bits;
     const bool comes = step < loads && (int(in_place) & (C::every - 1)) == 0;
     vec<word_t, beats> words;
     if (comes) {

@@ -21,7 +21,8 @@ namespace detail {
 template <int Units, int Quarter>
 struct pass_banks {
   static_assert(is_power_of_two(Units) && is_power_of_two(Quarter) && 2 * Quarter <= Units, "a group is not the whole block");
-  static constexpr int bank(int word) { return ((word >> log2_of(Quarter)) ^ (word >> log2_of(Units))) & 1; }
+  enum { quarter_bit = log2_of(Quarter), unit_bit = log2_of(Units) };
+  static constexpr int bank(int word) { return ((word >> quarter_bit) ^ (word >> unit_bit)) & 1; }
   static constexpr int address(int word) { return word & (Units - 1); }
 };
 
@@ -104,7 +105,9 @@ struct corner {
     part_bits = log2_of(part),
     together_bits = log2_of(together),
     time = max_of(Units, Lanes * 4 * Units / Beat),  // iterations of the Lanes blocks
-    every = time / Units                             // of them, to one unit
+    every = time / Units,                            // of them, to one unit
+    every_bits = log2_of(every),
+    deep_bits = log2_of(deep)
   };
   static_assert(Lanes * 4 * Units / Beat == time, "a beat an iteration");
   /// Of value u + m k/4 of lane l, m_of_lane = 4 l + m.

@@ -103,7 +103,7 @@ LOAD:
     SWM_TICK(Cfg::tick);
     const int now = int(place) & (time - 1);
     if (step >= time && (now & (C::every - 1)) == 0) {
-      const int u = now >> log2_of(C::every);
+      const int u = now >> C::every_bits;
       in_t point[banks];
       SWM_PARTITION(point, 1)
     FETCH:
@@ -139,7 +139,7 @@ LOAD:
         SWM_UNROLL
         turned[s] = s < V ? value.v[((s & (together - 1)) * part + (s >> C::together_bits)) & (V - 1)] : in_t(0);
       }
-      const int first = now >> log2_of(C::deep);  // (4 lane + m) / together of the first value
+      const int first = now >> C::deep_bits;  // (4 lane + m) / together of the first value
       const int start = (now & (C::deep - 1)) * part;
       detail::rotate_lanes<banks, together, C::turn_bits>(turned, (C::turns - first) & (C::turns - 1));
     STORE:

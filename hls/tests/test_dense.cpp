@@ -3,6 +3,7 @@
 #include "swm/dense.h"
 
 #include "check.h"
+#include "probe.h"
 
 namespace {
 
@@ -59,6 +60,13 @@ void run(bool rectified) {
     }
   }
   check::that(moved, "outputs other than zero");
+
+  swm::probe<typename L::in_t> in(Cfg::tick);
+  swm::probe<typename L::out_t> out(Cfg::tick);
+  swm::dense<Cfg>(3, rom, bias, in, out);
+  const int rows = Cfg::m - (L::row_groups - 1) * Cfg::rows;
+  check::walk_times(in.iterations, out.iterations, 3, L::in_beats, L::row_groups, 1, L::column_groups,
+                    swm::ceil_div(Cfg::rows, Cfg::out_vec), swm::ceil_div(rows, Cfg::out_vec), check::ticked(Cfg::tick));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "circulant_config.h"
+#include "probe.h"
 
 namespace {
 
@@ -73,6 +74,14 @@ void run() {
     }
   }
   check::that(clipped && inside, "values that saturate and values that do not", clipped, inside);
+
+  swm::probe<typename L::spectrum_t> in(Cfg::tick + L::mac_place);
+  swm::probe<typename L::rounded_t> out(Cfg::tick + L::mac_place);
+  swm::spectral_mac<Cfg>(3, rom, in, out);
+  const int rows = L::p - (L::row_groups - 1) * L::mac_rows, all = L::word_groups * L::column_groups;
+  check::walk_times(in.iterations, out.iterations, 3, L::mac_loads, L::row_groups, L::streaming ? 1 : L::word_groups,
+                    L::streaming ? all : L::column_groups, swm::ceil_div(L::mac_rows, L::ifft_lanes),
+                    swm::ceil_div(rows, L::ifft_lanes), check::ticked(Cfg::tick + L::mac_place));
 }
 
 // Shapes: m, n, k, bits, weights, shifts, V, V', acc_shift.

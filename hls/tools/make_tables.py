@@ -46,8 +46,18 @@ def main() -> None:
         TEMPLATE
         + rom("cosine", "cos(2 pi i / 256), 0 <= i < 64.", 18, [rounded(cos(a)) for a in angles])
         + rom("sine", "sin(2 pi i / 256), 0 <= i < 64.", 18, [rounded(sin(a)) for a in angles])
-        + rom("cosine_minus_sine", "cos - sin of 2 pi i / 256, 0 <= i < 64.", 18, [rounded(cos(a)) - rounded(sin(a)) for a in angles])
-        + rom("cosine_plus_sine", "cos + sin of 2 pi i / 256, 0 <= i < 64.", 18, [rounded(cos(a)) + rounded(sin(a)) for a in angles])
+        + rom(
+            "cosine_minus_sine",
+            "cos - sin of 2 pi i / 256, 0 <= i < 64.",
+            18,
+            [rounded(cos(a)) - rounded(sin(a)) for a in angles],
+        )
+        + rom(
+            "cosine_plus_sine",
+            "cos + sin of 2 pi i / 256, 0 <= i < 64.",
+            18,
+            [rounded(cos(a)) + rounded(sin(a)) for a in angles],
+        )
         + rom("sigmoid", "1 / (1 + exp(-x)) at x = i / 16 - 8, 0 <= i <= 256.", 18, logistic)
         + rom("tanh", "tanh(x) at x = i / 16 - 8, 0 <= i <= 256.", 18, [rounded(tanh(x)) for x in points])
         + "\n}  // namespace tables\n}  // namespace swm",

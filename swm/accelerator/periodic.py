@@ -44,6 +44,9 @@ __all__ = ["Periodic", "Schedules", "interval_of"]
 
 State: TypeAlias = tuple[list[Times], list[Times], list[Times], list[Times], list[int]]
 
+_PUSHES = {6 << k: 8**k for k in range(6)}
+"""After which sweeps processes are pushed, by how many 256ths of the interval; ever rarer, as a push has to settle."""
+
 _BEFORE_ALL = -(1 << 58)
 
 
@@ -222,12 +225,11 @@ class Periodic:
                         self._wake(number, dirty)
             if not any(dirty):
                 return True
-            # Without a proof either way after that many sweeps, deeper is the safe answer.
-            if self._circular(moved) or sweep > 100 + 4 * len(dirty):
+            if self._circular(moved):
                 self.restore(before)
                 return False
-            if sweep % 6 == 5:
-                self._push(moved, max(1, (self.interval << min(sweep // 6, 20)) >> 8), dirty)
+            if sweep in _PUSHES:
+                self._push(moved, max(1, self.interval * _PUSHES[sweep] // 256), dirty)
         raise AssertionError
 
     def _wake(self, number: int, dirty: list[bool]) -> None:
@@ -239,10 +241,10 @@ class Periodic:
                 dirty[self.writer[edge]] = True
 
     def _push(self, moved: list[tuple[int, int]], cycles: int, dirty: list[bool]) -> None:
-        """Make processes later than they need be, more so each time.
+        """Make processes later than they need be.
 
         A cycle of small positive weight would otherwise have to eat up the slack of its constraints lap by lap. Any
-        start leads to a schedule if there is one, so that nothing is lost.
+        start leads to a schedule if there is one, and to a circle of causes if there is none, so nothing is lost.
         """
         for number, _ in moved:
             self._settle(number, self.late[number] + cycles)

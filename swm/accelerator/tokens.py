@@ -251,6 +251,11 @@ def play(network: Network, frames: int, depths: Mapping[str, int], pace: int = 0
     return Played(written, read, processes)
 
 
+def keeps_going(network: Network, depths: Mapping[str, int]) -> bool:
+    """Whether the steady state, however many frames it lasts, comes to no deadlock: by proof (`periodic`)."""
+    return Schedules(network, None).bound([depths[e] for e in network.edges])
+
+
 def live(network: Network, depths: Mapping[str, int]) -> None:
     """See that no number of frames comes to a deadlock: in the steady state by proof, at the start and the end by play.
 
@@ -262,7 +267,7 @@ def live(network: Network, depths: Mapping[str, int]) -> None:
         Deadlock: naming the processes and edges, after as many frames as it takes.
     """
     fill = max((-(-d // network.beats[e]) for e, d in depths.items() if d < UNBOUNDED), default=0)
-    steady = Schedules(network, None).bound([depths[e] for e in network.edges])
+    steady = keeps_going(network, depths)
     for frames in (3 + min(fill, 60),) if steady else (fill + 4, 4 * fill + 64, 4096):
         play(network, frames, depths)
 
@@ -292,7 +297,8 @@ def simulate(network: Network, frames: int, depths: Mapping[str, int], *, pace: 
         last = [played.read[index[e]][network.beats[e] - 1 :: network.beats[e]] for e in network.outputs]
         return tuple(max(times) for times in zip(*last, strict=True))
 
-    live(network, bounded)
+    if not keeps_going(network, bounded):
+        live(network, bounded)
     alone = play(network, 1, bounded)
     accepted = min((alone.written[index[e]][0] for e in network.inputs), default=0)
     played = play(network, frames, bounded, pace)

@@ -95,6 +95,7 @@ def compare_networks(
     model: str = "model",
     clock_mhz: float | None = None,
     limits: Limits | None = None,
+    hybrid: bool = False,
 ) -> Report:
     """Schedule a structured network and its dense twin on boards, and hold them against each other.
 

@@ -32,8 +32,8 @@ PROVENANCE = (
         "interval, latency, cycles, inferences/s",
         "modelled",
         "every beat simulated on its way through the processes and their FIFOs, at the stated clock; cycles of a "
-        f"process are those of a frame in a row of frames; the pipelines behind ({FILL_SLOW} or {FILL_FAST} cycles an "
-        "iteration, by clock) and the clock have not been checked by a synthesis of swm's own kernels",
+        f"process are those of a frame in a row of frames; the pipeline of an iteration ({FILL_SLOW} or {FILL_FAST} "
+        "cycles, by clock) and the clock have not been checked by a synthesis of swm's own kernels",
     ),
     Provenance(
         "FIFO depths",
@@ -43,8 +43,8 @@ PROVENANCE = (
     Provenance(
         "useful share",
         "modelled",
-        "multiplications by weights and rotations on DSPs (counted) over DSPs of the resource model x interval; padding "
-        "and what a cheaper form of the same arithmetic avoids does not count",
+        "multiplications by weights and rotations on DSPs (counted) over DSPs of the resource model x interval; "
+        "padding and what a cheaper form of the same arithmetic avoids does not count",
     ),
     Provenance("DSP, BRAM18, URAM, LUT, FF", "modelled", RESOURCE_ERROR),
     Provenance("power, energy", "modelled", POWER_ERROR),

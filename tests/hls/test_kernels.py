@@ -70,11 +70,14 @@ def test_the_vendor_headers_are_the_ones_that_are_read(tmp_path):
 
 def test_every_kernel_has_a_testbench_and_every_header_stays_small():
     benches = "".join((HLS / "tests" / f"test_{name}.cpp").read_text() for name in BENCHES)
-    for name in HEADERS:
-        text = (HLS / "swm" / name).read_text()
+    headers = {name: (HLS / "swm" / name).read_text() for name in HEADERS}
+    # A testbench includes the header of what it tests, or the one that includes the parts.
+    reached = benches + "".join(text for name, text in headers.items() if f'#include "swm/{name}"' in benches)
+    for name, text in headers.items():
         assert text.startswith("// SPDX-License-Identifier: Apache-2.0\n/// \\file"), name
         assert text.count("\n") < 300, name
-        assert "SWM_TICK(Cfg" not in text or f'#include "swm/{name}"' in benches, name
+        tested = re.search(rf'#include "(swm/)?{re.escape(name)}"', reached)
+        assert "SWM_TICK(Cfg" not in text or tested, name
 
 
 def test_every_loop_has_a_label():
