@@ -23,7 +23,7 @@ from swm.graph import Graph, densified, is_structured
 from swm.hardware import Board, board_names, load_board
 from swm.report import Report, compare
 from swm.simplify import simplify as _simplify
-from swm.structure import Dense
+from swm.structure import BlockCirculant, Dense, WeightStructure
 from swm.validation import Array, Inputs, feeds, only, require_graph
 
 __all__ = ["boards", "convert", "dense_twin", "emit", "load", "quantize", "report", "run", "save", "verify"]
@@ -124,6 +124,7 @@ def convert(
     block: compress.Blocks | None = None,
     budget: int | str | None = None,
     method: str | None = None,
+    structure: type[WeightStructure] = BlockCirculant,
     calibration: Inputs | None = None,
     labels: NDArray[np.integer] | None = None,
     progress: compress.Progress | None = None,
@@ -135,6 +136,7 @@ def convert(
         block: power of two, 2 to 256, or a map like {"fc1": 8, "conv*": 4, "lstm/R": 16} by layer name or pattern.
         budget: instead of `block`, bits of all weights or a compression like "8x": chooses a block size a layer.
         method: "least-squares" or "projection"; by default the former with calibration, the latter without.
+        structure: of the new weights, with `block` for its size; see `swm.structure.WeightStructure`.
         calibration: inputs, samples along axis 0; without them weights are merely projected.
         labels: class numbers of the calibration inputs, for accuracy in the report.
         progress: called as progress(layer name, done, total).
@@ -148,7 +150,14 @@ def convert(
     """
     given = None if calibration is None else feeds(require_graph(graph), calibration)
     return compress.convert(
-        require_graph(graph), given, block=block, budget=budget, method=method, labels=labels, progress=progress
+        require_graph(graph),
+        given,
+        block=block,
+        budget=budget,
+        method=method,
+        structure=structure,
+        labels=labels,
+        progress=progress,
     )
 
 

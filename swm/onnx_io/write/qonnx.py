@@ -10,6 +10,7 @@ import numpy as np
 from swm.errors import ModelError
 from swm.graph import BipolarQuant, Node, Quant, Trunc
 from swm.onnx_io.read.handlers.qonnx import limits
+from swm.onnx_io.write.registry import writer
 from swm.onnx_io.write.target import Target
 
 __all__ = ["write_quantizer"]
@@ -18,6 +19,7 @@ __all__ = ["write_quantizer"]
 _MAGIC = np.float32(1.5 * 2**23)
 
 
+@writer(BipolarQuant, Quant, Trunc)
 def write_quantizer(target: Target, node: Quant | BipolarQuant | Trunc) -> None:
     """Append the formula of a quantiser.
 
