@@ -133,7 +133,7 @@ def convert(
 
     Args:
         graph: a float graph.
-        block: power of two, 2 to 256, or a map like {"fc1": 8, "conv*": 4, "lstm/R": 16} by layer name or pattern.
+        block: power of two, 2 to 4096, or a map like {"fc1": 8, "conv*": 4, "lstm/R": 16} by layer name or pattern.
         budget: instead of `block`, bits of all weights or a compression like "8x": chooses a block size a layer.
         method: "least-squares" or "projection"; by default the former with calibration, the latter without.
         structure: of the new weights, with `block` for its size; see `swm.structure.WeightStructure`.

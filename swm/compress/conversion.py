@@ -67,7 +67,7 @@ def convert(
     Args:
         graph: a float graph.
         feeds: calibration inputs by input name, samples along axis 0; None for plain projection.
-        block: power of two, 2 to 256; or block sizes by layer name or glob pattern, `name/W` and `name/R` for the
+        block: power of two, 2 to 4096; or block sizes by layer name or glob pattern, `name/W` and `name/R` for the
             two weights of a recurrent layer. Layers that a map does not name stay dense; so does a last Linear or
             Conv, unless a map has an entry with its very name.
         budget: instead of `block`: bits that all weights may take, or a compression like "8x". Block sizes are

@@ -18,6 +18,7 @@ __all__ = ["HARDWARE", "FloatLayer", "Lowered", "hardware_findings", "lower", "s
 
 FLOAT = 1  # onnx.TensorProto.FLOAT
 _WIDEST = 1 << 20  # values a sample of a scale or activation before any layer; a model file may declare any shape
+_LARGEST_BLOCK = 256  # of the tables of hls/swm
 ACTIVATIONS: dict[type[Node], Activation] = {Relu: "relu", Sigmoid: "sigmoid", Tanh: "tanh"}
 # Where each node runs; every other one, typed or opaque, is in the way. "free" moves nothing, "host" follows the chain.
 HARDWARE: dict[type[Node], str] = {
@@ -184,6 +185,8 @@ class _Chain:
                 f"it multiplies {n} values while the tensor before it holds {self.width} a sample",
                 "hardware takes one vector a sample: a Flatten is missing, or the product runs over several positions",
             )
+        if node.weight.size > _LARGEST_BLOCK:
+            return f"its blocks hold {node.weight.size} values", f"hardware takes blocks of at most {_LARGEST_BLOCK}"
         bias = np.zeros(m, np.float32) if node.bias is None else node.bias
         kind: Kind = "circulant" if hasattr(node.weight, "block") else "dense"
         self._add(node, kind, node.weight, None, bias, n)
