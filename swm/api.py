@@ -134,7 +134,7 @@ def convert(
     Args:
         graph: a float graph.
         block: power of two, 2 to 4096, or a map like {"fc1": 8, "conv*": 4, "lstm/R": 16} by layer name or pattern.
-        budget: instead of `block`, bits of all weights or a compression like "8x": chooses a block size a layer.
+        budget: instead of `block`, bits of all weights or a compression like "8x": chooses a block size per layer.
         method: "least-squares" or "projection"; by default the former with calibration, the latter without.
         structure: of the new weights, with `block` for its size; see `swm.structure.WeightStructure`.
         calibration: inputs, samples along axis 0; without them weights are merely projected.
@@ -168,7 +168,7 @@ def dense_twin(graph: Graph) -> Graph:
 
 
 def quantize(graph: Graph, *, bits: int, calibration: Inputs) -> FixedGraph:
-    """Fixed point: formats of every tensor from calibration, weights quantised (circulant ones in the spectrum).
+    """Fixed point: formats of every tensor from calibration, weights quantized (circulant ones in the spectrum).
 
     Args:
         graph: a float graph whose every node has a hardware form.
@@ -240,7 +240,7 @@ def verify(path: str | Path, **options: Any) -> Verification:
         An object with .ok, .words, .mismatches and the float errors.
 
     Raises:
-        OutputError: the folder is no project of swm.
+        OutputError: the folder is not a project of swm.
         ToolError: no compiler, or it fails.
     """
     return _emit.verify_project(Path(path), **options)

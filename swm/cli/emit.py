@@ -57,7 +57,7 @@ def emit(
     graph = api.load(model, simplify=True)
     inputs = load_arrays(calibration)
     with progress_bar() as progress:
-        progress("quantise", 0, 2)
+        progress("quantize", 0, 2)
         fixed = api.quantize(api.dense_twin(graph) if dense else graph, bits=bits, calibration=inputs)
         progress("write", 1, 2)
         path = api.emit(

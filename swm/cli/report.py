@@ -42,7 +42,7 @@ def report(
     html: str | None,
     json_to: str | None,
 ) -> None:
-    """Compare MODEL with its dense twin on each board: cycles, resources, power and energy an inference."""
+    """Compare MODEL with its dense twin on each board: cycles, resources, power and energy per inference."""
     if (inputs is None) != (labels is None):
         raise click.UsageError("--inputs and --labels go together")
     data = None if inputs is None else load_arrays(inputs)

@@ -144,7 +144,7 @@ def accuracy(outputs: NDArray[np.floating], labels: NDArray[np.integer]) -> floa
     """
     if labels.ndim != 1 or labels.dtype.kind not in "iu" or len(labels) != len(outputs):
         raise CalibrationError(
-            f"labels must be {len(outputs)} integers, one a sample, got {labels.dtype} of shape {labels.shape}"
+            f"labels must be {len(outputs)} integers, one per sample, got {labels.dtype} of shape {labels.shape}"
         )
     scores = outputs.reshape(len(outputs), -1)
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < scores.shape[1]:

@@ -111,7 +111,7 @@ def _rectified(node: Linear | Conv, pairs: ActivationPairs | None) -> bool:
 
 
 def _patches(node: Conv, block: int, pairs: ActivationPairs) -> Chunks:
-    """Spectra of the patches: one transform a pixel, then windows of the spectra."""
+    """Spectra of the patches: one transform per pixel, then windows of the spectra."""
 
     def chunks() -> Iterator[tuple[NDArray[np.complexfloating], NDArray[Any]]]:
         for (x,), (y,) in pairs.chunks(node.inputs, node.outputs):

@@ -105,7 +105,7 @@ class WeightStructure(ABC):
         """Cost of one product with a vector."""
 
     def bits(self, word_bits: int) -> int:
-        """Storage in bits at `word_bits` bits a stored number."""
+        """Storage in bits at `word_bits` bits per stored number."""
         return self.words * word_bits
 
     @classmethod

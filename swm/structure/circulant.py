@@ -80,7 +80,7 @@ class BlockCirculant(WeightStructure):
 
         Without calibration, nearest in the Euclidean norm of the weights: each w[d] is the mean of the entries on its
         wrapped diagonal. With calibration inputs (samples, n), nearest in the mean squared output error over them: one
-        small ridge system a frequency bin (`least_squares`).
+        small ridge system per frequency bin (`least_squares`).
 
         Args:
             matrix: (m, n), any shape; padded with zeros to multiples of the block.
@@ -180,7 +180,7 @@ class BlockCirculant(WeightStructure):
 
     @cached_property
     def spectrum(self) -> NDArray[np.complexfloating]:
-        """Half spectrum of every block, (k/2+1, q, p): one small matrix a frequency bin, ready for batched products."""
+        """Half spectrum of every block, (k/2+1, q, p): a small matrix per bin, for batched products."""
         half = default_transforms().forward(self.columns)
         return np.ascontiguousarray(half.transpose(2, 1, 0))
 
@@ -199,7 +199,7 @@ class BlockCirculant(WeightStructure):
     def spectral_product(
         self, x: NDArray[np.floating], transforms: Transforms | None = None
     ) -> NDArray[np.complexfloating]:
-        """Spectra of all p output blocks, (batch, p, k/2+1), from x (batch, n): q forward transforms a sample."""
+        """Spectra of all p output blocks, (batch, p, k/2+1), from x (batch, n): q forward transforms per sample."""
         transforms = transforms or default_transforms()
         _, q, k = self.columns.shape
         batch, n = x.shape
@@ -240,7 +240,7 @@ class BlockCirculant(WeightStructure):
 
         A transform of k points runs k/4 butterflies in each of log2(k)-2 multiplying passes, of which one in each
         sub-transform has no multiplication; a general butterfly is 4 multiplications and 6 additions, the first pass
-        8 additions a unit. A spectral product of a block is 2 real and k/2-1 complex products.
+        8 additions per unit. A spectral product of a block is 2 real and k/2-1 complex products.
         """
         p, q, k = self.columns.shape
         transform, product = transform_cost(k), product_cost(k)

@@ -129,8 +129,8 @@ class BlockCirculantConv(ConvStructure):
     ) -> NDArray[np.float32]:
         """Convolution of (N, C, spatial...) → (N, M, spatial...), float32.
 
-        q forward transforms an input pixel, products summed over positions and channel blocks in the frequency
-        domain, p inverse transforms an output pixel.
+        q forward transforms per input pixel, products summed over positions and channel blocks in the frequency
+        domain, p inverse transforms per output pixel.
 
         Args:
             x: the input.

@@ -58,7 +58,7 @@ class CellParameters:
         input_forget: LSTM only.
         linear_before_reset: GRU only.
         rest_bias: (hidden) the bias of R's gate h, for a GRU with linear_before_reset, where it stands inside the reset
-            and is no part of `bias`; None otherwise.
+            and is not part of `bias`; None otherwise.
     """
 
     kind: CellKind

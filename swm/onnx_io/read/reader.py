@@ -131,7 +131,7 @@ class _Import:
         self.expanded: dict[str, RawNode] = {}  # calls of expansions by the tensor that they write
         self.nodes: list[Node] = []
         self.budget = Budget(model.ByteSize())
-        self.formats: dict[str, dict[str, WeightFormat]] = {}  # of weights that a quantiser made, by node
+        self.formats: dict[str, dict[str, WeightFormat]] = {}  # of weights that a quantizer made, by node
 
     def run(self) -> Graph:
         """The graph."""

@@ -113,7 +113,7 @@ def _group_normalization(target: Target, node: GroupNormalization) -> None:
     if node.per_group != (target.opset < 21):
         raise ModelError(
             f"GroupNormalization node {node.name!r} has scales by {'group' if node.per_group else 'channel'}, which "
-            f"opset {target.opset} cannot say; convert the model to another opset"
+            f"opset {target.opset} cannot express; convert the model to another opset"
         )
     target.add(node, "GroupNormalization", num_groups=node.groups, epsilon=node.epsilon)
 

@@ -86,7 +86,7 @@ def recurrent_node(target: Target, node: Recurrent) -> None:
     elif isinstance(node, GRU):
         attributes["linear_before_reset"] = int(node.linear_before_reset)
     if node.layout and target.opset < 14:
-        raise ModelError(f"{node.op} node {node.name!r} with layout 1 cannot be said at opset {target.opset}")
+        raise ModelError(f"{node.op} node {node.name!r} with layout 1 cannot be expressed in opset {target.opset}")
     if target.opset >= 14:
         attributes["layout"] = node.layout
     if node.clip is not None:

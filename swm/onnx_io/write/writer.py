@@ -40,7 +40,7 @@ def to_proto(graph: Graph) -> ModelProto:
     """The graph as an ONNX model. Structured layers become calls of functions in domain `ai.swm`.
 
     Raises:
-        ModelError: the graph is not well formed, or a node cannot be said at its opset.
+        ModelError: the graph is not well formed, or a node cannot be expressed in its opset.
     """
     graph.verify()
     collected = NodeWriter(graph, graph.nodes)
@@ -69,7 +69,7 @@ def subgraph_proto(
         types: types of inputs that `graph.types` does not know, seen at run time, say.
 
     Raises:
-        ModelError: the type of an input is unknown, or a node cannot be said at the graph's opset.
+        ModelError: the type of an input is unknown, or a node cannot be expressed in the graph's opset.
     """
     collected = NodeWriter(graph, nodes)
     known = {**graph.types, **(types or {})}
