@@ -183,7 +183,7 @@ def _written(graph: Graph, path: Path) -> str:
     if worst <= CONVERTED:
         return "same numbers"
     if any(isinstance(n, Quant) for n in graph.nodes) and share <= TIPPED:
-        return f"same numbers but for {100 * share:.1f} % of the outputs, where the rounding of a quantiser tips over"
+        return f"same numbers but for {100 * share:.1f} % of the outputs, where the rounding of a quantizer tips over"
     return f"differs: {worst:.1e} of the largest output"
 
 

@@ -31,6 +31,7 @@ from swm.graph import Graph, densified, is_structured
 from swm.layers.formats import check_bits
 from swm.report import Report, compare_design, compare_networks
 from swm.simplify import simplify as _simplify
+from swm.structure import BlockCirculant, WeightStructure
 from swm.validation import Array, Inputs, feeds, only, require_graph
 
 __all__ = [
@@ -145,6 +146,7 @@ def convert(
     block: compress.Blocks | None = None,
     budget: int | str | None = None,
     method: str | None = None,
+    structure: type[WeightStructure] = BlockCirculant,
     calibration: Inputs | None = None,
     labels: NDArray[np.integer] | None = None,
     progress: compress.Progress | None = None,
@@ -153,9 +155,10 @@ def convert(
 
     Args:
         graph: a float graph.
-        block: power of two, 2 to 256, or a map like {"fc1": 8, "conv*": 4, "lstm/R": 16} by layer name or pattern.
-        budget: instead of `block`, bits of all weights or a compression like "8x": chooses a block size a layer.
+        block: power of two, 2 to 4096, or a map like {"fc1": 8, "conv*": 4, "lstm/R": 16} by layer name or pattern.
+        budget: instead of `block`, bits of all weights or a compression like "8x": chooses a block size per layer.
         method: "least-squares" or "projection"; by default the former with calibration, the latter without.
+        structure: of the new weights, with `block` for its size; see `swm.structure.WeightStructure`.
         calibration: inputs, samples along axis 0; without them weights are merely projected.
         labels: class numbers of the calibration inputs, for accuracy in the report.
         progress: called as progress(layer name, done, total).
@@ -169,7 +172,14 @@ def convert(
     """
     given = None if calibration is None else feeds(require_graph(graph), calibration)
     return compress.convert(
-        require_graph(graph), given, block=block, budget=budget, method=method, labels=labels, progress=progress
+        require_graph(graph),
+        given,
+        block=block,
+        budget=budget,
+        method=method,
+        structure=structure,
+        labels=labels,
+        progress=progress,
     )
 
 
@@ -289,7 +299,7 @@ def verify(path: str | Path, **options: Any) -> Verification:
         An object with .ok, .words, .mismatches and the float errors.
 
     Raises:
-        OutputError: the folder is no project of swm.
+        OutputError: the folder is not a project of swm.
         ToolError: no compiler, or it fails.
     """
     return _emit.verify_project(Path(path), **options)
@@ -337,7 +347,7 @@ def report(
         made = load_project(graph)
     if made is not None:
         measured = _accuracies(made.graph, dict(accuracy or {}), inputs, labels)
-        return compare_design(made, [load_board(b) for b in boards], accuracy=measured, model=made.graph.name)
+        return compare_design(made, [load_board(b) for b in boards], accuracy=measured)
     if not boards:
         raise OptionError("name at least one board; `swm boards` lists them")
     if isinstance(graph, FixedGraph):

@@ -38,7 +38,7 @@ def demo(
     force: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Demo:
-    """Convert, quantise, emit for `board`, verify 1,000 test images bit for bit, and report on every board.
+    """Convert, quantize, emit for `board`, verify 1,000 test images bit for bit, and report on every board.
 
     Args:
         path: folder to write: the converted model, the HLS project, the report page.
@@ -60,7 +60,7 @@ def demo(
         dense = api.load(bundled.model_path())
         conversion = api.convert(dense, block=block, calibration=calibration)
         api.save(conversion.graph, staging / "model.onnx")
-        say("quantise", 1, 5)
+        say("quantize", 1, 5)
         fixed = api.quantize(conversion.graph, bits=bits, calibration=calibration)
         say("emit", 2, 5)
         project = api.emit(

@@ -73,7 +73,7 @@ def check(graph: Graph) -> Inspection:
     """Say of every node whether its weights can be structured and whether it can become hardware, and why not.
 
     Raises:
-        OptionError: what was given is no graph.
+        OptionError: what was given is not a graph.
     """
     findings = hardware_findings(fold_affine(require_graph(graph)))
     by_node = {f.node: f for f in findings if f.op != "graph"}

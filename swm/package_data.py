@@ -34,7 +34,7 @@ def hls_dir() -> Path:
 
 
 def boards_dir() -> Path:
-    """Give the folder of the board descriptions, one TOML a board.
+    """Give the folder of the board descriptions, one TOML per board.
 
     Raises:
         SwmError: The folder is in neither place.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the public functions say to something that is no graph; what importing swm does."""
+"""What the public functions say to something that is not a graph; what importing swm does."""
 
 import os
 import subprocess

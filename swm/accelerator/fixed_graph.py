@@ -38,7 +38,6 @@ class NetworkShape:
     input: str
     output: str
 
-
     def left_dense(self) -> NetworkShape:
         """The same network without weight structures: its dense twin."""
         layers = tuple(replace(layer, spec=kind(layer.spec.kind).left_dense(layer.spec)) for layer in self.layers)

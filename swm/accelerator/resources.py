@@ -95,7 +95,9 @@ def estimate_parts(layers: Iterable[PlacedLayer], edges: tuple[Edge, ...], board
             costs[process.name] = process.cost.plus(*streams)
         rows.append((layer.spec.name, costs))
     rows.append(("", {"axi": _axi(edges[0], edges[-1]), "board": _overhead(board)}))
-    usages = tuple(LayerUsage(n, tuple(ProcessUsage(k, hls_level(c), routed(c)) for k, c in d.items())) for n, d in rows)
+    usages = tuple(
+        LayerUsage(n, tuple(ProcessUsage(k, hls_level(c), routed(c)) for k, c in d.items())) for n, d in rows
+    )
     total = Cost().plus(*(cost for _, costs in rows for cost in costs.values()))
     return Estimate(usages, hls_level(total), routed(total))
 
@@ -137,4 +139,3 @@ def _overhead(board: Board) -> Cost:
         return Cost()
     o = board.overhead
     return Cost(dsp=o.dsp, bram18=o.bram18, memory=o.lut, ff=o.ff)
-

@@ -10,7 +10,7 @@ from swm.accelerator.design import Schedule
 from swm.accelerator.fixed_graph import NetworkShape
 from swm.accelerator.resources import estimate, overflow
 from swm.accelerator.search import Found, Search
-from swm.accelerator.simulation import simulated
+from swm.accelerator.simulation import sequential, simulated
 from swm.device.board import Board
 from swm.device.limits import Limits
 from swm.errors import OptionError
@@ -84,7 +84,7 @@ def _complete(
 ) -> Schedule:
     """Depths and cycles by simulation; slower designs where deeper FIFOs go beyond the limits."""
     for _ in range(_MOST_STEPS):
-        run = simulated(found.placement, clock_mhz)
+        run = (simulated if backend.streaming else sequential)(found.placement, clock_mhz)
         placement = run.placement
         schedule = Schedule(board, clock_mhz, backend, placement.layers, placement.edges, run.interval, run.latency)
         message = overflow(estimate(schedule).routed, board, limits)

@@ -18,7 +18,7 @@ from swm.accelerator.placement import Placement
 from swm.accelerator.tokens import simulate
 from swm.layers.base import Port, Program, Run
 
-__all__ = ["Simulated", "axi_program", "frame_network", "pipeline_fill", "simulated"]
+__all__ = ["Simulated", "axi_program", "frame_network", "pipeline_fill", "sequential", "simulated"]
 
 FILL_SLOW, FILL_FAST = 10, 14
 """Cycles from the start of an iteration to its writes: address, memory read 2, multiply 3, adds, round and write
@@ -44,6 +44,17 @@ def axi_program(source: str, target: str, beats: int) -> Program:
     """An AXI edge: one beat a cycle."""
     run = (Run(0, 1, beats),)
     return Program(beats, (Port(source, run),), (Port(target, run),))
+
+
+def sequential(placement: Placement, clock_mhz: float) -> Simulated:
+    """Cycles where processes are called one after the other: all iterations of a frame, and a pipeline's fill each."""
+    fill = pipeline_fill(clock_mhz)
+    cycles = sum(
+        process.program.iterations(layer.spec.positions) * process.program.ii + fill
+        for layer in placement.layers
+        for process in layer.processes
+    )
+    return Simulated(placement, cycles, cycles)
 
 
 def simulated(placement: Placement, clock_mhz: float) -> Simulated:
@@ -73,7 +84,11 @@ def frame_network(placement: Placement, clock_mhz: float) -> Network:
     first, last = placement.edges[0], placement.edges[-1]
     programs = [
         _framed(
-            "axi_in", axi_program("in", first.name, first.beats), first.positions, fill, {"in": "in", first.name: first.name}
+            "axi_in",
+            axi_program("in", first.name, first.beats),
+            first.positions,
+            fill,
+            {"in": "in", first.name: first.name},
         )
     ]
     names = [edge.name for edge in placement.edges]
@@ -91,7 +106,11 @@ def frame_network(placement: Placement, clock_mhz: float) -> Network:
         ]
     programs.append(
         _framed(
-            "axi_out", axi_program(last.name, "out", last.beats), last.positions, fill, {"out": "out", last.name: last.name}
+            "axi_out",
+            axi_program(last.name, "out", last.beats),
+            last.positions,
+            fill,
+            {"out": "out", last.name: last.name},
         )
     )
     return Network(tuple(programs), ("in", *names, "out"))
@@ -102,7 +121,7 @@ def _framed(name: str, program: Program, tokens: int, fill: int, edges: dict[str
 
     def port(one: Port) -> FramePort:
         steady = _repeat(one.steady, program.period, 0, tokens)
-        first = ()
+        first: tuple[Run, ...] = ()
         if one.first:
             rest = _repeat(one.steady, program.period, 1, tokens)
             first = (*one.first, *(replace_start(r, program.prologue) for r in rest))

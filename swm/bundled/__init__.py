@@ -45,7 +45,7 @@ def test() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     return _load("mnist_test.npz")
 
 
-# pytest collects any imported function of this name; this one is no test.
+# pytest collects any imported function of this name; this one is not a test.
 test.__test__ = False  # type: ignore[attr-defined]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: one thin module a command; nothing is computed here."""
+"""The command line: one thin module per command; nothing is computed here."""
 
 from __future__ import annotations
 

@@ -67,7 +67,9 @@ backend_option = click.option(
     help="Back end; --hls is an older name of this option.",
 )
 
-clock_option = click.option("--clock", type=float, metavar="MHZ", help="Clock [default: the best that the board states].")
+clock_option = click.option(
+    "--clock", type=float, metavar="MHZ", help="Clock [default: the best that the board states]."
+)
 
 hybrid_option = click.option(
     "--hybrid", is_flag=True, help="Build wide multipliers of LUTs, too, where DSPs run out: faster, for more energy."

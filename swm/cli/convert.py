@@ -19,7 +19,8 @@ from swm.compress import ConversionReport, parse_blocks
 @click.option("-o", "--output", required=True, metavar="OUT.onnx", help="The converted model.")
 @click.option(
     "--block",
-    help="Block size: a power of two, 2 to 256; or sizes by layer name or pattern: 'fc1=8,conv*=4,lstm/R=16'.",
+    help="Block size: a power of two, 2 to 4096 (hardware: 256); or sizes by layer name or pattern, as "
+    "'fc1=8,conv*=4,lstm/R=16'.",
 )
 @click.option("--budget", help="Instead of --block: bits of all weights, or a compression like 8x.")
 @click.option("--method", help="least-squares (default with --calibration) or projection.")

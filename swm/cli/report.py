@@ -26,7 +26,9 @@ from swm.errors import OutputError
 from swm.report import to_html, to_json, to_text
 
 
-@click.command(epilog=example("swm report model-k8.onnx --board pynq-z2 --board zcu104 --html report.html\nswm report project"))
+@click.command(
+    epilog=example("swm report model-k8.onnx --board pynq-z2 --board zcu104 --html report.html\nswm report project")
+)
 @click.argument("model", metavar="MODEL|PROJECT")
 @board_option(multiple=True, required=False)
 @bits_option

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from swm.compress.activation_pairs import ActivationPairs, warm_up
 from swm.compress.budget import CANDIDATES, choose, measure, parse_budget
 from swm.compress.dynamic_batch import make_batch_dynamic
-from swm.compress.fit_layers import fit_conv, fit_linear, refit
+from swm.compress.fit_layers import fit_conv, fit_linear, fit_own, refit
 from swm.compress.fit_recurrent import fit_recurrent
 from swm.compress.fold import fold_affine
 from swm.compress.fold_convolution import fold_conv
@@ -24,7 +24,7 @@ from swm.engine import FloatEngine
 from swm.engine.structured import StructuredLayer
 from swm.errors import CalibrationError, OptionError
 from swm.graph import Conv, Graph, Linear, Node, Recurrent, is_structured
-from swm.structure import Dense, WeightStructure
+from swm.structure import BlockCirculant, WeightStructure
 
 __all__ = ["Conversion", "accuracy", "convert"]
 
@@ -50,10 +50,11 @@ def convert(
     block: Blocks | None = None,
     budget: int | str | None = None,
     method: str | None = None,
+    structure: type[WeightStructure] = BlockCirculant,
     labels: NDArray[np.integer] | None = None,
     progress: Progress | None = None,
 ) -> Conversion:
-    """Replace dense weights by block-circulant ones.
+    """Replace dense weights by block-circulant ones, or by ones of another structure.
 
     Per-channel scales are folded first. A weight stays dense by rule if it is the last one (its few outputs are the
     answer), has fewer than two blocks in a dimension, belongs to a convolution in groups, or if a block would
@@ -66,12 +67,14 @@ def convert(
     Args:
         graph: a float graph.
         feeds: calibration inputs by input name, samples along axis 0; None for plain projection.
-        block: power of two, 2 to 256; or block sizes by layer name or glob pattern, `name/W` and `name/R` for the
+        block: power of two, 2 to 4096; or block sizes by layer name or glob pattern, `name/W` and `name/R` for the
             two weights of a recurrent layer. Layers that a map does not name stay dense; so does a last Linear or
             Conv, unless a map has an entry with its very name.
         budget: instead of `block`: bits that all weights may take, or a compression like "8x". Block sizes are
             chosen a layer so that the sum of the errors that each layer alone causes is least.
         method: name in `METHODS`; default least squares with calibration, projection without.
+        structure: of the new weights. Matrices of others than block-circulant ones fit themselves
+            (`WeightStructure.fit`), with `block` for their size; convolutions and recurrent layers then stay dense.
         labels: (samples,) class numbers of the calibration inputs, for the report.
         progress: called as progress(layer name, done, total).
 
@@ -92,11 +95,11 @@ def convert(
         warm_up(dense, feeds)
     last = _last_weighted(dense)
     if budget is not None:
-        sizes: Blocks = _within(dense, found, last, budget, how, feeds)
+        sizes: Blocks = _within(dense, found, last, budget, how, feeds, structure)
     else:
         assert block is not None  # checked above
         sizes = block
-    blocks = resolve_blocks(found, sizes)
+    blocks = resolve_blocks(found, sizes, structure)
     by_name = frozenset() if budget is not None else asked_by_name(found, sizes)
     nodes = list(dict.fromkeys(p.node for p in found))
     converted, reports = dense, []
@@ -104,9 +107,9 @@ def convert(
         if progress is not None:
             progress(node.name, done, len(nodes))
         own = [p for p in found if p.node is node]
-        reasons = {p.role: _reason(p, None if p.name in by_name else last, blocks[p.name]) for p in own}
+        reasons = {p.role: _reason(p, None if p.name in by_name else last, blocks[p.name], structure) for p in own}
         pairs = None if feeds is None else ActivationPairs(dense, converted, feeds)
-        new = _converted(node, {p.role: blocks[p.name] for p in own if not reasons[p.role]}, how, pairs)
+        new = _converted(node, {p.role: blocks[p.name] for p in own if not reasons[p.role]}, how, pairs, structure)
         if new is not node:
             converted = converted.with_replaced(node, new)
         elif pairs is not None and isinstance(node, Linear | Conv) and any(map(is_structured, converted.nodes)):
@@ -141,7 +144,7 @@ def accuracy(outputs: NDArray[np.floating], labels: NDArray[np.integer]) -> floa
     """
     if labels.ndim != 1 or labels.dtype.kind not in "iu" or len(labels) != len(outputs):
         raise CalibrationError(
-            f"labels must be {len(outputs)} integers, one a sample, got {labels.dtype} of shape {labels.shape}"
+            f"labels must be {len(outputs)} integers, one per sample, got {labels.dtype} of shape {labels.shape}"
         )
     scores = outputs.reshape(len(outputs), -1)
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < scores.shape[1]:
@@ -155,17 +158,25 @@ def _last_weighted(graph: Graph) -> Node | None:
     return None if not weighted or isinstance(weighted[-1], Recurrent) else weighted[-1]
 
 
-def _reason(ref: WeightRef, last: Node | None, block: int) -> str:
+def _reason(ref: WeightRef, last: Node | None, block: int, structure: type[WeightStructure]) -> str:
     if block == 0:
         return reason_to_stay_dense(ref, last, 1) if ref.node is last else "not named in the map of block sizes"
-    return reason_to_stay_dense(ref, last, block)
+    return reason_to_stay_dense(ref, last, block, structure)
 
 
-def _converted(node: Node, blocks: Mapping[str, int], method: Method, pairs: ActivationPairs | None) -> Node:
+def _converted(
+    node: Node,
+    blocks: Mapping[str, int],
+    method: Method,
+    pairs: ActivationPairs | None,
+    structure: type[WeightStructure],
+) -> Node:
     """The node's successor with these block sizes by role; the node itself if there are none."""
     if not blocks:
         return node
     match node:
+        case Linear() if structure is not BlockCirculant:
+            return fit_own(node, structure, blocks[""], method, pairs)
         case Linear():
             return fit_linear(node, blocks[""], method, pairs)
         case Conv():
@@ -183,11 +194,15 @@ def _within(
     budget: int | str,
     method: Method,
     feeds: Mapping[str, Array] | None,
+    structure: type[WeightStructure],
 ) -> dict[str, int]:
     """Block sizes within a budget, from the error of the network's outputs when one layer alone is converted."""
     by_name = {p.name: p for p in found}
     words = {p.name: sum(w.words for w in _weights(p.node, p.role)) for p in found}
-    free = {p.name: (words[p.name], [k for k in CANDIDATES if not reason_to_stay_dense(p, last, k)]) for p in found}
+    free = {
+        p.name: (words[p.name], [k for k in CANDIDATES if not reason_to_stay_dense(p, last, k, structure)])
+        for p in found
+    }
     names = [v.name for v in graph.outputs]
     few = None if feeds is None else _first(feeds, SENSITIVITY_SAMPLES)
     wanted = None if few is None else FloatEngine(graph, names, deterministic=True).run(few)
@@ -195,7 +210,7 @@ def _within(
     def error(name: str, block: int) -> tuple[int, float]:
         ref = by_name[name]
         pairs = None if few is None else ActivationPairs(graph, graph, few)
-        new = _converted(ref.node, {ref.role: block}, method, pairs)
+        new = _converted(ref.node, {ref.role: block}, method, pairs, structure)
         stored = sum(w.words for w in _weights(new, ref.role))
         if few is None or wanted is None:
             return stored, _weight_error(ref, new) ** 2 * words[name]
@@ -257,13 +272,12 @@ def _output_error(pairs: ActivationPairs, node: Node, new: Node) -> float:
 
 def _layer_report(ref: WeightRef, new: Node, reason: str, error: float | None) -> LayerReport:
     old, now = _weights(ref.node, ref.role), _weights(new, ref.role)
-    structured = not isinstance(now[0], Dense)
     return LayerReport(
         name=ref.name,
         shape=old[0].shape,
-        structure="block-circulant" if structured else "dense",
+        structure=now[0].label,
         reason=reason,
-        block=int(getattr(now[0], "block", 1)),
+        block=now[0].size,
         words_before=sum(w.words for w in old),
         words_after=sum(w.words for w in now),
         multiplications_before=sum(w.operations.multiplications for w in old),

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from swm.compress.activation_pairs import ActivationPairs, rows
 from swm.compress.methods import Chunks, Method, Problem
 from swm.graph import Conv, Linear
-from swm.structure import BlockCirculant, BlockCirculantConv, Dense, default_transforms, fit_dense
+from swm.structure import BlockCirculant, BlockCirculantConv, Dense, WeightStructure, default_transforms, fit_dense
 from swm.structure.circulant_conv import pixel_spectra, windows
 from swm.structure.spectral import block_spectra
 
-__all__ = ["fit_conv", "fit_linear", "refit"]
+__all__ = ["fit_conv", "fit_linear", "fit_own", "refit"]
 
 Array = NDArray[Any]
 
@@ -41,6 +41,22 @@ def fit_linear(node: Linear, block: int, method: Method, pairs: ActivationPairs 
     solution = method.fit(Problem((matrix,), block, None if pairs is None else chunks, _rectified(node, pairs)))
     weight = BlockCirculant(solution.columns[0], matrix.shape)
     return replace(node, weight=weight, bias=node.bias if solution.bias is None else solution.bias)
+
+
+def fit_own(
+    node: Linear, structure: type[WeightStructure], size: int, method: Method, pairs: ActivationPairs | None
+) -> Linear:
+    """The node with a matrix of any structure, which fits itself."""
+    matrix = node.weight.to_dense()
+    if pairs is None or not method.needs_calibration:
+        return replace(node, weight=structure.project(matrix, size))
+
+    def calibration() -> Iterator[tuple[Array, Array]]:
+        for (x,), (y,) in pairs.chunks(node.inputs, node.outputs):
+            yield rows(x), rows(y)
+
+    weight, bias = structure.fit(matrix, size, calibration)
+    return replace(node, weight=weight, bias=bias)
 
 
 def refit(node: Linear | Conv, pairs: ActivationPairs) -> Linear | Conv:
@@ -95,7 +111,7 @@ def _rectified(node: Linear | Conv, pairs: ActivationPairs | None) -> bool:
 
 
 def _patches(node: Conv, block: int, pairs: ActivationPairs) -> Chunks:
-    """Spectra of the patches: one transform a pixel, then windows of the spectra."""
+    """Spectra of the patches: one transform per pixel, then windows of the spectra."""
 
     def chunks() -> Iterator[tuple[NDArray[np.complexfloating], NDArray[Any]]]:
         for (x,), (y,) in pairs.chunks(node.inputs, node.outputs):

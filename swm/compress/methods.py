@@ -81,7 +81,7 @@ class LeastSquares:
     needs_calibration: ClassVar[bool] = True
 
     def fit(self, problem: Problem) -> Solution:
-        """One ridge system a frequency bin."""
+        """One ridge system per frequency bin."""
         counts = [-(-m.shape[1] // problem.block) for m in problem.matrices]
         system = SpectralSystem(sum(counts), problem.matrices[0].shape[0], problem.block)
         assert problem.chunks is not None  # choose_method sees to it

@@ -10,8 +10,7 @@ from fnmatch import fnmatchcase
 
 from swm.errors import OptionError
 from swm.graph import Conv, Graph, Linear, Node, Recurrent
-from swm.structure import Dense
-from swm.structure.circulant import check_block
+from swm.structure import BlockCirculant, Dense, WeightStructure
 
 __all__ = [
     "Blocks",
@@ -61,8 +60,10 @@ def dense_weights(graph: Graph) -> tuple[WeightRef, ...]:
     return tuple(found)
 
 
-def reason_to_stay_dense(ref: WeightRef, last: Node | None, block: int) -> str:
-    """Why a weight stays dense at a block size; empty if it is converted.
+def reason_to_stay_dense(
+    ref: WeightRef, last: Node | None, block: int, structure: type[WeightStructure] = BlockCirculant
+) -> str:
+    """Why a weight stays dense at a block size (or whatever the size of a structure is); empty if it is converted.
 
     `last` is the layer that gives the network's answer, where errors cost most; None for a weight asked for by name.
     """
@@ -70,18 +71,22 @@ def reason_to_stay_dense(ref: WeightRef, last: Node | None, block: int) -> str:
         return "last layer with weights, converted only when a map of block sizes names it"
     if block == 1:
         return "block size 1 asked for"
-    m, n = ref.shape
+    if structure is not BlockCirculant and not isinstance(ref.node, Linear):
+        return f"{structure.label} weights are for matrix products only"
     if isinstance(ref.node, Conv) and ref.node.group > 1:
         return f"convolution in {ref.node.group} groups"
-    if min(m, n) < 2 * block:
-        what = "channels" if isinstance(ref.node, Conv) else "matrix"
-        return f"fewer than two blocks of {block} in a {m} x {n} {what}"
+    against = structure.reason_against(ref.shape, block)
+    if against:
+        m, n = ref.shape
+        return f"{against} in a {m} x {n} {'channels' if isinstance(ref.node, Conv) else 'matrix'}"
     if isinstance(ref.node, Recurrent) and ref.node.hidden % block:
         return f"a block of {block} would straddle two gates of {ref.node.hidden} cells"
     return ""
 
 
-def resolve_blocks(found: tuple[WeightRef, ...], blocks: Blocks) -> dict[str, int]:
+def resolve_blocks(
+    found: tuple[WeightRef, ...], blocks: Blocks, structure: type[WeightStructure] = BlockCirculant
+) -> dict[str, int]:
     """Block size of each weight by name; 0 where a map does not name it.
 
     A map's keys are names or glob patterns; the name of a recurrent layer stands for both of its weights. An exact
@@ -91,11 +96,11 @@ def resolve_blocks(found: tuple[WeightRef, ...], blocks: Blocks) -> dict[str, in
         OptionError: an impossible block size, or a key that matches nothing.
     """
     if not isinstance(blocks, Mapping):
-        return dict.fromkeys((p.name for p in found), check_block(blocks))
+        return dict.fromkeys((p.name for p in found), structure.check_size(blocks))
     result = dict.fromkeys((p.name for p in found), 0)
     ordered = sorted(blocks.items(), key=lambda item: any(item[0] in (p.name, p.node.name) for p in found))
     for key, block in ordered:
-        size = block if block == 1 and not isinstance(block, bool) else check_block(block)
+        size = block if block == 1 and not isinstance(block, bool) else structure.check_size(block)
         exact = [p for p in found if key in (p.name, p.node.name)]
         matched = exact or [p for p in found if fnmatchcase(p.name, key) or fnmatchcase(p.node.name, key)]
         if not matched:

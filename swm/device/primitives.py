@@ -193,16 +193,17 @@ def packing_guard(a_bits: int, b_bits: int, ports: DspPorts) -> int:
 
 
 def packs(a_bits: int, b_bits: int, ports: DspPorts) -> bool:
-    """Whether two products a1 * b and a2 * b fit one DSP with the two guard bits of AMD WP486.
+    """Whether two products a1 * b and a2 * b fit one DSP.
 
-    8 x 8 bits on a DSP48E2 (27 bits: the published case), 7 x 7 on a DSP48E1.
+    Each pair is split as it leaves the multiplier and summed in LUTs, so no guard bits are needed between the two; AMD
+    WP486 keeps two, for seven sums inside a DSP48E2. 8 x 8 bits fit a DSP48E1 and, with these guard bits, a DSP48E2.
 
     Args:
         a_bits: Bits of each of the two factors that are joined.
         b_bits: Bits of the factor that they share.
         ports: Port widths of the device's DSP.
     """
-    return packing_guard(a_bits, b_bits, ports) >= 2
+    return packing_guard(a_bits, b_bits, ports) >= 0
 
 
 def packed_multiplier(a_bits: int, b_bits: int, ports: DspPorts) -> Cost:

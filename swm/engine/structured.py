@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.engine.kernels import (
-    BlockMatmul,
     CellParameters,
     CellShape,
     Choice,
@@ -21,12 +20,12 @@ from swm.engine.kernels import (
     ConvGeometry,
     ConvShape,
     Policy,
-    Shape,
 )
+from swm.engine.kernels.products import Choices, Product, product_of
 from swm.engine.recurrent import Direction, run_recurrent
 from swm.errors import CalibrationError, ModelError
 from swm.graph import GRU, LSTM, Conv, Linear, Node, Recurrent
-from swm.structure import BlockCirculant, BlockCirculantConv, ScipyTransforms, Transforms, default_transforms
+from swm.structure import ConvStructure, ScipyTransforms, Transforms, default_transforms
 
 __all__ = ["DETERMINISTIC", "StructuredLayer", "run_structured"]
 
@@ -35,7 +34,6 @@ Tensors = Sequence[Array | None]
 Outputs = tuple[Array, ...]
 
 DETERMINISTIC = Policy("deterministic")
-_KEPT = 16  # sizes of a layer's input whose engine is remembered
 
 
 class StructuredLayer:
@@ -63,10 +61,10 @@ class StructuredLayer:
         """Nothing is prepared yet."""
         self.node, self.policy, self._dense = node, policy, dense
         self.choice: Choice | None = None
-        self._chosen = _Chosen(policy)
+        self._chosen = Choices(policy)
         self._prepared: dict[str, Any] = {}
         fits = isinstance(node, Linear | Recurrent) or (
-            isinstance(node, Conv) and isinstance(node.weight, BlockCirculantConv)
+            isinstance(node, Conv) and isinstance(node.weight, ConvStructure)
         )
         if not fits:
             raise ModelError(f"{node.op} node {node.name!r} is structured, but has no kernel; report this gap in swm")
@@ -94,9 +92,9 @@ class StructuredLayer:
         raise AssertionError("the constructor lets no other node in")
 
     @cached_property
-    def _product(self) -> _Product:
+    def _product(self) -> Product:
         assert isinstance(self.node, Linear)
-        return _Product(self.node.weight, self.policy)
+        return product_of(self.node.weight, self.policy)
 
     def _ready(self, name: str, make: Callable[[], Any]) -> Any:
         if name not in self._prepared:
@@ -108,8 +106,11 @@ class StructuredLayer:
 
     def _conv(self, node: Conv, x: Array, tensors: Tensors) -> Outputs:
         weight = node.weight
-        assert isinstance(weight, BlockCirculantConv)
-        taps, p, q, k = weight.columns.shape
+        assert isinstance(weight, ConvStructure)  # the constructor lets no other in
+        blocks = CompiledConv.blocks(weight)
+        if blocks is None:
+            return (_with_bias(weight.convolve(x, node.strides, node.dilations, node.pads), node),)
+        taps, p, q, k = blocks
 
         def choose() -> Choice:
             missing = self._no_dense()
@@ -135,7 +136,7 @@ class StructuredLayer:
             )
             return (conv(x),)
         y = weight.convolve(x, node.strides, node.dilations, node.pads, _transforms(engine))
-        return (y if node.bias is None else y + node.bias.reshape(-1, *[1] * len(node.kernel)),)
+        return (_with_bias(y, node),)
 
     def _recurrent(self, node: Recurrent, x: Array, tensors: Tensors) -> Outputs:
         def choose() -> Choice:
@@ -143,8 +144,9 @@ class StructuredLayer:
             r, w = node.recurrent_weight[0], node.input_weight[0]
             if node.layout:
                 missing["dense"] = "onnxruntime has no recurrent layers with the batch first"
-            if not isinstance(r, BlockCirculant):
-                missing["compiled"] = "R is dense"
+            block = CompiledCell.block(r)
+            if block is None:
+                missing["compiled"] = f"R is {r.label}"
             elif not all(_parameters(node, d).compiles() for d in range(node.directions)):
                 missing["compiled"] = f"it has no activation {', '.join(sorted({a.name for a in node.activations}))}"
             steps, batch = (x.shape[0], x.shape[1]) if x.ndim == 3 else (1, 1)
@@ -152,7 +154,7 @@ class StructuredLayer:
             rows = node.gates * node.hidden
             words = (w.words, math.prod(w.shape), r.words, math.prod(r.shape))
             shape = CellShape(*words, rows, steps, max(batch, 1), self.policy.threads)
-            return self.policy.choice(shape, ("recurrent.cpp", getattr(r, "block", 1)), missing)
+            return self.policy.choice(shape, ("recurrent.cpp", block or 1), missing)
 
         self.choice = self._chosen.at(x.shape, choose)
         engine = self.choice.engine
@@ -168,58 +170,13 @@ class StructuredLayer:
         """What runs each direction in compiled kernels."""
         directions = []
         for d, (w, r) in enumerate(zip(node.input_weight, node.recurrent_weight, strict=True)):
-            assert isinstance(r, BlockCirculant)
             cell = CompiledCell(r, _parameters(node, d), threads=self.policy.threads)
-            directions.append(Direction(_Product(w, self.policy).run, cell))
+            directions.append(Direction(product_of(w, self.policy).run, cell))
         return tuple(directions)
 
 
-class _Chosen:
-    """Choices by size, remembered unless they may change: choosing looks for a compiler, which takes its time."""
-
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
-        self._by_size: dict[Hashable, Choice] = {}
-
-    def at(self, size: Hashable, choose: Callable[[], Choice]) -> Choice:
-        choice = self._by_size.get(size)
-        if choice is None:
-            choice = choose()
-            if not choice.plain or self._policy.mode == "deterministic":
-                if len(self._by_size) >= _KEPT:
-                    self._by_size.pop(next(iter(self._by_size)), None)
-                self._by_size[size] = choice
-        return choice
-
-
-class _Product:
-    """`x W^T` for x (..., n), by whichever engine suits the size."""
-
-    def __init__(self, weight: Any, policy: Policy) -> None:
-        self._weight, self._policy = weight, policy
-        self.choice: Choice | None = None
-        self._chosen = _Chosen(policy)
-
-    @cached_property
-    def _matmul(self) -> BlockMatmul:
-        return BlockMatmul(self._weight, threads=self._policy.threads, engine=self._policy.engine)
-
-    def run(self, x: Array) -> Array:
-        m, n = self._weight.shape
-        rows = x.size // n if n else 0
-        if not isinstance(self._weight, BlockCirculant) or x.dtype != np.float32 or not rows:
-            return self._weight.matmul(x)
-        p, q, k = self._weight.columns.shape
-        self.choice = self._chosen.at(
-            rows, lambda: self._policy.choice(Shape(p, q, k, rows, self._policy.threads), ("matmul.cpp", k))
-        )
-        if self.choice.plain:
-            return self._weight.matmul(x)
-        if self._policy.mode == "deterministic":
-            y = self._matmul.prepared(self.choice.engine)(x.reshape(-1, n))
-        else:
-            y = self._matmul(x.reshape(-1, n))
-        return y.reshape(*x.shape[:-1], m)
+def _with_bias(y: Array, node: Conv) -> Array:
+    return y if node.bias is None else y + node.bias.reshape(-1, *[1] * len(node.kernel))
 
 
 def _transforms(engine: str) -> Transforms:

@@ -162,7 +162,7 @@ class Gelu(Elementwise):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Clip(Elementwise):
-    """`min(max(x, low), high)` on float32; None is no bound."""
+    """`min(max(x, low), high)` on float32; None means no bound."""
 
     op: ClassVar[str] = "Clip"
 

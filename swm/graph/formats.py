@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The number formats that weights were trained in: a quantiser on a constant is folded, what it said stays."""
+"""The number formats that weights were trained in: a quantizer on a constant is folded, what it said stays."""
 
 from __future__ import annotations
 

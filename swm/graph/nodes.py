@@ -52,7 +52,7 @@ class Linear(Node):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Affine(Node):
-    """`y = x * scale + shift` a channel along `axis`: BatchNormalization at inference, constant factors.
+    """`y = x * scale + shift` per channel along `axis`: BatchNormalization at inference, constant factors.
 
     `scale` and `shift` have shape (channels,), or (1,) when one number serves every channel.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quantisation as it stands in models: ONNX's integer operators and QONNX's quantisers."""
+"""Quantization as it stands in models: ONNX's integer operators and QONNX's quantizers."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class DequantizeLinear(Node):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QLinearConv(Node):
-    """Convolution of 8-bit integers, requantised. Inputs as ONNX: x, w, y, each with scale and zero point, bias.
+    """Convolution of 8-bit integers, requantized. Inputs as ONNX: x, w, y, each with scale and zero point, bias.
 
     Fields as in `MaxPool`.
     """
@@ -84,7 +84,7 @@ class ConvInteger(Node):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QLinearMatMul(Node):
-    """Product of 8-bit integers, requantised. Inputs a, b, y, each with scale and zero point."""
+    """Product of 8-bit integers, requantized. Inputs a, b, y, each with scale and zero point."""
 
     op: ClassVar[str] = "QLinearMatMul"
 

@@ -223,8 +223,8 @@ def _verify_recurrent(node: Recurrent) -> None:
         fits = len(shapes) == d and all(s == shapes[0] and s[0] == rows for s in shapes)
         if not fits or (side == "R" and shapes[0][1] != node.hidden):
             raise ModelError(f"node {node.name!r}: {side} of shapes {shapes} beside {node.hidden} cells")
-        if len({(type(w), getattr(w, "block", 1)) for w in weights}) != 1:
-            raise ModelError(f"node {node.name!r}: {side} must have one structure and block in both directions")
+        if len({(type(w), w.size) for w in weights}) != 1:
+            raise ModelError(f"node {node.name!r}: {side} must have one structure and size in both directions")
     if node.bias is not None and node.bias.shape != (d, 2 * rows):
         raise ModelError(f"node {node.name!r}: bias of shape {node.bias.shape}, needs {(d, 2 * rows)}")
     if isinstance(node, LSTM) and node.peepholes is not None and node.peepholes.shape != (d, 3 * node.hidden):

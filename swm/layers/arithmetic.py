@@ -25,7 +25,6 @@ __all__ = [
 ]
 
 
-
 _MOST_SHIFT = 62
 TABLE_SEGMENTS = 256  # over [-8, 8), so one segment is 1/16
 TABLE_FRAC = 16

@@ -89,7 +89,7 @@ class DenseSpec(LayerSpec):
 
     @property
     def stored_words(self) -> int:
-        """m n (counted)."""
+        """M n (counted)."""
         return self.m * self.n
 
     @property
@@ -178,7 +178,16 @@ class Dense(LayerKind):
         bias = np.zeros(m, np.float32) if node.bias is None else node.bias
         shapes = ((n, operand.positions),)
         return FloatLayer(
-            self.name, name, node.name, node.inputs, node.outputs[0], shapes, m, operand.positions, node.weight, bias=bias
+            self.name,
+            name,
+            node.name,
+            node.inputs,
+            node.outputs[0],
+            shapes,
+            m,
+            operand.positions,
+            node.weight,
+            bias=bias,
         )
 
     def spec(self, layer: FloatLayer, bits: int) -> DenseSpec:
@@ -254,9 +263,7 @@ class Dense(LayerKind):
         )
         on_dsp = (built.rows - built.fabric_rows) / built.rows
         products = round(spec.m * spec.n * on_dsp / (1 + built.packed))
-        return (
-            ProcessModel("dense", "dense", program, _cost(built, ports), ("weights", "bias"), products=products),
-        )
+        return (ProcessModel("dense", "dense", program, _cost(built, ports), ("weights", "bias"), products=products),)
 
     def roms(self, layer: FixedLayer, built: Implementation) -> tuple[Rom, ...]:
         """Weights in the order of the products, and the bias."""
@@ -367,9 +374,7 @@ class _DenseOffer(Offer):
             legal = (options.depth <= token) & (options.columns % v == 0)
             if not legal.any():
                 continue
-            inputs = {
-                c: price(_input_cost(spec, c, v), preference) for c in np.unique(options.columns[legal]).tolist()
-            }
+            inputs = {c: price(_input_cost(spec, c, v), preference) for c in np.unique(options.columns[legal]).tolist()}
             front = np.array([inputs.get(c, np.inf) for c in options.columns.tolist()])
             for out in [w for w in self._vectors if ceil_div(spec.m, w) <= token][:3]:
                 drains = -(-options.rows // out)

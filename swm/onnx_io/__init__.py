@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """ONNX in and out: files and protos to `Graph` (`read/`), and back (`write/`). Nothing here runs a model."""
 
+from swm.onnx_io.extension import register_operator, unregister_operator
 from swm.onnx_io.read import Operator, from_proto, load, operators
 from swm.onnx_io.scope import inner_nodes
 from swm.onnx_io.write import save, serialized, subgraph_proto, to_proto
@@ -11,8 +12,10 @@ __all__ = [
     "inner_nodes",
     "load",
     "operators",
+    "register_operator",
     "save",
     "serialized",
     "subgraph_proto",
     "to_proto",
+    "unregister_operator",
 ]

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import FunctionProto, helper
 
-from swm.onnx_io.function import DOMAIN, _constant, _content
+from swm.onnx_io.function import DOMAIN, Body, same_body, standard_opset
 from swm.structure import BlockCirculant, BlockCirculantConv
+from swm.structure.circulant import MAX_BLOCK
 
 __all__ = ["Expansion", "expansion_function", "expansion_of", "recognise_expansion"]
 
@@ -73,43 +74,27 @@ def expansion_function(what: Expansion, opset: int, name: str = "") -> FunctionP
         name: the function's name if the usual one is taken.
     """
     (m, n), (count, p, q, k) = what.matrix, what.columns_shape
-    rows, cols = np.arange(k, 2 * k)[:, None], np.arange(k)[None, :]
-    nodes = [
-        # Columns repeated twice need no remainder in the index: entry k + r - c is w[(r - c) mod k].
-        helper.make_node("Concat", ["columns", "columns"], ["repeated"], axis=3),
-        *_constant("rows", rows, opset),
-        *_constant("cols", cols, opset),
-        helper.make_node("Sub", ["rows", "cols"], ["index"]),
-        helper.make_node("Gather", ["repeated", "index"], ["blocks"], axis=3),  # (matrices, p, q, r, c)
-        helper.make_node("Transpose", ["blocks"], ["interleaved"], perm=(0, 1, 3, 2, 4)),
-        *_constant("padded_shape", np.array([count, p * k, q * k]), opset),
-        helper.make_node("Reshape", ["interleaved", "padded_shape"], ["padded"]),
-    ]
-    stack = "tensor" if what.kind == "Stack" else "matrices"
-    if opset < 10:
-        nodes.append(helper.make_node("Slice", ["padded"], [stack], axes=[1, 2], starts=[0, 0], ends=[m, n]))
-    else:
-        nodes += [
-            *_constant("starts", np.zeros(2), opset),
-            *_constant("ends", np.array([m, n]), opset),
-            *_constant("axes", np.array([1, 2]), opset),
-            helper.make_node("Slice", ["padded", "starts", "ends", "axes"], [stack]),
-        ]
+    body = Body(opset)
+    # Columns repeated twice need no remainder in the index: entry k + r - c is w[(r - c) mod k].
+    repeated = body.node("Concat", ["columns", "columns"], "repeated", axis=3)
+    rows = body.integers("rows", np.arange(k, 2 * k)[:, None])
+    cols = body.integers("cols", np.arange(k)[None, :])
+    index = body.node("Sub", [rows, cols], "index")
+    blocks = body.node("Gather", [repeated, index], "blocks", axis=3)  # (matrices, p, q, r, c)
+    interleaved = body.node("Transpose", [blocks], "interleaved", perm=(0, 1, 3, 2, 4))
+    padded_shape = body.integers("padded_shape", [count, p * k, q * k])
+    padded = body.node("Reshape", [interleaved, padded_shape], "padded")
+    stack = body.slice(padded, [m, n], [1, 2], "tensor" if what.kind == "Stack" else "matrices")
     if what.kind == "Kernel":
-        nodes += [
-            helper.make_node("Transpose", [stack], ["positions_last"], perm=(1, 2, 0)),
-            *_constant("shape", np.array(what.shape), opset),
-            helper.make_node("Reshape", ["positions_last", "shape"], ["tensor"]),
-        ]
-    for node in nodes:
-        node.name = node.output[0]
+        last = body.node("Transpose", [stack], "positions_last", perm=(1, 2, 0))
+        body.node("Reshape", [last, body.integers("shape", what.shape)], "tensor")
     meaning = "kernel positions" if what.kind == "Kernel" else "directions"
     return FunctionProto(
         name=name or f"Circulant{what.kind}_{'x'.join(map(str, what.shape))}_k{k}",
         domain=DOMAIN,
         input=["columns"],
         output=["tensor"],
-        node=nodes,
+        node=body.nodes,
         opset_import=[helper.make_opsetid("", opset)],
         doc_string=(
             f"Weights of shape {what.shape} of {p} x {q} circulant blocks. columns has shape {what.columns_shape}: "
@@ -127,16 +112,8 @@ def recognise_expansion(function: FunctionProto) -> Expansion | None:
         return None
     kind, text, digits = match.groups()
     shape, block = tuple(map(int, text.split("x"))), int(digits)
-    versions = [e.version for e in function.opset_import if e.domain in ("", "ai.onnx")]
-    if not 2 <= block <= 256 or block & (block - 1) or len(versions) != 1 or (kind == "Stack" and len(shape) != 3):
+    version = standard_opset(function)
+    if not 2 <= block <= MAX_BLOCK or block & (block - 1) or version is None or (kind == "Stack" and len(shape) != 3):
         return None
     what = Expansion(kind, shape, block)
-    own = expansion_function(what, versions[0], function.name)
-    same = (
-        list(function.input) == list(own.input)
-        and list(function.output) == list(own.output)
-        and not function.attribute
-        and not function.attribute_proto
-        and [_content(node) for node in function.node] == [_content(node) for node in own.node]
-    )
-    return what if same else None
+    return what if same_body(function, expansion_function(what, version, function.name)) else None

@@ -8,99 +8,129 @@ while the file stays as small as the columns.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import FunctionProto, NodeProto, TensorProto, helper, numpy_helper
 
-__all__ = ["DOMAIN", "VERSION", "circulant_function", "recognise"]
+from swm.errors import ModelError, OptionError
+from swm.structure import WeightStructure, structure_called
+
+__all__ = ["DOMAIN", "VERSION", "Body", "Structured", "recognise", "same_body", "standard_opset", "structure_function"]
 
 DOMAIN = "ai.swm"
 VERSION = 1
 
-_NAME = re.compile(r"BlockCirculant_([1-9][0-9]{0,9})x([1-9][0-9]{0,9})_k([1-9][0-9]{0,3})(?:_[0-9]+)?")
+_NAME = re.compile(r"([A-Za-z]+)_([1-9][0-9]{0,9})x([1-9][0-9]{0,9})_([a-z])([1-9][0-9]{0,3})(?:_[0-9]+)?")
 
 
-def circulant_function(m: int, n: int, block: int, opset: int, name: str = "") -> FunctionProto:
-    """The function `y = x W^T` for a block-circulant W of shape (m, n).
+class Body:
+    """The nodes of a function at one opset; what structures write into (`swm.structure.FunctionBody`)."""
+
+    def __init__(self, opset: int) -> None:
+        """Start without nodes."""
+        self.nodes: list[NodeProto] = []
+        self._opset = opset
+
+    def integers(self, name: str, values: Sequence[int] | NDArray[np.integer]) -> str:
+        """A constant of int64; before opset 9 a Constant holds floating point only."""
+        array = np.asarray(values)
+        if self._opset >= 9:
+            return self.node("Constant", [], name, value=numpy_helper.from_array(array.astype(np.int64)))
+        self.node("Constant", [], f"{name}_double", value=numpy_helper.from_array(array.astype(np.float64)))
+        return self.node("Cast", [f"{name}_double"], name, to=TensorProto.INT64)
+
+    def node(self, operator: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
+        """A standard operator."""
+        self.nodes.append(helper.make_node(operator, inputs, [output], output, **attributes))
+        return output
+
+    def slice(self, x: str, ends: Sequence[int], axes: Sequence[int], output: str) -> str:
+        """The first elements of a tensor along some axes."""
+        starts = [0] * len(ends)
+        if self._opset < 10:
+            return self.node("Slice", [x], output, axes=axes, starts=starts, ends=ends)
+        inputs = [x, self.integers("starts", starts), self.integers("ends", ends)]
+        if list(axes) != list(range(len(axes))):
+            inputs.append(self.integers("axes", axes))
+        return self.node("Slice", inputs, output)
+
+
+@dataclass(frozen=True)
+class Structured:
+    """The matrix that a function of domain `ai.swm` multiplies by: its structure, shape and size."""
+
+    kind: type[WeightStructure]
+    shape: tuple[int, int]
+    size: int
+
+
+def structure_function(
+    kind: type[WeightStructure], shape: tuple[int, int], size: int, opset: int, name: str = ""
+) -> FunctionProto:
+    """The function `y = x W^T` for a structured W.
 
     Args:
-        m: outputs.
-        n: inputs.
-        block: k.
+        kind: the structure.
+        shape: (m, n).
+        size: of the structure.
         opset: version of the standard operators in the body, 7 or newer.
         name: the function's name if the usual one is taken.
+
+    Raises:
+        ModelError: the structure has no form in files.
     """
-    p, q = -(-m // block), -(-n // block)
-    rows, cols, order = np.arange(block, 2 * block)[:, None], np.arange(block)[None, :], (1, 3, 0, 2)
-    nodes = [
-        # Columns repeated twice need no remainder in the index: entry k + r - c is w[(r - c) mod k].
-        helper.make_node("Concat", ["columns", "columns"], ["repeated"], axis=2),
-        *_constant("rows", rows, opset),
-        *_constant("cols", cols, opset),
-        helper.make_node("Sub", ["rows", "cols"], ["index"]),
-        helper.make_node("Gather", ["repeated", "index"], ["blocks"], axis=2),  # (p, q, r, c)
-        helper.make_node("Transpose", ["blocks"], ["interleaved"], perm=order),  # (q, c, p, r)
-        *_constant("padded_shape", np.array([q * block, p * block]), opset),
-        helper.make_node("Reshape", ["interleaved", "padded_shape"], ["padded"]),
-    ]
-    matrix = "padded"
-    if (m, n) != (p * block, q * block):
-        matrix = "matrix"
-        if opset < 10:
-            nodes.append(helper.make_node("Slice", ["padded"], [matrix], axes=[0, 1], starts=[0, 0], ends=[n, m]))
-        else:
-            nodes += [*_constant("starts", np.zeros(2), opset), *_constant("ends", np.array([n, m]), opset)]
-            nodes.append(helper.make_node("Slice", ["padded", "starts", "ends"], [matrix]))
-    nodes.append(helper.make_node("MatMul", ["x", matrix], ["y"]))
-    for node in nodes:
-        node.name = node.output[0]
+    if not kind.function:
+        raise ModelError(f"weights of {kind.__name__} have no ONNX form; give the class a function (WeightStructure)")
+    body = Body(opset)
+    body.node("MatMul", ["x", kind.write_transposed(body, shape, size)], "y")
     return FunctionProto(
-        name=name or f"BlockCirculant_{m}x{n}_k{block}",
+        name=name or f"{kind.function}_{shape[0]}x{shape[1]}_{kind.letter}{size}",
         domain=DOMAIN,
-        input=["x", "columns"],
+        input=["x", *kind.array_shapes(shape, size)],
         output=["y"],
-        node=nodes,
+        node=body.nodes,
         opset_import=[helper.make_opsetid("", opset)],
-        doc_string=(
-            f"y = x W^T with a block-circulant matrix W of {m} x {n}. columns has shape ({p}, {q}, {block}): "
-            f"columns[i, j] is the first column w of block (i, j) of W, whose entry in row r and column c is "
-            f"w[(r - c) mod {block}], so that block times vector = irfft(rfft(w) * rfft(vector)). "
-            f"Rows from {m} and columns from {n} on are padding and are cut off."
-        ),
+        doc_string=kind.describe(shape, size),
     )
 
 
-def recognise(function: FunctionProto) -> tuple[int, int, int] | None:
-    """(m, n, k) of a function that is, node by node, what `circulant_function` writes; else None."""
+def recognise(function: FunctionProto) -> Structured | None:
+    """What a function multiplies by, if it is, node by node, what `structure_function` writes; else None."""
     match = _NAME.fullmatch(function.name)
-    if function.domain != DOMAIN or match is None:
+    kind = None if match is None else structure_called(match[1])
+    if function.domain != DOMAIN or match is None or kind is None or match[4] != kind.letter:
         return None
-    m, n, block = (int(g) for g in match.groups()[:3])
-    versions = [e.version for e in function.opset_import if e.domain in ("", "ai.onnx")]
-    if not 2 <= block <= 256 or block & (block - 1) or len(versions) != 1:
+    found = Structured(kind, (int(match[2]), int(match[3])), int(match[5]))
+    try:
+        kind.check_size(found.size)
+    except OptionError:
         return None
-    own = circulant_function(m, n, block, versions[0], function.name)
-    same = (
+    version = standard_opset(function)
+    if version is None:
+        return None
+    own = structure_function(kind, found.shape, found.size, version, function.name)
+    return found if same_body(function, own) else None
+
+
+def standard_opset(function: FunctionProto) -> int | None:
+    """Version of the standard operators in a function; None if it does not name one."""
+    versions = [int(e.version) for e in function.opset_import if e.domain in ("", "ai.onnx")]
+    return versions[0] if len(versions) == 1 else None
+
+
+def same_body(function: FunctionProto, own: FunctionProto) -> bool:
+    """Whether a function does, node by node, what one of ours does."""
+    return (
         list(function.input) == list(own.input)
         and list(function.output) == list(own.output)
         and not function.attribute
         and not function.attribute_proto
         and [_content(node) for node in function.node] == [_content(node) for node in own.node]
     )
-    return (m, n, block) if same else None
-
-
-def _constant(name: str, values: NDArray[Any], opset: int) -> list[NodeProto]:
-    """Integers as int64; before opset 9 a Constant holds floating point only."""
-    if opset >= 9:
-        return [helper.make_node("Constant", [], [name], value=numpy_helper.from_array(values.astype(np.int64)))]
-    wide = numpy_helper.from_array(values.astype(np.float64))
-    return [
-        helper.make_node("Constant", [], [f"{name}_double"], value=wide),
-        helper.make_node("Cast", [f"{name}_double"], [name], to=TensorProto.INT64),
-    ]
 
 
 def _content(node: NodeProto) -> tuple[object, ...]:

@@ -26,7 +26,7 @@ _SECONDS, _MEMORY = 2.5, 1 << 30  # for the converter, and beyond them what the 
 OLDEST_OPSET = 7  # since then operators broadcast as numpy does
 DEFAULT_OPSET = 21  # for models that use no standard operator and so name no version
 _NEWEST_RUN = 26  # of onnxruntime 1.31, which takes its newest where a file imports other domains only
-# The quantisers of QONNX and the domains they have lived in; FINN's early exports put them into the standard one.
+# The quantizers of QONNX and the domains they have lived in; FINN's early exports put them into the standard one.
 QONNX_OPERATORS = frozenset({"Quant", "BipolarQuant", "Trunc"})
 QONNX_DOMAINS = ("", "finn.custom_op.general", "onnx.brevitas", "qonnx.custom_op.general")
 
@@ -35,13 +35,13 @@ def parse(data: bytes) -> ModelProto:
     """A model from the bytes of its file.
 
     Raises:
-        ModelError: the bytes are no ONNX model.
+        ModelError: the bytes are not an ONNX model.
     """
     model = ModelProto()
     try:
         model.ParseFromString(data)
     except DecodeError as exc:
-        raise ModelError(f"this is no ONNX file, or a truncated one ({exc}); export or download it again") from exc
+        raise ModelError(f"this is not an ONNX file, or a truncated one ({exc}); export or download it again") from exc
     if not model.HasField("graph") or not (model.graph.node or model.graph.output):
         raise ModelError("the file holds no ONNX graph; give a model exported to ONNX")
     return model

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import inf, isfinite
 
 from swm.accelerator.backend import VITIS, Backend
@@ -111,17 +112,18 @@ def compare_networks(
         model: name shown in the report.
         clock_mhz: clock in MHz for all boards; where absent, the search chooses among each board's clocks.
         limits: fractions of the device that may be used.
+        hybrid: let wide multipliers of both be built of LUTs where DSPs run out.
 
     Raises:
         OptionError: no boards, an accuracy that is not a fraction, or what `make_schedule` raises.
     """
-    pairs = [_pair(network, dense_network, board, backend, clock_mhz, limits) for board in boards]
+    make = partial(make_schedule, backend=backend, hybrid=hybrid)
+    pairs = [_pair(network, dense_network, board, make, clock_mhz, limits) for board in boards]
     return compare(pairs, accuracy, model=model)
 
 
 def compare_design(
     design: Design,
-    dense_network: NetworkShape,
     boards: Sequence[Board] = (),
     *,
     accuracy: Mapping[str, float | None] | None = None,
@@ -133,7 +135,6 @@ def compare_design(
 
     Args:
         design: of the project.
-        dense_network: the dense twin of its network.
         boards: boards to report on; the design's own where absent. A board of the same name as the design's stands for
             it; others get new schedules for the same back end.
         accuracy: see `compare`.
@@ -144,14 +145,15 @@ def compare_design(
     Raises:
         OptionError: an accuracy that is not a fraction, or what `make_schedule` raises.
     """
-    own = design.schedule
+    own, make = design.schedule, partial(make_schedule, backend=design.backend)
+    dense_network = design.graph.shape.left_dense()
     pairs = []
     for board in boards or (own.board,):
         if board.name == own.board.name:
-            dense = _scheduled(dense_network, own.board, design.backend, own.clock_mhz, limits)
+            dense = _scheduled(dense_network, own.board, make, own.clock_mhz, limits)
             pairs.append((own, dense))
         else:
-            pairs.append(_pair(design.graph.shape, dense_network, board, design.backend, clock_mhz, limits))
+            pairs.append(_pair(design.graph.shape, dense_network, board, make, clock_mhz, limits))
     return compare(pairs, accuracy, model=design.graph.name if model is None else model)
 
 
@@ -159,23 +161,27 @@ def _pair(
     network: NetworkShape,
     dense_network: NetworkShape,
     board: Board,
-    backend: Backend,
+    make: Callable[..., Schedule],
     clock_mhz: float | None,
     limits: Limits | None,
 ) -> tuple[Schedule, Schedule]:
-    structured = _scheduled(network, board, backend, clock_mhz, limits)
-    return structured, _scheduled(dense_network, board, backend, structured.clock_mhz, limits)
+    structured = _scheduled(network, board, make, clock_mhz, limits)
+    return structured, _scheduled(dense_network, board, make, structured.clock_mhz, limits)
 
 
 def _scheduled(
-    network: NetworkShape, board: Board, backend: Backend, clock_mhz: float | None, limits: Limits | None
+    network: NetworkShape,
+    board: Board,
+    make: Callable[..., Schedule],
+    clock_mhz: float | None,
+    limits: Limits | None,
 ) -> Schedule:
     """The schedule on a board; where nothing fits, on that board with any block RAM, but with the fault of the real."""
-    plan = make_schedule(network, board, backend=backend, clock_mhz=clock_mhz, limits=limits)
+    plan = make(network, board, clock_mhz=clock_mhz, limits=limits)
     if plan.fits:
         return plan
     unbounded = replace(limits or Limits(), bram18=inf)
-    imagined = make_schedule(network, board, backend=backend, clock_mhz=plan.clock_mhz, limits=unbounded)
+    imagined = make(network, board, clock_mhz=plan.clock_mhz, limits=unbounded)
     return replace(imagined, fits=False, overflow=plan.overflow)
 
 

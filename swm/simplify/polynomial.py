@@ -36,7 +36,7 @@ class Algebra:
         )
 
     def terms(self, tensor: str, stops: frozenset[str]) -> Polynomial | None:
-        """The tensor as a polynomial in `stops` and whatever is no sum or product; None if it is too long."""
+        """The tensor as a polynomial in `stops` and whatever is not a sum or product; None if it is too long."""
         if tensor in stops:
             return {(tensor,): 1.0}
         constant = self.scalar(tensor)

@@ -15,7 +15,7 @@ from swm.onnx_io import from_proto, to_proto
 __all__ = ["slimmed"]
 
 _MODULES = ("onnxslim", "onnxruntime")  # the second is imported by the first when it runs
-_QUANTISERS = (BipolarQuant, Quant, Trunc)
+_QUANTIZERS = (BipolarQuant, Quant, Trunc)
 # What chains of shape arithmetic start from, besides constants.
 _SOURCES = frozenset({"ConstantOfShape", "Range", "Shape", "Size"})
 
@@ -23,14 +23,14 @@ _SOURCES = frozenset({"ConstantOfShape", "Range", "Shape", "Size"})
 def slimmed(graph: Graph) -> Graph | None:
     """The graph after onnxslim; None where there is nothing to fold, for onnxslim takes half a second to import.
 
-    QONNX's quantisers, which onnxslim does not know, wait as sums of their inputs, which have the same shape.
+    QONNX's quantizers, which onnxslim does not know, wait as sums of their inputs, which have the same shape.
 
     Raises:
         SwmError: onnxslim failed, crashed or hung.
     """
     if not any(_foldable(node, graph) for node in graph.nodes):
         return None
-    waiting: dict[str, Node] = {n.name: n for n in graph.nodes if isinstance(n, _QUANTISERS)}
+    waiting: dict[str, Node] = {n.name: n for n in graph.nodes if isinstance(n, _QUANTIZERS)}
     model = to_proto(replace(graph, nodes=tuple(_stand_in(n) if n.name in waiting else n for n in graph.nodes)))
     size = model.ByteSize()
     seconds = 4 + (size >> 20)  # ten times what models of their size have taken
@@ -39,9 +39,9 @@ def slimmed(graph: Graph) -> Graph | None:
         raise SwmError(f"onnxslim {outcome.fate or f'failed: {outcome.error}'}")
     found = from_proto(ModelProto.FromString(outcome.data), graph.source)
     nodes = [_restored(n, waiting) for n in found.nodes]
-    lost = len(waiting) - sum(isinstance(n, _QUANTISERS) for n in nodes)
+    lost = len(waiting) - sum(isinstance(n, _QUANTIZERS) for n in nodes)
     if lost:
-        raise SwmError(f"onnxslim lost {lost} quantisers")
+        raise SwmError(f"onnxslim lost {lost} quantizers")
     return replace(found, metadata=graph.metadata).with_nodes(_named_as_before(nodes, graph))
 
 

@@ -70,7 +70,7 @@ def _close(wanted: Any, got: Any) -> bool:
 
 
 def _feeds(inputs: tuple[Value, ...], size: int) -> Feeds | None:
-    """Random inputs with `size` for every unknown dimension; None if some input is no tensor of numbers, or huge."""
+    """Random inputs with `size` for every unknown dimension; None if some input is not a tensor of numbers, or huge."""
     rng = np.random.default_rng(size)
     feeds: dict[str, NDArray[Any]] = {}
     for value in inputs:

@@ -1,7 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weight structures. Each answers the same questions: expand, multiply, words stored, operations counted."""
 
-from swm.structure.base import Dense, Operations, WeightStructure
+from swm.structure.base import (
+    ConvStructure,
+    Dense,
+    FunctionBody,
+    Operations,
+    Rows,
+    WeightStructure,
+    register,
+    structure_called,
+    unregister,
+)
 from swm.structure.circulant import BlockCirculant
 from swm.structure.circulant_conv import BlockCirculantConv
 from swm.structure.fit import fit_dense, least_squares, project
@@ -10,8 +20,11 @@ from swm.structure.transforms import ScipyTransforms, Transforms, default_transf
 __all__ = [
     "BlockCirculant",
     "BlockCirculantConv",
+    "ConvStructure",
     "Dense",
+    "FunctionBody",
     "Operations",
+    "Rows",
     "ScipyTransforms",
     "Transforms",
     "WeightStructure",
@@ -19,4 +32,7 @@ __all__ = [
     "fit_dense",
     "least_squares",
     "project",
+    "register",
+    "structure_called",
+    "unregister",
 ]

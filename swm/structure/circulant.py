@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swm.errors import OptionError
-from swm.structure.base import Operations, WeightStructure
+from swm.structure.base import FunctionBody, Operations, WeightStructure, register
 from swm.structure.fit import least_squares, project
 from swm.structure.transforms import Transforms, default_transforms
 
@@ -36,6 +37,7 @@ def check_block(block: int) -> int:
     return int(block)
 
 
+@register
 @dataclass(frozen=True, eq=False)
 class BlockCirculant(WeightStructure):
     """A matrix of p x q circulant blocks of size k, given by the first column w of each.
@@ -52,6 +54,9 @@ class BlockCirculant(WeightStructure):
         OptionError: columns are not a (p, q, k) array with blocks in it, k is not a power of two from 2 to 4096, or
             (m, n) does not fit.
     """
+
+    label: ClassVar[str] = "block-circulant"
+    function: ClassVar[str] = "BlockCirculant"
 
     columns: NDArray[np.float32]
     logical: tuple[int, int] | None = None
@@ -75,7 +80,7 @@ class BlockCirculant(WeightStructure):
 
         Without calibration, nearest in the Euclidean norm of the weights: each w[d] is the mean of the entries on its
         wrapped diagonal. With calibration inputs (samples, n), nearest in the mean squared output error over them: one
-        small ridge system a frequency bin (`least_squares`).
+        small ridge system per frequency bin (`least_squares`).
 
         Args:
             matrix: (m, n), any shape; padded with zeros to multiples of the block.
@@ -110,9 +115,72 @@ class BlockCirculant(WeightStructure):
         """Block size k."""
         return int(self.columns.shape[2])
 
+    @property
+    def size(self) -> int:
+        """Block size k."""
+        return self.block
+
+    @classmethod
+    def check_size(cls, size: int) -> int:
+        """See `check_block`."""
+        return check_block(size)
+
+    @classmethod
+    def reason_against(cls, shape: tuple[int, int], size: int) -> str:
+        """Fewer than two blocks in a direction."""
+        return f"fewer than two blocks of {size}" if min(shape) < 2 * size else ""
+
+    @classmethod
+    def project(cls, matrix: NDArray[np.floating], size: int) -> Self:
+        """See `from_dense` without calibration."""
+        return cls.from_dense(matrix, block=size)
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The columns."""
+        return {"columns": self.columns}
+
+    @classmethod
+    def array_shapes(cls, shape: tuple[int, int], size: int) -> dict[str, tuple[int, ...]]:
+        """(p, q, k)."""
+        m, n = shape
+        return {"columns": (-(-m // size), -(-n // size), size)}
+
+    @classmethod
+    def from_arrays(cls, shape: tuple[int, int], size: int, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """See the class."""
+        del size
+        return cls(arrays["columns"], shape)
+
+    @classmethod
+    def write_transposed(cls, body: FunctionBody, shape: tuple[int, int], size: int) -> str:
+        """Columns gathered into blocks, blocks into the matrix, padding cut off."""
+        (p, q, k), (m, n) = cls.array_shapes(shape, size)["columns"], shape
+        # Columns repeated twice need no remainder in the index: entry k + r - c is w[(r - c) mod k].
+        repeated = body.node("Concat", ["columns", "columns"], "repeated", axis=2)
+        rows = body.integers("rows", np.arange(k, 2 * k)[:, None])
+        cols = body.integers("cols", np.arange(k)[None, :])
+        index = body.node("Sub", [rows, cols], "index")
+        blocks = body.node("Gather", [repeated, index], "blocks", axis=2)  # (p, q, r, c)
+        interleaved = body.node("Transpose", [blocks], "interleaved", perm=(1, 3, 0, 2))  # (q, c, p, r)
+        padded_shape = body.integers("padded_shape", np.array([q * k, p * k]))
+        padded = body.node("Reshape", [interleaved, padded_shape], "padded")
+        return padded if (m, n) == (p * k, q * k) else body.slice(padded, [n, m], [0, 1], "matrix")
+
+    @classmethod
+    def describe(cls, shape: tuple[int, int], size: int) -> str:
+        """The convention in full."""
+        (m, n), columns = shape, cls.array_shapes(shape, size)["columns"]
+        return (
+            f"y = x W^T with a block-circulant matrix W of {m} x {n}. columns has shape {columns}: "
+            f"columns[i, j] is the first column w of block (i, j) of W, whose entry in row r and column c is "
+            f"w[(r - c) mod {size}], so that block times vector = irfft(rfft(w) * rfft(vector)). "
+            f"Rows from {m} and columns from {n} on are padding and are cut off."
+        )
+
     @cached_property
     def spectrum(self) -> NDArray[np.complexfloating]:
-        """Half spectrum of every block, (k/2+1, q, p): one small matrix a frequency bin, ready for batched products."""
+        """Half spectrum of every block, (k/2+1, q, p): a small matrix per bin, for batched products."""
         half = default_transforms().forward(self.columns)
         return np.ascontiguousarray(half.transpose(2, 1, 0))
 
@@ -131,7 +199,7 @@ class BlockCirculant(WeightStructure):
     def spectral_product(
         self, x: NDArray[np.floating], transforms: Transforms | None = None
     ) -> NDArray[np.complexfloating]:
-        """Spectra of all p output blocks, (batch, p, k/2+1), from x (batch, n): q forward transforms a sample."""
+        """Spectra of all p output blocks, (batch, p, k/2+1), from x (batch, n): q forward transforms per sample."""
         transforms = transforms or default_transforms()
         _, q, k = self.columns.shape
         batch, n = x.shape
@@ -172,7 +240,7 @@ class BlockCirculant(WeightStructure):
 
         A transform of k points runs k/4 butterflies in each of log2(k)-2 multiplying passes, of which one in each
         sub-transform has no multiplication; a general butterfly is 4 multiplications and 6 additions, the first pass
-        8 additions a unit. A spectral product of a block is 2 real and k/2-1 complex products.
+        8 additions per unit. A spectral product of a block is 2 real and k/2-1 complex products.
         """
         p, q, k = self.columns.shape
         transform, product = transform_cost(k), product_cost(k)

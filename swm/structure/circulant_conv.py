@@ -6,13 +6,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swm.errors import OptionError
-from swm.structure.base import Operations, WeightStructure
+from swm.structure.base import ConvStructure, Operations
 from swm.structure.circulant import BlockCirculant, check_block, product_cost, transform_cost
 from swm.structure.fit import project
 from swm.structure.transforms import Transforms, default_transforms
@@ -23,7 +23,7 @@ SPECTRA_BYTES = 1 << 26  # of the spectra held at a time; larger batches are cut
 
 
 @dataclass(frozen=True, eq=False)
-class BlockCirculantConv(WeightStructure):
+class BlockCirculantConv(ConvStructure):
     """A kernel (M, C, kernel...) of p x q circulant blocks of size k at each kernel position.
 
     As a matrix over patches it is (M, C * positions) with columns in ONNX order. No block straddles two positions, so
@@ -38,6 +38,8 @@ class BlockCirculantConv(WeightStructure):
     Raises:
         OptionError: the shapes contradict each other, or k is not a power of two from 2 to 4096.
     """
+
+    label: ClassVar[str] = "block-circulant"
 
     columns: NDArray[np.float32]
     channels: tuple[int, int]
@@ -82,6 +84,11 @@ class BlockCirculantConv(WeightStructure):
         """Block size k."""
         return int(self.columns.shape[3])
 
+    @property
+    def size(self) -> int:
+        """Block size k."""
+        return self.block
+
     def to_tensor(self) -> NDArray[np.float32]:
         """The kernel written out, (M, C, kernel...)."""
         flat = [BlockCirculant(columns, self.channels).to_dense() for columns in self.columns]
@@ -122,8 +129,8 @@ class BlockCirculantConv(WeightStructure):
     ) -> NDArray[np.float32]:
         """Convolution of (N, C, spatial...) → (N, M, spatial...), float32.
 
-        q forward transforms an input pixel, products summed over positions and channel blocks in the frequency
-        domain, p inverse transforms an output pixel.
+        q forward transforms per input pixel, products summed over positions and channel blocks in the frequency
+        domain, p inverse transforms per output pixel.
 
         Args:
             x: the input.

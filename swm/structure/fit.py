@@ -27,7 +27,7 @@ class Fit:
 def project(matrix: NDArray[np.floating], block: int) -> NDArray[np.float64]:
     """Nearest block-circulant matrix in the Frobenius norm: the mean along each wrapped diagonal of each block.
 
-    The entries on a wrapped diagonal share one number, so the sum of squared differences splits into one term a
+    The entries on a wrapped diagonal share one number, so the sum of squared differences splits into one term per
     diagonal, each least at the mean: on a random matrix a fraction 1/k of the energy survives. Only entries inside the
     matrix count: padding of a last, partial block neither pulls the mean to zero nor costs anything.
 

@@ -2,7 +2,7 @@
 """Least squares for block-circulant weights from statistics that are gathered chunk by chunk.
 
 The problem separates by frequency, as the DFT keeps sums of squares (Parseval) and turns every circulant block into
-numbers, one a bin: with X_j, Y_i the half spectra of the centred blocks, `H_f[j, j'] = E[conj(X_j) X_j']`,
+numbers, one per bin: with X_j, Y_i the half spectra of the centred blocks, `H_f[j, j'] = E[conj(X_j) X_j']`,
 `b_i(f)[j] = E[conj(X_j) Y_i]`, and `(H_f + ridge * mean(diag H_f) I) w_i(f) = b_i(f)`: k/2+1 systems, shared by all
 block rows. For a convolution j runs over kernel positions and channel blocks.
 """

@@ -134,7 +134,7 @@ def fftw_plan(
 
 
 class FftwWisdom:
-    """What measured planning found: read from a file once a process, written back when planning has added to it."""
+    """What measured planning found: read from a file once per process, written back when planning has added to it."""
 
     _read: ClassVar[set[Path]] = set()
 

@@ -15,7 +15,7 @@ from swm.cli.convert import convert
 from swm.compress import accuracy, fold_affine
 from swm.compress.dynamic_batch import make_batch_dynamic
 from swm.engine import FloatEngine
-from swm.errors import CalibrationError, OptionError
+from swm.errors import CalibrationError, OptionError, UnsupportedModel
 from swm.graph import Affine, Linear
 from swm.structure import BlockCirculant, Dense, least_squares
 
@@ -35,6 +35,15 @@ def test_rules_for_staying_dense(graph):
     result = swm.convert(graph, block=16, calibration=inputs())
     assert all(isinstance(n.weight, Dense) for n in result.graph.linear())
     assert "fewer than two blocks of 16" in result.report.layers[0].reason
+
+
+def test_blocks_beyond_what_hardware_takes_run_in_float_and_are_named_by_quantize(tmp_path):
+    graph = swm.load(write_mlp(tmp_path / "m.onnx", widths=(1024, 1024, 10)))
+    small = swm.convert(graph, block=512).graph
+    x = inputs(4, 1024)
+    np.testing.assert_allclose(swm.run(small, x), swm.run(swm.dense_twin(small), x), rtol=1e-3, atol=1e-4)
+    with pytest.raises(UnsupportedModel, match="its blocks hold 512 values"):
+        swm.quantize(small, bits=12, calibration=x)
 
 
 def test_the_last_layer_is_converted_if_its_name_is_given(tmp_path):

@@ -12,7 +12,7 @@ from benchmarks.models_table import REMARKS, Row, measure, page, table
 SHARED = Path(os.environ.get("SWM_SHARED") or Path(__file__).resolve().parents[3] / "shared")
 MODELS = SHARED / "models" / "models.json"
 ENTRIES = json.loads(MODELS.read_text(encoding="utf-8")) if MODELS.is_file() else []
-# Made of QONNX's quantisers and standard operators alone, so that they must run.
+# Made of QONNX's quantizers and standard operators alone, so that they must run.
 QONNX = ("branched_model_ch_last", "TFC_2W2A", "qkeras_jettagging", "finn_kws_w3a3")
 
 

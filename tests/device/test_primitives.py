@@ -80,10 +80,11 @@ def test_port_width_decides():
 @pytest.mark.parametrize(
     ("a", "b", "on_e1", "on_e2"),
     [
-        (8, 8, False, True),
+        (8, 8, True, True),
         (7, 7, True, True),
         (6, 6, True, True),
-        (9, 8, False, False),
+        (9, 8, False, True),
+        (9, 9, False, False),
         (4, 14, True, True),
         (4, 19, False, False),
     ],
@@ -113,7 +114,7 @@ def test_packed_multiplier():
     assert packed_multiplier(8, 8, E2).dsp == 1
     assert packing_guard(8, 8, E2) == 2
     with pytest.raises(ValueError, match="do not fit"):
-        packed_multiplier(8, 8, E1)
+        packed_multiplier(9, 8, E1)
 
 
 @pytest.mark.parametrize(

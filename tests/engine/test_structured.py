@@ -233,7 +233,7 @@ class Counting:
 
 @pytest.mark.parametrize("pads", [(0, 0, 0, 0), (1, 1, 1, 1)])
 def test_one_transform_a_pixel_and_block_whatever_the_kernel(pads):
-    """q forward transforms an input pixel and p inverse ones an output pixel, not one for each kernel position."""
+    """q forward transforms per input pixel and p inverse ones an output pixel, not one for each kernel position."""
     p, q, k = 3, 2, 8
     kernel = BlockCirculantConv(np.ones((9, p, q, k), np.float32), (p * k, q * k), (3, 3))
     counting = Counting()

@@ -259,7 +259,7 @@ def texts(r: Random, model: ModelProto) -> None:
 
 
 def extras(r: Random, model: ModelProto) -> None:
-    """Training, quantisation annotations, metadata, documentation."""
+    """Training, quantization annotations, metadata, documentation."""
     match r.randrange(4):
         case 0:
             training = model.training_info.add()

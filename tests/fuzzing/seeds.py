@@ -132,7 +132,7 @@ def movement():
     return model(nodes, [info("x", F, [2, 4, 4])], ["y", "y2", "a1", "t2"], w)
 
 
-def quantised():
+def quantized():
     scale, zero = np.array(0.1, np.float32), np.array(3, np.uint8)
     w = {"s": scale, "z": zero, "w": np.arange(16, dtype=np.uint8).reshape(4, 4), "ss": np.full(4, 0.1, np.float32)}
     w |= {"zz": np.zeros(4, np.uint8)}
@@ -275,7 +275,7 @@ BUILT = {
     "mlp": mlp, "mlp_old": lambda: mlp(9), "mlp_very_old": lambda: _very_old(), "cnn": cnn, "upsampler": upsampler,
     "lstm": lambda: recurrent("LSTM", 4), "gru": lambda: recurrent("GRU", 3, linear_before_reset=1),
     "rnn": lambda: recurrent("RNN", 1, activations=["Relu"]), "attention": attention, "movement": movement,
-    "quantised": quantised, "qonnx": qonnx, "control": control, "functions": functions, "sequences": sequences,
+    "quantized": quantized, "qonnx": qonnx, "control": control, "functions": functions, "sequences": sequences,
     "text": text, "sparse": sparse, "zoo": zoo, "structured": structured,
 }  # fmt: skip
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one case does: load, check, convert, save, run, each timed, in a process of its own (`python -m ...worker`).
 
-The supervisor writes the name of a model file a line; the answer is a line of JSON. Whatever is no SwmError, takes too
-long or swells is for the supervisor to judge: nothing is excused here.
+The supervisor writes the name of one model file per line; the answer is a line of JSON. Whatever is not an SwmError,
+takes too long or swells is for the supervisor to judge: nothing is excused here.
 """
 
 import json

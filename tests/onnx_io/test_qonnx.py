@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""QONNX's quantisers, spelt out in standard operators, against the formulas of the QONNX specification."""
+"""QONNX's quantizers, spelt out in standard operators, against the formulas of the QONNX specification."""
 
 import numpy as np
 import pytest
@@ -88,7 +88,7 @@ def test_trunc(opset, mode):
     check(made, Trunc, (ROUNDING[mode](whole) - zero) * scale)
 
 
-def test_quantised_weights_are_weights():
+def test_quantized_weights_are_weights():
     weight = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
     nodes = [
         helper.make_node("Quant", ["W", "s", "z", "b"], ["q"], domain="onnx.brevitas", signed=1, narrow=1),
@@ -103,14 +103,14 @@ def test_quantised_weights_are_weights():
 
 
 def test_formats_of_folded_weights_stay_through_every_step(tmp_path):
-    quantised = [
+    quantized = [
         helper.make_node(
             "Quant", [t, f"{t}s", "z", f"{t}b"], [f"{t}q"], domain="onnx.brevitas", signed=1, narrow=t == "W"
         )
         for t in ("W", "V", "c")
     ]
     nodes = [
-        *quantised,
+        *quantized,
         helper.make_node("Transpose", ["Wq"], ["Wt"], perm=[1, 0]),
         helper.make_node("MatMul", ["x", "Wt"], ["h"], "first"),
         helper.make_node("Relu", ["h"], ["r"]),

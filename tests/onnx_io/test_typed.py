@@ -322,7 +322,7 @@ def test_instance_and_group_normalisation(opset):
 
 @pytest.mark.parametrize("opset", [o for o in EVERY if o >= 10])
 @pytest.mark.parametrize("per_axis", [False, True])
-def test_quantise_and_back(opset, per_axis):
+def test_quantize_and_back(opset, per_axis):
     if per_axis and opset < 13:
         pytest.skip("no axis yet")
     scale = np.float32([0.1, 0.2, 0.3] if per_axis else 0.1).reshape(-1 if per_axis else ())
@@ -334,15 +334,15 @@ def test_quantise_and_back(opset, per_axis):
         node("DequantizeLinear", ["q", "s", "z"], ["y"], **axis),
     ]
     model = make_model(nodes, {"x": (2, 3, 4)}, {"y": None}, {"s": scale, "z": zero}, opset=opset)
-    quantise, back = from_proto(model).nodes
-    assert (quantise.to, quantise.axis, back.axis) == (TensorProto.INT8, 1, 1)
+    quantize, back = from_proto(model).nodes
+    assert (quantize.to, quantize.axis, back.axis) == (TensorProto.INT8, 1, 1)
     check(model)
 
 
 @pytest.mark.parametrize("opset", [21, 23, 24, NEWEST_RUN])
 @pytest.mark.parametrize("axis, shape", [(1, (2, 2, 4)), (2, (2, 6, 2)), (-1, (2, 6, 2))])
 @pytest.mark.parametrize("kind", [np.int8, np.uint8, np.uint16, None])
-def test_quantise_by_blocks_and_back(opset, axis, shape, kind):
+def test_quantize_by_blocks_and_back(opset, axis, shape, kind):
     scale = RNG.uniform(0.1, 0.3, size=shape).astype(np.float32)
     zero = {} if kind is None else {"z": np.full(shape, 3, kind)}
     attributes = {"axis": axis, "block_size": 6 // shape[1] if axis == 1 else 2}
@@ -351,9 +351,9 @@ def test_quantise_by_blocks_and_back(opset, axis, shape, kind):
         helper.make_node("DequantizeLinear", ["q", "s", *zero], ["y"], **attributes),
     ]
     model = make_model(nodes, {"x": (2, 6, 4)}, {"y": None}, {"s": scale, **zero}, opset=opset)
-    quantise, back = from_proto(model).nodes
-    assert (quantise.block, back.block) == (attributes["block_size"],) * 2
-    assert (quantise.axis, back.axis) == (axis % 3,) * 2
+    quantize, back = from_proto(model).nodes
+    assert (quantize.block, back.block) == (attributes["block_size"],) * 2
+    assert (quantize.axis, back.axis) == (axis % 3,) * 2
     check(model)
 
 

@@ -30,7 +30,7 @@ def test_node_cases_typed_saved_and_run(op, least):
                 given_now = {v.name: feeds[v.name] for v in variant.graph.input}
                 try:
                     wanted = session(variant).run(None, given_now)
-                except Exception:  # what onnxruntime cannot run (layout 1) is no concern here
+                except Exception:  # what onnxruntime cannot run (layout 1) does not concern this test
                     continue
                 graph = from_proto(variant, case.name)
                 assert_same(wanted, session(to_proto(graph)).run(None, given_now))

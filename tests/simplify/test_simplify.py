@@ -340,7 +340,7 @@ def test_states_of_zeros_leave_recurrent_layers():
     np.testing.assert_allclose(swm.run(small, x), swm.run(graph, x), rtol=1e-5, atol=1e-6)
 
 
-def test_quantisers_survive_the_optimiser():
+def test_quantizers_survive_the_optimiser():
     rows = [
         ("Shape", ["x"], "s", {}),
         ("Gather", ["s", "i0"], "n", {"axis": 0}),

@@ -14,7 +14,7 @@ from swm.engine.kernels.build import load_library
 from swm.engine.kernels.compiled import KernelPlan, Scratch, address, aligned, kernel_plan
 from swm.engine.kernels.interface import Floats
 from swm.errors import OptionError
-from swm.structure import BlockCirculant
+from swm.structure import BlockCirculant, WeightStructure
 
 __all__ = ["FUNCTIONS", "CellKind", "CompiledCell"]
 
@@ -58,7 +58,7 @@ class CellParameters:
         input_forget: LSTM only.
         linear_before_reset: GRU only.
         rest_bias: (hidden) the bias of R's gate h, for a GRU with linear_before_reset, where it stands inside the reset
-            and is no part of `bias`; None otherwise.
+            and is not part of `bias`; None otherwise.
     """
 
     kind: CellKind
@@ -89,9 +89,16 @@ class CompiledCell:
         ToolError: there is no compiler.
     """
 
-    def __init__(self, matrix: BlockCirculant, parameters: CellParameters, *, threads: int = 1) -> None:
+    @staticmethod
+    def block(matrix: WeightStructure) -> int | None:
+        """Block size of a matrix that recurrent.cpp can run; None for any other structure."""
+        return matrix.block if isinstance(matrix, BlockCirculant) else None
+
+    def __init__(self, matrix: WeightStructure, parameters: CellParameters, *, threads: int = 1) -> None:
         """Build the library if need be and lay the weights out."""
         c = parameters
+        if not isinstance(matrix, BlockCirculant):
+            raise OptionError(f"recurrent.cpp runs block-circulant matrices, not {matrix.label} ones")
         k, columns = matrix.block, matrix.columns
         rows, n = GATES[c.kind] * c.hidden, c.hidden
         if matrix.shape != (rows, n):

@@ -15,7 +15,7 @@ from swm.engine.kernels.build import load_library
 from swm.engine.kernels.compiled import Scratch, address, aligned, packed_spectra, three_parts
 from swm.engine.kernels.interface import Floats
 from swm.errors import OptionError
-from swm.structure import BlockCirculantConv
+from swm.structure import BlockCirculantConv, WeightStructure
 
 __all__ = ["CompiledConv", "ConvGeometry"]
 
@@ -91,10 +91,20 @@ class CompiledConv:
         ToolError: there is no compiler.
     """
 
+    @staticmethod
+    def blocks(weight: WeightStructure) -> tuple[int, int, int, int] | None:
+        """(taps, p, q, k) of a kernel that conv.cpp can run; None for any other structure."""
+        if not isinstance(weight, BlockCirculantConv):
+            return None
+        taps, p, q, k = weight.columns.shape
+        return taps, p, q, k
+
     def __init__(
-        self, weight: BlockCirculantConv, geometry: ConvGeometry, bias: Floats | None = None, *, threads: int = 1
+        self, weight: WeightStructure, geometry: ConvGeometry, bias: Floats | None = None, *, threads: int = 1
     ) -> None:
         """Build the library if need be and lay the weights out."""
+        if not isinstance(weight, BlockCirculantConv):
+            raise OptionError(f"conv.cpp runs block-circulant kernels, not {weight.label} ones")
         _, p, q, k = weight.columns.shape
         if (weight.channels, weight.kernel) != (geometry.channels, geometry.kernel):
             raise OptionError(f"weights of {weight.channels} and {weight.kernel} are not those of {geometry}")

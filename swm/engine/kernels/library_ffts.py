@@ -73,7 +73,7 @@ class FftwEngine(MatmulEngine):
 
 
 class _FftwProduct:
-    """Plans and their arrays, one set a batch size; a lock, because plans own the arrays they work on."""
+    """Plans and their arrays, one set per batch size; a lock, because plans own the arrays they work on."""
 
     def __init__(self, matrix: BlockCirculant, threads: int) -> None:
         self._m, self._n = matrix.shape

@@ -20,7 +20,7 @@ from swm.device.primitives import (
     packs,
     register,
 )
-from swm.layers.base import TWIDDLE_FRAC, ProcessModel, ceil_div
+from swm.layers.base import TWIDDLE_FRAC, ProcessModel
 from swm.layers.circulant.built import CirculantBuilt
 from swm.layers.circulant.passes import HALF_TURN, forward_processes, inverse_processes, pass_end_costs
 from swm.layers.circulant.spec import CirculantSpec
@@ -28,6 +28,7 @@ from swm.layers.finish import finish_cost
 from swm.layers.products import Parts, weight_rom_cost
 
 __all__ = ["end_costs", "packs_pairs", "processes", "product_parts"]
+
 
 def packs_pairs(spec: CirculantSpec, ports: DspPorts) -> bool:
     """Whether two weights share a multiplier for a common spectral word (products in the four-multiplier form)."""
@@ -105,7 +106,11 @@ def product_parts(built: CirculantBuilt, ports: DspPorts) -> Parts:
     parts = products * (complex_lanes * built.word_groups if spec.unrolled else bins) + 2 * real_lanes
     holding = Cost(logic=total / 2, ff=total).times(rows * parts)
     # Products of columns add up along a chain of DSPs: operands wait in SRLs until it is their turn.
-    skew = Cost(memory=2 * weight).times(rows * (columns - 1) * bins).plus(Cost(memory=2 * word).times((columns - 1) * bins))
+    skew = (
+        Cost(memory=2 * weight)
+        .times(rows * (columns - 1) * bins)
+        .plus(Cost(memory=2 * word).times((columns - 1) * bins))
+    )
     # Operands reach many rows through trees of registers.
     operands = register(2 * word * bins * columns).times(max(1, rows // 16))
     select = Cost()

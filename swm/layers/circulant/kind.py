@@ -39,7 +39,7 @@ from swm.layers.base import (
 from swm.layers.circulant.built import CirculantBuilt
 from swm.layers.circulant.cost import processes
 from swm.layers.circulant.offer import CirculantOffer
-from swm.layers.circulant.spec import CirculantSpec, forward_shifts
+from swm.layers.circulant.spec import LARGEST_BLOCK, CirculantSpec, forward_shifts
 from swm.layers.dense import DenseSpec
 from swm.layers.finish import finish, finish_configuration
 from swm.layers.formats import best_format, finest_bias, output_format
@@ -66,12 +66,25 @@ class Circulant(LayerKind):
         """A Linear node that holds circulant blocks."""
         if not isinstance(node, Linear) or not isinstance(node.weight, BlockCirculant):
             return None
+        if node.weight.block > LARGEST_BLOCK:
+            return Obstacle(
+                f"its blocks hold {node.weight.block} values", f"hardware takes blocks of at most {LARGEST_BLOCK}"
+            )
         (operand,) = operands
         m, n = node.weight.shape
         bias = np.zeros(m, np.float32) if node.bias is None else node.bias
         shapes = ((n, operand.positions),)
         return FloatLayer(
-            self.name, name, node.name, node.inputs, node.outputs[0], shapes, m, operand.positions, node.weight, bias=bias
+            self.name,
+            name,
+            node.name,
+            node.inputs,
+            node.outputs[0],
+            shapes,
+            m,
+            operand.positions,
+            node.weight,
+            bias=bias,
         )
 
     def spec(self, layer: FloatLayer, bits: int) -> CirculantSpec:

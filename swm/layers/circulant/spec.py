@@ -8,10 +8,11 @@ from typing import ClassVar
 
 from swm.layers.base import LayerSpec, ceil_div, clog2
 
-__all__ = ["ACCUMULATOR_GUARD", "DSP_WIDE_PORT", "LARGEST_UNROLLED", "CirculantSpec", "forward_shifts"]
+__all__ = ["ACCUMULATOR_GUARD", "DSP_WIDE_PORT", "LARGEST_BLOCK", "LARGEST_UNROLLED", "CirculantSpec", "forward_shifts"]
 
 ACCUMULATOR_GUARD = 4  # a rounded spectral sum keeps 4 bits more than the data
 DSP_WIDE_PORT = 25  # the wide multiplier port of a DSP48E1, the narrowest among the supported devices
+LARGEST_BLOCK = 256  # of the tables of twiddles in hls/swm
 LARGEST_UNROLLED = 16  # blocks up to this size are transformed by straight-line code, larger ones pass by pass
 
 

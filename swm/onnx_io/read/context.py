@@ -32,7 +32,7 @@ class Context:
         tensors: names of tensors, likewise.
         widths: length of the last axis of tensors where shape inference may not know even the rank.
         structured: structured weights behind tensors that one of our functions writes out.
-        formats: number formats of constants that a quantiser made.
+        formats: number formats of constants that a quantizer made.
         shared: matrices built so far, so that nodes that share a weight go on sharing it.
     """
 

@@ -82,5 +82,5 @@ def _number(entries: dict[str, str], key: str, default: int, what: str) -> int:
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and len(text) < 20):
-        raise ModelError(f"{what}: {key} is {text!r}, which is no byte count")
+        raise ModelError(f"{what}: {key} is {text!r}, which is not a byte count")
     return int(text)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, helper
 
 import swm.onnx_io.read.handlers  # noqa: F401  the handlers register themselves
-from swm.errors import ModelError
+from swm.errors import ModelError, OptionError
 from swm.graph import (
     WEIGHT_FORMATS,
     Graph,
@@ -31,7 +31,7 @@ from swm.graph import (
 )
 from swm.onnx_io.expand import Expansion, recognise_expansion
 from swm.onnx_io.files import read_bytes
-from swm.onnx_io.function import DOMAIN, recognise
+from swm.onnx_io.function import DOMAIN, Structured, recognise
 from swm.onnx_io.proto import check_text, parse, upgrade
 from swm.onnx_io.read.context import Context
 from swm.onnx_io.read.external import inline_external_data
@@ -43,7 +43,6 @@ from swm.onnx_io.read.roles import WEIGHTED, roles
 from swm.onnx_io.scope import Names, captured, inner_names, inner_nodes, sort_nodes
 from swm.onnx_io.tensors import check_tensor, dense_size, densify, is_native, to_array, walk_tensors
 from swm.onnx_io.types import infer_types, tensor_type
-from swm.structure import BlockCirculant
 
 __all__ = ["from_proto", "load"]
 
@@ -132,7 +131,7 @@ class _Import:
         self.expanded: dict[str, RawNode] = {}  # calls of expansions by the tensor that they write
         self.nodes: list[Node] = []
         self.budget = Budget(model.ByteSize())
-        self.formats: dict[str, dict[str, WeightFormat]] = {}  # of weights that a quantiser made, by node
+        self.formats: dict[str, dict[str, WeightFormat]] = {}  # of weights that a quantizer made, by node
 
     def run(self) -> Graph:
         """The graph."""
@@ -194,7 +193,7 @@ class _Import:
     def _convert_node(self, node: RawNode) -> Result:
         key = (node.domain, node.op)
         if key in self.structured:
-            return self._structured(node, *self.structured[key])
+            return self._structured(node, self.structured[key])
         handler = None if key in self.functions else find(*key, self.versions.get(node.domain, 0))
         if handler is None:
             return None
@@ -231,20 +230,30 @@ class _Import:
                 self._carry(node)
         self.nodes += kept
 
-    def _structured(self, node: RawNode, m: int, n: int, block: int) -> Result:
+    def _structured(self, node: RawNode, what: Structured) -> Result:
         """A call of one of our own functions."""
-        if len(node.inputs) != 2 or len(node.outputs) != 1 or node.proto.attribute:
+        shapes, (m, n) = what.kind.array_shapes(what.shape, what.size), what.shape
+        if len(node.inputs) != 1 + len(shapes) or len(node.outputs) != 1 or node.proto.attribute:
             return None
-        x, name = node.inputs
-        columns = self.context.weight(name, node)
-        if columns is None or self.context.constant(x) is not None:
+        x, *names = node.inputs
+        arrays: dict[str, NDArray[Any]] = {}
+        for role, name in zip(shapes, names, strict=True):
+            values = self.context.constant(name) if role in what.kind.codes else self.context.weight(name, node)
+            if values is None or (role in what.kind.codes and values.dtype.kind not in "iu"):
+                return None
+            arrays[role] = values
+        if self.context.constant(x) is not None:
             return None
-        shape = (-(-m // block), -(-n // block), block)
-        if columns.shape != shape:
-            raise node.error(f"columns {name!r} have shape {list(columns.shape)}, need {list(shape)}; convert again")
+        for (role, shape), name in zip(shapes.items(), names, strict=True):
+            found = list(arrays[role].shape)
+            if found != list(shape):
+                raise node.error(f"{role} {name!r} have shape {found}, need {list(shape)}; convert again")
         check_width(self.context, node, x, n)
         self.context.widths[node.outputs[0]] = m
-        weight = BlockCirculant(columns, (m, n))
+        try:
+            weight = what.kind.from_arrays(what.shape, what.size, arrays)
+        except OptionError as error:
+            raise node.error(f"{error}; the file is damaged: convert again") from error
         return Linear(name=node.name, inputs=(x,), outputs=node.outputs, weight=weight)
 
     def _forward(self, source: str, target: str) -> bool:

@@ -23,7 +23,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import AttributeProto, NodeProto, SparseTensorProto, TensorProto
 
-from swm.errors import ModelError
+from swm.errors import ModelError, OptionError
 from swm.graph import Node
 from swm.onnx_io.proto import OLDEST_OPSET
 
@@ -38,9 +38,11 @@ __all__ = [
     "Operator",
     "RawNode",
     "Result",
+    "add_handler",
     "find",
     "handler",
     "operators",
+    "remove_handlers",
 ]
 
 
@@ -159,14 +161,30 @@ def handler(
     """Register a function as the handler of an operator from opset `since` on, up to the next one registered."""
 
     def register(function: Function) -> Function:
-        signature = inspect.signature(function, eval_str=True)
-        parameters = {n: p for n, p in signature.parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
-        versions = _REGISTRY.setdefault((domain, op), [])
-        versions.append(Handler(op, domain, since, becomes, function, parameters))
-        versions.sort(key=lambda h: h.since)
+        add_handler(op, domain=domain, since=since, becomes=becomes, function=function)
         return function
 
     return register
+
+
+def add_handler(op: str, *, domain: str, since: int, becomes: str, function: Function, sole: bool = False) -> None:
+    """Register a function as the handler of an operator from opset `since` on, up to the next one registered.
+
+    Raises:
+        OptionError: `sole` was asked for, and the operator has a handler.
+    """
+    if sole and (domain, op) in _REGISTRY:
+        raise OptionError(f"swm reads {op!r} of domain {domain!r} already")
+    signature = inspect.signature(function, eval_str=True)
+    parameters = {n: p for n, p in signature.parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
+    versions = _REGISTRY.setdefault((domain, op), [])
+    versions.append(Handler(op, domain, since, becomes, function, parameters))
+    versions.sort(key=lambda h: h.since)
+
+
+def remove_handlers(op: str, *, domain: str) -> None:
+    """Forget every handler of an operator."""
+    _REGISTRY.pop((domain, op), None)
 
 
 def find(domain: str, op: str, opset: int) -> Handler | None:

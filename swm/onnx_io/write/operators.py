@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,6 @@ from swm.errors import ModelError
 from swm.graph import (
     ArgMax,
     AveragePool,
-    BipolarQuant,
     Clip,
     Concat,
     ConvInteger,
@@ -38,26 +37,27 @@ from swm.graph import (
     Pad,
     QLinearConv,
     QLinearMatMul,
-    Quant,
     QuantizeLinear,
     ReduceMax,
     ReduceMean,
     ReduceSum,
+    Relu,
     Resize,
     RMSNormalization,
     Selu,
+    Sigmoid,
     Slice,
     Split,
     Squeeze,
     Swish,
+    Tanh,
     Transpose,
-    Trunc,
     Unsqueeze,
 )
-from swm.onnx_io.write.qonnx import write_quantizer
+from swm.onnx_io.write.registry import writer
 from swm.onnx_io.write.target import Target
 
-__all__ = ["write_operator"]
+__all__: list[str] = []
 
 # Fields that are ONNX attributes under their own names.
 _SAME: dict[type[Node], tuple[str, ...]] = {
@@ -68,28 +68,22 @@ _SAME: dict[type[Node], tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def write_operator(target: Target, node: Node) -> bool:
-    """Append the ONNX form of a node; False if this module knows none.
-
-    Raises:
-        ModelError: the node cannot be said at the model's opset.
-    """
-    function = _FUNCTIONS.get(type(node))
-    if function is not None:
-        function(target, node)
-    elif type(node) in _SAME:
-        target.add(node, node.op, **{name: getattr(node, name) for name in _SAME[type(node)]})
-    elif isinstance(node, Elementwise):
-        target.add(node, node.op)
-    else:
-        return False
-    return True
+@writer(*_SAME)
+def _same(target: Target, node: Node) -> None:
+    target.add(node, node.op, **{name: getattr(node, name) for name in _SAME[type(node)]})
 
 
+@writer(Elementwise, Relu, Sigmoid, Tanh)
+def _plain(target: Target, node: Node) -> None:
+    target.add(node, node.op)
+
+
+@writer(Gelu)
 def _gelu(target: Target, node: Gelu) -> None:
     target.add(node, "Gelu", approximate="tanh" if node.tanh else "none")
 
 
+@writer(Clip)
 def _clip(target: Target, node: Clip) -> None:
     bounds = {"min": node.low, "max": node.high}
     if target.opset < 11:
@@ -100,6 +94,7 @@ def _clip(target: Target, node: Clip) -> None:
     target.add(node, "Clip", _trimmed([node.inputs[0], *stored]))
 
 
+@writer(MatMul)
 def _matmul(target: Target, node: MatMul) -> None:
     if not node.transpose_b:
         target.add(node, "MatMul")
@@ -113,19 +108,22 @@ def _matmul(target: Target, node: MatMul) -> None:
     target.add(node, "MatMul", [node.inputs[0], transposed])
 
 
+@writer(GroupNormalization)
 def _group_normalization(target: Target, node: GroupNormalization) -> None:
     if node.per_group != (target.opset < 21):
         raise ModelError(
             f"GroupNormalization node {node.name!r} has scales by {'group' if node.per_group else 'channel'}, which "
-            f"opset {target.opset} cannot say; convert the model to another opset"
+            f"opset {target.opset} cannot express; convert the model to another opset"
         )
     target.add(node, "GroupNormalization", num_groups=node.groups, epsilon=node.epsilon)
 
 
+@writer(ReduceMax, ReduceMean, ReduceSum)
 def _reduce(target: Target, node: ReduceMean | ReduceSum | ReduceMax) -> None:
     _with_axes(target, node, node.axes, 13 if isinstance(node, ReduceSum) else 18, keepdims=int(node.keepdims))
 
 
+@writer(Squeeze, Unsqueeze)
 def _squeeze(target: Target, node: Squeeze | Unsqueeze) -> None:
     _with_axes(target, node, node.axes, 13)
 
@@ -140,6 +138,7 @@ def _with_axes(target: Target, node: Node, axes: Sequence[int] | None, since: in
         target.add(node, node.op, [*node.inputs, target.integers(node, axes, "axes")], **attributes)
 
 
+@writer(ArgMax)
 def _arg_max(target: Target, node: ArgMax) -> None:
     last: dict[str, Any] = {"select_last_index": 1} if node.last else {}
     target.add(node, "ArgMax", axis=node.axis, keepdims=int(node.keepdims), **last)
@@ -153,6 +152,7 @@ def _window(node: MaxPool | AveragePool | QLinearConv | ConvInteger) -> dict[str
     return found
 
 
+@writer(AveragePool, MaxPool)
 def _pool(target: Target, node: MaxPool | AveragePool) -> None:
     attributes = _window(node)
     if node.ceil:
@@ -162,10 +162,12 @@ def _pool(target: Target, node: MaxPool | AveragePool) -> None:
     target.add(node, node.op, **attributes)
 
 
+@writer(ConvInteger, QLinearConv)
 def _integer_conv(target: Target, node: QLinearConv | ConvInteger) -> None:
     target.add(node, node.op, **_window(node), group=node.groups)
 
 
+@writer(Pad)
 def _pad(target: Target, node: Pad) -> None:
     if target.opset < 11:
         target.add(node, "Pad", pads=node.pads, mode=node.mode, value=float(node.value))
@@ -180,6 +182,7 @@ def _pad(target: Target, node: Pad) -> None:
     target.add(node, "Pad", inputs, mode=node.mode)
 
 
+@writer(Split)
 def _split(target: Target, node: Split) -> None:
     if node.sizes is None:
         parts: dict[str, Any] = {"num_outputs": len(node.outputs)} if target.opset >= 18 else {}
@@ -190,6 +193,7 @@ def _split(target: Target, node: Split) -> None:
         target.add(node, "Split", [*node.inputs, target.integers(node, node.sizes, "sizes")], axis=node.axis)
 
 
+@writer(Slice)
 def _slice(target: Target, node: Slice) -> None:
     if target.opset < 10:
         target.add(node, "Slice", axes=node.axes, starts=node.starts, ends=node.ends)
@@ -198,15 +202,18 @@ def _slice(target: Target, node: Slice) -> None:
     target.add(node, "Slice", [*node.inputs, *(target.integers(node, v, role) for role, v in parts.items())])
 
 
+@writer(Expand)
 def _expand(target: Target, node: Expand) -> None:
     target.add(node, "Expand", [*node.inputs, target.integers(node, node.shape, "shape")])
 
 
+@writer(DepthToSpace)
 def _depth_to_space(target: Target, node: DepthToSpace) -> None:
     mode: dict[str, Any] = {"mode": node.mode} if target.opset >= 11 else {}
     target.add(node, "DepthToSpace", blocksize=node.block, **mode)
 
 
+@writer(Resize)
 def _resize(target: Target, node: Resize) -> None:
     scales = None if node.scales is None else target.constant(node, np.array(node.scales, np.float32), "scales")
     if (target.opset < 11) != (not node.coordinates):
@@ -228,6 +235,7 @@ def _resize(target: Target, node: Resize) -> None:
     target.add(node, "Resize", inputs, mode=node.mode, **modes, **more)
 
 
+@writer(QuantizeLinear)
 def _quantize(target: Target, node: QuantizeLinear) -> None:
     attributes = _scale_axis(target, node)
     if not any(node.inputs[2:]) and node.to != TensorProto.UINT8:
@@ -237,6 +245,7 @@ def _quantize(target: Target, node: QuantizeLinear) -> None:
     target.add(node, "QuantizeLinear", **attributes)
 
 
+@writer(DequantizeLinear)
 def _dequantize(target: Target, node: DequantizeLinear) -> None:
     to: dict[str, Any] = {"output_dtype": node.to} if node.to else {}
     target.add(node, "DequantizeLinear", **_scale_axis(target, node), **to)
@@ -252,32 +261,3 @@ def _trimmed(inputs: list[str]) -> list[str]:
     while inputs and not inputs[-1]:
         inputs.pop()
     return inputs
-
-
-_FUNCTIONS: dict[type[Node], Callable[[Target, Any], None]] = {
-    ArgMax: _arg_max,
-    AveragePool: _pool,
-    BipolarQuant: write_quantizer,
-    Clip: _clip,
-    ConvInteger: _integer_conv,
-    DepthToSpace: _depth_to_space,
-    DequantizeLinear: _dequantize,
-    Expand: _expand,
-    Gelu: _gelu,
-    GroupNormalization: _group_normalization,
-    MatMul: _matmul,
-    MaxPool: _pool,
-    Pad: _pad,
-    QLinearConv: _integer_conv,
-    Quant: write_quantizer,
-    QuantizeLinear: _quantize,
-    ReduceMax: _reduce,
-    ReduceMean: _reduce,
-    ReduceSum: _reduce,
-    Resize: _resize,
-    Slice: _slice,
-    Split: _split,
-    Squeeze: _squeeze,
-    Trunc: write_quantizer,
-    Unsqueeze: _squeeze,
-}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""QONNX's quantisers spelt out in standard operators, so that any runtime runs them."""
+"""QONNX's quantizers spelt out in standard operators, so that any runtime runs them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from swm.errors import ModelError
 from swm.graph import BipolarQuant, Node, Quant, Trunc
 from swm.onnx_io.read.handlers.qonnx import limits
+from swm.onnx_io.write.registry import writer
 from swm.onnx_io.write.target import Target
 
 __all__ = ["write_quantizer"]
@@ -18,11 +19,12 @@ __all__ = ["write_quantizer"]
 _MAGIC = np.float32(1.5 * 2**23)
 
 
+@writer(BipolarQuant, Quant, Trunc)
 def write_quantizer(target: Target, node: Quant | BipolarQuant | Trunc) -> None:
-    """Append the formula of a quantiser.
+    """Append the formula of a quantizer.
 
     Raises:
-        ModelError: its rounding cannot be said at the model's opset.
+        ModelError: its rounding cannot be expressed in the model's opset.
     """
     chain = _Chain(target, node, node.inputs[0])
     scale = _float(target, node, 1)
@@ -140,7 +142,7 @@ class _Chain:
             case "ROUND":
                 raise ModelError(
                     f"{self.node.op} node {self.node.name!r} rounds {largest:g} levels, which opset "
-                    f"{self.target.opset} cannot say; convert the model to opset 11 or newer"
+                    f"{self.target.opset} cannot express; convert the model to opset 11 or newer"
                 )
         # The others round the magnitude: UP away from zero, DOWN toward it, HALF_UP and HALF_DOWN to the nearest.
         signed = self.tensor

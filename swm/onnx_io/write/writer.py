@@ -40,13 +40,13 @@ def to_proto(graph: Graph) -> ModelProto:
     """The graph as an ONNX model. Structured layers become calls of functions in domain `ai.swm`.
 
     Raises:
-        ModelError: the graph is not well formed, or a node cannot be said at its opset.
+        ModelError: the graph is not well formed, or a node cannot be expressed in its opset.
     """
     graph.verify()
-    emitter = NodeWriter(graph, graph.nodes)
+    collected = NodeWriter(graph, graph.nodes)
     inputs = [_declared(value) for value in graph.inputs]
     outputs = [_declared(value) for value in graph.outputs]
-    model = _model(graph, emitter, graph.nodes, inputs, outputs, with_types=True)
+    model = _model(graph, collected, graph.nodes, inputs, outputs, with_types=True)
     for key, value in graph.metadata.items():
         model.metadata_props.add(key=key, value=value)
     return model
@@ -69,13 +69,13 @@ def subgraph_proto(
         types: types of inputs that `graph.types` does not know, seen at run time, say.
 
     Raises:
-        ModelError: the type of an input is unknown, or a node cannot be said at the graph's opset.
+        ModelError: the type of an input is unknown, or a node cannot be expressed in the graph's opset.
     """
-    emitter = NodeWriter(graph, nodes)
+    collected = NodeWriter(graph, nodes)
     known = {**graph.types, **(types or {})}
     feeds = [_feed(graph, name, known) for name in inputs]
     returns = [_return(graph, name) for name in outputs]
-    return _model(graph, emitter, nodes, feeds, returns, with_types=False)
+    return _model(graph, collected, nodes, feeds, returns, with_types=False)
 
 
 def save(graph: Graph, path: str | os.PathLike[str], *, inline_limit: int = INLINE_LIMIT) -> None:
@@ -125,7 +125,7 @@ def serialized(model: ModelProto) -> bytes:
 
 def _model(
     graph: Graph,
-    emitter: NodeWriter,
+    collected: NodeWriter,
     nodes: Iterable[Node],
     inputs: Sequence[ValueInfoProto],
     outputs: Sequence[ValueInfoProto],
@@ -133,25 +133,25 @@ def _model(
     with_types: bool,
 ) -> ModelProto:
     for node in nodes:
-        emitter.emit(node)
+        collected.write(node)
     fed = {v.name for v in inputs}
-    read = emitter.read | {v.name for v in outputs}
+    read = collected.read | {v.name for v in outputs}
     body = GraphProto(name=graph.name or "swm", input=inputs, output=outputs)
-    body.node.extend(emitter.nodes)
+    body.node.extend(collected.nodes)
     body.initializer.extend(
         numpy_helper.from_array(value, name)
         for name, value in graph.constants.items()
         if name in read and name not in fed
     )
-    body.initializer.extend(emitter.initialisers)
+    body.initializer.extend(collected.initialisers)
     if with_types:
-        written = dict.fromkeys(t for node in emitter.nodes for t in node.output if t)
+        written = dict.fromkeys(t for node in collected.nodes for t in node.output if t)
         shown = fed | {v.name for v in outputs}
         body.value_info.extend(value_info(t, graph.types[t]) for t in written if t in graph.types and t not in shown)
     domains = {"": graph.opset, **graph.domains}
-    if emitter.functions:
+    if collected.functions:
         domains[DOMAIN] = VERSION
-    functions = [*(FunctionProto.FromString(f) for f in graph.functions), *emitter.functions]
+    functions = [*(FunctionProto.FromString(f) for f in graph.functions), *collected.functions]
     imports = [helper.make_opsetid(domain, version) for domain, version in domains.items()]
     return ModelProto(
         ir_version=_ir_version(imports, functions),

@@ -12,7 +12,7 @@ from onnx import TensorProto
 from swm.graph import Conv, ConvTranspose, TensorType
 from swm.onnx_io.read.context import Context
 from swm.onnx_io.read.registry import RawNode, Result, handler
-from swm.structure import BlockCirculantConv, Dense, WeightStructure
+from swm.structure import ConvStructure, Dense, WeightStructure
 
 
 @handler("Conv", since=1, becomes="Conv")
@@ -202,7 +202,7 @@ def _shared(totals: Sequence[int], auto_pad: bytes) -> tuple[int, ...]:
 def _weight(context: Context, node: RawNode, name: str) -> tuple[WeightStructure, tuple[int, ...]] | None:
     """The kernel and its shape (M, C/group, kernel...); None if it is not constant, float32 and of rank 3 or 4."""
     structured = context.structured.get(name)
-    if isinstance(structured, BlockCirculantConv):
+    if isinstance(structured, ConvStructure):
         return structured, (*structured.channels, *structured.kernel)
     tensor = context.weight(name, node)
     if tensor is None or tensor.ndim not in (3, 4) or not tensor.size:

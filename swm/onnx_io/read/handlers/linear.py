@@ -25,7 +25,7 @@ def matmul(context: Context, node: RawNode) -> Result:
 
 
 def linear_product(context: Context, node: RawNode, x: str, name: str, *, rows_first: bool) -> Result:
-    """`x W`, or `x W^T` if the rows of W are the outputs; None if W is no constant float32 matrix."""
+    """`x W`, or `x W^T` if the rows of W are the outputs; None if W is not a constant float32 matrix."""
     matrix = context.weight(name, node)
     if matrix is None or matrix.ndim != 2 or context.constant(x) is not None:
         return None
@@ -197,7 +197,7 @@ def _operands(context: Context, node: RawNode) -> tuple[str, FloatArray | None, 
 
 def _affine(context: Context, node: RawNode, x: str, scale: FloatArray, shift: FloatArray, axis: int) -> Result:
     if not (np.isfinite(scale).all() and np.isfinite(shift).all()):
-        return None  # a mask of -inf, say, is no weight
+        return None  # a mask of -inf, say, is not a weight
     if (scale == 1).all() and (shift == 0).all():
         return Forwarded(x)
     if context.width(x) is not None and context.min_rank(x):

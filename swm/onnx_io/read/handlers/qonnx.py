@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Handlers of QONNX's quantisers, in the domains that Brevitas, QONNX and FINN have given them over the years."""
+"""Handlers of QONNX's quantizers, in the domains that Brevitas, QONNX and FINN have given them over the years."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def quant(
             )
         single = float(scale.reshape(-1)[0]) if scale.size == 1 else None
         context.formats[node.outputs[0]] = WeightFormat(bits, bool(signed), bool(narrow), single)
-        return Folded(_quantised(x, scale, zero, limits(bits, bool(signed), bool(narrow))))
+        return Folded(_quantized(x, scale, zero, limits(bits, bool(signed), bool(narrow))))
     _propagate(context, node)
     return Quant(
         name=node.name,
@@ -64,7 +64,7 @@ def limits(bits: float, signed: bool, narrow: bool) -> tuple[float, float] | Non
     return 0, 2**bits - 1 - narrow
 
 
-def _quantised(
+def _quantized(
     x: NDArray[np.float32], scale: NDArray[np.float32], zero: NDArray[np.float32], bounds: tuple[float, float] | None
 ) -> NDArray[np.float32]:
     with np.errstate(all="ignore"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Handlers of ONNX's quantisation operators."""
+"""Handlers of ONNX's quantization operators."""
 
 from __future__ import annotations
 

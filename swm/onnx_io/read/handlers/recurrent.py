@@ -12,7 +12,7 @@ from swm.graph import GRU, LSTM, RNN, GateActivation
 from swm.onnx_io.read.batch_second import batch_second
 from swm.onnx_io.read.context import Context
 from swm.onnx_io.read.registry import RawNode, Result, handler
-from swm.structure import BlockCirculant, Dense, WeightStructure
+from swm.structure import Dense, WeightStructure
 
 __all__ = ["PARAMETERS", "gate_activations"]
 
@@ -259,7 +259,7 @@ def _common(
 def _matrices(context: Context, node: RawNode, name: str) -> tuple[WeightStructure, ...] | None:
     """One matrix for each direction."""
     structured = context.structured.get(name)
-    if isinstance(structured, tuple) and all(isinstance(s, BlockCirculant) for s in structured):
+    if isinstance(structured, tuple):
         return structured
     tensor = context.weight(name, node)
     if tensor is None or tensor.ndim != 3 or not tensor.size:
