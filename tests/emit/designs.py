@@ -56,12 +56,12 @@ class Sketch:
         values = tuple(self.values[s] for s in sources)
         return self._join("concat", tuple(sources), target, values, np.concatenate(values, axis=1), "identity")
 
-    def scale(self, source, target, *, activation="identity"):
+    def scale(self, source, target, *, activation="identity", kind_name="scale"):
         x = self.values[source]
         n, positions = x.shape[1], len(x) // len(self.inputs)
         gain, bias = self.rng.uniform(0.5, 2, n).astype(np.float32), self.rng.normal(size=n).astype(np.float32)
         made = {"scale": gain, "bias": bias, "m": n, "shapes": ((n, positions),), "positions": positions}
-        return self._add("scale", (source,), target, (x,), x * gain + bias, activation, None, made)
+        return self._add(kind_name, (source,), target, (x,), x * gain + bias, activation, None, made)
 
     def _join(self, name, sources, target, values, y, activation):
         positions = len(y) // len(self.inputs)
