@@ -321,8 +321,8 @@ def report(
     """Modelled throughput, resources, power and energy of a network and its dense twin on each board.
 
     Args:
-        graph: float, fixed, a Design, or the folder of a project. A fixed graph brings its own bits; a Design or project
-            is reported as it was designed, and on further boards with the same back end.
+        graph: float, fixed, a Design, or the folder of a project. A fixed graph brings its own bits; a Design or
+            project is reported as it was designed, and on further boards with the same back end.
         boards: names among `boards/` or paths of own .toml files; a Design or project needs none.
         bits: data and weight bits of a float graph.
         backend: of a graph: "vitis" or "generic".

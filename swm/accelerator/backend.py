@@ -19,7 +19,8 @@ class Backend:
     Attributes:
         name: what `--backend` takes.
         title: one line for help and reports.
-        streaming: processes run side by side, joined by streams; otherwise they are called one after the other over arrays.
+        streaming: processes run side by side, joined by streams; otherwise they are called one after the other, over
+            arrays.
         parallelism: "search" fills the board, "minimal" takes one lane everywhere.
         files: template → file in the project; a "%" stands for each layer's name.
         library: folders of hls/ that the project takes along, and where to.
@@ -27,8 +28,8 @@ class Backend:
         include: include folders of its C simulation, in the project.
         tool: what turns the project into hardware, in words.
         control: of a streaming top: "s_axilite" registers, or "ap_ctrl_none", a core that starts anew by itself.
-        frames: frames of one start, compiled in, where control is "ap_ctrl_none"; a core that may wait long for its next
-            frame takes one at a time, for it loads ahead within a start.
+        frames: frames of one start, compiled in, where control is "ap_ctrl_none"; a core that may wait long for its
+            next frame takes one at a time, for it loads ahead within a start.
     """
 
     name: str

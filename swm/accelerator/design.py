@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Design: fixed-point graph, schedule and back end as one frozen value. `emit` saves it, `verify` and `report` read it."""
+"""The Design: fixed-point graph, schedule and back end as one frozen value.
+
+`emit` saves it in the project; `verify` and `report` read it.
+"""
 
 from __future__ import annotations
 

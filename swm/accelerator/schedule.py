@@ -38,10 +38,10 @@ def make_schedule(
         network: layers and how they are joined.
         board: where it has to fit.
         backend: what it is emitted for; it says whether the parallelism is searched or minimal.
-        clock_mhz: clock in MHz; where absent, the one of the board's clocks that gives the most inferences per second.
+        clock_mhz: clock in MHz; where absent, the one of the board's that gives the most inferences per second.
         limits: fractions of the device that may be used; FINN's for timing closure when absent.
-        hybrid: let multipliers of any width be built of LUTs where DSPs run out: faster, for several times the energy of a
-            DSP; without it only those that a tool would build of LUTs anyway.
+        hybrid: let multipliers of any width be built of LUTs where DSPs run out: faster, for several times the energy
+            of a DSP; without it only those that a tool would build of LUTs anyway.
         target_interval: cycles; take the cheapest design that is at least this fast instead of the fastest.
 
     Returns:

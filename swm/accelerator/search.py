@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The search for parallelism: the shortest interval whose cheapest implementations stay inside the board.
 
-For one interval every layer offers its cheapest implementation by itself; neighbours that chose other beats are joined by
-width converters. Cost is a weighted sum of DSP, BRAM18, URAM, LUT and FF; several fixed weightings are tried until the
-result fits. Neither weights nor candidates depend on what a board holds: what fits a board fits every larger one, so the
-bisection over the interval, which halves the same way on both until they differ, never ends higher on the larger.
+For one interval every layer offers its cheapest implementation by itself; neighbours that chose other beats are joined
+by width converters. Cost is a weighted sum of DSP, BRAM18, URAM, LUT and FF; several fixed weightings are tried until
+the result fits. Neither weights nor candidates depend on what a board holds: what fits a board fits every larger one,
+so the bisection over the interval, which halves the same way on both until they differ, never ends higher on the
+larger.
 """
 
 from __future__ import annotations
@@ -149,12 +150,12 @@ class Search:
         """
         found = self._judged(chosen, ends)
         order = sorted(range(len(chosen)), key=lambda i: chosen[i].spec.stored_bits)
-        for place in order:
+        for index in order:
             if found.fits or not found.overflow.startswith("BRAM18") or ";" in found.overflow:
                 break
-            moved = kind(chosen[place].spec.kind).spare_blocks(chosen[place])
+            moved = kind(chosen[index].spec.kind).spare_blocks(chosen[index])
             if moved is not None:
-                chosen = [*chosen[:place], moved, *chosen[place + 1 :]]
+                chosen = [*chosen[:index], moved, *chosen[index + 1 :]]
                 found = self._judged(chosen, ends)
         return found
 

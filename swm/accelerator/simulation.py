@@ -82,15 +82,9 @@ def frame_network(placement: Placement, clock_mhz: float) -> Network:
     """All processes of a placement, the AXI edges included; names are "layer.process", "axi_in" and "axi_out"."""
     fill = pipeline_fill(clock_mhz)
     first, last = placement.edges[0], placement.edges[-1]
-    programs = [
-        _framed(
-            "axi_in",
-            axi_program("in", first.name, first.beats),
-            first.positions,
-            fill,
-            {"in": "in", first.name: first.name},
-        )
-    ]
+    ends = axi_program("in", first.name, first.beats), axi_program(last.name, "out", last.beats)
+    same = {name: name for name in ("in", "out", first.name, last.name)}
+    programs = [_framed("axi_in", ends[0], first.positions, fill, same)]
     names = [edge.name for edge in placement.edges]
     for layer in placement.layers:
         local = {f"in{i}": name for i, name in enumerate(layer.inputs)}
@@ -104,15 +98,7 @@ def frame_network(placement: Placement, clock_mhz: float) -> Network:
             _framed(f"{layer.spec.name}.{p.name}", p.program, layer.spec.positions, fill, local)
             for p in layer.processes
         ]
-    programs.append(
-        _framed(
-            "axi_out",
-            axi_program(last.name, "out", last.beats),
-            last.positions,
-            fill,
-            {"out": "out", last.name: last.name},
-        )
-    )
+    programs.append(_framed("axi_out", ends[1], last.positions, fill, same))
     return Network(tuple(programs), ("in", *names, "out"))
 
 

@@ -195,15 +195,16 @@ def packing_guard(a_bits: int, b_bits: int, ports: DspPorts) -> int:
 def packs(a_bits: int, b_bits: int, ports: DspPorts) -> bool:
     """Whether two products a1 * b and a2 * b fit one DSP.
 
-    Each pair is split as it leaves the multiplier and summed in LUTs, so no guard bits are needed between the two; AMD
-    WP486 keeps two, for seven sums inside a DSP48E2. 8 x 8 bits fit a DSP48E1 and, with these guard bits, a DSP48E2.
+    Each pair is split as it leaves the multiplier and summed in LUTs, so (a1 << s) + a2 needs s = a_bits + b_bits - 1
+    only, and 2 a_bits + b_bits bits have to fit the wide port (hls/swm/fixed.h `multiply_pair`). AMD WP486 keeps guard
+    bits, for seven sums inside a DSP48E2.
 
     Args:
         a_bits: Bits of each of the two factors that are joined.
         b_bits: Bits of the factor that they share.
         ports: Port widths of the device's DSP.
     """
-    return packing_guard(a_bits, b_bits, ports) >= 0
+    return ports.preadder and b_bits <= ports.narrow and 2 * a_bits + b_bits <= ports.wide
 
 
 def packed_multiplier(a_bits: int, b_bits: int, ports: DspPorts) -> Cost:

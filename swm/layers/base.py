@@ -5,7 +5,8 @@ A kind is one file: `swm/layers/<kind>.py` (this side), `hls/swm/<kind>.h` (its 
 (its instance). `swm/layers/registry.py` is the only list of kinds.
 
 A *token* is one position of one frame: a vector of channels. Layers pass tokens as streams of beats, `vec` channels a
-beat. A process handles all tokens of a call in one pipelined loop; `Program` says at which iteration it reads and writes.
+beat. A process handles all tokens of a call in one pipelined loop; `Program` says at which iteration it reads and
+writes.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ import subprocess
 import numpy as np
 import pytest
 from hls_tools import HLS, STAND_INS, UNDEFINED, VITIS, WARNINGS, compiler
-
 from swm.emit._rom import rom
 from swm.engine._fixed import run_layer
 from swm.fixed import FixedLayer, Format

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parallelism of a block-circulant layer and the loops that follow from it; the C++ traits count with the same formulas."""
+"""Parallelism of a block-circulant layer and the loops that follow; the C++ traits count with the same formulas."""
 
 from __future__ import annotations
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from swm.device.board import DspPorts
 from swm.device.memories import memory
 from swm.device.primitives import Cost, adder, constant_multiplier, control, multiplexer, multiplier, register
-from swm.layers.base import TWIDDLE_FRAC, BeatStream, Port, ProcessModel, Program, Run, ceil_div
+from swm.layers.base import TWIDDLE_FRAC, BeatStream, Port, ProcessModel, Program, Run, ceil_div, clog2
 from swm.layers.finish import finish_cost
 
 if TYPE_CHECKING:
     from swm.layers.circulant.built import CirculantBuilt
+    from swm.layers.circulant.spec import CirculantSpec
 
 __all__ = [
     "HALF_TURN",
@@ -160,10 +161,8 @@ def pass_end_costs(built: CirculantBuilt, ports: DspPorts) -> tuple[Cost, Cost]:
 def _forward_costs(built: CirculantBuilt, ports: DspPorts) -> list[Cost]:
     spec, lanes = built.spec, built.fft_lanes
     grown = spec.stages - spec.fft_shifts
-    banks = max(4 * lanes, built.in_vec)
-    arrange = multiplexer(max(1, banks // built.in_vec), spec.data_bits * banks)
-    first = memory(2 * spec.block * lanes // banks, spec.data_bits, banks=banks).plus(
-        control(1), arrange, arrange, adder(spec.data_bits + 2).times(7 * lanes)
+    first = memory(spec.block // 2, spec.data_bits, banks=4 * lanes).plus(
+        control(1), _rotators(built.in_vec, lanes, spec), adder(spec.data_bits + 2).times(7 * lanes)
     )
     costs = [first]
     for stage in range(3, spec.stages + 1):
@@ -184,13 +183,19 @@ def _inverse_costs(built: CirculantBuilt, ports: DspPorts) -> list[Cost]:
         done = spec.stages - stage
         before, after = (bits + 1 + max(0, d - halvings) for d in (done, done + 1))
         costs.append(_pass_cost(stage, before, after, lanes, spec.block, ii, ports))
-    banks = max(4 * lanes, built.out_vec)
-    store = memory(2 * spec.block * lanes // banks, spec.inverse_bits, banks=banks)
-    arrange = multiplexer(max(1, banks // built.out_vec), spec.inverse_bits * banks).times(2)
+    store = memory(spec.block // 2, spec.inverse_bits, banks=4 * lanes)
+    arrange = _rotators(built.out_vec, lanes, spec, spec.inverse_bits)
     bias = memory(built.out_beats, built.out_vec * spec.bias_bits, writes=0)
     tail = finish_cost(spec.value_bits, spec.out_bits, spec.activation, built.out_vec, ports)
     costs.append(store.plus(arrange, adder(spec.inverse_bits).times(7 * lanes), bias, tail, control(2)))
     return costs
+
+
+def _rotators(vec: int, lanes: int, spec: CirculantSpec, bits: int = 0) -> Cost:
+    """Two log shifters over the 4 values of every lane: transposing memories hold beats across their banks."""
+    side = min(vec, spec.block // 4)
+    levels = clog2(side) + clog2(ceil_div(4 * lanes, max(1, vec // side)))
+    return multiplexer(2, (bits or spec.data_bits) * 4 * lanes).times(levels)
 
 
 def _pass_cost(stage: int, before: int, after: int, lanes: int, block: int, ii: int, ports: DspPorts) -> Cost:
