@@ -8,9 +8,14 @@ from pathlib import Path
 import pytest
 
 import swm
+from swm.layers import registry
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = sorted(p.name for p in (ROOT / "swm").iterdir() if p.is_dir() and (p / "__init__.py").exists())
+PAGES = sorted(f.relative_to(ROOT).as_posix() for f in (ROOT / "README.md", *ROOT.glob("docs/*.md")))
+MADE = ("swm/_data/", "verify/", "tb/", "src/", "tcl/", "build/", "../")  # in a wheel, in a project, or outside
+TOPS = ("", "swm", "swm/engine", "swm/onnx_io")  # where pages count paths from
+MACROS = ("title", "traits", "configuration", "rom_order", "functions", "calls")
 
 
 def allowed() -> dict[str, set[str]]:
@@ -47,25 +52,48 @@ def test_rooms_import_only_what_the_table_allows(room):
         assert not extra, f"{file.relative_to(ROOT)} imports {sorted(extra)}; docs/architecture.md allows {sorted(may)}"
 
 
+def test_rooms_form_no_circle():
+    table = {room: may for room, may in allowed().items() if "all" not in may}
+    while table:
+        free = {room for room, may in table.items() if not may & set(table)}
+        assert free, f"rooms import each other in a circle among {sorted(table)}"
+        table = {room: may for room, may in table.items() if room not in free}
+
+
+@pytest.mark.parametrize("kind", [k.name for k in registry.kinds()])
+def test_a_kind_has_its_file_its_kernel_with_a_testbench_and_its_template(kind):
+    one = registry.kind(kind)
+    module = type(one).__module__
+    assert module == f"swm.layers.{kind}" or module.startswith(f"swm.layers.{kind}.")
+    assert one.template == ROOT / "templates" / "layers" / f"{kind}.j2"
+    assert all(f"\n{{% macro {name}(" in one.template.read_text(encoding="utf-8") for name in MACROS)
+    assert one.headers[0] == ROOT / "hls" / "swm" / f"{kind}.h"
+    assert all(header.is_file() for header in one.headers)
+    benches = {file.stem.removeprefix("test_") for file in (ROOT / "hls" / "tests").glob("test_*.cpp")}
+    assert benches & {header.stem for header in one.headers}
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p != "docs/models.md"])  # which names other people's files
+def test_files_that_a_page_names_exist(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = {file for file in re.findall(r"`([\w.-]+/[\w./-]+)`", text) if not file.startswith(MADE)}
+    assert not [file for file in named if not any((ROOT / top / file).exists() for top in TOPS)]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_say_nothing_of_what_is_gone(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert not re.findall(r"(?<!hls/)swm[./](?:fixed|hardware|frontend)\b|\bflavour|[Qq]uantis|\b(?:methods|design)\.md", text)
+
+
 def test_public_names_are_listed_sorted_and_exist():
     assert swm.__all__ == sorted(swm.__all__)
     assert all(hasattr(swm, name) for name in swm.__all__)
 
 
-# Rooms, and modules of other rooms, that are being replaced and keep their old names until then.
-OLD_NAMES = ("fixed", "hardware", "emit", "report", "engine/_fixed.py", "engine/kernels/_fixed.py")
-
-
 def test_module_names_carry_no_underscore():
     files = [f.relative_to(ROOT / "swm") for f in (ROOT / "swm").rglob("*.py")]
-    private = [
-        f
-        for f in files
-        if not f.name.startswith("__")
-        and any(part.startswith("_") for part in f.parts)
-        and not f.as_posix().startswith(OLD_NAMES)
-    ]
-    assert not private
+    assert not [f for f in files if not f.name.startswith("__") and any(part.startswith("_") for part in f.parts)]
 
 
 def test_no_module_outgrows_its_reason():
