@@ -293,7 +293,7 @@ def checked_depths(network: Network, depths: Mapping[str, int]) -> dict[str, int
     """A depth for every edge of the network; those missing or zero are unbounded.
 
     Raises:
-        OptionError: a name that is no edge, or a negative depth.
+        OptionError: a name that is not an edge, or a negative depth.
     """
     for edge, depth in depths.items():
         if edge not in network.beats or depth < 0:

@@ -61,8 +61,8 @@ def report(
 ) -> None:
     """Compare MODEL with its dense twin on each board: cycles, resources, power and energy per inference.
 
-    Of the folder of a PROJECT that `swm emit` wrote, the very design is reported that lies there; further boards are
-    optional.
+    Of the folder of a PROJECT that `swm emit` wrote, the very design is reported that lies there, on its own board
+    unless --board names others.
     """
     if (inputs is None) != (labels is None):
         raise click.UsageError("--inputs and --labels go together")

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a memory, shift register or FIFO costs, and which storage is the cheaper.
 
-The emitted code asks for the storage of each memory by a pragma, so the choice is made here: the cheaper in LUTs, with
-`LUTS_PER_BRAM18` as the exchange rate. Shapes: a LUT holds 64 x 1; RAM64M, four LUTs, 64 x 3 with a write and a read
-address; RAM32M 32 x 6; a LUT of ROM 64 x 1; SRL32 32 x 1 (AMD UG953). Block RAM 36 x 512 to 1 x 16K with one write and
-one read port; in true dual-port mode never 36 wide. UltraRAM 72 x 4,096, without initial contents. Kind of every
-figure: modelled.
+The emitted code asks for the storage of weights and FIFOs by pragmas, so the choice is made here: the cheaper in LUTs,
+with `LUTS_PER_BRAM18` as the exchange rate; of other memories a tool is taken to choose alike. Shapes: a LUT holds
+64 x 1; RAM64M, four LUTs, 64 x 3 with a write and a read address; RAM32M 32 x 6; a LUT of ROM 64 x 1; SRL32 32 x 1 (AMD
+UG953). Block RAM 36 x 512 to 1 x 16K with one write and one read port; in true dual-port mode never 36 wide. UltraRAM
+72 x 4,096, without initial contents. Kind of every figure: modelled.
 """
 
 from __future__ import annotations

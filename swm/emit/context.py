@@ -63,7 +63,7 @@ class Channel:
         words: a beat.
         depth: beats that the stream holds.
         storage: what it is made of: "srl", "lutram" or "bram".
-        size: words of the array that takes its place in the generic flavour, a frame.
+        size: words of the array that takes its place where processes follow each other, a frame.
     """
 
     name: str

@@ -2,7 +2,7 @@
 // One layer of the fixed-point network (docs/arithmetic.md), bit for bit, for one block size SWM_K (1: dense, scale).
 //
 // Integers are kept in float64, samples in vector lanes. That is exact as long as every value stays below 2^53, which
-// the caller proves from the layer's widths before it comes here (swm/engine/kernels/_fixed.py): sums and products are
+// the caller proves from the layer's widths before it comes here (swm/accelerator/integers_compiled.py): sums and products are
 // then exact, fused or not, and round_shift(v, s) = floor(v 2^-s + 1/2) has no rounding in it either.
 //
 // Values of a layer: [tile][value][LANES]. Weights: circulant [word f][output block][input block][re, im]; dense [m][n].
