@@ -129,7 +129,7 @@ def _options(spec: CirculantSpec, ports: DspPorts) -> _Options:
     found = [
         CirculantBuilt(spec, mac_rows=rows, mac_columns=columns, mac_bins=bins, products=products, packed=packed)
         for rows in sorted({ceil_div(r, step) * step for r in lane_choices(spec.p) for step in (1, 2, 4, 8)})
-        for columns in sorted({*lane_choices(spec.q), *powers_of_two(spec.q)})
+        for columns in sorted({*lane_choices(spec.q), *powers_of_two(2 * spec.q - 1)})
         for bins in powers_of_two(spec.words)
         for products, packed in forms
         if columns <= _MOST_COLUMNS and rows * columns * bins <= _MOST_LANES
