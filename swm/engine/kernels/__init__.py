@@ -18,6 +18,7 @@ from swm.engine.kernels.dense import dense_cell, dense_conv
 from swm.engine.kernels.interface import MatmulEngine, Prepared
 from swm.engine.kernels.library_ffts import DenseEngine, FftwEngine, ScipyEngine
 from swm.engine.kernels.matmul import BlockMatmul
+from swm.engine.kernels.products import Product, product_of, register_product
 
 __all__ = [
     "ENGINES",
@@ -35,6 +36,7 @@ __all__ = [
     "MatmulEngine",
     "Policy",
     "Prepared",
+    "Product",
     "ScipyEngine",
     "Shape",
     "cache_folder",
@@ -45,5 +47,7 @@ __all__ = [
     "dense_conv",
     "explain",
     "load_library",
+    "product_of",
+    "register_product",
     "run_integers_fast",
 ]
