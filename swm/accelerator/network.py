@@ -147,6 +147,16 @@ class Program:
             if steady[-1] >= self.period + self.epilogue or first[-1] >= self.prologue + self.period + self.epilogue:
                 raise fault(f"moves beats of {port.edge!r} after its last iteration: the epilogue is too short")
 
+    @property
+    def rooms(self) -> tuple[Port, ...]:
+        """Ports written that must all have room before any of them is written.
+
+        The stage of a pipeline that writes several streams stands still until each takes its beat; several beats an
+        iteration stand in stages of their own.
+        """
+        joint = len(self.writes) > 1 and all(port.beats_per_event == 1 for port in self.writes)
+        return self.writes if joint else ()
+
     def iterations(self, tokens: int) -> int:
         """Iterations for `tokens` tokens."""
         return self.prologue + tokens * self.period + self.epilogue
@@ -274,19 +284,21 @@ def beats_of(port: Port, tokens: int, period: int) -> tuple[Times, Times]:
     return iteration.ravel(), np.tile(place, tokens)
 
 
-def program_order(iterations: list[Times], places: list[Times], reads: int) -> tuple[Times, Times]:
-    """Order of the events of a process: iteration; reads before writes; place in the event; port.
+def program_order(iterations: list[Times], places: list[Times], reads: int, rooms: int) -> tuple[Times, Times]:
+    """Order of the events of a process: iteration; reads, waits for room, writes; place in the event; port.
 
     Args:
-        iterations: of each beat of each port, the ports read first.
+        iterations: of each beat of each port: those read, those that wait for room, those written.
         places: places in the event, likewise.
         reads: how many ports are read.
+        rooms: how many wait for room (`Program.rooms`).
 
     Returns:
         The permutation that sorts all events, and the port of each event before it.
     """
     port = np.repeat(np.arange(len(iterations), dtype=np.int64), [len(i) for i in iterations])
-    return np.lexsort((port, np.concatenate(places), port >= reads, np.concatenate(iterations))), port
+    rank = (port >= reads).astype(np.int64) + (port >= reads + rooms)
+    return np.lexsort((port, np.concatenate(places), rank, np.concatenate(iterations))), port
 
 
 def checked_depths(network: Network, depths: Mapping[str, int]) -> dict[str, int]:

@@ -56,8 +56,9 @@ class Table:
 
     Attributes:
         reads: edges read, as numbers.
+        rooms: edges that must have room before any is written.
         writes: edges written.
-        at: of each port, reads first, where its beats stand among the events.
+        at: of each port, in this order, where its beats stand among the events.
         start: start of the iteration of each event, in cycles after that of the frame's first.
         slot: cycle of each event, likewise.
         shift: frames by which the event is later (read-ahead: -1) than the period it stands in.
@@ -68,6 +69,7 @@ class Table:
 
     name: str
     reads: tuple[int, ...]
+    rooms: tuple[int, ...]
     writes: tuple[int, ...]
     at: tuple[Times, ...]
     start: Times
@@ -82,20 +84,21 @@ class Table:
 def table_of(program: Program, tokens: int, index: Mapping[str, int]) -> Table:
     frame = tokens * program.period
     iterations, places, shifts, beats = [], [], [], []
-    for port in (*program.reads, *program.writes):
+    for port in (*program.reads, *program.rooms, *program.writes):
         iteration, place = beats_of(port, tokens, program.period)
         shift, iteration = np.divmod(iteration, frame)
         iterations.append(iteration)
         places.append(place)
         shifts.append(shift)
         beats.append(np.arange(len(iteration), dtype=np.int64))
-    order, port_of = program_order(iterations, places, len(program.reads))
+    order, port_of = program_order(iterations, places, len(program.reads), len(program.rooms))
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
     start = (np.concatenate(iterations) * program.ii)[order]
     return Table(
         name=program.name,
         reads=tuple(index[p.edge] for p in program.reads),
+        rooms=tuple(index[p.edge] for p in program.rooms),
         writes=tuple(index[p.edge] for p in program.writes),
         at=tuple(np.split(back, np.cumsum([len(b) for b in beats])[:-1])),
         start=start,
@@ -155,7 +158,7 @@ class Periodic:
         waits = np.empty(len(table.slot), np.int64)
         for edge, at in zip(table.reads, table.at[:ports], strict=True):
             waits[at] = self.written[edge] + 1
-        for edge, at in zip(table.writes, table.at[ports:], strict=True):
+        for edge, at in zip((*table.rooms, *table.writes), table.at[ports:], strict=True):
             depth = self.depths[edge]
             if depth >= UNBOUNDED:
                 waits[at] = _BEFORE_ALL
@@ -186,12 +189,12 @@ class Periodic:
 
     def _settle(self, number: int, late: Times) -> None:
         """Take over the lateness of a process: the times of its beats."""
-        table, ports = self.tables[number], len(self.tables[number].reads)
+        table = self.tables[number]
         self.late[number] = late
         times = late + self.offset[number]
-        for edge, at in zip(table.reads, table.at[:ports], strict=True):
+        for edge, at in zip(table.reads, table.at[: len(table.reads)], strict=True):
             self.read[edge] = times[at]
-        for edge, at in zip(table.writes, table.at[ports:], strict=True):
+        for edge, at in zip(table.writes, table.at[len(table.reads) + len(table.rooms) :], strict=True):
             self.written[edge] = times[at] + self.latency[number]
 
     def sufficient(self) -> list[int]:
@@ -284,8 +287,10 @@ class Periodic:
         if port < len(table.reads):
             edge = table.reads[port]
             other = self.tables[self.writer[edge]]
-            return self.writer[edge], int(other.at[len(other.reads) + other.writes.index(edge)][beat])
-        edge = table.writes[port - len(table.reads)]
+            return self.writer[edge], int(
+                other.at[len(other.reads) + len(other.rooms) + other.writes.index(edge)][beat]
+            )
+        edge = (*table.rooms, *table.writes)[port - len(table.reads)]
         other = self.tables[self.reader[edge]]
         at = other.at[other.reads.index(edge)]
         return self.reader[edge], int(at[(beat - self.depths[edge]) % len(at)])

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import gcd
 
@@ -15,7 +15,7 @@ from swm.layers.fork import ForkSpec
 from swm.layers.registry import kind
 from swm.layers.width import WidthSpec
 
-__all__ = ["Placement", "place"]
+__all__ = ["Placement", "links", "place", "reading"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,44 @@ def place(network: NetworkShape, chosen: Sequence[Implementation], ends: tuple[i
     return _Placer(network, chosen, ends, ports).run()
 
 
+def links(
+    network: NetworkShape, tensor: str, vec: int, vecs: Mapping[tuple[int, int], int], ports: DspPorts
+) -> Placement:
+    """The edges of one tensor, written in beats of `vec` words, and the forks and width converters on them.
+
+    Args:
+        network: layers and tensors.
+        tensor: which.
+        vec: words a beat of its writer.
+        vecs: words a beat of its readers, by the places that `reading` gives.
+        ports: port widths of the device's DSP.
+    """
+    placer = _Placer(network, (), (vec, vec), ports)
+    shapes = {layer.output: layer.spec.output for layer in network.layers}
+    placer.deliver(tensor, tensor, shapes.get(tensor) or _input(network), vec, _readers_at(network, tensor, vecs))
+    return placer.placement()
+
+
+def reading(network: NetworkShape, tensor: str) -> list[tuple[int, int]]:
+    """Who reads a tensor, as (layer, input of the layer); (-1, 0) is the AXI output."""
+    found = [(i, port) for i, la in enumerate(network.layers) for port, name in enumerate(la.inputs) if name == tensor]
+    return [*found, (-1, 0)] if tensor == network.output else found
+
+
+def _readers_at(network: NetworkShape, tensor: str, vecs: Mapping[tuple[int, int], int]) -> list[_Reader]:
+    found = []
+    for (layer, port), vec in vecs.items():
+        last = next(la for la in network.layers if la.output == tensor) if layer < 0 else None
+        shape = network.layers[layer].spec.inputs[port] if last is None else last.spec.output
+        found.append(_Reader(layer, port, vec, shape))
+    return found
+
+
+def _input(network: NetworkShape) -> TensorShape:
+    first = next(layer for layer in network.layers if network.input in layer.inputs)
+    return first.spec.inputs[first.inputs.index(network.input)]
+
+
 class _Placer:
     def __init__(
         self, network: NetworkShape, chosen: Sequence[Implementation], ends: tuple[int, int], ports: DspPorts
@@ -59,23 +97,25 @@ class _Placer:
 
     def run(self) -> Placement:
         network = self._network
-        first = next(layer for layer in network.layers if network.input in layer.inputs)
-        shape = first.spec.inputs[first.inputs.index(network.input)]
-        self._deliver(network.input, "x", shape, self._ends[0])
+        self.deliver(network.input, "x", _input(network), self._ends[0], self._readers(network.input))
         for index, (layer, built) in enumerate(zip(network.layers, self._chosen, strict=True)):
             processes = kind(layer.spec.kind).processes(built, self._ports)
             inputs = tuple(self._inputs[index, port] for port in range(len(layer.inputs)))
             place = len(self._layers)
             self._layers.append(PlacedLayer(built, processes, inputs, ()))
-            name = self._deliver(layer.output, f"{layer.spec.name}_y", layer.spec.output, built.out_vec)
+            readers = self._readers(layer.output)
+            name = self.deliver(layer.output, f"{layer.spec.name}_y", layer.spec.output, built.out_vec, readers)
             self._layers[place] = replace(self._layers[place], outputs=(name,))
-        output = self._inputs[-1, 0]
+        return self.placement()
+
+    def placement(self) -> Placement:
+        """What has been placed."""
+        output = self._inputs.get((-1, 0))
         edges = sorted(self._edges, key=lambda e: e.name == output)  # stable: the output comes last
         return Placement(tuple(self._layers), tuple(edges))
 
-    def _deliver(self, tensor: str, name: str, shape: TensorShape, vec: int) -> str:
+    def deliver(self, tensor: str, name: str, shape: TensorShape, vec: int, readers: list[_Reader]) -> str:
         """Bring a tensor from its writer to all readers; gives the name of the edge that the writer writes."""
-        readers = self._readers(tensor)
         edge = self._edge(name, tensor, shape, vec)
         if len(readers) == 1:
             self._adapt(readers[0], edge, shape)
@@ -119,14 +159,6 @@ class _Placer:
         return edge
 
     def _readers(self, tensor: str) -> list[_Reader]:
-        found = []
-        for index, (layer, built) in enumerate(zip(self._network.layers, self._chosen, strict=True)):
-            found += [
-                _Reader(index, port, built.in_vec, layer.spec.inputs[port])
-                for port, name in enumerate(layer.inputs)
-                if name == tensor
-            ]
-        if tensor == self._network.output:
-            last = next(layer for layer in self._network.layers if layer.output == tensor)
-            found.append(_Reader(-1, 0, self._ends[1], last.spec.output))
-        return found
+        places = reading(self._network, tensor)
+        vecs = {place: self._ends[1] if place[0] < 0 else self._chosen[place[0]].in_vec for place in places}
+        return _readers_at(self._network, tensor, vecs)

@@ -11,7 +11,7 @@ reports the ratio csynth / routed was 1.66-2.33 for LUT (1.16 in an over-full pa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 
@@ -28,10 +28,14 @@ __all__ = [
     "LayerUsage",
     "ProcessUsage",
     "Usage",
+    "axi_cost",
     "container_bits",
     "estimate",
     "estimate_parts",
+    "lacking",
     "overflow",
+    "overhead_cost",
+    "process_costs",
 ]
 
 RESOURCE_ERROR = (
@@ -81,25 +85,28 @@ def estimate(schedule: Schedule) -> Estimate:
 def estimate_parts(layers: Iterable[PlacedLayer], edges: tuple[Edge, ...], board: Board) -> Estimate:
     """The same from its parts, before a schedule is complete."""
     by_name = {edge.name: edge for edge in edges}
-    rows: list[tuple[str, dict[str, Cost]]] = []
-    for layer in layers:
-        depths = dict(layer.depths)
-        internal = {s.name: s for s in kind(layer.spec.kind).streams(layer.built)}
-        costs: dict[str, Cost] = {}
-        for process in layer.processes:
-            written = dict.fromkeys(port.stream for port in process.program.writes)
-            streams = [
-                fifo(depths.get(name, 2), internal[name].width) if name in internal else _edge(by_name, layer, name)
-                for name in written
-            ]
-            costs[process.name] = process.cost.plus(*streams)
-        rows.append((layer.spec.name, costs))
-    rows.append(("", {"axi": _axi(edges[0], edges[-1]), "board": _overhead(board)}))
+    rows = [(layer.spec.name, process_costs(layer, by_name)) for layer in layers]
+    rows.append(("", {"axi": axi_cost(edges[0], edges[-1]), "board": overhead_cost(board)}))
     usages = tuple(
         LayerUsage(n, tuple(ProcessUsage(k, hls_level(c), routed(c)) for k, c in d.items())) for n, d in rows
     )
     total = Cost().plus(*(cost for _, costs in rows for cost in costs.values()))
     return Estimate(usages, hls_level(total), routed(total))
+
+
+def process_costs(layer: PlacedLayer, edges: Mapping[str, Edge] | None) -> dict[str, Cost]:
+    """What each process of a layer takes with the streams that it writes (the layer's own edges only if given)."""
+    depths = dict(layer.depths)
+    internal = {s.name: s for s in kind(layer.spec.kind).streams(layer.built)}
+    costs: dict[str, Cost] = {}
+    for process in layer.processes:
+        written = dict.fromkeys(port.stream for port in process.program.writes)
+        streams = [fifo(depths.get(name, 2), internal[name].width) for name in written if name in internal]
+        if edges is not None:
+            outer = (layer.outputs[int(name.removeprefix("out"))] for name in written if name not in internal)
+            streams += [fifo(edges[name].depth, edges[name].width) for name in outer]
+        costs[process.name] = process.cost.plus(*streams)
+    return costs
 
 
 def overflow(used: Usage, board: Board, limits: Limits) -> str:
@@ -111,21 +118,25 @@ def overflow(used: Usage, board: Board, limits: Limits) -> str:
         limits: fractions of it that may be used.
     """
     faults = []
-    for key, label in _RESOURCES:
+    labels = dict(_RESOURCES)
+    for key in lacking(used, board, limits):
         need, share, has = getattr(used, key), getattr(limits, key), getattr(board.resources, key)
-        if share == inf or need <= share * has:
-            continue
         ratio = f"{need / has:.2f} x the device" if has else "the device has none"
-        faults.append(f"{label} {need} of {has}, limit {int(share * has)} ({ratio})")
+        faults.append(f"{labels[key]} {need} of {has}, limit {int(share * has)} ({ratio})")
     return "; ".join(faults)
 
 
-def _edge(edges: dict[str, Edge], layer: PlacedLayer, port: str) -> Cost:
-    edge = edges[layer.outputs[int(port.removeprefix("out"))]]
-    return fifo(edge.depth, edge.width)
+def lacking(used: Usage, board: Board, limits: Limits) -> tuple[str, ...]:
+    """The resources that go beyond their limit."""
+    return tuple(
+        key
+        for key, _ in _RESOURCES
+        if getattr(limits, key) != inf and getattr(used, key) > getattr(limits, key) * getattr(board.resources, key)
+    )
 
 
-def _axi(first: Edge, last: Edge) -> Cost:
+def axi_cost(first: Edge, last: Edge) -> Cost:
+    """The AXI edges, with the stream behind the input, and the control port."""
     # Register slices of the streams, one process each, and the s_axilite port with frames, counters and reset
     # (36-267 FF, 40-430 LUT in public csynth reports, half of it after routing).
     slices = Cost().plus(
@@ -134,7 +145,8 @@ def _axi(first: Edge, last: Edge) -> Cost:
     return slices.plus(control(1).times(2), fifo(first.depth, first.width), Cost(logic=215, ff=150))
 
 
-def _overhead(board: Board) -> Cost:
+def overhead_cost(board: Board) -> Cost:
+    """What the board needs beside the accelerator."""
     if board.overhead is None:
         return Cost()
     o = board.overhead

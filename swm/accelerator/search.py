@@ -14,10 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from swm.accelerator.fixed_graph import NetworkShape
+from swm.accelerator.judging import Judge, Option
 from swm.accelerator.placement import Placement, place
-from swm.accelerator.resources import container_bits, estimate_parts, overflow
+from swm.accelerator.resources import container_bits, estimate_parts, lacking, overflow
 from swm.device.board import Board
 from swm.device.limits import Limits
+from swm.device.primitives import routed
 from swm.layers.base import Implementation, LayerSpec, Offer, Preference, TensorShape
 from swm.layers.registry import kind
 
@@ -65,14 +67,18 @@ class Search:
             shape = _unnamed(layer.spec)
             if shape not in offers:
                 offers[shape] = kind(layer.spec.kind).offer(shape, self._ports)
-        self._offers = [offers[_unnamed(layer.spec)] for layer in network.layers]
-        self._known: dict[tuple[int, int, Preference], Implementation | None] = {}
+        self._offers = list(offers.values())
+        numbers = {shape: number for number, shape in enumerate(offers)}
+        self._numbers = [numbers[_unnamed(layer.spec)] for layer in network.layers]  # of the offer of each layer
+        self._judge = Judge(network, board)
+        self._options: dict[Implementation, Option] = {}
+        self._known: dict[tuple[int, int, Preference], Option | None] = {}
         self._preferences = [Preference(w, f, wide=hybrid) for f in FABRIC for w in WEIGHTS]
 
     def minimal(self) -> Found:
         """One lane everywhere, one word a beat."""
         chosen = [kind(layer.spec.kind).minimal(layer.spec) for layer in self._network.layers]
-        return self._judged(chosen, (1, 1))
+        return self._placed(chosen, (1, 1))
 
     def fastest_fitting(self, slow: int) -> Found | None:
         """Bisect for the shortest interval that fits, at most `slow` cycles; None if not even that does."""
@@ -93,21 +99,21 @@ class Search:
 
     def at(self, interval: int) -> Found | None:
         """Cheapest placement at an interval that fits, else the first one tried; None: nothing is that fast."""
-        first: Found | None = None
-        tried: set[tuple[Implementation, ...]] = set()
+        first: list[Option] | None = None
+        tried: set[tuple[Option, ...]] = set()
         ends = self._ends(interval)
         for preference in self._preferences:
-            chosen = self._choose(interval, preference)
-            if chosen is None or ends is None:
+            options = self._choose(interval, preference)
+            if options is None or ends is None:
                 return None
-            if tuple(chosen) in tried:
+            if tuple(options) in tried:
                 continue
-            tried.add(tuple(chosen))
-            found = self._with_blocks_spared(chosen, ends)
-            if found.fits:
-                return found
-            first = first or found
-        return first
+            tried.add(tuple(options))
+            chosen, fits = self._with_blocks_spared([options[number] for number in self._numbers], ends)
+            if fits:
+                return self._placed(self._named(chosen), ends)
+            first = first or chosen
+        return None if first is None else self._placed(self._named(first), ends or (1, 1))
 
     def _bisect(self, slow: int, attempt: Callable[[int], Found | None]) -> Found | None:
         best = attempt(slow)
@@ -123,17 +129,28 @@ class Search:
                 best, slow = found, middle
         return best
 
-    def _choose(self, interval: int, preference: Preference) -> list[Implementation] | None:
+    def _choose(self, interval: int, preference: Preference) -> list[Option] | None:
+        """The cheapest of each offer; None where one has nothing that fast."""
         chosen = []
-        for layer, offer in zip(self._network.layers, self._offers, strict=True):
-            key = (id(offer), interval, preference)
+        for number, offer in enumerate(self._offers):
+            key = (number, interval, preference)
             if key not in self._known:
-                self._known[key] = offer.cheapest(interval, preference)
-            built = self._known[key]
-            if built is None:
+                built = offer.cheapest(interval, preference)
+                self._known[key] = None if built is None else self._option(built)
+            option = self._known[key]
+            if option is None:
                 return None
-            chosen.append(replace(built, spec=layer.spec))
+            chosen.append(option)
         return chosen
+
+    def _option(self, built: Implementation) -> Option:
+        if built not in self._options:
+            self._options[built] = Option(built, self._ports)
+        return self._options[built]
+
+    def _named(self, chosen: list[Option]) -> list[Implementation]:
+        """The implementations of the layers themselves."""
+        return [replace(o.built, spec=layer.spec) for o, layer in zip(chosen, self._network.layers, strict=True)]
 
     def _ends(self, interval: int) -> tuple[int, int] | None:
         network = self._network
@@ -143,23 +160,27 @@ class Search:
         vecs = [_end_vec(shape, interval, self._board.stream.bits) for shape in shapes]
         return None if None in vecs else (vecs[0] or 1, vecs[1] or 1)
 
-    def _with_blocks_spared(self, chosen: list[Implementation], ends: tuple[int, int]) -> Found:
-        """Judge a choice; where block RAM is all that lacks, weights move to LUTs, those of the smallest layers first.
+    def _with_blocks_spared(self, chosen: list[Option], ends: tuple[int, int]) -> tuple[list[Option], bool]:
+        """A choice and whether it fits; where block RAM is all that lacks, weights move to LUTs, the smallest first.
 
         On a larger board fewer have to move, so what fits a board still fits every larger one.
         """
-        found = self._judged(chosen, ends)
-        order = sorted(range(len(chosen)), key=lambda i: chosen[i].spec.stored_bits)
-        for index in order:
-            if found.fits or not found.overflow.startswith("BRAM18") or ";" in found.overflow:
+        cost = self._judge.cost(chosen, ends)
+        lacks = lacking(routed(cost), self._board, self._limits)
+        if lacks != ("bram18",):
+            return chosen, not lacks
+        chosen = chosen[:]
+        for at in sorted(range(len(chosen)), key=lambda i: chosen[i].built.spec.stored_bits):
+            before, after = chosen[at], chosen[at].spared
+            if after is not None:
+                chosen[at] = after
+                cost = cost.plus(after.cost, before.cost.times(-1))
+                lacks = lacking(routed(cost), self._board, self._limits)
+            if lacks != ("bram18",):
                 break
-            moved = kind(chosen[index].spec.kind).spare_blocks(chosen[index])
-            if moved is not None:
-                chosen = [*chosen[:index], moved, *chosen[index + 1 :]]
-                found = self._judged(chosen, ends)
-        return found
+        return chosen, not lacks
 
-    def _judged(self, chosen: list[Implementation], ends: tuple[int, int]) -> Found:
+    def _placed(self, chosen: list[Implementation], ends: tuple[int, int]) -> Found:
         placement = place(self._network, chosen, ends, self._ports)
         used = estimate_parts(placement.layers, placement.edges, self._board).routed
         message = overflow(used, self._board, self._limits)

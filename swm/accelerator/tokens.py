@@ -17,9 +17,9 @@ by `u` cycles stays late by `u`, so the work is one maximum an I/O event and not
 complete:
 
 - Within an iteration reads come before writes, as in the C++ loops, and a read that could be done *is* done while the
-  iteration waits to write. The events of a process are therefore totally ordered (its *program order*), each waits only
-  for its own condition, and a deadlock found here is the deadlock of the bounded C simulation, beat for beat, for any
-  latency.
+  iteration waits to write; one that writes several edges writes none before all have room (`Program.rooms`). The events
+  of a process are therefore totally ordered (its *program order*), each waits only for its own condition, and a
+  deadlock found here is the deadlock of the bounded C simulation, beat for beat, for any latency.
 - A port of `beats_per_event` beats moves one a cycle: beat `j` of the iteration at slot `i * ii + j`.
 
 Edges without a writer are fed one beat a cycle, as fast as accepted, or frame `f` not before `f * pace`; edges without
@@ -119,7 +119,7 @@ class _Process:
         self.reads = [index[p.edge] for p in program.reads]
         self.writes = [index[p.edge] for p in program.writes]
         iterations, places = [], []
-        for port in (*program.reads, *program.writes):
+        for port in (*program.reads, *program.rooms, *program.writes):
             iteration, place = beats_of(port, tokens, program.period)
             iteration += program.prologue
             if port.first:
@@ -127,7 +127,7 @@ class _Process:
                 iteration[: len(event)] = numbers(port.first)[event]
             iterations.append(iteration)
             places.append(place)
-        order, port_of = program_order(iterations, places, len(self.reads))
+        order, port_of = program_order(iterations, places, len(self.reads), len(program.rooms))
         self.operations: list[int] = port_of[order].tolist()
         self.slots: list[int] = (np.concatenate(iterations) * program.ii + np.concatenate(places))[order].tolist()
         self.at_start = int(np.searchsorted(np.concatenate(iterations)[order], 1))
@@ -144,6 +144,7 @@ class _Process:
         ins = [(written[e], read[e], read[e].append, 2 * e) for e in self.reads]
         outs = [(read[e], written[e], written[e].append, 2 * e + 1, depths[e]) for e in self.writes]
         split, late = len(ins), 0
+        rooms = split + len(self.program.rooms)  # operations below it read, or wait for room
         for operation, slot in zip(self.operations, self.slots, strict=True):
             if operation < split:
                 there, mine, append, wait = ins[operation]
@@ -157,7 +158,7 @@ class _Process:
                 else:
                     append(late + slot)
             else:
-                there, mine, append, wait, depth = outs[operation - split]
+                there, mine, append, wait, depth = outs[operation - (split if operation < rooms else rooms)]
                 beat = len(mine) - depth
                 if release is not None and release[len(mine)] > late + slot:
                     late = release[len(mine)] - slot
@@ -167,7 +168,8 @@ class _Process:
                     time = there[beat] + 1 - latency - slot
                     if time > late:
                         late = time
-                append(late + slot + latency)
+                if operation >= rooms:
+                    append(late + slot + latency)
         self.late = late
 
     def activity(self, written: list[list[int]], read: list[list[int]], tokens: int) -> Activity:
@@ -180,7 +182,7 @@ class _Process:
             late = (
                 read[self.reads[operation]][beat]
                 if operation < split
-                else (written[self.writes[operation - split]][beat] - program.latency)
+                else (written[self.writes[operation - split - len(program.rooms)]][beat] - program.latency)
             )
             late -= slot
         total = program.iterations(tokens)

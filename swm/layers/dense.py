@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from math import ceil
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,7 @@ from swm.layers.products import (
     bank_lanes,
     lane_choices,
     powers_of_two,
-    price,
+    priced,
     product_program,
     weight_rom_cost,
 )
@@ -354,6 +355,11 @@ class _Options(NamedTuple):
     table: ProductTable
 
 
+_Way: TypeAlias = tuple[int, int, NDArray[np.float64], list[NDArray[np.float64]], NDArray[np.intp], NDArray[np.intp]]
+"""Words of a beat in and out; resources of the output, and of the input by number of columns; for each legal option its
+number of columns, and its place."""
+
+
 class _DenseOffer(Offer):
     """Every legal parallelism of one shape on one kind of DSP block."""
 
@@ -361,40 +367,52 @@ class _DenseOffer(Offer):
         self._spec, self._ports = spec, ports
         self._options = _options(spec, ports)
         self._groups = -(-spec.n // self._options.columns)  # column groups
+        self._known: dict[int, list[_Way]] = {}
         self._vectors = [
             v for v in powers_of_two(_MOST_COLUMNS) if v * max(spec.data_bits, spec.out_bits) <= MAX_STREAM_BITS
         ]
 
     def cheapest(self, interval: int, preference: Preference) -> Implementation | None:
         """See `Offer`; a few numpy operations for each of at most six pairs of beats."""
-        spec, options, token = self._spec, self._options, interval // self._spec.positions
-        products, fabric, storage = options.table.prices(preference)
+        products, fabric, storage = self._options.table.prices(preference)
+        weights = np.array(preference.weights)
         best: tuple[float, int, int, int] | None = None
-        for v in [v for v in self._vectors if ceil_div(spec.n, v) <= token][:2]:
-            legal = (options.depth <= token) & (options.columns % v == 0)
-            if not legal.any():
-                continue
-            inputs = {c: price(_input_cost(spec, c, v), preference) for c in np.unique(options.columns[legal]).tolist()}
-            front = np.array([inputs.get(c, np.inf) for c in options.columns.tolist()])
-            for out in [w for w in self._vectors if ceil_div(spec.m, w) <= token][:3]:
-                drains = -(-options.rows // out)
-                usable = legal & ((options.rows % out == 0) | (options.rows >= spec.m)) & (drains <= self._groups)
-                if not usable.any():
-                    continue
-                place = int(np.where(usable, products + front, np.inf).argmin())
-                total = float(products[place] + front[place]) + price(_output_cost(spec, out, self._ports), preference)
-                if best is None or total < best[0]:
-                    best = (total, place, v, out)
+        for v, out, ends, fronts, which, places in self._ways(interval // self._spec.positions):
+            here = products[places] + np.array([float(front @ weights) for front in fronts])[which]
+            least = int(here.argmin())
+            total = float(here[least]) + float(ends @ weights)
+            if best is None or total < best[0]:
+                best = (total, int(places[least]), v, out)
         if best is None:
             return None
         _, place, v, out = best
         return replace(
-            options.built[place],
+            self._options.built[place],
             in_vec=v,
             out_vec=out,
             fabric_rows=int(fabric[place]),
             storage=ROM_STORAGE[storage[place]],
         )
+
+    def _ways(self, token: int) -> list[_Way]:
+        """Pairs of beats fast enough, what hangs on them and the options legal with them, whatever the preference."""
+        if token not in self._known:
+            self._known[token] = list(self._found(token))
+        return self._known[token]
+
+    def _found(self, token: int) -> Iterator[_Way]:
+        spec, options = self._spec, self._options
+        for v in [v for v in self._vectors if ceil_div(spec.n, v) <= token][:2]:
+            legal = (options.depth <= token) & (options.columns % v == 0)
+            for out in [w for w in self._vectors if ceil_div(spec.m, w) <= token][:3]:
+                drains = -(-options.rows // out)
+                usable = legal & ((options.rows % out == 0) | (options.rows >= spec.m)) & (drains <= self._groups)
+                places = np.flatnonzero(usable)
+                if not len(places):
+                    continue
+                columns, which = np.unique(options.columns[places], return_inverse=True)
+                fronts = [priced(_input_cost(spec, c, v)) for c in columns.tolist()]
+                yield v, out, priced(_output_cost(spec, out, self._ports)), fronts, which, places
 
 
 @lru_cache(maxsize=256)

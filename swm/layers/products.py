@@ -26,6 +26,7 @@ __all__ = [
     "lane_choices",
     "powers_of_two",
     "price",
+    "priced",
     "product_program",
     "weight_rom_cost",
 ]
@@ -77,10 +78,10 @@ def powers_of_two(largest: int) -> list[int]:
 
 def price(cost: Cost, preference: Preference) -> float:
     """The weighted sum."""
-    return float(_priced(cost) @ np.array(preference.weights))
+    return float(priced(cost) @ np.array(preference.weights))
 
 
-def _priced(cost: Cost) -> NDArray[np.float64]:
+def priced(cost: Cost) -> NDArray[np.float64]:
     """DSP, BRAM18, URAM, LUT and FF, as the search weighs them."""
     return np.array([cost.dsp, cost.bram18, cost.uram, cost.lut, cost.ff], np.float64)
 
@@ -118,10 +119,10 @@ class ProductTable:
             pairs: 2 where two rows share multipliers, else 1.
             small: whether a tool would build these multipliers of LUTs anyway.
         """
-        self._base = np.stack([_priced(p.base) for p in parts])
-        self._dsp = np.stack([_priced(p.dsp_row) for p in parts])
-        self._fabric = np.stack([_priced(p.fabric_row) for p in parts])
-        self._roms = {kind: np.stack([_priced(p.rom(kind)) for p in parts]) for kind in ROM_STORAGE}
+        self._base = np.stack([priced(p.base) for p in parts])
+        self._dsp = np.stack([priced(p.dsp_row) for p in parts])
+        self._fabric = np.stack([priced(p.fabric_row) for p in parts])
+        self._roms = {kind: np.stack([priced(p.rom(kind)) for p in parts]) for kind in ROM_STORAGE}
         self._rows, self._pairs, self._small = np.array(rows), np.array(pairs), small
         self._known: dict[Preference, tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]] = {}
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import FunctionProto, helper
 
 from swm.onnx_io.function import DOMAIN, Body, same_body, standard_opset
-from swm.structure import BlockCirculant, BlockCirculantConv
+from swm.structure import BlockCirculant, BlockCirculantConv, WeightStructure
 from swm.structure.circulant import MAX_BLOCK
 
 __all__ = ["Expansion", "expansion_function", "expansion_of", "recognise_expansion"]
@@ -58,11 +58,24 @@ class Expansion:
         return tuple(BlockCirculant(np.ascontiguousarray(matrix), self.matrix) for matrix in columns)
 
 
-def expansion_of(weight: BlockCirculantConv | tuple[BlockCirculant, ...]) -> tuple[Expansion, NDArray[np.float32]]:
-    """The expansion of a structured weight, and its columns (matrices, p, q, k)."""
+def expansion_of(
+    weight: WeightStructure | tuple[WeightStructure, ...],
+) -> tuple[Expansion, NDArray[np.float32], object] | None:
+    """The expansion of a structured weight, its columns (matrices, p, q, k), and what layers that share them share.
+
+    None if only a dense tensor says what the weight is.
+    """
     if isinstance(weight, BlockCirculantConv):
-        return Expansion("Kernel", (*weight.channels, *weight.kernel), weight.block), weight.columns
-    return Expansion("Stack", (len(weight), *weight[0].shape), weight[0].block), np.stack([w.columns for w in weight])
+        what = Expansion("Kernel", (*weight.channels, *weight.kernel), weight.block)
+        return what, weight.columns, weight.columns
+    if not isinstance(weight, tuple):
+        return None
+    circulant = [w for w in weight if isinstance(w, BlockCirculant)]
+    if len(circulant) != len(weight):
+        return None
+    first = circulant[0]
+    what = Expansion("Stack", (len(weight), *first.shape), first.block)
+    return what, np.stack([w.columns for w in circulant]), first.columns
 
 
 def expansion_function(what: Expansion, opset: int, name: str = "") -> FunctionProto:

@@ -72,7 +72,7 @@ def test_a_burst_is_given_what_it_needs():
 def test_a_shortcut_one_too_small_deadlocks():
     network = residual(beats=6)
     smallest = next(d for d in range(1, 20) if deadlock_free(network, {"skip": d, "main": 2, "back": 2}))
-    assert smallest == 5  # `gather` wants six beats, and the fork writes the sixth to `main` before `skip`
+    assert smallest == 6  # `gather` wants six beats, and the fork writes none to `main` without room in `skip`
     with pytest.raises(Deadlock, match=f"'skip', which is full \\(depth {smallest - 1}\\)"):
         steady_interval(network, {"skip": smallest - 1, "main": 2, "back": 2})
     depths = smallest_depths(network, steady_interval(network, {}))

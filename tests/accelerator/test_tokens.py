@@ -30,6 +30,13 @@ def events_of(program, tokens):
     return [(at, place, edge, write) for at, write, place, _, edge in sorted(events)]
 
 
+def together(program, events, at):
+    """Edges that must have room for a write: those of the iteration still to be written, if one beat each."""
+    if len(program.writes) < 2 or any(port.beats_per_event > 1 for port in program.writes):
+        return [events[at][2]]
+    return [edge for iteration, _, edge, write in events[at:] if write and iteration == events[at][0]]
+
+
 def environment(network):
     beats = {e: b // network.tokens for e, b in network.beats.items()}
     sources = [Program(f"feed {e}", 0, beats[e], 0, 1, 0, (), (every(e, beats[e]),)) for e in network.inputs]
@@ -62,8 +69,10 @@ def by_cycles(network, frames, depths):
                     continue
                 if write:
                     # seen at cycle + latency; the place must have been freed before that
-                    space = held[edge] - (freed.count(edge) if latency else 0) < (depths.get(edge, 0) or 10**9)
-                    if not space:
+                    if not all(
+                        held[e] - (freed.count(e) if latency else 0) < (depths.get(e, 0) or 10**9)
+                        for e in together(s["p"], s["events"], s["at"])
+                    ):
                         continue
                     held[edge] += 1
                     (came if not latency else landing.setdefault(cycle + 1 + latency, [])).append(edge)
@@ -113,8 +122,10 @@ def by_recurrence(network, frames, depths):
         beat = numbered[name][n]
         if not write:
             result = max(result, time(edge, True, beat) + 1 - at * p.ii - place)
-        elif depths.get(edge, 0) and beat >= depths[edge]:
-            result = max(result, time(edge, False, beat - depths[edge]) + 1 - p.latency - at * p.ii - place)
+        else:
+            for other in together(p, events, n):
+                if depths.get(other, 0) and beat >= depths[other]:  # joint writes have one beat an iteration each
+                    result = max(result, time(other, False, beat - depths[other]) + 1 - p.latency - at * p.ii - place)
         pending.discard((name, n))
         return result
 

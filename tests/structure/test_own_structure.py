@@ -12,8 +12,8 @@ from onnx import numpy_helper
 from support import inputs, write_mlp
 
 import swm
-from swm.errors import OptionError
-from swm.graph import Linear, Opaque, is_structured
+from swm.errors import ModelError, OptionError
+from swm.graph import LSTM, GateActivation, Graph, Linear, Opaque, TensorType, Value, is_structured
 from swm.onnx_io import save
 from swm.structure import Dense, Operations, WeightStructure, register, unregister
 
@@ -153,6 +153,27 @@ def test_its_rules_and_names_hold(graph):
         register(type("Other", (Ternary,), {}))
     with pytest.raises(OptionError, match="needs a `function`"):
         register(Dense)
+
+
+def test_a_recurrent_layer_runs_with_it_and_says_that_files_cannot(tmp_path):
+    rng = np.random.default_rng(0)
+    w, r = (Ternary.project(rng.normal(size=(32, n)).astype(np.float32), 4) for n in (12, 8))
+    gates = tuple(map(GateActivation, ("Sigmoid", "Tanh", "Tanh")))
+    node = LSTM(
+        name="cell",
+        inputs=("x",),
+        outputs=("y",),
+        input_weight=(w,),
+        recurrent_weight=(r,),
+        hidden=8,
+        activations=gates,
+    )
+    wide = TensorType(1, (None, None, 12))
+    graph = Graph("g", (Value("x", wide),), (Value("y", TensorType(1, None)),), (node,), types={"x": wide}).verify()
+    x = rng.normal(size=(5, 3, 12)).astype(np.float32)
+    np.testing.assert_allclose(swm.run(graph, x), swm.run(swm.dense_twin(graph), x), rtol=1e-4, atol=1e-5)
+    with pytest.raises(ModelError, match=r"has ternary weights.*dense_twin"):
+        swm.save(graph, tmp_path / "m.onnx")
 
 
 def test_a_file_is_run_as_any_other_where_the_structure_is_unknown(graph, tmp_path):

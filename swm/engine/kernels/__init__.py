@@ -17,6 +17,7 @@ from swm.engine.kernels.dense import dense_cell, dense_conv
 from swm.engine.kernels.interface import MatmulEngine, Prepared
 from swm.engine.kernels.library_ffts import DenseEngine, FftwEngine, ScipyEngine
 from swm.engine.kernels.matmul import BlockMatmul
+from swm.engine.kernels.products import Product, product_of, register_product
 
 __all__ = [
     "ENGINES",
@@ -34,6 +35,7 @@ __all__ = [
     "MatmulEngine",
     "Policy",
     "Prepared",
+    "Product",
     "ScipyEngine",
     "Shape",
     "cache_folder",
@@ -44,4 +46,6 @@ __all__ = [
     "dense_conv",
     "explain",
     "load_library",
+    "product_of",
+    "register_product",
 ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +21,17 @@ from swm.layers.base import Implementation, Offer, Preference, ceil_div
 from swm.layers.circulant.built import CirculantBuilt
 from swm.layers.circulant.cost import end_costs, packs_pairs, product_parts
 from swm.layers.circulant.spec import CirculantSpec
-from swm.layers.products import ROM_STORAGE, ProductTable, lane_choices, powers_of_two, price
+from swm.layers.products import ROM_STORAGE, ProductTable, lane_choices, powers_of_two, priced
 
 __all__ = ["CirculantOffer"]
 
 _MOST_LANES = 4096  # complex words multiplied side by side that the search looks at
 _MOST_COLUMNS = 64  # block columns side by side: their products add up in one chain
 _MOST_VECTOR = 64  # words of a beat
+
+
+_Way: TypeAlias = tuple[int, int, NDArray[np.float64], NDArray[np.intp]]
+"""Words of a beat in and out, resources of what hangs on them, places of the legal options."""
 
 
 class _Options(NamedTuple):
@@ -51,6 +55,7 @@ class CirculantOffer(Offer):
         self._options = _options(spec, ports)
         self._front: dict[int, tuple[int, int, int, Cost]] = {}  # cycles, lanes, loads
         self._back: dict[int, tuple[int, int, Cost]] = {}  # cycles, lanes
+        self._known: dict[int, list[_Way]] = {}
         for v in powers_of_two(_MOST_VECTOR if spec.unrolled else spec.block):
             built = CirculantBuilt(spec, in_vec=v, out_vec=v, mac_rows=spec.p, mac_bins=min(2, spec.words))
             widest = max(stream.width for stream in built.streams())
@@ -63,22 +68,15 @@ class CirculantOffer(Offer):
 
     def cheapest(self, interval: int, preference: Preference) -> Implementation | None:
         """See `Offer`; a few numpy operations for each of at most four pairs of beats."""
-        token = interval // self._spec.positions
-        ins = [v for v, entry in self._front.items() if entry[0] <= token][:2]
-        outs = [v for v, entry in self._back.items() if entry[0] <= token][:2]
         products, fabric, storage = self._options.table.prices(preference)
+        weights = np.array(preference.weights)
         best: tuple[float, int, int, int] | None = None
-        for v in ins:
-            _, lanes, loads, front = self._front[v]
-            for out in outs:
-                _, drained, back = self._back[out]
-                legal = self._legal(token, lanes, loads, drained, out)
-                if not legal.any():
-                    continue
-                place = int(np.where(legal, products, np.inf).argmin())
-                total = float(products[place]) + price(front.plus(back), preference)
-                if best is None or total < best[0]:
-                    best = (total, place, v, out)
+        for v, out, ends, places in self._ways(interval // self._spec.positions):
+            here = products[places]
+            least = int(here.argmin())
+            total = float(here[least]) + float(ends @ weights)
+            if best is None or total < best[0]:
+                best = (total, int(places[least]), v, out)
         if best is None:
             return None
         _, place, v, out = best
@@ -89,6 +87,22 @@ class CirculantOffer(Offer):
             fabric_rows=int(fabric[place]),
             storage=ROM_STORAGE[storage[place]],
         )
+
+    def _ways(self, token: int) -> list[_Way]:
+        """Pairs of beats fast enough, what they cost and the options legal with them, whatever the preference."""
+        if token not in self._known:
+            found = []
+            ins = [v for v, entry in self._front.items() if entry[0] <= token][:2]
+            outs = [v for v, entry in self._back.items() if entry[0] <= token][:2]
+            for v in ins:
+                _, lanes, loads, front = self._front[v]
+                for out in outs:
+                    _, drained, back = self._back[out]
+                    places = np.flatnonzero(self._legal(token, lanes, loads, drained, out))
+                    if len(places):
+                        found.append((v, out, priced(front.plus(back)), places))
+            self._known[token] = found
+        return self._known[token]
 
     def _legal(self, token: int, lanes: int, loads: int, drained: int, out: int) -> NDArray[np.bool_]:
         t = self._options
@@ -116,7 +130,7 @@ def _options(spec: CirculantSpec, ports: DspPorts) -> _Options:
     found = [
         CirculantBuilt(spec, mac_rows=rows, mac_columns=columns, mac_bins=bins, products=products, packed=packed)
         for rows in sorted({ceil_div(r, step) * step for r in lane_choices(spec.p) for step in (1, 2, 4, 8)})
-        for columns in sorted({*lane_choices(spec.q), *powers_of_two(spec.q)})
+        for columns in sorted({*lane_choices(spec.q), *powers_of_two(2 * spec.q - 1)})
         for bins in powers_of_two(spec.words)
         for products, packed in forms
         if columns <= _MOST_COLUMNS and rows * columns * bins <= _MOST_LANES

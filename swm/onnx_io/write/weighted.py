@@ -13,7 +13,7 @@ from swm.onnx_io.expand import expansion_function, expansion_of
 from swm.onnx_io.read.handlers.recurrent import PARAMETERS
 from swm.onnx_io.write.registry import writer
 from swm.onnx_io.write.target import Target
-from swm.structure import BlockCirculant, BlockCirculantConv, Dense, WeightStructure
+from swm.structure import Dense, WeightStructure
 
 __all__: list[str] = []
 
@@ -24,14 +24,12 @@ _DEFAULTS = {LSTM: ("Sigmoid", "Tanh", "Tanh"), GRU: ("Sigmoid", "Tanh"), RNN: (
 def conv_node(target: Target, node: Conv) -> None:
     """The Conv, after what its kernel needs."""
     m, _ = node.weight.shape
-    match node.weight:
-        case Dense() as dense:
-            shape = (m, node.channels, *node.kernel)
-            weight = target.shared(node, dense.matrix, "weight", lambda: dense.matrix.reshape(shape))
-        case BlockCirculantConv() as kernel:
-            weight = _expanded(target, node, kernel, kernel.columns, "weight")
-        case other:
-            raise _gap(node, other)
+    held = node.weight
+    if isinstance(held, Dense):
+        shape = (m, node.channels, *node.kernel)
+        weight = target.shared(node, held.matrix, "weight", lambda: held.matrix.reshape(shape))
+    else:
+        weight = _expanded(target, node, held, "weight")
     inputs = [node.inputs[0], weight]
     if node.bias is not None:
         inputs.append(target.constant(node, node.bias, "bias"))
@@ -106,25 +104,20 @@ def recurrent_node(target: Target, node: Recurrent) -> None:
 def _matrices(target: Target, node: Recurrent, weights: tuple[WeightStructure, ...], role: str) -> str:
     if all(isinstance(w, Dense) for w in weights):
         return target.constant(node, np.stack([w.to_dense() for w in weights]), role)
-    circulant = tuple(w for w in weights if isinstance(w, BlockCirculant))
-    if len(circulant) != len(weights):
-        raise _gap(node, next(w for w in weights if not isinstance(w, BlockCirculant)))
-    return _expanded(target, node, circulant, circulant[0].columns, role)
+    return _expanded(target, node, weights, role)
 
 
-def _expanded(
-    target: Target, node: Node, weight: BlockCirculantConv | tuple[BlockCirculant, ...], key: object, role: str
-) -> str:
+def _expanded(target: Target, node: Node, weight: WeightStructure | tuple[WeightStructure, ...], role: str) -> str:
     """The tensor that a call of an expansion writes; layers that share columns share the initialiser."""
-    what, columns = expansion_of(weight)
+    found = expansion_of(weight)
+    if found is None:
+        kinds = ", ".join(sorted({w.label for w in (weight if isinstance(weight, tuple) else (weight,))}))
+        raise ModelError(
+            f"{node.op} node {node.name!r} has {kinds} weights, for which ONNX files have no form in {node.op} layers; "
+            "write them out first with swm.dense_twin"
+        )
+    what, columns, key = found
     stored = target.shared(node, key, f"{role}.columns", lambda: columns)
     output = target.tensor(f"{node.name}/{role}")
     target.call(node, expansion_function(what, target.opset), [stored], output, role)
     return output
-
-
-def _gap(node: Node, weight: object) -> ModelError:
-    return ModelError(
-        f"{node.op} node {node.name!r} has the structure {type(weight).__name__}, which has no ONNX form; "
-        "this is a gap in swm, report it"
-    )
