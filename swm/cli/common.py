@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from swm.accelerator.backend import backend_names
 from swm.errors import CalibrationError, OutputError
 
 __all__ = [
@@ -61,7 +62,7 @@ backend_option = click.option(
     "--backend",
     "--hls",
     "backend",
-    type=click.Choice(["vitis", "generic"]),
+    type=click.Choice(backend_names()),
     default="vitis",
     show_default=True,
     help="Back end; --hls is an older name of this option.",

@@ -94,7 +94,7 @@ def test_verify_exits_1_when_words_differ(files, tmp_path):
 
     graph = package.load(files / "m.onnx")
     fixed = package.quantize(graph, bits=12, calibration=inputs())
-    project = package.emit(fixed, board="pynq-z2", path=tmp_path / "p", hls="generic", vectors=inputs(5))
+    project = package.emit(fixed, board="pynq-z2", path=tmp_path / "p", backend="generic", vectors=inputs(5))
     weights = next((project / "src").glob("weights_l0*"))
     text = weights.read_text()
     start = text.index("= {\n{") + 5
@@ -177,7 +177,7 @@ def test_missing_compiler_is_named(files, tmp_path):
     import swm as package
 
     fixed = package.quantize(package.load(files / "m.onnx"), bits=12, calibration=inputs())
-    project = package.emit(fixed, board="pynq-z2", path=tmp_path / "p", hls="generic", vectors=inputs(2))
+    project = package.emit(fixed, board="pynq-z2", path=tmp_path / "p", backend="generic", vectors=inputs(2))
     result = swm("verify", project, env={"PATH": str(tmp_path)})
     assert result.returncode == 2
     assert "no C++ compiler" in result.stderr
