@@ -135,7 +135,7 @@ def design(folder, board, backend=VITIS):
     lowered = lower(ready)
     names = list(dict.fromkeys(t for layer in lowered.layers for t in (*layer.inputs, layer.output)))
     x = support.inputs().astype(np.float32)
-    activations = FloatEngine(ready, names, steady=True).run({ready.inputs[0].name: x})
+    activations = FloatEngine(ready, names, deterministic=True).run({ready.inputs[0].name: x})
     graph = quantize_layers(ready, lowered, BITS, activations)
     schedule = make_schedule(graph.shape, board, backend=backend)
     return Design(graph, schedule), network_shape(lower(dense), BITS)
