@@ -58,7 +58,7 @@ def demo(
     with whole_folder(folder, force=force) as staging:
         say("convert", 0, 5)
         dense = api.load(bundled.model_path())
-        conversion = api.convert(dense, block=block, calibration=calibration)
+        conversion = api.convert(dense, block=block, calibration=calibration, test=images, test_labels=labels)
         api.save(conversion.graph, staging / "model.onnx")
         say("quantize", 1, 5)
         fixed = api.quantize(conversion.graph, bits=bits, calibration=calibration)
