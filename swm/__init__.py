@@ -35,6 +35,7 @@ from swm.emit import Verification
 from swm.engine.kernels import Choice
 from swm.errors import (
     CalibrationError,
+    DoesNotFit,
     Finding,
     ModelError,
     OptionError,
@@ -59,6 +60,7 @@ __all__ = [
     "ConversionReport",
     "Demo",
     "Design",
+    "DoesNotFit",
     "Finding",
     "FixedGraph",
     "Graph",

@@ -29,6 +29,7 @@ from swm.engine.kernels import Choice
 from swm.errors import OptionError
 from swm.graph import Graph, densified, is_structured
 from swm.layers.formats import check_bits
+from swm.remedies import does_not_fit
 from swm.report import Report, compare_design, compare_networks
 from swm.simplify import simplify as _simplify
 from swm.structure import BlockCirculant, WeightStructure
@@ -149,6 +150,9 @@ def convert(
     structure: type[WeightStructure] = BlockCirculant,
     calibration: Inputs | None = None,
     labels: NDArray[np.integer] | None = None,
+    test: Inputs | None = None,
+    test_labels: NDArray[np.integer] | None = None,
+    hold_out: bool = True,
     progress: compress.Progress | None = None,
 ) -> Conversion:
     """Replace weights by block-circulant ones; see `swm.compress.convert`.
@@ -161,16 +165,21 @@ def convert(
         structure: of the new weights, with `block` for its size; see `swm.structure.WeightStructure`.
         calibration: inputs, samples along axis 0; without them weights are merely projected.
         labels: class numbers of the calibration inputs, for accuracy in the report.
+        test: inputs to measure on, which the fit does not see; without them a fifth of the calibration inputs, at most
+            2,000, is held out of the fit for it (of fewer than 10 none).
+        test_labels: class numbers of the test inputs.
+        hold_out: False fits to all calibration inputs, and measures nothing without `test`.
         progress: called as progress(layer name, done, total).
 
     Returns:
-        An object with .graph and .report.
+        An object with .graph and .report; `.report.accuracy` was measured on samples that the fit has not seen,
+        `.report.warnings` says what is wrong with them or the outcome, and what to do.
 
     Raises:
         OptionError: impossible block sizes, names that match nothing, or a budget that cannot be met.
         CalibrationError: calibration or labels that do not fit.
     """
-    given = None if calibration is None else feeds(require_graph(graph), calibration)
+    given, unseen = (None if x is None else feeds(require_graph(graph), x) for x in (calibration, test))
     return compress.convert(
         require_graph(graph),
         given,
@@ -179,6 +188,9 @@ def convert(
         method=method,
         structure=structure,
         labels=labels,
+        test=unseen,
+        test_labels=test_labels,
+        hold_out=hold_out,
         progress=progress,
     )
 
@@ -250,6 +262,7 @@ def emit(
     labels: NDArray[np.integer] | None = None,
     reference: Graph | None = None,
     force: bool = False,
+    allow_overflow: bool = False,
     most_vectors: int | None = 100,
 ) -> Path:
     """Write a complete HLS project; see `swm.emit.emit_project`.
@@ -265,11 +278,13 @@ def emit(
         labels: class numbers of the vectors.
         reference: float graph that `verify` compares with through onnxruntime (default: the graph before fixed point).
         force: replace a folder that swm wrote before.
+        allow_overflow: write a design that is larger than its board, too.
         most_vectors: how many of the vectors to keep; None keeps all.
 
     Raises:
         UnknownBoard: no such board.
         OptionError: unknown back end, or neither board nor Design.
+        DoesNotFit: the design is larger than its board; nothing was written.
         OutputError: the folder is not empty or cannot be written.
     """
     if isinstance(graph, Design):
@@ -279,6 +294,8 @@ def emit(
     else:
         _emit.check_output(Path(path), force=force)  # before the search, so that a wrong path costs no time
         made = design(graph, board=board, backend=backend, clock_mhz=clock_mhz, hybrid=hybrid)
+    if not (made.schedule.fits or allow_overflow):
+        raise does_not_fit(made)
     name = made.graph.input_name
     array = None if vectors is None else vectors if isinstance(vectors, np.ndarray) else only(vectors, name)
     return _emit.emit_project(

@@ -10,10 +10,11 @@ import click
 
 from swm.cli import bench, boards, check, convert, demo, emit, report, verify
 from swm.cli.common import console
-from swm.errors import SwmError
+from swm.errors import DoesNotFit, SwmError
 
 __all__ = ["cli", "main"]
 
+EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
 
 
@@ -45,4 +46,4 @@ def main() -> None:
         cli()
     except SwmError as error:
         console.print(f"swm: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(EXIT_BAD_INPUT)
+        sys.exit(EXIT_FAILED if isinstance(error, DoesNotFit) else EXIT_BAD_INPUT)
