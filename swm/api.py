@@ -26,14 +26,15 @@ from swm.compress import Conversion
 from swm.device import Board, board_names, load_board
 from swm.emit import Verification
 from swm.engine.kernels import Choice
-from swm.errors import OptionError
+from swm.engine.unknown import unknown_operators
+from swm.errors import OptionError, UnsupportedModel
 from swm.graph import Graph, densified, is_structured
 from swm.layers.formats import check_bits
 from swm.remedies import does_not_fit
 from swm.report import Report, compare_design, compare_networks
 from swm.simplify import simplify as _simplify
 from swm.structure import BlockCirculant, WeightStructure
-from swm.validation import Array, Inputs, feeds, only, require_graph
+from swm.validation import Array, Inputs, feeds, only, project_name, require_graph
 
 __all__ = [
     "boards",
@@ -153,6 +154,7 @@ def convert(
     test: Inputs | None = None,
     test_labels: NDArray[np.integer] | None = None,
     hold_out: bool = True,
+    keep_unknown: bool = False,
     progress: compress.Progress | None = None,
 ) -> Conversion:
     """Replace weights by block-circulant ones; see `swm.compress.convert`.
@@ -169,6 +171,7 @@ def convert(
             2,000, is held out of the fit for it (of fewer than 10 none).
         test_labels: class numbers of the test inputs.
         hold_out: False fits to all calibration inputs, and measures nothing without `test`.
+        keep_unknown: carry along operators of ONNX's domain that onnxruntime does not know, for a runtime that does.
         progress: called as progress(layer name, done, total).
 
     Returns:
@@ -176,9 +179,14 @@ def convert(
         `.report.warnings` says what is wrong with them or the outcome, and what to do.
 
     Raises:
+        UnsupportedModel: operators that onnxruntime does not know, all of them named.
         OptionError: impossible block sizes, names that match nothing, or a budget that cannot be met.
         CalibrationError: calibration or labels that do not fit.
     """
+    unknown = () if keep_unknown else unknown_operators(require_graph(graph))
+    if unknown:
+        what = f"{graph.source or graph.name!r} cannot be run by onnxruntime, so it is not converted:"
+        raise UnsupportedModel(what, unknown)
     given, unseen = (None if x is None else feeds(require_graph(graph), x) for x in (calibration, test))
     return compress.convert(
         require_graph(graph),
@@ -220,7 +228,8 @@ def quantize(graph: Graph, *, bits: int, calibration: Inputs) -> FixedGraph:
     lowered = lower(ready)
     names = list(dict.fromkeys(tensor for layer in lowered.layers for tensor in (*layer.inputs, layer.output)))
     activations = engine.FloatEngine(ready, names, deterministic=True).run(feeds(ready, calibration))
-    return quantize_layers(ready, lowered, bits, activations)
+    fixed = quantize_layers(ready, lowered, bits, activations)
+    return replace(fixed, name=project_name(graph))
 
 
 def design(

@@ -8,7 +8,17 @@ from rich.table import Table
 from rich.text import Text
 
 from swm import api
-from swm.cli.common import console, example, json_option, load_arrays, load_labels, out, progress_bar, write_json
+from swm.cli.common import (
+    check_file,
+    console,
+    example,
+    json_option,
+    load_arrays,
+    load_labels,
+    out,
+    progress_bar,
+    write_json,
+)
 from swm.compress import ConversionReport, Interval, TestAccuracy, parse_blocks
 
 
@@ -32,6 +42,8 @@ from swm.compress import ConversionReport, Interval, TestAccuracy, parse_blocks
     help="Inputs to measure on, which the fit does not see [default: a fifth of the calibration inputs is held out].",
 )
 @click.option("--test-labels", metavar="Y.npy", help="Class numbers of the --test inputs.")
+@click.option("--keep-unknown", is_flag=True, help="Carry along operators unknown to onnxruntime, for other runtimes.")
+@click.option("--force", is_flag=True, help="Replace OUT.onnx if it exists; never a file that is read.")
 @json_option
 def convert(
     model: str,
@@ -43,6 +55,8 @@ def convert(
     labels: str | None,
     test: str | None,
     test_labels: str | None,
+    keep_unknown: bool,
+    force: bool,
     json_to: str | None,
 ) -> None:
     """Replace the weight matrices of MODEL by block-circulant ones.
@@ -53,6 +67,7 @@ def convert(
     Accuracy, or without labels agreement with the dense network, is measured on samples that the fit has not seen:
     those of --test, else every fifth calibration sample or so (at most 2,000), which the fit then leaves out.
     """
+    check_file(output, (model, calibration, labels, test, test_labels), force=force)
     sizes = None if block is None else parse_blocks(block)
     graph = api.load(model, simplify=True)
     inputs = None if calibration is None else load_arrays(calibration)
@@ -66,6 +81,7 @@ def convert(
             labels=load_labels(labels),
             test=None if test is None else load_arrays(test),
             test_labels=load_labels(test_labels),
+            keep_unknown=keep_unknown,
             progress=progress,
         )
     api.save(result.graph, output)

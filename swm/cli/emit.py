@@ -23,7 +23,7 @@ from swm.cli.common import (
     progress_bar,
     write_json,
 )
-from swm.emit import check_output
+from swm.emit import backups, check_output
 from swm.remedies import does_not_fit
 
 
@@ -43,7 +43,11 @@ from swm.remedies import does_not_fit
 @backend_option
 @clock_option
 @hybrid_option
-@click.option("--force", is_flag=True, help="Replace a project that swm wrote before.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace a project that swm wrote before; one with edited or added files is kept as DIR.bak-N.",
+)
 @click.option("--allow-overflow", is_flag=True, help="Write a design that is larger than the board, too.")
 @json_option
 def emit(
@@ -86,6 +90,7 @@ def emit(
         error = does_not_fit(made)
         write_json(json_to, {"project": None, **verdict, "block": error.block, "bits": error.bits, "files": []})
         raise error
+    earlier = backups(Path(output))
     with progress_bar() as progress:
         progress("write", 2, 3)
         path = api.emit(
@@ -99,5 +104,8 @@ def emit(
             most_vectors=None if vectors is not None else 100,
         )
     files = sorted(str(f.relative_to(path)) for f in path.rglob("*") if f.is_file())
-    if not write_json(json_to, {"project": str(path), **verdict, "files": files}):
+    kept = [str(p) for p in backups(path) if p not in earlier]
+    if not write_json(json_to, {"project": str(path), **verdict, "files": files, "backup": (kept or [None])[0]}):
+        for backup in kept:
+            out.print(Text(f"files had been edited or added: the old project is kept as {backup}"))
         out.print(Text(f"{len(files)} files in {path}; next: swm verify {path}"))

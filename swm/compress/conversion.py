@@ -25,7 +25,7 @@ from swm.compress.warn import conversion_warnings
 from swm.compress.weights import Blocks, WeightRef, asked_by_name, dense_weights, reason_to_stay_dense, resolve_blocks
 from swm.engine import FloatEngine
 from swm.engine.structured import StructuredLayer
-from swm.errors import CalibrationError, OptionError
+from swm.errors import CalibrationError, OptionError, SwmError
 from swm.graph import Conv, Graph, Linear, Node, Recurrent, is_structured
 from swm.structure import BlockCirculant, WeightStructure
 
@@ -145,10 +145,14 @@ def convert(
         tuple(reports),
         FLOAT_BITS,
     )
+    why_none = samples.why_none
     if samples.test is not None:
-        measured = evaluate(dense, converted, samples.test, samples.test_labels, samples.origin)
-        report = replace(report, accuracy=measured)
-    warnings = conversion_warnings(report, freedoms, samples.why_none)
+        try:
+            measured = evaluate(dense, converted, samples.test, samples.test_labels, samples.origin)
+            report = replace(report, accuracy=measured)
+        except SwmError as failure:  # layers before a node that does not run were fitted all the same
+            why_none = f"the whole network does not run: {failure}"
+    warnings = conversion_warnings(report, freedoms, why_none)
     return Conversion(replace(converted, inputs=graph.inputs), replace(report, warnings=warnings))
 
 

@@ -61,7 +61,9 @@ def _per_row(report: ConversionReport, freedom: Freedom) -> float:
 def _test(report: ConversionReport, why_none: str) -> Iterator[str]:
     if report.accuracy.test_samples:
         return
-    if why_none:
+    if why_none.startswith("the whole"):
+        yield f"what the conversion costs was not measured: {why_none}"
+    elif why_none:
         yield (
             f"nothing was held out of the fit ({why_none}), so what it costs was not measured: give at least {FEWEST} "
             "calibration samples, or test inputs with --test X.npy --test-labels Y.npy (in Python test=x, "
