@@ -10,6 +10,8 @@
 True
 """
 
+from importlib.metadata import version
+
 from swm import telemetry  # noqa: F401  # before anything that imports onnxruntime
 from swm.accelerator.design import Design
 from swm.accelerator.fixed_graph import FixedGraph
@@ -51,6 +53,8 @@ from swm.report import Report
 from swm.simplify import simplify
 from swm.structure import BlockCirculant
 
+__version__ = version("swm")
+
 __all__ = [
     "BlockCirculant",
     "Board",
@@ -75,6 +79,7 @@ __all__ = [
     "UnknownBoard",
     "UnsupportedModel",
     "Verification",
+    "__version__",
     "board_names",
     "boards",
     "check",

@@ -254,7 +254,7 @@ def design(
         OptionError: unknown back end, or an impossible clock.
     """
     schedule = make_schedule(
-        graph.shape, load_board(board), backend=_backend(backend), clock_mhz=clock_mhz, hybrid=hybrid
+        require_fixed(graph).shape, load_board(board), backend=_backend(backend), clock_mhz=clock_mhz, hybrid=hybrid
     )
     return Design(graph, schedule)
 
@@ -298,9 +298,10 @@ def emit(
     """
     if isinstance(graph, Design):
         made = graph
-    elif board is None:
-        raise OptionError("name a board to emit for; `swm boards` lists them")
     else:
+        require_fixed(graph)
+        if board is None:
+            raise OptionError("name a board to emit for; `swm boards` lists them")
         _emit.check_output(Path(path), force=force)  # before the search, so that a wrong path costs no time
         made = design(graph, board=board, backend=backend, clock_mhz=clock_mhz, hybrid=hybrid)
     if not (made.schedule.fits or allow_overflow):
@@ -334,7 +335,7 @@ def verify(path: str | Path, **options: Any) -> Verification:
 def report(
     graph: Graph | FixedGraph | Design | str | Path,
     *,
-    boards: Sequence[str] = (),
+    boards: str | Path | Sequence[str | Path] = (),
     bits: int = 12,
     backend: str = "vitis",
     clock_mhz: float | None = None,
@@ -349,7 +350,7 @@ def report(
     Args:
         graph: float, fixed, a Design, or the folder of a project. A fixed graph brings its own bits; a Design or
             project is reported as it was designed, and on further boards with the same back end.
-        boards: names among `boards/` or paths of own .toml files; a Design or project needs none.
+        boards: one or several names among `boards/` or paths of own .toml files; a Design or project needs none.
         bits: data and weight bits of a float graph.
         backend: of a graph: "vitis" or "generic".
         clock_mhz: of a graph: clock in MHz on every board; where absent, the best of the board's.
@@ -367,6 +368,7 @@ def report(
         OutputError: the folder is not a project of swm.
     """
     made: Design | None = None
+    boards = (boards,) if isinstance(boards, str | Path) else boards
     if isinstance(graph, Design):
         made = graph
     elif isinstance(graph, str | Path) and Path(graph).is_dir():
@@ -394,6 +396,27 @@ def report(
         clock_mhz=clock_mhz,
         hybrid=hybrid,
     )
+
+
+def require_fixed(value: object) -> FixedGraph:
+    """The value, if it is in fixed point.
+
+    Raises:
+        OptionError: it is not; the step that is missing is named.
+    """
+    if isinstance(value, FixedGraph):
+        return value
+    if isinstance(value, Graph):
+        raise OptionError(
+            "this is a float graph; hardware takes fixed point, so quantize it first: "
+            "fixed = swm.quantize(graph, bits=12, calibration=x)"
+        )
+    if isinstance(value, Conversion):
+        raise OptionError(
+            "this is a conversion; quantize its graph first: "
+            "fixed = swm.quantize(conversion.graph, bits=12, calibration=x)"
+        )
+    raise OptionError(f"expected what swm.quantize or swm.design gives, got an object of type {type(value).__name__}")
 
 
 def load_project(path: str | Path) -> Design:

@@ -35,6 +35,8 @@ def require_graph(value: object) -> Graph:
         return value
     if isinstance(value, str | Path):
         raise OptionError(f"expected a graph, got the path {str(value)!r}; read it first: swm.load({str(value)!r})")
+    if hasattr(value, "graph") and isinstance(value.graph, Graph):
+        raise OptionError(f"expected a graph, got a {type(value).__name__}; its graph is its attribute .graph")
     raise OptionError(
         f"expected a graph from swm.load, or the .graph of a conversion, got an object of type {type(value).__name__}"
     )

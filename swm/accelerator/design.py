@@ -135,6 +135,13 @@ class Design:
     graph: FixedGraph
     schedule: Schedule
 
+    def __repr__(self) -> str:
+        plan = self.schedule
+        return (
+            f"<Design {self.graph.name!r}: {self.graph.bits} bits, {plan.backend.name}, {plan.clock_mhz:g} MHz,"
+            f" {plan.inferences_per_s:,.0f} inferences/s (modelled); {plan.verdict}>"
+        )
+
     @property
     def backend(self) -> Backend:
         """What it is emitted for."""

@@ -105,7 +105,7 @@ def emit(
         )
     files = sorted(str(f.relative_to(path)) for f in path.rglob("*") if f.is_file())
     kept = [str(p) for p in backups(path) if p not in earlier]
-    if not write_json(json_to, {"project": str(path), **verdict, "files": files, "backup": (kept or [None])[0]}):
+    if not write_json(json_to, {"project": str(path), **verdict, "files": files, "backup": kept[0] if kept else None}):
         for backup in kept:
             out.print(Text(f"files had been edited or added: the old project is kept as {backup}"))
         out.print(Text(f"{len(files)} files in {path}; next: swm verify {path}"))

@@ -45,6 +45,22 @@ class Conversion:
     graph: Graph
     report: ConversionReport
 
+    def __repr__(self) -> str:
+        report, found = self.report, self.report.accuracy
+        block = report.block if isinstance(report.block, int) else "by layer"
+        parts = [
+            f"{report.method}, block {block}",
+            f"weights {report.parameters_before:,} -> {report.parameters_after:,} ({report.compression:.2f} x fewer)",
+        ]
+        if found.test is not None and found.dense is not None:
+            shares = f"dense {100 * found.dense:.2f} %, converted {100 * found.test:.2f} %"
+            parts.append(f"accuracy {shares} of {found.test_samples:,} unseen samples")
+        elif found.agreement is not None:
+            parts.append(f"{100 * found.agreement:.2f} % of {found.test_samples:,} unseen samples as the dense network")
+        if report.warnings:
+            parts.append(f"{len(report.warnings)} warning(s), see .report.warnings")
+        return f"<Conversion of {self.graph.name!r}: {'; '.join(parts)}>"
+
 
 def convert(
     graph: Graph,
