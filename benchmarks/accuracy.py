@@ -169,7 +169,7 @@ def measure(case: Case, loaders: ModuleType, shared: Path) -> dict[str, Any]:
     row["converted"] = {}
     for name, way in ways.items():
         try:
-            result = swm.convert(graph, calibration=calibration, **way)
+            result = swm.convert(graph, calibration=calibration, hold_out=False, **way)  # measured below
         except OptionError as error:
             row["converted"][name] = {"refused": str(error)}  # a budget that the rules do not allow
             continue

@@ -10,6 +10,8 @@
 True
 """
 
+from importlib.metadata import version
+
 from swm import telemetry  # noqa: F401  # before anything that imports onnxruntime
 from swm.accelerator.design import Design
 from swm.accelerator.fixed_graph import FixedGraph
@@ -35,6 +37,7 @@ from swm.emit import Verification
 from swm.engine.kernels import Choice
 from swm.errors import (
     CalibrationError,
+    DoesNotFit,
     Finding,
     ModelError,
     OptionError,
@@ -50,6 +53,8 @@ from swm.report import Report
 from swm.simplify import simplify
 from swm.structure import BlockCirculant
 
+__version__ = version("swm")
+
 __all__ = [
     "BlockCirculant",
     "Board",
@@ -59,6 +64,7 @@ __all__ = [
     "ConversionReport",
     "Demo",
     "Design",
+    "DoesNotFit",
     "Finding",
     "FixedGraph",
     "Graph",
@@ -73,6 +79,7 @@ __all__ = [
     "UnknownBoard",
     "UnsupportedModel",
     "Verification",
+    "__version__",
     "board_names",
     "boards",
     "check",

@@ -26,13 +26,15 @@ from swm.compress import Conversion
 from swm.device import Board, board_names, load_board
 from swm.emit import Verification
 from swm.engine.kernels import Choice
-from swm.errors import OptionError
+from swm.engine.unknown import unknown_operators
+from swm.errors import OptionError, UnsupportedModel
 from swm.graph import Graph, densified, is_structured
 from swm.layers.formats import check_bits
+from swm.remedies import does_not_fit
 from swm.report import Report, compare_design, compare_networks
 from swm.simplify import simplify as _simplify
 from swm.structure import BlockCirculant, WeightStructure
-from swm.validation import Array, Inputs, feeds, only, require_graph
+from swm.validation import Array, Inputs, feeds, only, project_name, require_graph
 
 __all__ = [
     "boards",
@@ -149,6 +151,10 @@ def convert(
     structure: type[WeightStructure] = BlockCirculant,
     calibration: Inputs | None = None,
     labels: NDArray[np.integer] | None = None,
+    test: Inputs | None = None,
+    test_labels: NDArray[np.integer] | None = None,
+    hold_out: bool = True,
+    keep_unknown: bool = False,
     progress: compress.Progress | None = None,
 ) -> Conversion:
     """Replace weights by block-circulant ones; see `swm.compress.convert`.
@@ -161,16 +167,27 @@ def convert(
         structure: of the new weights, with `block` for its size; see `swm.structure.WeightStructure`.
         calibration: inputs, samples along axis 0; without them weights are merely projected.
         labels: class numbers of the calibration inputs, for accuracy in the report.
+        test: inputs to measure on, which the fit does not see; without them a fifth of the calibration inputs, at most
+            2,000, is held out of the fit for it (of fewer than 10 none).
+        test_labels: class numbers of the test inputs.
+        hold_out: False fits to all calibration inputs, and measures nothing without `test`.
+        keep_unknown: carry along operators of ONNX's domain that onnxruntime does not know, for a runtime that does.
         progress: called as progress(layer name, done, total).
 
     Returns:
-        An object with .graph and .report.
+        An object with .graph and .report; `.report.accuracy` was measured on samples that the fit has not seen,
+        `.report.warnings` says what is wrong with them or the outcome, and what to do.
 
     Raises:
+        UnsupportedModel: operators that onnxruntime does not know, all of them named.
         OptionError: impossible block sizes, names that match nothing, or a budget that cannot be met.
         CalibrationError: calibration or labels that do not fit.
     """
-    given = None if calibration is None else feeds(require_graph(graph), calibration)
+    unknown = () if keep_unknown else unknown_operators(require_graph(graph))
+    if unknown:
+        what = f"{graph.source or graph.name!r} cannot be run by onnxruntime, so it is not converted:"
+        raise UnsupportedModel(what, unknown)
+    given, unseen = (None if x is None else feeds(require_graph(graph), x) for x in (calibration, test))
     return compress.convert(
         require_graph(graph),
         given,
@@ -179,6 +196,9 @@ def convert(
         method=method,
         structure=structure,
         labels=labels,
+        test=unseen,
+        test_labels=test_labels,
+        hold_out=hold_out,
         progress=progress,
     )
 
@@ -208,7 +228,8 @@ def quantize(graph: Graph, *, bits: int, calibration: Inputs) -> FixedGraph:
     lowered = lower(ready)
     names = list(dict.fromkeys(tensor for layer in lowered.layers for tensor in (*layer.inputs, layer.output)))
     activations = engine.FloatEngine(ready, names, deterministic=True).run(feeds(ready, calibration))
-    return quantize_layers(ready, lowered, bits, activations)
+    fixed = quantize_layers(ready, lowered, bits, activations)
+    return replace(fixed, name=project_name(graph))
 
 
 def design(
@@ -233,7 +254,7 @@ def design(
         OptionError: unknown back end, or an impossible clock.
     """
     schedule = make_schedule(
-        graph.shape, load_board(board), backend=_backend(backend), clock_mhz=clock_mhz, hybrid=hybrid
+        require_fixed(graph).shape, load_board(board), backend=_backend(backend), clock_mhz=clock_mhz, hybrid=hybrid
     )
     return Design(graph, schedule)
 
@@ -250,6 +271,7 @@ def emit(
     labels: NDArray[np.integer] | None = None,
     reference: Graph | None = None,
     force: bool = False,
+    allow_overflow: bool = False,
     most_vectors: int | None = 100,
 ) -> Path:
     """Write a complete HLS project; see `swm.emit.emit_project`.
@@ -265,20 +287,25 @@ def emit(
         labels: class numbers of the vectors.
         reference: float graph that `verify` compares with through onnxruntime (default: the graph before fixed point).
         force: replace a folder that swm wrote before.
+        allow_overflow: write a design that is larger than its board, too.
         most_vectors: how many of the vectors to keep; None keeps all.
 
     Raises:
         UnknownBoard: no such board.
         OptionError: unknown back end, or neither board nor Design.
+        DoesNotFit: the design is larger than its board; nothing was written.
         OutputError: the folder is not empty or cannot be written.
     """
     if isinstance(graph, Design):
         made = graph
-    elif board is None:
-        raise OptionError("name a board to emit for; `swm boards` lists them")
     else:
+        require_fixed(graph)
+        if board is None:
+            raise OptionError("name a board to emit for; `swm boards` lists them")
         _emit.check_output(Path(path), force=force)  # before the search, so that a wrong path costs no time
         made = design(graph, board=board, backend=backend, clock_mhz=clock_mhz, hybrid=hybrid)
+    if not (made.schedule.fits or allow_overflow):
+        raise does_not_fit(made)
     name = made.graph.input_name
     array = None if vectors is None else vectors if isinstance(vectors, np.ndarray) else only(vectors, name)
     return _emit.emit_project(
@@ -308,7 +335,7 @@ def verify(path: str | Path, **options: Any) -> Verification:
 def report(
     graph: Graph | FixedGraph | Design | str | Path,
     *,
-    boards: Sequence[str] = (),
+    boards: str | Path | Sequence[str | Path] = (),
     bits: int = 12,
     backend: str = "vitis",
     clock_mhz: float | None = None,
@@ -323,7 +350,7 @@ def report(
     Args:
         graph: float, fixed, a Design, or the folder of a project. A fixed graph brings its own bits; a Design or
             project is reported as it was designed; on boards other than its own, by new schedules for its back end.
-        boards: names among `boards/` or paths of own .toml files; by default that of a Design or project.
+        boards: one or several names among `boards/` or paths of own .toml files; by default that of a Design or project.
         bits: data and weight bits of a float graph.
         backend: of a graph: "vitis" or "generic".
         clock_mhz: of a graph: clock in MHz on every board; where absent, the best of the board's.
@@ -341,6 +368,7 @@ def report(
         OutputError: the folder is not a project of swm.
     """
     made: Design | None = None
+    boards = (boards,) if isinstance(boards, str | Path) else boards
     if isinstance(graph, Design):
         made = graph
     elif isinstance(graph, str | Path) and Path(graph).is_dir():
@@ -368,6 +396,27 @@ def report(
         clock_mhz=clock_mhz,
         hybrid=hybrid,
     )
+
+
+def require_fixed(value: object) -> FixedGraph:
+    """The value, if it is in fixed point.
+
+    Raises:
+        OptionError: it is not; the step that is missing is named.
+    """
+    if isinstance(value, FixedGraph):
+        return value
+    if isinstance(value, Graph):
+        raise OptionError(
+            "this is a float graph; hardware takes fixed point, so quantize it first: "
+            "fixed = swm.quantize(graph, bits=12, calibration=x)"
+        )
+    if isinstance(value, Conversion):
+        raise OptionError(
+            "this is a conversion; quantize its graph first: "
+            "fixed = swm.quantize(conversion.graph, bits=12, calibration=x)"
+        )
+    raise OptionError(f"expected what swm.quantize or swm.design gives, got an object of type {type(value).__name__}")
 
 
 def load_project(path: str | Path) -> Design:

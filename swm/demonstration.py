@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from swm import api, bundled
 from swm.compress import Conversion, accuracy
 from swm.device import board_names
 from swm.emit import Verification
-from swm.emit.folder import whole_folder
+from swm.emit.folder import MANIFEST, hashes, whole_folder
 from swm.report import Report, to_html
 
 __all__ = ["Demo", "demo"]
@@ -58,7 +59,7 @@ def demo(
     with whole_folder(folder, force=force) as staging:
         say("convert", 0, 5)
         dense = api.load(bundled.model_path())
-        conversion = api.convert(dense, block=block, calibration=calibration)
+        conversion = api.convert(dense, block=block, calibration=calibration, test=images, test_labels=labels)
         api.save(conversion.graph, staging / "model.onnx")
         say("quantize", 1, 5)
         fixed = api.quantize(conversion.graph, bits=bits, calibration=calibration)
@@ -84,7 +85,8 @@ def demo(
         report = api.report(fixed, boards=names, accuracy=measured)
         (staging / "report.html").write_text(to_html(report), encoding="utf-8")
         # Marks the folder as ours, so that --force may replace it.
-        (staging / "swm_project.json").write_text('{"demo": true}\n', encoding="utf-8")
+        record = {"demo": True, "sha256": hashes(staging)}
+        (staging / MANIFEST).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     files = {
         "model.onnx": "the converted model, for any ONNX runtime",
         "project": "the HLS project; its README says how to simulate and synthesise it",

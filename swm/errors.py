@@ -7,6 +7,7 @@
     ├── CalibrationError      calibration, input or label arrays of the wrong shape, type or content
     ├── OptionError           an impossible option: block size, bits, board, layer name
     │   └── UnknownBoard
+    ├── DoesNotFit            a design is larger than its board
     ├── OutputError           the output folder or file cannot be written as asked
     └── ToolError             an outside tool (compiler) is missing or failed
 
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "CalibrationError",
+    "DoesNotFit",
     "Finding",
     "ModelError",
     "OptionError",
@@ -73,6 +75,35 @@ class OptionError(SwmError):
 
 class UnknownBoard(OptionError):
     """A board name that is not among `boards/*.toml`."""
+
+
+class DoesNotFit(SwmError):
+    """A design that is larger than its board.
+
+    Attributes:
+        board: name of the board.
+        overflow: what is too large, and by how much.
+        block: the smallest block size for the whole network that would fit; None if none would, or nobody knows.
+        bits: the most bits, of a few, that would fit.
+        boards: boards that would hold it as it is, the smallest first.
+    """
+
+    def __init__(
+        self, board: str, overflow: str, *, block: int | None, bits: int | None, boards: Sequence[str] = ()
+    ) -> None:
+        """Put together the verdict and what helps."""
+        self.board, self.overflow, self.block, self.bits, self.boards = board, overflow, block, bits, tuple(boards)
+        ways = [
+            f"blocks of {block} (swm convert --block {block})" if block else "a larger block (swm convert --block)",
+            f"{bits} bits (--bits {bits})" if bits else "fewer bits (--bits)",
+            f"a larger board (--board {' or '.join(self.boards)})" if boards else "a larger board",
+        ]
+        known = [way for way, fits in zip(ways, (block, bits, boards), strict=True) if fits]
+        text = f"by the resource model {', or '.join(known)} would fit" if known else f"try {', '.join(ways)}"
+        super().__init__(
+            f"the design does not fit {board}: {overflow}; {text}. Nothing was written; --allow-overflow (in Python "
+            "allow_overflow=True) writes it all the same"
+        )
 
 
 class OutputError(SwmError):

@@ -14,7 +14,12 @@ from onnx import helper
 from swm.errors import CalibrationError, OptionError
 from swm.graph import Graph
 
-__all__ = ["Array", "Inputs", "feeds", "only", "require_graph"]
+__all__ = ["Array", "Inputs", "feeds", "only", "project_name", "require_graph"]
+
+# What exporters call a graph that nobody named.
+_UNNAMED = frozenset(
+    {"", "graph", "main", "main_graph", "model", "onnx_graph", "tf2onnx", "torch_jit", "torch_jit_export"}
+)
 
 Array = NDArray[Any]
 Inputs = Array | Mapping[str, Array]
@@ -30,9 +35,18 @@ def require_graph(value: object) -> Graph:
         return value
     if isinstance(value, str | Path):
         raise OptionError(f"expected a graph, got the path {str(value)!r}; read it first: swm.load({str(value)!r})")
+    if hasattr(value, "graph") and isinstance(value.graph, Graph):
+        raise OptionError(f"expected a graph, got a {type(value).__name__}; its graph is its attribute .graph")
     raise OptionError(
         f"expected a graph from swm.load, or the .graph of a conversion, got an object of type {type(value).__name__}"
     )
+
+
+def project_name(graph: Graph) -> str:
+    """The graph's name, or its file's where the name is only an exporter's default."""
+    if graph.name.lower().replace("-", "_") in _UNNAMED and graph.source:
+        return Path(graph.source).stem or graph.name
+    return graph.name
 
 
 def feeds(graph: Graph, x: Inputs, *, finite: bool = True) -> dict[str, Array]:

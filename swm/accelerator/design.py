@@ -106,6 +106,13 @@ class Schedule:
         """Inferences per second at full throughput: clock / interval (modelled)."""
         return self.clock_mhz * 1e6 / self.interval
 
+    @property
+    def verdict(self) -> str:
+        """Whether the board holds it, in a clause."""
+        if self.fits:
+            return f"fits {self.board.name} by the resource model"
+        return f"DOES NOT FIT {self.board.name}: {self.overflow}"
+
     def edge(self, name: str) -> Edge:
         """The edge of a name."""
         return next(e for e in self.edges if e.name == name)
@@ -127,6 +134,13 @@ class Design:
 
     graph: FixedGraph
     schedule: Schedule
+
+    def __repr__(self) -> str:
+        plan = self.schedule
+        return (
+            f"<Design {self.graph.name!r}: {self.graph.bits} bits, {plan.backend.name}, {plan.clock_mhz:g} MHz,"
+            f" {plan.inferences_per_s:,.0f} inferences/s (modelled); {plan.verdict}>"
+        )
 
     @property
     def backend(self) -> Backend:

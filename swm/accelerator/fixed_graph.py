@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from swm.graph import Graph
@@ -69,6 +70,15 @@ class FixedGraph:
     output_name: str
     output_tensor: str
     saturated: dict[str, int]
+
+    def __repr__(self) -> str:
+        kinds = Counter(spec.kind for spec in self.specs)
+        layers = ", ".join(f"{count} {name}" for name, count in kinds.most_common())
+        bits = sum(spec.stored_bits for spec in self.specs)
+        return (
+            f"<FixedGraph {self.name!r}: {self.inputs:,} -> {self.outputs:,} values, {self.bits} bits,"
+            f" {len(self.layers)} layers ({layers}), weights {bits:,} bits>"
+        )
 
     def formats(self) -> dict[str, dict[str, str]]:
         """Formats of input, weights and output of every layer, as text, by the name of the float node."""

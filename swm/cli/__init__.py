@@ -10,11 +10,13 @@ import click
 
 from swm.cli import bench, boards, check, convert, demo, emit, report, verify
 from swm.cli.common import console
-from swm.errors import SwmError
+from swm.errors import DoesNotFit, SwmError
 
 __all__ = ["cli", "main"]
 
+EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130  # as shells say of SIGINT
 
 
 @click.group(
@@ -42,7 +44,14 @@ for command in (
 def main() -> None:
     """Entry point of the console script: errors that swm raises on purpose end in one message and status 2."""
     try:
-        cli()
+        status = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        console.print("swm: interrupted; nothing is left half written", style="bold red")
+        sys.exit(EXIT_INTERRUPTED)
     except SwmError as error:
         console.print(f"swm: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(EXIT_BAD_INPUT)
+        sys.exit(EXIT_FAILED if isinstance(error, DoesNotFit) else EXIT_BAD_INPUT)
+    sys.exit(status if isinstance(status, int) else 0)

@@ -7,14 +7,21 @@ import click
 
 from swm import api
 from swm.cli.common import example, json_option, out, write_json
+from swm.device import board_template
 from swm.report import board_table, board_to_json, boards_table
 
 
-@click.command(epilog=example("swm boards\nswm boards zcu104\nswm boards pynq-z2 --json"))
+@click.command(
+    epilog=example("swm boards\nswm boards zcu104\nswm boards pynq-z2 --json\nswm boards --template > my.toml")
+)
 @click.argument("name", required=False)
+@click.option("--template", is_flag=True, help="Print a commented board file to start from (docs/boards.md).")
 @json_option
-def boards(name: str | None, json_to: str | None) -> None:
-    """List the boards, or show one with the source of every figure."""
+def boards(name: str | None, template: bool, json_to: str | None) -> None:
+    """List the boards, or show one with the source of every figure; NAME may be the path of an own .toml."""
+    if template:
+        click.echo(board_template(), nl=False)
+        return
     chosen = api.boards(name)
     if not write_json(json_to, {"boards": [board_to_json(b) for b in chosen]}):
         out.print(board_table(chosen[0]) if name else boards_table(chosen))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ __all__ = [
     "backend_option",
     "bits_option",
     "board_option",
+    "check_file",
     "clock_option",
     "console",
     "example",
@@ -104,6 +105,22 @@ def write_json(json_to: str | None, data: Mapping[str, Any]) -> bool:
     except OSError as error:
         raise OutputError(f"cannot write {json_to!r}: {error.strerror}") from error
     return False
+
+
+def check_file(path: str, read: Iterable[str | None], *, force: bool) -> None:
+    """Refuse an output file that exists, without `force`, or that is read, in any case.
+
+    Raises:
+        OutputError: one of the two.
+    """
+    file = Path(path)
+    if not file.exists():
+        return
+    for name in read:
+        if name is not None and Path(name).exists() and file.samefile(name):
+            raise OutputError(f"the output {path!r} is the input {name!r}; choose another name")
+    if not force:
+        raise OutputError(f"{path!r} exists; choose another name, or replace it with --force")
 
 
 def load_arrays(path: str) -> NDArray[Any] | dict[str, NDArray[Any]]:

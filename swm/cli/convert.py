@@ -8,8 +8,18 @@ from rich.table import Table
 from rich.text import Text
 
 from swm import api
-from swm.cli.common import example, json_option, load_arrays, load_labels, out, progress_bar, write_json
-from swm.compress import ConversionReport, parse_blocks
+from swm.cli.common import (
+    check_file,
+    console,
+    example,
+    json_option,
+    load_arrays,
+    load_labels,
+    out,
+    progress_bar,
+    write_json,
+)
+from swm.compress import ConversionReport, Interval, TestAccuracy, parse_blocks
 
 
 @click.command(
@@ -26,6 +36,14 @@ from swm.compress import ConversionReport, parse_blocks
 @click.option("--method", help="least-squares (default with --calibration) or projection.")
 @click.option("--calibration", metavar="X.npy", help="Inputs, samples along axis 0 (.npz by name for several inputs).")
 @click.option("--labels", metavar="Y.npy", help="Class numbers of the calibration inputs: adds accuracy to the report.")
+@click.option(
+    "--test",
+    metavar="X.npy",
+    help="Inputs to measure on, which the fit does not see [default: a fifth of the calibration inputs is held out].",
+)
+@click.option("--test-labels", metavar="Y.npy", help="Class numbers of the --test inputs.")
+@click.option("--keep-unknown", is_flag=True, help="Carry along operators unknown to onnxruntime, for other runtimes.")
+@click.option("--force", is_flag=True, help="Replace OUT.onnx if it exists; never a file that is read.")
 @json_option
 def convert(
     model: str,
@@ -35,13 +53,21 @@ def convert(
     method: str | None,
     calibration: str | None,
     labels: str | None,
+    test: str | None,
+    test_labels: str | None,
+    keep_unknown: bool,
+    force: bool,
     json_to: str | None,
 ) -> None:
     """Replace the weight matrices of MODEL by block-circulant ones.
 
     With --calibration every layer is fitted to the dense network's answers; without, weights are merely projected,
     which costs far more accuracy. OUT.onnx runs in any ONNX runtime.
+
+    Accuracy, or without labels agreement with the dense network, is measured on samples that the fit has not seen:
+    those of --test, else every fifth calibration sample or so (at most 2,000), which the fit then leaves out.
     """
+    check_file(output, (model, calibration, labels, test, test_labels), force=force)
     sizes = None if block is None else parse_blocks(block)
     graph = api.load(model, simplify=True)
     inputs = None if calibration is None else load_arrays(calibration)
@@ -53,12 +79,17 @@ def convert(
             method=method,
             calibration=inputs,
             labels=load_labels(labels),
+            test=None if test is None else load_arrays(test),
+            test_labels=load_labels(test_labels),
+            keep_unknown=keep_unknown,
             progress=progress,
         )
     api.save(result.graph, output)
     if not write_json(json_to, {"output": output, **result.report.to_json()}):
         print_conversion(result.report)
         out.print(Text(f"written: {output}"))
+    for warning in result.report.warnings:
+        console.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
 
 
 def print_conversion(report: ConversionReport) -> None:
@@ -94,8 +125,27 @@ def print_conversion(report: ConversionReport) -> None:
         )
     elif all(layer.structure == "dense" for layer in report.layers):
         out.print("No layer was converted: every one stays dense by the rule beside it.", style="yellow")
-    if report.accuracy_before is not None and report.accuracy_after is not None:
-        out.print(
-            f"accuracy on the {report.labelled_samples} calibration samples: dense {100 * report.accuracy_before:.2f}"
-            f" %, converted {100 * report.accuracy_after:.2f} % (measured; the fit has seen these samples)"
-        )
+    for line in accuracy_lines(report.accuracy):
+        out.print(Text(line))
+
+
+def accuracy_lines(found: TestAccuracy) -> list[str]:
+    """What was measured on samples that the fit has not seen."""
+    if not found.test_samples:
+        return []
+    where = f"on {found.test_samples:,} {'held-out' if found.samples == 'held out' else 'test'} samples"
+    lines = []
+    if found.dense_interval and found.test_interval and found.dense is not None and found.test is not None:
+        dense, converted = _share(found.dense, found.dense_interval), _share(found.test, found.test_interval)
+        lines.append(f"accuracy {where}: dense {dense}, converted {converted}")
+    if found.agreement is not None and found.agreement_interval:
+        same = _share(found.agreement, found.agreement_interval)
+        lines.append(f"largest output as the dense network's {where}: {same}")
+    if found.agreement is None and found.relative_error is not None:
+        lines.append(f"error of the network's output {where}: {100 * found.relative_error:.1f} % of its norm")
+    return [*lines[:-1], f"{lines[-1]} (measured; the fit has not seen these samples)"] if lines else []
+
+
+def _share(share: float, interval: Interval) -> str:
+    low, high = interval
+    return f"{100 * share:.2f} % (95 %: {100 * low:.1f} to {100 * high:.1f})"

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 from rich.text import Text
 
@@ -21,6 +23,8 @@ from swm.cli.common import (
     progress_bar,
     write_json,
 )
+from swm.emit import backups, check_output
+from swm.remedies import does_not_fit
 
 
 @click.command(
@@ -39,7 +43,12 @@ from swm.cli.common import (
 @backend_option
 @clock_option
 @hybrid_option
-@click.option("--force", is_flag=True, help="Replace a project that swm wrote before.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace a project that swm wrote before; one with edited or added files is kept as DIR.bak-N.",
+)
+@click.option("--allow-overflow", is_flag=True, help="Write a design that is larger than the board, too.")
 @json_option
 def emit(
     model: str,
@@ -54,32 +63,49 @@ def emit(
     clock: float | None,
     hybrid: bool,
     force: bool,
+    allow_overflow: bool,
     json_to: str | None,
 ) -> None:
     """Write an HLS project for MODEL: C++, testbench, Makefile, scripts for Vitis HLS.
 
     `vitis` gives AXI streams, DATAFLOW and pragmas; `generic` the same kernels over plain arrays for any C++14 HLS
     compiler. Both compute the same bits.
+
+    A design that the board does not hold is not written without --allow-overflow: exit status 1.
     """
+    check_output(Path(output), force=force)  # before any work
     graph = api.load(model, simplify=True)
     inputs = load_arrays(calibration)
     with progress_bar() as progress:
-        progress("quantize", 0, 2)
+        progress("quantize", 0, 3)
         fixed = api.quantize(api.dense_twin(graph) if dense else graph, bits=bits, calibration=inputs)
-        progress("write", 1, 2)
+        progress("design", 1, 3)
+        made = api.design(fixed, board=board, backend=backend, clock_mhz=clock, hybrid=hybrid)
+    plan = made.schedule
+    verdict = {"fits": plan.fits, "overflow": plan.overflow}
+    if json_to != "-":
+        style = "green" if plan.fits else "bold red"
+        out.print(Text(f"The design {plan.verdict} ({plan.clock_mhz:g} MHz, modelled).", style=style))
+    if not (plan.fits or allow_overflow):
+        error = does_not_fit(made)
+        write_json(json_to, {"project": None, **verdict, "block": error.block, "bits": error.bits, "files": []})
+        raise error
+    earlier = backups(Path(output))
+    with progress_bar() as progress:
+        progress("write", 2, 3)
         path = api.emit(
-            fixed,
-            board=board,
+            made,
             path=output,
-            backend=backend,
-            clock_mhz=clock,
-            hybrid=hybrid,
             vectors=inputs if vectors is None else load_arrays(vectors),
             labels=load_labels(labels),
             reference=graph,
             force=force,
+            allow_overflow=allow_overflow,
             most_vectors=None if vectors is not None else 100,
         )
     files = sorted(str(f.relative_to(path)) for f in path.rglob("*") if f.is_file())
-    if not write_json(json_to, {"project": str(path), "files": files}):
+    kept = [str(p) for p in backups(path) if p not in earlier]
+    if not write_json(json_to, {"project": str(path), **verdict, "files": files, "backup": kept[0] if kept else None}):
+        for backup in kept:
+            out.print(Text(f"files had been edited or added: the old project is kept as {backup}"))
         out.print(Text(f"{len(files)} files in {path}; next: swm verify {path}"))

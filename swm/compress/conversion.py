@@ -13,24 +13,27 @@ from numpy.typing import NDArray
 from swm.compress.activation_pairs import ActivationPairs, warm_up
 from swm.compress.budget import CANDIDATES, choose, measure, parse_budget
 from swm.compress.dynamic_batch import make_batch_dynamic
+from swm.compress.evaluation import check_labels, evaluate
 from swm.compress.fit_layers import fit_conv, fit_linear, fit_own, refit
 from swm.compress.fit_recurrent import fit_recurrent
 from swm.compress.fold import fold_affine
 from swm.compress.fold_convolution import fold_conv
-from swm.compress.methods import Method, choose_method
+from swm.compress.hold_out import sample_count, split
+from swm.compress.methods import Freedom, Method, choose_method
 from swm.compress.report import ConversionReport, LayerReport
+from swm.compress.warn import conversion_warnings
 from swm.compress.weights import Blocks, WeightRef, asked_by_name, dense_weights, reason_to_stay_dense, resolve_blocks
 from swm.engine import FloatEngine
 from swm.engine.structured import StructuredLayer
-from swm.errors import CalibrationError, OptionError
+from swm.errors import CalibrationError, OptionError, SwmError
 from swm.graph import Conv, Graph, Linear, Node, Recurrent, is_structured
 from swm.structure import BlockCirculant, WeightStructure
 
-__all__ = ["Conversion", "accuracy", "convert"]
+__all__ = ["Conversion", "convert"]
 
 FLOAT_BITS = 32
 SENSITIVITY_SAMPLES = 256  # of the calibration inputs, for the error that a layer alone causes
-ERROR_SAMPLES = 512  # of them, for the output errors of the report
+ERROR_SAMPLES = 512  # for the output errors of the report
 Array = NDArray[Any]
 Progress = Callable[[str, int, int], None]
 
@@ -42,6 +45,22 @@ class Conversion:
     graph: Graph
     report: ConversionReport
 
+    def __repr__(self) -> str:
+        report, found = self.report, self.report.accuracy
+        block = report.block if isinstance(report.block, int) else "by layer"
+        parts = [
+            f"{report.method}, block {block}",
+            f"weights {report.parameters_before:,} -> {report.parameters_after:,} ({report.compression:.2f} x fewer)",
+        ]
+        if found.test is not None and found.dense is not None:
+            shares = f"dense {100 * found.dense:.2f} %, converted {100 * found.test:.2f} %"
+            parts.append(f"accuracy {shares} of {found.test_samples:,} unseen samples")
+        elif found.agreement is not None:
+            parts.append(f"{100 * found.agreement:.2f} % of {found.test_samples:,} unseen samples as the dense network")
+        if report.warnings:
+            parts.append(f"{len(report.warnings)} warning(s), see .report.warnings")
+        return f"<Conversion of {self.graph.name!r}: {'; '.join(parts)}>"
+
 
 def convert(
     graph: Graph,
@@ -52,6 +71,9 @@ def convert(
     method: str | None = None,
     structure: type[WeightStructure] = BlockCirculant,
     labels: NDArray[np.integer] | None = None,
+    test: Mapping[str, Array] | None = None,
+    test_labels: NDArray[np.integer] | None = None,
+    hold_out: bool = True,
     progress: Progress | None = None,
 ) -> Conversion:
     """Replace dense weights by block-circulant ones, or by ones of another structure.
@@ -76,6 +98,10 @@ def convert(
         structure: of the new weights. Matrices of others than block-circulant ones fit themselves
             (`WeightStructure.fit`), with `block` for their size; convolutions and recurrent layers then stay dense.
         labels: (samples,) class numbers of the calibration inputs, for the report.
+        test: inputs that the report measures on, and that the fit does not see. Without them a fifth of the
+            calibration inputs, at most 2,000, is held out of the fit; of fewer than 10 none.
+        test_labels: (samples,) class numbers of the test inputs.
+        hold_out: whether calibration inputs are held out where there is no test; without either nothing is measured.
         progress: called as progress(layer name, done, total).
 
     Raises:
@@ -88,8 +114,11 @@ def convert(
         raise OptionError("a block size and a budget were given; give one of the two")
     how = choose_method(method, calibrated=feeds is not None)
     dense = fold_conv(fold_affine(graph))
-    if feeds is not None:
-        dense = make_batch_dynamic(dense, feeds)
+    some = test if feeds is None else feeds
+    if some is not None:
+        dense = make_batch_dynamic(dense, some)
+    samples = _samples(dense, feeds, labels, test, test_labels, hold_out=hold_out)
+    feeds = samples.fit
     found = dense_weights(dense)
     if feeds and found:
         warm_up(dense, feeds)
@@ -101,6 +130,7 @@ def convert(
         sizes = block
     blocks = resolve_blocks(found, sizes, structure)
     by_name = frozenset() if budget is not None else asked_by_name(found, sizes)
+    freedoms: dict[str, Freedom] = {}
     nodes = list(dict.fromkeys(p.node for p in found))
     converted, reports = dense, []
     for done, node in enumerate(nodes):
@@ -108,48 +138,87 @@ def convert(
             progress(node.name, done, len(nodes))
         own = [p for p in found if p.node is node]
         reasons = {p.role: _reason(p, None if p.name in by_name else last, blocks[p.name], structure) for p in own}
+        before_node = converted
         pairs = None if feeds is None else ActivationPairs(dense, converted, feeds)
+        before = len(how.freedoms)
         new = _converted(node, {p.role: blocks[p.name] for p in own if not reasons[p.role]}, how, pairs, structure)
+        if len(how.freedoms) > before:
+            freedoms[node.name] = max(how.freedoms[before:], key=lambda freedom: freedom.share)
         if new is not node:
             converted = converted.with_replaced(node, new)
         elif pairs is not None and isinstance(node, Linear | Conv) and any(map(is_structured, converted.nodes)):
             new = refit(node, pairs)
             converted = converted.with_replaced(node, new)
-        error = None if pairs is None else _output_error(pairs, node, new)
+        judged = feeds if samples.test is None else samples.test
+        error = None if judged is None else _output_error(ActivationPairs(dense, before_node, judged), node, new)
         reports += [_layer_report(p, new, reasons[p.role], error) for p in own]
-    before = after = None
-    if labels is not None:
-        before, after = (_graph_accuracy(g, feeds, labels) for g in (dense, converted))
     if progress is not None:
         progress("done", len(nodes), len(nodes))
-    samples = len(next(iter(feeds.values()))) if feeds else 0
     report = ConversionReport(
         how.label,
         block if isinstance(block, int) else {n: b for n, b in blocks.items() if b > 1},
-        samples,
+        (sample_count(feeds) or len(next(iter(feeds.values())))) if feeds else 0,
         tuple(reports),
         FLOAT_BITS,
-        before,
-        after,
-        0 if labels is None else len(labels),
     )
-    return Conversion(replace(converted, inputs=graph.inputs), report)
+    why_none = samples.why_none
+    if samples.test is not None:
+        try:
+            measured = evaluate(dense, converted, samples.test, samples.test_labels, samples.origin)
+            report = replace(report, accuracy=measured)
+        except SwmError as failure:  # layers before a node that does not run were fitted all the same
+            why_none = f"the whole network does not run: {failure}"
+    warnings = conversion_warnings(report, freedoms, why_none)
+    return Conversion(replace(converted, inputs=graph.inputs), replace(report, warnings=warnings))
 
 
-def accuracy(outputs: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    """Fraction of samples whose largest output is the labelled class; outputs (samples, classes).
+@dataclass(frozen=True, eq=False)
+class _Samples:
+    """What the fit sees, and what its outcome is measured on; `why_none` says why nothing is."""
 
-    Raises:
-        CalibrationError: the shapes do not fit.
-    """
-    if labels.ndim != 1 or labels.dtype.kind not in "iu" or len(labels) != len(outputs):
-        raise CalibrationError(
-            f"labels must be {len(outputs)} integers, one per sample, got {labels.dtype} of shape {labels.shape}"
-        )
-    scores = outputs.reshape(len(outputs), -1)
-    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < scores.shape[1]:
-        raise CalibrationError(f"labels must lie in 0..{scores.shape[1] - 1}, got {labels.min()}..{labels.max()}")
-    return float(np.mean(scores.argmax(axis=1) == labels))
+    fit: Mapping[str, Array] | None
+    test: Mapping[str, Array] | None
+    test_labels: NDArray[np.integer] | None
+    origin: str = "none"
+    why_none: str = ""
+
+
+def _samples(
+    graph: Graph,
+    feeds: Mapping[str, Array] | None,
+    labels: NDArray[np.integer] | None,
+    test: Mapping[str, Array] | None,
+    test_labels: NDArray[np.integer] | None,
+    *,
+    hold_out: bool,
+) -> _Samples:
+    """Check labels before any fit, and divide the calibration inputs where there are no test inputs."""
+    if labels is not None:
+        if feeds is None:
+            raise CalibrationError("labels were given without calibration inputs; give both")
+        _check_labels(graph, feeds, labels)
+    if test_labels is not None:
+        if test is None:
+            raise CalibrationError("test labels were given without test inputs; give both")
+        _check_labels(graph, test, test_labels)
+    if test is not None:
+        return _Samples(feeds, test, test_labels, "given")
+    if feeds is None or not hold_out:
+        return _Samples(feeds, None, None)
+    out, why = split(graph, feeds, labelled=labels is not None)
+    if out is None:
+        return _Samples(feeds, None, None, why_none=why)
+    kept, taken = ({t: a[rows] for t, a in feeds.items()} for rows in (~out, out))
+    return _Samples(kept, taken, None if labels is None else labels[out], "held out")
+
+
+def _check_labels(graph: Graph, feeds: Mapping[str, Array], labels: NDArray[np.integer]) -> None:
+    """One class number a sample; classes as the network gives for the first samples."""
+    check_labels(labels, len(next(iter(feeds.values()))))
+    few = next(iter(ActivationPairs(graph, graph, feeds).parts()))
+    name = graph.outputs[0].name
+    answer = FloatEngine(graph, [name], deterministic=True).run(few)[name]
+    check_labels(labels, len(labels), answer.reshape(len(answer), -1).shape[1])
 
 
 def _last_weighted(graph: Graph) -> Node | None:
@@ -285,14 +354,3 @@ def _layer_report(ref: WeightRef, new: Node, reason: str, error: float | None) -
         weight_error=_weight_error(ref, new),
         output_error=error,
     )
-
-
-def _tensors(graph: Graph, feeds: Mapping[str, Array], names: list[str]) -> dict[str, Array]:
-    return FloatEngine(graph, names, deterministic=True).run(feeds)
-
-
-def _graph_accuracy(graph: Graph, feeds: Mapping[str, Array] | None, labels: NDArray[np.integer]) -> float:
-    if feeds is None:
-        raise CalibrationError("labels were given without calibration inputs; give both")
-    name = graph.outputs[0].name
-    return accuracy(_tensors(graph, feeds, [name])[name], labels)

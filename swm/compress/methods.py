@@ -16,7 +16,7 @@ from swm.structure.fit import RIDGE
 from swm.structure.rectify import RECTIFY_BYTES
 from swm.structure.spectral import SpectralSystem
 
-__all__ = ["METHODS", "Chunks", "Method", "Problem", "Solution", "choose_method"]
+__all__ = ["METHODS", "Chunks", "Freedom", "Method", "Problem", "Solution", "choose_method"]
 
 RECTIFY_ROUNDS = 12  # of relaxing targets under a ReLU; 20 rounds gain half a point more on mnist-net
 RECTIFY_WORK = 270_000_000_000  # operations at most that those rounds may take, about four seconds
@@ -50,11 +50,35 @@ class Solution:
     bias: NDArray[np.float32] | None
 
 
+@dataclass(frozen=True)
+class Freedom:
+    """How much a fit could bend to its samples.
+
+    Attributes:
+        effective: degrees of freedom, ridge counted, of the numbers of a frequency bin that answer for one output.
+        rows: samples (of a convolution pixels, of a recurrent layer steps) that they were fitted to.
+        numbers: how many there are.
+    """
+
+    effective: float
+    rows: int
+    numbers: int
+
+    @property
+    def share(self) -> float:
+        """Of the rows, those that the fit can follow whatever they say; near 1 it has learnt them by heart."""
+        return self.effective / max(self.rows, 1)
+
+
 class Method(Protocol):
-    """A way to fit; `needs_calibration` says whether `Problem.chunks` must be there."""
+    """A way to fit; `needs_calibration` says whether `Problem.chunks` must be there.
+
+    `freedoms` holds what is known of every fit so far.
+    """
 
     label: ClassVar[str]
     needs_calibration: ClassVar[bool]
+    freedoms: list[Freedom]
 
     def fit(self, problem: Problem) -> Solution:
         """Columns and bias of one layer."""
@@ -65,6 +89,10 @@ class Projection:
 
     label: ClassVar[str] = "projection"
     needs_calibration: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        """It learns from no samples."""
+        self.freedoms: list[Freedom] = []
 
     def fit(self, problem: Problem) -> Solution:
         """Means along the wrapped diagonals."""
@@ -80,6 +108,10 @@ class LeastSquares:
     label: ClassVar[str] = "least squares"
     needs_calibration: ClassVar[bool] = True
 
+    def __init__(self) -> None:
+        """No fit yet."""
+        self.freedoms: list[Freedom] = []
+
     def fit(self, problem: Problem) -> Solution:
         """One ridge system per frequency bin."""
         counts = [-(-m.shape[1] // problem.block) for m in problem.matrices]
@@ -94,6 +126,7 @@ class LeastSquares:
                 kept.append((spectra, targets))
         work = sum(16 * x.size * -(-y.shape[1] // problem.block) + TARGET_WORK * y.size for x, y in kept)  # of a round
         columns, bias = system.solve(RIDGE, kept, min(RECTIFY_ROUNDS, RECTIFY_WORK // max(work, 1)))
+        self.freedoms.append(Freedom(system.freedom, system.rows, sum(counts)))
         split = np.split(columns.astype(np.float32), np.cumsum(counts)[:-1], axis=1)
         return Solution(tuple(np.ascontiguousarray(c) for c in split), bias.astype(np.float32))
 

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from swm.compress.evaluation import TestAccuracy
 
 __all__ = ["ConversionReport", "LayerReport"]
 
@@ -14,9 +16,10 @@ class LayerReport:
     """One weighted layer before and after.
 
     `weight_error` is the relative Frobenius error of the weights, `output_error` the relative error of the layer's
-    outputs over (at most 512 samples of) the calibration set, against the dense network's own outputs (None without
-    calibration). Operations are real multiplications of one product, of a convolution those of one output pixel,
-    counted. W and R of a recurrent layer have a row each, with one error.
+    outputs over at most 512 samples, against the dense network's own outputs: test samples where there are any, else
+    calibration samples, which the fit has seen; None where there are neither. Operations are real multiplications of
+    one product, of a convolution those of one output pixel, counted. W and R of a recurrent layer have a row each, with
+    one error.
     """
 
     name: str
@@ -34,16 +37,25 @@ class LayerReport:
 
 @dataclass(frozen=True)
 class ConversionReport:
-    """The whole conversion. `block` is one size, or sizes by layer. Accuracies are fractions, None without labels."""
+    """The whole conversion.
+
+    Attributes:
+        method: how weights were found.
+        block: one size, or sizes by layer.
+        calibration_samples: samples that the fit has seen.
+        layers: one by one.
+        float_bits: bits of a stored number.
+        accuracy: of both networks on samples that the fit has not seen; figures on others are never given.
+        warnings: what is wrong with the calibration or the outcome, each with what to do about it.
+    """
 
     method: str
     block: int | dict[str, int]
     calibration_samples: int
     layers: tuple[LayerReport, ...]
     float_bits: int
-    accuracy_before: float | None
-    accuracy_after: float | None
-    labelled_samples: int
+    accuracy: TestAccuracy = field(default_factory=TestAccuracy)
+    warnings: tuple[str, ...] = ()
 
     @property
     def parameters_before(self) -> int:

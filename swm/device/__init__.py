@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from swm.device.board import Board, DspPorts, board_names, load_board
+from swm.device.board import Board, DspPorts, board_names, board_template, load_board
 from swm.device.limits import Limits
 from swm.device.power import Energy, Watts, energy, power
 from swm.device.primitives import Cost, Usage, hls_level, routed
@@ -17,6 +17,7 @@ __all__ = [
     "Usage",
     "Watts",
     "board_names",
+    "board_template",
     "energy",
     "hls_level",
     "load_board",

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from swm.errors import OptionError, UnknownBoard
-from swm.package_data import boards_dir
+from swm.package_data import boards_dir, templates_dir
 
 __all__ = [
     "AxiWidth",
@@ -31,6 +31,7 @@ __all__ = [
     "ProcessorPower",
     "StaticPower",
     "board_names",
+    "board_template",
     "load_board",
 ]
 
@@ -141,7 +142,7 @@ class Overhead(_Sourced):
 
 
 class Board(_Table):
-    """One board; `part` is the vendor's part string for its tools."""
+    """One board; `part` is the vendor's part string for its tools. Without `power` nothing is said of watts."""
 
     name: _Name
     title: _Text
@@ -152,7 +153,7 @@ class Board(_Table):
     dsp_ports: DspPorts
     clocks: Annotated[tuple[Clock, ...], BeforeValidator(_clock_list), Field(alias="clock", min_length=1)]
     stream: AxiWidth
-    power: PowerModel
+    power: PowerModel | None = None
     overhead: Overhead | None = None
 
     @property
@@ -164,6 +165,11 @@ class Board(_Table):
 def board_names() -> tuple[str, ...]:
     """Names of the boards that travel with swm, sorted."""
     return tuple(sorted(p.stem for p in boards_dir().glob("*.toml")))
+
+
+def board_template() -> str:
+    """A commented board file to start from."""
+    return (templates_dir() / "board.toml").read_text(encoding="utf-8")
 
 
 def load_board(name_or_path: str | Path) -> Board:

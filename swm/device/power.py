@@ -116,7 +116,12 @@ def power(board: Board, clock_mhz: float, used: Usage, activity: float = ACTIVIT
 
     Returns:
         Watts, split.
+
+    Raises:
+        OptionError: the board states no power.
     """
+    if board.power is None:
+        raise OptionError(f"board '{board.name}' states no power; add the [power] tables of docs/boards.md to its file")
     processor = board.power.processor.watts if board.power.processor else 0.0
     dynamic = dynamic_watts(
         board.power.dynamic,

@@ -1,8 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Design → project folder, and its C simulation."""
 
-from swm.emit.folder import check_output
+from swm.emit.folder import backups, changed_files, check_output
 from swm.emit.project import emit_project
 from swm.emit.verify import Verification, expected_iterations, verify_project
 
-__all__ = ["Verification", "check_output", "emit_project", "expected_iterations", "verify_project"]
+__all__ = [
+    "Verification",
+    "backups",
+    "changed_files",
+    "check_output",
+    "emit_project",
+    "expected_iterations",
+    "verify_project",
+]

@@ -159,6 +159,9 @@ def project_context(design: Design) -> dict[str, Any]:
         "layer_count": len(graph.layers),
         "board": comment(schedule.board.name),
         "part": schedule.board.part,
+        "fits": schedule.fits,
+        "overflow": schedule.overflow,  # our own words and numbers
+        "verdict": schedule.verdict,
         "clock_ns": f"{1000.0 / schedule.clock_mhz:.3f}",
         "clock_mhz": f"{schedule.clock_mhz:g}",
         "interval": schedule.interval,

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from importlib.metadata import version
@@ -19,7 +18,7 @@ from swm.accelerator.fixed_graph import FixedGraph
 from swm.accelerator.integers import flatten_inputs, run_fixed
 from swm.accelerator.store_design import save_design
 from swm.emit.context import kinds_of, project_context
-from swm.emit.folder import MANIFEST, check_output, whole_folder
+from swm.emit.folder import MANIFEST, check_output, hashes, whole_folder
 from swm.engine import run_onnxruntime
 from swm.errors import CalibrationError
 from swm.graph import Graph
@@ -152,7 +151,6 @@ def _render(folder: Path, design: Design) -> None:
 
 def _write_manifest(folder: Path, design: Design) -> None:
     schedule = design.schedule
-    files = sorted(f for f in folder.rglob("*") if f.is_file())
     manifest = {
         "project_version": PROJECT_VERSION,
         "swm": version("swm"),
@@ -166,6 +164,6 @@ def _write_manifest(folder: Path, design: Design) -> None:
         "overflow": schedule.overflow,
         "interval_cycles": schedule.interval,
         "latency_cycles": schedule.latency,
-        "sha256": {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files},
+        "sha256": hashes(folder),
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")

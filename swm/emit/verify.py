@@ -19,7 +19,7 @@ from swm.accelerator.design import Design
 from swm.accelerator.integers import FixedResult, run_fixed
 from swm.accelerator.store_design import load_design
 from swm.emit.context import INPUT_EDGE, OUTPUT_EDGE, stream_depths
-from swm.emit.folder import MANIFEST
+from swm.emit.folder import MANIFEST, changed_files
 from swm.emit.simulate import compile_project, simulate_project
 from swm.errors import OutputError, ToolError
 
@@ -49,6 +49,7 @@ class Verification:
         iterations_expected: the same from the design.
         depths: beats that every stream of the emitted top holds; empty where processes follow each other.
         depths_expected: the same from the design, as its token simulation found them.
+        edited: files that differ from those that swm wrote.
         interval_cycles: cycles between two frames that the design states (simulated on tokens).
         first_mismatch: where the first difference lies, empty if none.
         compile_seconds: wall time of the compiler.
@@ -70,6 +71,7 @@ class Verification:
     iterations_expected: dict[str, int]
     depths: dict[str, int]
     depths_expected: dict[str, int]
+    edited: tuple[str, ...]
     interval_cycles: int
     first_mismatch: str
     compile_seconds: float
@@ -100,6 +102,8 @@ class Verification:
             lines.append(f"stream depths differ from the design in {', '.join(wrong)}")
         elif self.depths:
             lines.append(f"all frames passed back to back through {len(self.depths)} streams of the design's depths")
+        if self.edited:
+            lines.append(f"edited since swm emitted the project: {', '.join(self.edited)}")
         return lines
 
     def to_json(self) -> dict[str, Any]:
@@ -172,6 +176,7 @@ def verify_project(path: Path, *, compiler: str = "g++", progress: Progress | No
         iterations_expected=iterations,
         depths=depths,
         depths_expected=depths_expected,
+        edited=changed_files(path),
         interval_cycles=design.schedule.interval,
         first_mismatch=_first(different, run.words, expected.words),
         compile_seconds=compile_seconds,

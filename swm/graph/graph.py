@@ -69,6 +69,24 @@ class Graph:
     metadata: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
 
+    def __repr__(self) -> str:
+        kinds = Counter(n.op_type if isinstance(n, Opaque) else n.op for n in self.nodes)
+        shown = ", ".join(f"{count} {op}" for op, count in kinds.most_common(4)) + (", ..." if len(kinds) > 4 else "")
+        ends = " -> ".join(", ".join(map(_shown, values[:3])) for values in (self.inputs, self.outputs))
+        where = f" from {self.source!r}" if self.source else ""
+        return f"<Graph {self.name!r}{where}: {ends}; {len(self.nodes)} nodes ({shown}), {self._weights:,} weights>"
+
+    @property
+    def _weights(self) -> int:
+        """Stored numbers of all weight structures."""
+        found = 0
+        for node in self.nodes:
+            held = [getattr(node, name, ()) for name in ("weight", "input_weight", "recurrent_weight")]
+            for weights in held:
+                each = weights if isinstance(weights, tuple) else (weights,)
+                found += sum(getattr(weight, "words", 0) for weight in each)
+        return found
+
     def producers(self) -> dict[str, Node]:
         """The node that writes each tensor."""
         return {t: node for node in self.nodes for t in node.outputs if t}
@@ -127,6 +145,12 @@ class Graph:
             if value.name not in known:
                 raise ModelError(f"output {value.name!r} of the graph is written by no node")
         return self
+
+
+def _shown(value: Value) -> str:
+    if value.type is None or value.type.shape is None:
+        return value.name
+    return f"{value.name} ({', '.join('?' if d is None else str(d) for d in value.type.shape)})"
 
 
 def reads(node: Node) -> tuple[str, ...]:

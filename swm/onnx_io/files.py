@@ -57,8 +57,8 @@ def write_atomic(path: Path, data: bytes) -> None:
 def _replace(path: Path, data: bytes) -> None:
     # A short name of our own beside the target: same file system, and no limit on the target's name is hit.
     temporary = path.parent / f".swm-{secrets.token_hex(8)}.tmp"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
             stream.flush()

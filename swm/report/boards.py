@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from swm.device.board import Board
+from swm.device.board import Board, PowerModel
 
 __all__ = ["board_figures", "board_table", "board_to_json", "boards_table"]
 
@@ -21,26 +21,32 @@ def board_figures(board: Board, clock_mhz: float | None = None) -> list[tuple[st
         board: whose figures.
         clock_mhz: the clock of a design, in the place of all that the board states.
     """
-    has, ports, static, dynamic = board.resources, board.dsp_ports, board.power.static, board.power.dynamic
+    has, ports = board.resources, board.dsp_ports
     uram = f", {has.uram:,} URAM" if has.uram else ""
     capacity = f"{has.lut:,} LUT, {has.ff:,} FF, {has.bram18:,} BRAM18, {has.dsp:,} DSP{uram}"
-    coefficients = f"DSP {dynamic.dsp:g}, BRAM36 {dynamic.bram36:g}, LUT {dynamic.lut:g}, FF {dynamic.ff:g} uW/MHz"
     rows = [
         ("capacity", capacity, has.kind, has.source),
         ("DSP ports", f"{ports.wide} x {ports.narrow} bits", ports.kind, ports.source),
-        ("static power", f"{static.watts:g} W at {static.junction_c:g} C", static.kind, static.source),
-        ("dynamic power", coefficients, dynamic.kind, dynamic.source),
+        *_power(board.power),
         *_clocks(board, clock_mhz),
         ("AXI stream", f"{board.stream.bits} bits", "chosen", board.stream.reason),
     ]
-    if board.power.processor is not None:
-        processor = board.power.processor
-        rows.insert(3, ("processor power", f"{processor.watts:g} W", processor.kind, processor.source))
     if board.overhead is not None:
         extra = board.overhead
         value = f"{extra.lut:,} LUT, {extra.ff:,} FF, {extra.bram18:,} BRAM18, {extra.dsp:,} DSP"
         rows.append(("overhead", value, extra.kind, extra.source))
     return rows
+
+
+def _power(stated: PowerModel | None) -> list[tuple[str, str, str, str]]:
+    if stated is None:
+        return [("power", "not stated", "-", "the board file has no [power]: no watts, no energy in reports")]
+    static, processor, dynamic = stated.static, stated.processor, stated.dynamic
+    coefficients = f"DSP {dynamic.dsp:g}, BRAM36 {dynamic.bram36:g}, LUT {dynamic.lut:g}, FF {dynamic.ff:g} uW/MHz"
+    rows = [("static power", f"{static.watts:g} W at {static.junction_c:g} C", static.kind, static.source)]
+    if processor is not None:
+        rows.append(("processor power", f"{processor.watts:g} W", processor.kind, processor.source))
+    return [*rows, ("dynamic power", coefficients, dynamic.kind, dynamic.source)]
 
 
 def _clocks(board: Board, clock_mhz: float | None) -> list[tuple[str, str, str, str]]:
@@ -73,10 +79,11 @@ def boards_table(boards: Sequence[Board]) -> Table:
     for name in ("LUT", "FF", "BRAM18", "DSP", "URAM", "MHz", "static, W", "processor, W"):
         table.add_column(name, justify="right")
     for board in boards:
-        has, processor = board.resources, board.power.processor
+        has, stated = board.resources, board.power
         counts = [f"{n:,}" for n in (has.lut, has.ff, has.bram18, has.dsp, has.uram)]
         clocks = ", ".join(f"{clock.mhz:g}" for clock in board.clocks)
-        watts = [f"{board.power.static.watts:g}", f"{processor.watts:g}" if processor else "-"]
+        processor = stated.processor if stated else None
+        watts = [f"{stated.static.watts:g}" if stated else "-", f"{processor.watts:g}" if processor else "-"]
         names = (board.name, board.device, board.family)
         table.add_row(*map(Text, [*names, *counts, clocks, *watts]))
     return table

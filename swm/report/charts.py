@@ -53,10 +53,13 @@ class Chart:
 
 
 def energy_chart(row: BoardReport) -> Chart:
-    """Energy per inference, split into static, processor and dynamic, for both designs of a board."""
-    parts = ("static", "processor", "dynamic") if row.board.power.processor else ("static", "dynamic")
+    """Energy per inference, split into static, processor and dynamic, for both designs of a board that states power."""
+    has_processor = row.board.power is not None and row.board.power.processor is not None
+    parts = ("static", "processor", "dynamic") if has_processor else ("static", "dynamic")
     lines = []
     for name, design in _designs(row):
+        if design.joules is None:
+            continue
         values = [(part, getattr(design.joules, part) * 1e6) for part in parts]
         lines.append((name, values, quantity(design.joules.total * 1e6)))
     return _chart("Energy per inference", "µJ", parts, lines)

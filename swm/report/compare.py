@@ -26,11 +26,14 @@ ACCURACY_KEYS = ("dense_float", "converted_float", "fixed")
 
 @dataclass(frozen=True)
 class Gain:
-    """Dense over structured, above 1 when the structure wins. `hypothetical`: one of the two does not fit the board."""
+    """Dense over structured, above 1 when the structure wins. `hypothetical`: one of the two does not fit the board.
+
+    `energy` is None where the board states no power.
+    """
 
     throughput: float
     latency: float
-    energy: float
+    energy: float | None
     hypothetical: bool
 
 
@@ -57,6 +60,11 @@ class Report:
     boards: tuple[BoardReport, ...]
     accuracy: tuple[tuple[str, float | None], ...]
     provenance: tuple[Provenance, ...] = PROVENANCE
+
+    def __repr__(self) -> str:
+        places = ", ".join(f"{row.board.name}{'' if row.structured.fits else ' (does not fit)'}" for row in self.boards)
+        measured = ", ".join(f"{name} {100 * share:.2f} %" for name, share in self.accuracy if share is not None)
+        return f"<Report of {self.model!r} on {places}; accuracy {measured or 'not measured'}>"
 
 
 def compare(
@@ -194,9 +202,10 @@ def _board(structured: Schedule, dense: Schedule) -> BoardReport:
 
 
 def _gain(structured: DesignFigures, dense: DesignFigures) -> Gain:
+    had, has = dense.joules, structured.joules
     return Gain(
         throughput=structured.plan.inferences_per_s / dense.plan.inferences_per_s,
         latency=dense.latency_us / structured.latency_us,
-        energy=dense.joules.total / structured.joules.total,
+        energy=had.total / has.total if had and has else None,
         hypothetical=not (structured.fits and dense.fits),
     )

@@ -30,8 +30,8 @@ class DesignFigures:
         plan: its schedule. Where `plan.fits` is False this may be the schedule of an imagined device: the same one with
             as much block RAM as the design asks for; `plan.overflow` says what is too large on the real one.
         used: resources of `plan`.
-        watts: power of `plan`.
-        joules: energy per inference of `plan`.
+        watts: power of `plan`; None where the board states none.
+        joules: energy per inference of `plan`; None where the board states no power.
         weight_bits: bits of all stored weights (counted).
         useful_share: DSP-cycles doing useful multiplications, as a fraction of the DSPs used x the interval; None
             without DSPs.
@@ -40,8 +40,8 @@ class DesignFigures:
 
     plan: Schedule
     used: Estimate
-    watts: Watts
-    joules: Energy
+    watts: Watts | None
+    joules: Energy | None
     weight_bits: int
     useful_share: float | None
     stream_bits_max: int
@@ -103,13 +103,13 @@ class StreamFigures:
 def design_figures(plan: Schedule) -> DesignFigures:
     """Resources, power, energy and counts of a schedule."""
     used = estimate(plan)
-    watts = power(plan.board, plan.clock_mhz, used.routed)
+    watts = power(plan.board, plan.clock_mhz, used.routed) if plan.board.power else None
     useful = sum(p.products * layer.spec.positions for layer in plan.layers for p in layer.processes)
     return DesignFigures(
         plan=plan,
         used=used,
         watts=watts,
-        joules=energy(watts, plan.inferences_per_s),
+        joules=energy(watts, plan.inferences_per_s) if watts else None,
         weight_bits=sum(layer.spec.stored_bits for layer in plan.layers),
         useful_share=useful / (used.routed.dsp * plan.interval) if used.routed.dsp else None,
         stream_bits_max=widest_word(plan),

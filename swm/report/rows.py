@@ -13,6 +13,7 @@ from swm.report.figures import DesignFigures, axi_iterations, stream_figures
 
 __all__ = [
     "LAYER_HEAD",
+    "NOT_STATED",
     "PROCESS_HEAD",
     "RESOURCE_HEAD",
     "STREAM_HEAD",
@@ -47,6 +48,8 @@ RESOURCE_HEAD = ("resource", "device", "structured, HLS", "structured, routed", 
 LAYER_HEAD = ("layer", "kind", "parallelism", "inputs", "outputs", "positions")
 PROCESS_HEAD = ("layer", "process", "iterations", "cycles", "DSP", "BRAM18", "LUT", "FF")
 STREAM_HEAD = ("stream", "from", "to", "words", "bits", "width, bits", "depth, beats")
+NOT_STATED = "not stated"
+"""Power and energy on a board whose file has no [power]."""
 _RESOURCES = (("dsp", "DSP"), ("bram18", "BRAM18"), ("uram", "URAM"), ("lut", "LUT"), ("ff", "FF"))
 _OF_A_PROCESS = ("dsp", "bram18", "lut", "ff")
 _LABELS = {
@@ -103,8 +106,8 @@ def summary_row(name: str, design: DesignFigures) -> tuple[str, ...]:
         percent(design.useful_share),
         f"{used.bram18:,}",
         quantity(used.lut),
-        f"{design.watts.total:.2f}",
-        quantity(design.joules.total * 1e6),
+        f"{design.watts.total:.2f}" if design.watts else NOT_STATED,
+        quantity(design.joules.total * 1e6) if design.joules else NOT_STATED,
     )
 
 
@@ -112,7 +115,9 @@ def gain_text(row: BoardReport) -> str:
     """The gains in one sentence, with a warning when one design cannot be built."""
     gain = row.gain
     pairs = (("throughput", gain.throughput), ("latency", gain.latency), ("energy", gain.energy))
-    text = ", ".join(f"{name} {quantity(value)}x" for name, value in pairs)
+    text = ", ".join(f"{name} {quantity(value)}x" for name, value in pairs if value is not None)
+    if gain.energy is None:
+        text += f", energy {NOT_STATED} (the board file has no [power])"
     if not gain.hypothetical:
         return text
     unfit = [(name, d) for name, d in (("structured design", row.structured), ("dense twin", row.dense)) if not d.fits]

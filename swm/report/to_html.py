@@ -83,37 +83,36 @@ def _board(index: int, row: BoardReport) -> _BoardView:
         gain=rows.gain_text(row),
         hypothetical=row.gain.hypothetical,
         throughput=f"{rows.quantity(row.gain.throughput)}×",
-        energy=f"{rows.quantity(row.gain.energy)}×",
+        energy=rows.NOT_STATED if row.gain.energy is None else f"{rows.quantity(row.gain.energy)}×",
         designs=(_design("structured", row.structured), _design("dense", row.dense)),
         resources=rows.resource_rows(row),
-        charts=(energy_chart(row), cycles_chart(row)),
+        charts=(*((energy_chart(row),) if board.power else ()), cycles_chart(row)),
         sources=board_figures(board, plan.clock_mhz),
     )
 
 
 def _design(name: str, design: DesignFigures) -> _DesignView:
-    w, j = design.watts, design.joules
-    power = tuple(
-        f"{watts:.3f} W · {rows.quantity(joules * 1e6)} µJ"
-        for watts, joules in (
-            (w.static, j.static),
-            (w.processor, j.processor),
-            (w.dynamic, j.dynamic),
-            (w.total, j.total),
-        )
-    )
-    ranges = (
-        f"{w.dynamic_range[0]:.2f}–{w.dynamic_range[1]:.2f} W",
-        f"{w.total_range[0]:.2f}–{w.total_range[1]:.2f} W",
-    )
     return _DesignView(
         name=name,
         fits=design.fits,
         unfit=rows.unfit_text(name, design),
         summary=rows.summary_row(name, design),
-        power=(*power, *ranges),
+        power=_power(design),
         layers=rows.layer_rows(design),
         processes=rows.process_rows(design),
         streams=rows.stream_rows(design),
         widest=f"{design.stream_bits_max:,}",
+    )
+
+
+def _power(design: DesignFigures) -> tuple[str, ...]:
+    """Four parts and two ranges, as the page's table has them."""
+    w, j = design.watts, design.joules
+    if w is None or j is None:
+        return (rows.NOT_STATED,) * 6
+    parts = ((w.static, j.static), (w.processor, j.processor), (w.dynamic, j.dynamic), (w.total, j.total))
+    ranges = (w.dynamic_range, w.total_range)
+    return (
+        *(f"{watts:.3f} W · {rows.quantity(joules * 1e6)} µJ" for watts, joules in parts),
+        *(f"{low:.2f}–{high:.2f} W" for low, high in ranges),
     )

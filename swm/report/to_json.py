@@ -77,7 +77,9 @@ def _design(design: DesignFigures) -> dict[str, Any]:
             for layer, used in zip(plan.layers, design.used.layers, strict=False)
         ],
         "resources": {"hls": _usage(design.used.hls), "routed": _usage(design.used.routed)},
-        "power_w": {
+        "power_w": None
+        if watts is None
+        else {
             "static": watts.static,
             "processor": watts.processor,
             "dynamic": watts.dynamic,
@@ -85,7 +87,9 @@ def _design(design: DesignFigures) -> dict[str, Any]:
             "dynamic_range": list(watts.dynamic_range),
             "total_range": list(watts.total_range),
         },
-        "energy_per_inference_uj": {
+        "energy_per_inference_uj": None
+        if joules is None
+        else {
             "static": joules.static * 1e6,
             "processor": joules.processor * 1e6,
             "dynamic": joules.dynamic * 1e6,

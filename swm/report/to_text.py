@@ -13,6 +13,7 @@ from swm.device.power import Energy, Watts
 from swm.report.compare import BoardReport, Report
 from swm.report.rows import (
     LAYER_HEAD,
+    NOT_STATED,
     PROCESS_HEAD,
     RESOURCE_HEAD,
     STREAM_HEAD,
@@ -69,10 +70,17 @@ def _details(console: Console, row: BoardReport) -> None:
     energy_rows = []
     for name, design in (("structured", row.structured), ("dense", row.dense)):
         w, j = design.watts, design.joules
+        if w is None or j is None:
+            continue
         parts = [f"{x:.3f} W / {quantity(y * 1e6)} uJ" for x, y in zip(_parts(w), _parts(j), strict=True)]
         energy_rows.append((name, *parts, f"{w.total_range[0]:.2f}..{w.total_range[1]:.2f} W"))
     head = ("design", "static", "processor", "dynamic", "total", "range")
-    _table(console, "power / energy per inference", head, energy_rows)
+    if energy_rows:
+        _table(console, "power / energy per inference", head, energy_rows)
+    else:
+        _print(
+            console, f"power and energy: {NOT_STATED}; the file of {row.board.name} has no [power] (docs/boards.md)", ""
+        )
     for name, design in (("structured", row.structured), ("dense", row.dense)):
         _table(console, f"layers, {name}", LAYER_HEAD, layer_rows(design), left=3)
         lines = [r.cells for r in process_rows(design)]

@@ -67,6 +67,7 @@ class SpectralSystem:
         self._shift_y: Real | None = None
         self._kept: list[tuple[Complex, Real]] = []
         self._kept_bytes = 0
+        self.freedom = 0.0  # effective degrees of freedom of a bin, known once solved
 
     def _is_real(self, f: int) -> bool:
         return f in (0, self.bins - 1)
@@ -129,6 +130,7 @@ class SpectralSystem:
         for gram, weight in zip(grams, diagonal, strict=True):
             gram[np.diag_indices(self.inputs)] += ridge * max(weight, floor)
             factors.append(_factor(gram))
+        self.freedom = self._freedom(factors, [ridge * max(weight, floor) for weight in diagonal])
         half = np.stack([_solve(f, c) for f, c in zip(factors, crosses, strict=True)])  # (bins, inputs, p)
         if self.outputs % self.block:
             half[:, :, -1:] = self._partial(factors, half[:, :, -1:], mean_x, mean_y[self._last :])
@@ -143,6 +145,23 @@ class SpectralSystem:
         answered = np.fft.irfft((mean_in @ half)[:, 0].T, n=self.block).reshape(-1)[: self.outputs]
         bias: NDArray[np.float64] = offset - answered
         return columns, bias
+
+    def _freedom(self, factors: list[Any], penalties: list[float]) -> float:
+        """Mean over the bins of `tr H (H + lambda I)^-1`: how many of its numbers a row of blocks takes from the data.
+
+        As `inputs - lambda tr (H + lambda I)^-1`, the trace from the inverse of the Cholesky factor, a third of the
+        work of the factor's products.
+        """
+        left = []
+        for (kind, factor), penalty in zip(factors, penalties, strict=True):
+            if kind != "cholesky":
+                continue  # rounding made the system indefinite: nothing sound can be said
+            lower = np.tril(factor[0])
+            invert = scipy.linalg.get_lapack_funcs("trtri", (lower,))
+            inverse, failed = invert(lower, lower=1)
+            if not failed:
+                left.append(self.inputs - penalty * float(np.vdot(inverse, inverse).real))
+        return float(np.mean(left)) if left else float(self.inputs)
 
     def _solver(self, factors: list[Any]) -> Callable[[int, Complex], Complex]:
         return lambda f, right: _solve(factors[f], right.real if self._is_real(f) else right)

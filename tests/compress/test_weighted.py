@@ -165,7 +165,7 @@ def test_convolution_is_the_least_squares_solution_over_all_pixels():
     model = convolutional()
     next(n for n in model.graph.node if n.name == "relu2").op_type = "Tanh"  # under a ReLU the fit is another one
     graph, x = from_proto(model), images()
-    converted = swm.convert(graph, block={"conv2": 4}, calibration=x).graph
+    converted = swm.convert(graph, block={"conv2": 4}, calibration=x, hold_out=False).graph
     dense = next(n for n in graph.nodes if n.name == "conv2")
     new = next(n for n in converted.nodes if n.name == "conv2")
     from swm.engine import FloatEngine

@@ -1,15 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Board tables: those that travel with swm, a user's own, and what is wrong with a bad one."""
 
+import io
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from rich.console import Console
+from support import write_mlp
 
-from swm.device import Limits, Usage, board_names, load_board, power
+import swm
+from swm.cli.boards import boards as boards_command
+from swm.device import Board, Limits, Usage, board_names, board_template, load_board, power
 from swm.device.primitives import multiplier, packs
 from swm.errors import OptionError, UnknownBoard
 from swm.package_data import boards_dir
+from swm.report import boards_table, to_html, to_json, to_text
+from swm.report.boards import board_figures
 
 MINE = """
 name = "mine"
@@ -191,3 +200,53 @@ def test_every_fault_is_listed(tmp_path: Path):
         load_board(write(tmp_path, 'name = "x"\ncolour = "red"\n'))
     assert "colour: no such key" in str(error.value)
     assert "resources: Field required" in str(error.value)
+
+
+def test_power_is_optional_and_reports_say_that_it_is_not_stated(tmp_path: Path):
+    path = write(tmp_path, MINE[: MINE.index("[power.static]")])
+    board = load_board(path)
+    assert board.power is None
+    with pytest.raises(OptionError, match="states no power"):
+        power(board, 100, Usage(dsp=1, bram18=1, lut=1, ff=1))
+    figures = board_figures(board)
+    assert [row[:2] for row in figures if "power" in row[0]] == [("power", "not stated")]
+    proto = tmp_path / "m.onnx"
+    graph = swm.load(write_mlp(proto))
+    report = swm.report(graph, boards=[str(path)])
+    (row,) = report.boards
+    assert (row.structured.watts, row.structured.joules, row.gain.energy) == (None, None, None)
+    (data,) = to_json(report)["boards"]
+    assert data["structured"]["power_w"] is None and data["gain"]["energy"] is None
+    page = to_html(report)
+    assert page.count("not stated") >= 5 and "Energy per inference" not in page
+    text = io.StringIO()
+    to_text(report, Console(file=text, width=200))
+    assert "energy not stated" in text.getvalue() and "has no [power]" in text.getvalue()
+    Console(file=io.StringIO()).print(boards_table([board]))
+
+
+def test_the_template_is_a_board_and_says_so(tmp_path: Path):
+    done = CliRunner().invoke(boards_command, ["--template"])
+    assert done.exit_code == 0 and done.output == board_template()
+    board = load_board(write(tmp_path, done.output))
+    assert board.name == "my-board" and board.power is not None
+    uncommented = re.sub(r"^# (\[overhead\]|\w+ =)", r"\1", done.output, flags=re.MULTILINE)
+    assert load_board(write(tmp_path, uncommented)).overhead is not None
+    without = done.output[: done.output.index("[power.static]")]
+    assert load_board(write(tmp_path, without)).power is None
+
+
+def test_every_key_is_documented_and_in_the_template():
+    docs = (Path(__file__).parents[2] / "docs" / "boards.md").read_text()
+
+    def keys(schema, definitions):
+        for name, field in schema.get("properties", {}).items():
+            yield name
+            for part in (field, *field.get("anyOf", ()), field.get("items", {})):
+                if "$ref" in part:
+                    yield from keys(definitions[part["$ref"].rpartition("/")[2]], definitions)
+
+    schema = Board.model_json_schema(by_alias=True)
+    for key in set(keys(schema, schema["$defs"])):
+        assert f"`{key}`" in docs or f"`[{key}]`" in docs or f".{key}]`" in docs, key
+        assert re.search(rf"^#? ?\[?.*\b{key}\b", board_template(), re.MULTILINE), key

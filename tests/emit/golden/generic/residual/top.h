@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file top.h
 /// \brief The accelerator's ports.
+///
+/// The design fits pynq-z2 by the resource model.
 #pragma once
 
 #include "layers.h"
