@@ -5,7 +5,7 @@ For one interval every layer offers its cheapest implementation by itself; neigh
 by width converters. Cost is a weighted sum of DSP, BRAM18, URAM, LUT and FF; several fixed weightings are tried until
 the result fits. Neither weights nor candidates depend on what a board holds: what fits a board fits every larger one,
 so the bisection over the interval, which halves the same way on both until they differ, never ends higher on the
-larger.
+larger. The same holds for weights that move out of block RAM (`swm.accelerator.spare`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from dataclasses import dataclass, replace
 
 from swm.accelerator.fixed_graph import NetworkShape
 from swm.accelerator.placement import Placement, place
-from swm.accelerator.resources import container_bits, estimate_parts, overflow
+from swm.accelerator.resources import container_bits, overflow, total_cost
+from swm.accelerator.spare import spared
 from swm.device.board import Board
 from swm.device.limits import Limits
+from swm.device.primitives import Cost, routed
 from swm.layers.base import Implementation, LayerSpec, Offer, Preference, TensorShape
 from swm.layers.registry import kind
 
@@ -39,9 +41,10 @@ FABRIC = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 1.0)
 
 @dataclass(frozen=True)
 class Found:
-    """The outcome for one interval: what was placed, whether it fits, and what is too large."""
+    """The outcome for one interval: what was placed, what it takes, whether it fits, and what is too large."""
 
     placement: Placement
+    cost: Cost
     fits: bool
     overflow: str
 
@@ -49,7 +52,9 @@ class Found:
 class Search:
     """All layers of one network on one board, ready to be asked for any interval."""
 
-    def __init__(self, network: NetworkShape, board: Board, limits: Limits, *, hybrid: bool = False) -> None:
+    def __init__(
+        self, network: NetworkShape, board: Board, limits: Limits, *, hybrid: bool = False, uram: bool = False
+    ) -> None:
         """Make the offers; layers of the same shape share theirs.
 
         Args:
@@ -57,8 +62,9 @@ class Search:
             board: where it has to fit.
             limits: fractions of the device that may be used.
             hybrid: let multipliers of any width be built of LUTs where DSPs run out, not only small ones.
+            uram: let weights lie in UltraRAM where block RAM runs out; the back end has to fill it at start.
         """
-        self._network, self._board, self._limits = network, board, limits
+        self._network, self._board, self._limits, self._uram = network, board, limits, uram
         self._ports = board.dsp_ports
         offers: dict[LayerSpec, Offer] = {}
         for layer in network.layers:
@@ -144,26 +150,18 @@ class Search:
         return None if None in vecs else (vecs[0] or 1, vecs[1] or 1)
 
     def _with_blocks_spared(self, chosen: list[Implementation], ends: tuple[int, int]) -> Found:
-        """Judge a choice; where block RAM is all that lacks, weights move to LUTs, those of the smallest layers first.
-
-        On a larger board fewer have to move, so what fits a board still fits every larger one.
-        """
+        """Judge a choice; where block RAM is all that lacks, weights move to UltraRAM and LUTs."""
         found = self._judged(chosen, ends)
-        order = sorted(range(len(chosen)), key=lambda i: chosen[i].spec.stored_bits)
-        for index in order:
-            if found.fits or not found.overflow.startswith("BRAM18") or ";" in found.overflow:
-                break
-            moved = kind(chosen[index].spec.kind).spare_blocks(chosen[index])
-            if moved is not None:
-                chosen = [*chosen[:index], moved, *chosen[index + 1 :]]
-                found = self._judged(chosen, ends)
-        return found
+        if not found.overflow.startswith("BRAM18") or ";" in found.overflow:
+            return found
+        moved = spared(chosen, found.cost, self._board, self._limits, uram=self._uram)
+        return found if moved is None else self._judged(moved, ends)
 
     def _judged(self, chosen: list[Implementation], ends: tuple[int, int]) -> Found:
         placement = place(self._network, chosen, ends, self._ports)
-        used = estimate_parts(placement.layers, placement.edges, self._board).routed
-        message = overflow(used, self._board, self._limits)
-        return Found(placement, not message, message)
+        cost = total_cost(placement.layers, placement.edges, self._board)
+        message = overflow(routed(cost), self._board, self._limits)
+        return Found(placement, cost, not message, message)
 
 
 def _unnamed(spec: LayerSpec) -> LayerSpec:
