@@ -2,7 +2,8 @@
 """Resources of a schedule by layer and process, at HLS level and after routing (modelled), and the board's limits.
 
 Processes bring their own cost (`swm.layers`); added here are the streams between them, the AXI edges, the control port,
-the port that fills memories at start, where there are such, and what the board needs beside the accelerator (`Board.overhead`, where known).
+the port that fills memories at start where there are such, and what the board needs beside the accelerator
+(`Board.overhead`, where known).
 
 Error: no vendor synthesis of swm's kernels has calibrated this model. Over public pairs of csynth and implementation
 reports the ratio csynth / routed was 1.66-2.33 for LUT (1.16 in an over-full part), 1.0-3.3 for FF, 0.96-1.11 for DSP

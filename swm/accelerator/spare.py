@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where weights go when block RAM is all that lacks: into UltraRAM, those of the largest layers first, then into LUTs,
-those of the smallest layers first.
+"""Where weights go when block RAM is all that lacks: UltraRAM first, then LUTs.
+
+UltraRAM blocks are deep, so it takes those of the largest layers first; LUTs take those of the smallest layers first.
 
 A candidate (u, l) has the weights of the u largest layers in UltraRAM, and of the others those of the l smallest in
 LUTs. Which candidates there are does not depend on the board, every move takes more of what it moves to and never less

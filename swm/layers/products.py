@@ -31,8 +31,9 @@ __all__ = [
 ]
 
 ROM_STORAGE: tuple[Storage, ...] = ("lutram", "bram")
-"""Where weights may lie; the search chooses by the prices of LUTs and block RAM. UltraRAM comes in where block RAM lacks
-(`swm.accelerator.spare`)."""
+"""Where weights may lie; the search chooses by the prices of LUTs and block RAM.
+
+UltraRAM comes in where block RAM lacks (`swm.accelerator.spare`)."""
 
 
 def product_program(
