@@ -350,7 +350,7 @@ def report(
     Args:
         graph: float, fixed, a Design, or the folder of a project. A fixed graph brings its own bits; a Design or
             project is reported as it was designed; on boards other than its own, by new schedules for its back end.
-        boards: one or several names among `boards/` or paths of own .toml files; by default that of a Design or project.
+        boards: one or several names among `boards/`, or paths of own .toml files; a Design or project has its own.
         bits: data and weight bits of a float graph.
         backend: of a graph: "vitis" or "generic".
         clock_mhz: of a graph: clock in MHz on every board; where absent, the best of the board's.

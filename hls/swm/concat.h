@@ -15,29 +15,11 @@
 
 #include "count.h"
 #include "fixed.h"
+#include "ints.h"
 #include "ports.h"
 
 namespace swm {
-
-/// A list of integers as a type.
-template <int... Values>
-struct ints {
-  enum { count = sizeof...(Values) };
-};
-
 namespace detail {
-
-/// Element I of a list.
-template <int I, class List>
-struct element;
-template <int Head, int... Tail>
-struct element<0, ints<Head, Tail...> > {
-  enum { value = Head };
-};
-template <int I, int Head, int... Tail>
-struct element<I, ints<Head, Tail...> > {
-  enum { value = element<I - 1, ints<Tail...> >::value };
-};
 
 /// Beats of a token of all inputs; whether none but the last has a beat that is not full.
 template <int V, class Channels>

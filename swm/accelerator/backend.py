@@ -30,6 +30,7 @@ class Backend:
         control: of a streaming top: "s_axilite" registers, or "ap_ctrl_none", a core that starts anew by itself.
         frames: frames of one start, compiled in, where control is "ap_ctrl_none"; a core that may wait long for its
             next frame takes one at a time, for it loads ahead within a start.
+        loading: whether its top can have a port that fills memories at start; without it weights lie in ROMs only.
     """
 
     name: str
@@ -43,6 +44,12 @@ class Backend:
     tool: str
     control: Literal["s_axilite", "ap_ctrl_none"] = "s_axilite"
     frames: int = 1
+    loading: bool = False
+
+    @property
+    def loads_weights(self) -> bool:
+        """Whether designs may hold weights that are loaded at start: a register has to say in which start."""
+        return self.loading and self.streaming and self.control == "s_axilite"
 
 
 _COMMON = (
@@ -65,6 +72,7 @@ VITIS = Backend(
     defines=("SWM_VITIS", "SWM_SIM_BOUNDED"),
     include=("include", "src", "sim"),
     tool="Vitis HLS",
+    loading=True,
 )
 
 GENERIC = Backend(

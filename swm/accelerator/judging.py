@@ -14,7 +14,7 @@ from functools import cached_property
 from swm.accelerator.design import Edge, PlacedLayer
 from swm.accelerator.fixed_graph import NetworkShape
 from swm.accelerator.placement import links, reading
-from swm.accelerator.resources import axi_cost, overhead_cost, process_costs
+from swm.accelerator.resources import axi_cost, load_cost, overhead_cost, process_costs
 from swm.device.board import Board, DspPorts
 from swm.device.memories import fifo
 from swm.device.primitives import Cost
@@ -38,10 +38,21 @@ class Option:
         return Cost().plus(*process_costs(PlacedLayer(self.built, processes, (), ()), None).values())
 
     @cached_property
-    def spared(self) -> Option | None:
-        """The same with its weights out of block RAM; None where nothing can move."""
+    def in_luts(self) -> Option | None:
+        """The same with its weights in LUTs instead of block RAM; None where nothing can move."""
         moved = kind(self.built.spec.kind).spare_blocks(self.built)
         return None if moved is None else Option(moved, self.ports)
+
+    @cached_property
+    def in_uram(self) -> Option | None:
+        """The same with its weights in UltraRAM; None where nothing can move."""
+        moved = kind(self.built.spec.kind).move_to_uram(self.built)
+        return None if moved is None else Option(moved, self.ports)
+
+    @cached_property
+    def loaded(self) -> bool:
+        """Whether a memory of it is filled at start."""
+        return kind(self.built.spec.kind).loaded(self.built) is not None
 
 
 class Judge:
@@ -65,6 +76,9 @@ class Judge:
             if key not in self._links:
                 self._links[key] = self._link(tensor, vec, dict(zip(readers, vecs, strict=True)))
             parts.append(self._links[key])
+        memories = sum(option.loaded for option in chosen)
+        if memories:
+            parts.append(load_cost(self._board, memories))
         return Cost().plus(*parts, self._shell(ends))
 
     def _link(self, tensor: str, vec: int, vecs: dict[tuple[int, int], int]) -> Cost:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Resources of a schedule by layer and process, at HLS level and after routing (modelled), and the board's limits.
 
-Processes bring their own cost (`swm.layers`); added here are the streams between them, the AXI edges, the control port
-and what the board needs beside the accelerator (`Board.overhead`, where known).
+Processes bring their own cost (`swm.layers`); added here are the streams between them, the AXI edges, the control port,
+the port that fills memories at start where there are such, and what the board needs beside the accelerator
+(`Board.overhead`, where known).
 
 Error: no vendor synthesis of swm's kernels has calibrated this model. Over public pairs of csynth and implementation
 reports the ratio csynth / routed was 1.66-2.33 for LUT (1.16 in an over-full part), 1.0-3.3 for FF, 0.96-1.11 for DSP
@@ -33,6 +34,8 @@ __all__ = [
     "estimate",
     "estimate_parts",
     "lacking",
+    "load_bits",
+    "load_cost",
     "overflow",
     "overhead_cost",
     "process_costs",
@@ -42,6 +45,8 @@ RESOURCE_ERROR = (
     "not calibrated against a vendor synthesis of swm's own kernels; published csynth/routed ratios: "
     "LUT 1.66-2.33, FF 1.0-3.3, DSP 0.96-1.11, BRAM 1.0-1.47"
 )
+_LOAD_BITS = 64
+"""Bits of a beat of the port for weights at most: loading is done once, so a wider one would save nothing."""
 _RESOURCES = (("dsp", "DSP"), ("bram18", "BRAM18"), ("uram", "URAM"), ("lut", "LUT"), ("ff", "FF"))
 
 
@@ -77,6 +82,19 @@ def container_bits(bits: int) -> int:
     return 8 if bits <= 8 else 16 if bits <= 16 else 32
 
 
+def load_bits(board: Board) -> int:
+    """Bits of a beat of the port that fills memories of weights at start."""
+    return min(_LOAD_BITS, board.stream.bits)
+
+
+def load_cost(board: Board, memories: int) -> Cost:
+    """The port for weights and the process that deals beats out, and a stream to each memory."""
+    bits = load_bits(board)
+    # A register slice, and `load` and the status on the control port: a register each and their read path.
+    port = control(1).plus(Cost(logic=bits, ff=2 * bits), Cost(logic=20, ff=40))
+    return port.plus(fifo(2, bits).times(memories))
+
+
 def estimate(schedule: Schedule) -> Estimate:
     """Resources of a schedule, by layer and process."""
     return estimate_parts(schedule.layers, schedule.edges, schedule.board)
@@ -85,8 +103,13 @@ def estimate(schedule: Schedule) -> Estimate:
 def estimate_parts(layers: Iterable[PlacedLayer], edges: tuple[Edge, ...], board: Board) -> Estimate:
     """The same from its parts, before a schedule is complete."""
     by_name = {edge.name: edge for edge in edges}
-    rows = [(layer.spec.name, process_costs(layer, by_name)) for layer in layers]
-    rows.append(("", {"axi": axi_cost(edges[0], edges[-1]), "board": overhead_cost(board)}))
+    rows: list[tuple[str, dict[str, Cost]]] = []
+    memories = 0  # to be filled at start
+    for layer in layers:
+        memories += kind(layer.spec.kind).loaded(layer.built) is not None
+        rows.append((layer.spec.name, process_costs(layer, by_name)))
+    filled = {"weights": load_cost(board, memories)} if memories else {}
+    rows.append(("", {"axi": axi_cost(edges[0], edges[-1]), **filled, "board": overhead_cost(board)}))
     usages = tuple(
         LayerUsage(n, tuple(ProcessUsage(k, hls_level(c), routed(c)) for k, c in d.items())) for n, d in rows
     )

@@ -56,7 +56,7 @@ def make_schedule(
     if target_interval is not None and target_interval < 1:
         raise OptionError(f"target interval {target_interval}: must be at least one cycle")
     limits = limits or Limits()
-    search = Search(network, board, limits, hybrid=hybrid)
+    search = Search(network, board, limits, hybrid=hybrid, uram=backend.loads_weights)
     clocks = (clock_mhz,) if clock_mhz is not None else tuple(clock.mhz for clock in board.clocks)
     found = _find(search, backend, target_interval)
     # Neither costs nor intervals depend on the clock; only the pipeline's depth, and with it FIFOs and latency, do.

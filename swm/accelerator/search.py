@@ -5,7 +5,7 @@ For one interval every layer offers its cheapest implementation by itself; neigh
 by width converters. Cost is a weighted sum of DSP, BRAM18, URAM, LUT and FF; several fixed weightings are tried until
 the result fits. Neither weights nor candidates depend on what a board holds: what fits a board fits every larger one,
 so the bisection over the interval, which halves the same way on both until they differ, never ends higher on the
-larger.
+larger. The same holds for weights that move out of block RAM (`swm.accelerator.spare`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from swm.accelerator.fixed_graph import NetworkShape
 from swm.accelerator.judging import Judge, Option
 from swm.accelerator.placement import Placement, place
 from swm.accelerator.resources import container_bits, estimate_parts, lacking, overflow
+from swm.accelerator.spare import spared
 from swm.device.board import Board
 from swm.device.limits import Limits
 from swm.device.primitives import routed
@@ -41,7 +42,7 @@ FABRIC = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 1.0)
 
 @dataclass(frozen=True)
 class Found:
-    """The outcome for one interval: what was placed, whether it fits, and what is too large."""
+    """The outcome for one interval: what was placed, what it takes, whether it fits, and what is too large."""
 
     placement: Placement
     fits: bool
@@ -51,7 +52,9 @@ class Found:
 class Search:
     """All layers of one network on one board, ready to be asked for any interval."""
 
-    def __init__(self, network: NetworkShape, board: Board, limits: Limits, *, hybrid: bool = False) -> None:
+    def __init__(
+        self, network: NetworkShape, board: Board, limits: Limits, *, hybrid: bool = False, uram: bool = False
+    ) -> None:
         """Make the offers; layers of the same shape share theirs.
 
         Args:
@@ -59,8 +62,9 @@ class Search:
             board: where it has to fit.
             limits: fractions of the device that may be used.
             hybrid: let multipliers of any width be built of LUTs where DSPs run out, not only small ones.
+            uram: let weights lie in UltraRAM where block RAM runs out; the back end has to fill it at start.
         """
-        self._network, self._board, self._limits = network, board, limits
+        self._network, self._board, self._limits, self._uram = network, board, limits, uram
         self._ports = board.dsp_ports
         offers: dict[LayerSpec, Offer] = {}
         for layer in network.layers:
@@ -161,24 +165,13 @@ class Search:
         return None if None in vecs else (vecs[0] or 1, vecs[1] or 1)
 
     def _with_blocks_spared(self, chosen: list[Option], ends: tuple[int, int]) -> tuple[list[Option], bool]:
-        """A choice and whether it fits; where block RAM is all that lacks, weights move to LUTs, the smallest first.
-
-        On a larger board fewer have to move, so what fits a board still fits every larger one.
-        """
+        """A choice and whether it fits; where block RAM is all that lacks, weights move to UltraRAM and LUTs."""
         cost = self._judge.cost(chosen, ends)
         lacks = lacking(routed(cost), self._board, self._limits)
         if lacks != ("bram18",):
             return chosen, not lacks
-        chosen = chosen[:]
-        for at in sorted(range(len(chosen)), key=lambda i: chosen[i].built.spec.stored_bits):
-            before, after = chosen[at], chosen[at].spared
-            if after is not None:
-                chosen[at] = after
-                cost = cost.plus(after.cost, before.cost.times(-1))
-                lacks = lacking(routed(cost), self._board, self._limits)
-            if lacks != ("bram18",):
-                break
-        return chosen, not lacks
+        moved = spared(chosen, cost, self._board, self._limits, uram=self._uram)
+        return (chosen, False) if moved is None else (moved, True)
 
     def _placed(self, chosen: list[Implementation], ends: tuple[int, int]) -> Found:
         placement = place(self._network, chosen, ends, self._ports)

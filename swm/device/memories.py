@@ -17,6 +17,7 @@ from swm.device.primitives import NOTHING, Cost, multiplexer, register
 
 __all__ = [
     "LUTS_PER_BRAM18",
+    "URAM_WIDTH",
     "Storage",
     "bram18",
     "fifo",
@@ -33,7 +34,7 @@ the 370 to 410 of the UltraScale+ ones, where blocks are scarcer and the caller 
 _SRL_DEPTH = 32
 _FIFO_SHAPES = ((18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))  # width, depth; never the 36-wide shape
 _RAM_SHAPES = ((36, 512), *_FIFO_SHAPES)  # simple dual port: one write and one read port
-_URAM_WIDTH, _URAM_DEPTH = 72, 4096
+URAM_WIDTH, _URAM_DEPTH = 72, 4096
 
 
 @lru_cache(maxsize=65536)
@@ -136,7 +137,7 @@ def _one(kind: Storage, depth: int, width: int, reads: int, writes: int) -> Cost
         if not writes:
             raise ValueError("UltraRAM has no initial contents: a ROM there needs a load path (writes=1)")
         copies = reads if writes == 1 else -(-reads // 2)  # two ports in all, like block RAM
-        return Cost(uram=copies * -(-width // _URAM_WIDTH) * -(-depth // _URAM_DEPTH), ff=width * reads)
+        return Cost(uram=copies * -(-width // URAM_WIDTH) * -(-depth // _URAM_DEPTH), ff=width * reads)
     if writes > 1:
         raise ValueError("two writes a cycle into LUTRAM: it has one write port; take banks or block RAM")
     return (_lut_ram(depth, width, reads) if writes else _lut_rom(depth, width, reads)).plus(out)
@@ -219,5 +220,5 @@ def fifo(depth: int, width: int, *, kind: Storage | None = None, luts_per_bram18
     if kind == "bram":
         return state.plus(Cost(bram18=fifo_bram18(depth, width), logic=15))
     if kind == "uram":
-        return state.plus(Cost(uram=-(-width // _URAM_WIDTH) * -(-depth // _URAM_DEPTH), logic=15))
+        return state.plus(Cost(uram=-(-width // URAM_WIDTH) * -(-depth // _URAM_DEPTH), logic=15))
     return state.plus(shift_register(max(3, depth), width) if depth <= _SRL_DEPTH else _lut_ram(depth, width, 1))

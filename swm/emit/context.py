@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from swm.accelerator.design import Design, Edge, PlacedLayer
+from swm.accelerator.loading import LOAD_DEPTH, Load, loads
 from swm.device.memories import fifo
 from swm.layers import registry
 from swm.layers.base import FixedLayer, Format, Ints, LayerKind, LayerSpec, ProcessModel, Rom
 
-__all__ = ["INPUT_EDGE", "OUTPUT_EDGE", "project_context", "stream_depths", "ticks"]
+__all__ = ["INPUT_EDGE", "OUTPUT_EDGE", "WEIGHTS_EDGE", "project_context", "stream_depths", "ticks"]
 
-INPUT_EDGE, OUTPUT_EDGE = "axi.input", "axi.output"
+INPUT_EDGE, OUTPUT_EDGE, WEIGHTS_EDGE = "axi.input", "axi.output", "axi.weights"
 BOUNDED = "SWM_SIM_BOUNDED"  # streams of stated depth: our stand-ins have them, the vendor's C simulation has not
 COSIM_FRAMES = 4
 VALUES_A_LINE = 16
@@ -36,10 +37,15 @@ def comment(text: str) -> str:
 
 
 def ticks(design: Design) -> dict[str, int]:
-    """Numbers of all processes, by `layer.process`: consecutive in the order of the data, AXI edges included."""
+    """Numbers of all processes, by `layer.process`: consecutive in the order of the data, AXI edges included.
+
+    Behind them come what loads weights at start: the port, and the loop `layer.weights` of each memory.
+    """
     names = [f"{p.spec.name}.{process.name}" for p in design.schedule.layers for process in p.processes]
     if design.backend.streaming:
         names = [INPUT_EDGE, *names, OUTPUT_EDGE]
+    filled = [f"{load.layer}.weights" for load in loads(design.schedule)]
+    names += [WEIGHTS_EDGE, *filled] if filled else []
     return {name: number for number, name in enumerate(names)}
 
 
@@ -50,7 +56,7 @@ def stream_depths(design: Design) -> dict[str, int]:
         held = dict(placed.depths)
         streams = registry.kind(placed.spec.kind).streams(placed.built)
         depths |= {f"{placed.spec.name}_{stream.name}": held.get(stream.name, 2) for stream in streams}
-    return depths
+    return depths | {f"{load.layer}_load": LOAD_DEPTH for load in loads(design.schedule)}
 
 
 @dataclass(frozen=True)
@@ -81,13 +87,18 @@ class Channel:
 
 @dataclass(frozen=True)
 class RomPage:
-    """A ROM as text."""
+    """A ROM as text; a memory that is loaded at start (`storage` "uram") has none."""
 
     name: str
     element: str
     shape: tuple[int, ...]
     initializer: str
     storage: str
+
+    @property
+    def loaded(self) -> bool:
+        """Whether it is filled at start."""
+        return self.storage == "uram"
 
 
 @dataclass(frozen=True)
@@ -101,6 +112,11 @@ class ProcessPage:
     roms: tuple[RomPage, ...]
     reads: tuple[Channel, ...]
     writes: tuple[Channel, ...]
+
+    @property
+    def loaded(self) -> tuple[RomPage, ...]:
+        """Memories that it fills at start: one or none."""
+        return tuple(rom for rom in self.roms if rom.loaded)
 
 
 @dataclass(frozen=True)
@@ -146,7 +162,8 @@ def project_context(design: Design) -> dict[str, Any]:
         for edge, port in ((schedule.input, "in"), (schedule.output, "out")):
             edges[edge.name] = replace(edges[edge.name], name=port)
     fixed = {layer.spec.name: layer for layer in graph.layers}
-    layers = [_layer(p, fixed.get(p.spec.name), edges, numbers) for p in schedule.layers]
+    filled = {load.layer: load for load in loads(schedule)}
+    layers = [_layer(p, fixed.get(p.spec.name), edges, numbers, filled.get(p.spec.name)) for p in schedule.layers]
     return {
         "backend": backend,
         "defines": " ".join(f"-D{name}" for name in backend.defines if name != BOUNDED),
@@ -173,6 +190,7 @@ def project_context(design: Design) -> dict[str, Any]:
         "output_format": graph.output,
         "input": _axi(schedule.input, edges[schedule.input.name], numbers.get(INPUT_EDGE, 0)),
         "output": _axi(schedule.output, edges[schedule.output.name], numbers.get(OUTPUT_EDGE, 0)),
+        "weights": _weights(tuple(filled.values()), numbers),
         "edges": list(edges.values()),
         "layers": layers,
         "headers": list(dict.fromkeys(file.name for kind in kinds_of(design) for file in kind.headers)),
@@ -213,8 +231,26 @@ def _axi(edge: Edge, channel: Channel, tick: int) -> dict[str, Any]:
     }
 
 
+def _weights(filled: tuple[Load, ...], numbers: Mapping[str, int]) -> dict[str, Any] | None:
+    """The port for weights: what fills which memory with how many beats; None where all weights lie in ROMs."""
+    if not filled:
+        return None
+    return {
+        "tick": numbers[WEIGHTS_EDGE],
+        "load_bits": filled[0].port_bits,
+        "beats": [load.beats for load in filled],
+        "streams": [f"{load.layer}_load" for load in filled],
+        "layers": [load.layer for load in filled],
+        "depth": LOAD_DEPTH,
+    }
+
+
 def _layer(
-    placed: PlacedLayer, layer: FixedLayer | None, edges: Mapping[str, Channel], numbers: Mapping[str, int]
+    placed: PlacedLayer,
+    layer: FixedLayer | None,
+    edges: Mapping[str, Channel],
+    numbers: Mapping[str, int],
+    load: Load | None,
 ) -> LayerPage:
     spec, kind = placed.spec, registry.kind(placed.spec.kind)
     depths = dict(placed.depths)
@@ -230,6 +266,8 @@ def _layer(
     channels |= streams
     roms = {} if layer is None else {rom.name: _rom(spec.name, rom) for rom in kind.roms(layer, placed.built)}
     members = {name: value for name, value in kind.configuration(layer, placed.built).items() if name != "tick"}
+    if load is not None:
+        members |= {"load_tick": numbers[f"{spec.name}.weights"], "load_bits": load.port_bits}
     return LayerPage(
         name=spec.name,
         node="" if layer is None else comment(layer.node),
@@ -278,6 +316,8 @@ def _function(layer: str, process: str) -> str:
 
 def _rom(layer: str, rom: Rom) -> RomPage:
     text = _lines(rom.values) if rom.values.ndim == 1 else "\n".join(_nested(rom.values))
+    if rom.storage == "uram":
+        text = ""
     return RomPage(f"{layer}_{rom.name}", rom.element, rom.values.shape, text, rom.storage)
 
 

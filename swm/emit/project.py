@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from swm.accelerator.design import Design
 from swm.accelerator.fixed_graph import FixedGraph
 from swm.accelerator.integers import flatten_inputs, run_fixed
+from swm.accelerator.loading import loads, weight_bytes
 from swm.accelerator.store_design import save_design
 from swm.emit.context import kinds_of, project_context
 from swm.emit.folder import MANIFEST, check_output, hashes, whole_folder
 from swm.engine import run_onnxruntime
-from swm.errors import CalibrationError
+from swm.errors import CalibrationError, OptionError
 from swm.graph import Graph
 from swm.layers.base import LayerKind
 from swm.package_data import hls_dir, templates_dir
@@ -57,8 +58,14 @@ def emit_project(
 
     Raises:
         CalibrationError: vectors or labels that do not fit.
+        OptionError: weights that have to be loaded at start, and a back end or control without a port for them.
         OutputError: the folder is not empty, or cannot be written.
     """
+    if loads(design.schedule) and not design.backend.loads_weights:
+        raise OptionError(
+            f"weights in UltraRAM are loaded at start, which back end {design.backend.name} with control"
+            f" {design.backend.control} does not do; make the schedule for it anew"
+        )
     check_output(path, force=force)  # before any work, so that a wrong path costs no time
     chosen = _vectors(design.graph, vectors, most_vectors)
     checks = _references(design.graph, chosen, labels, reference)
@@ -71,6 +78,7 @@ def emit_project(
         result = run_fixed(design.graph, chosen)
         np.savetxt(folder / "tb" / "input.dat", result.inputs, fmt="%d")
         np.savetxt(folder / "tb" / "expected.dat", result.words, fmt="%d")
+        _write_weights(folder, design)
         _write_manifest(folder, design)
     return path
 
@@ -147,6 +155,15 @@ def _render(folder: Path, design: Design) -> None:
             file = folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(environment.get_template(template).render(values), encoding="utf-8")
+
+
+def _write_weights(folder: Path, design: Design) -> None:
+    """What a host sends at start: bytes for its driver, and the same beats as numbers for the testbench."""
+    if not loads(design.schedule):
+        return
+    beats = weight_bytes(design)
+    (folder / "weights.bin").write_bytes(beats.tobytes())
+    np.savetxt(folder / "tb" / "weights.dat", beats.view(f"<u{beats.shape[1]}"), fmt="%d")
 
 
 def _write_manifest(folder: Path, design: Design) -> None:

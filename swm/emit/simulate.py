@@ -73,6 +73,9 @@ def simulate_project(path: Path, binary: Path, scratch: Path) -> SimulationRun:
     output, counts = scratch / "output.dat", scratch / "iterations.dat"
     start = time.perf_counter()
     command = [str(binary), str(path / "tb" / "input.dat"), str(path / "tb" / "expected.dat"), str(output), str(counts)]
+    weights = path / "tb" / "weights.dat"
+    if weights.is_file():
+        command.append(str(weights))
     result = _run(command)
     seconds = time.perf_counter() - start
     if not output.is_file() or not counts.is_file():  # status 1 alone means differing words, which are compared later

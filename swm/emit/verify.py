@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from swm.accelerator.design import Design
 from swm.accelerator.integers import FixedResult, run_fixed
+from swm.accelerator.loading import loads
 from swm.accelerator.store_design import load_design
-from swm.emit.context import INPUT_EDGE, OUTPUT_EDGE, stream_depths
+from swm.emit.context import INPUT_EDGE, OUTPUT_EDGE, WEIGHTS_EDGE, stream_depths
 from swm.emit.folder import MANIFEST, changed_files
 from swm.emit.simulate import compile_project, simulate_project
 from swm.errors import OutputError, ToolError
@@ -116,21 +117,28 @@ def _different(found: dict[str, int], wanted: dict[str, int]) -> list[str]:
 
 
 def expected_iterations(design: Design, samples: int) -> dict[str, int]:
-    """Iterations of every process for `samples` frames, by `layer.process`, AXI edges of a streaming top included."""
-    schedule, backend = design.schedule, design.backend
-    calls, frames = samples, 1
+    """Iterations of every process for `samples` frames, by `layer.process`, AXI edges of a streaming top included.
+
+    Where weights are loaded at start, the testbench runs the first frame once more in a call that loads nothing.
+    """
+    schedule, backend, filled = design.schedule, design.backend, loads(design.schedule)
+    calls = [1] * samples  # frames of each
     if backend.streaming:
         frames = samples if backend.control == "s_axilite" else backend.frames
-        calls = -(-samples // frames)
+        calls = [frames] * -(-samples // frames) + [1] * bool(filled)
     counts = {
-        f"{placed.spec.name}.{process.name}": calls * process.program.iterations(frames * placed.spec.positions)
+        f"{placed.spec.name}.{process.name}": sum(process.program.iterations(c * placed.spec.positions) for c in calls)
         for placed in schedule.layers
         for process in placed.processes
     }
     if not backend.streaming:
         return counts
     edges = {INPUT_EDGE: schedule.input, OUTPUT_EDGE: schedule.output}
-    return counts | {name: calls * frames * edge.positions * edge.beats for name, edge in edges.items()}
+    counts |= {name: sum(calls) * edge.positions * edge.beats for name, edge in edges.items()}
+    if filled:
+        counts |= {WEIGHTS_EDGE: sum(load.beats for load in filled)}
+        counts |= {f"{load.layer}.weights": load.beats for load in filled}
+    return counts
 
 
 def verify_project(path: Path, *, compiler: str = "g++", progress: Progress | None = None) -> Verification:

@@ -39,6 +39,7 @@ __all__ = [
     "Ints",
     "LayerKind",
     "LayerSpec",
+    "LoadedMemory",
     "Obstacle",
     "Offer",
     "Operand",
@@ -349,13 +350,32 @@ class ProcessModel:
 class Rom:
     """A ROM of a layer: integers (banks, depth, lanes), or (words,) for a bias that is read in beats of `vec`.
 
-    `storage` is "lutram", "bram" or "" (the tool's choice).
+    `storage` is "lutram", "bram", "" (the tool's choice), or "uram": no ROM then, but a `LoadedMemory`.
     """
 
     name: str
     element: str
     values: Ints
     storage: str = ""
+
+
+@dataclass(frozen=True)
+class LoadedMemory:
+    """Weights in UltraRAM, which has no initial contents: a memory that is filled once, at start (hls/swm/load.h).
+
+    Attributes:
+        rom: name of the `Rom` whose place it takes.
+        banks: memories side by side.
+        depth: words of each.
+        lanes: weights of a word.
+        bits: of a weight.
+    """
+
+    rom: str
+    banks: int
+    depth: int
+    lanes: int
+    bits: int
 
 
 @dataclass(frozen=True)
@@ -478,6 +498,14 @@ class LayerKind(ABC):
 
     def spare_blocks(self, built: Implementation) -> Implementation | None:
         """The same layer with its weights in LUTs instead of block RAM; None where nothing can move."""
+        return None
+
+    def move_to_uram(self, built: Implementation) -> Implementation | None:
+        """The same layer with its weights in UltraRAM instead of block RAM; None where nothing can move."""
+        return None
+
+    def loaded(self, built: Implementation) -> LoadedMemory | None:
+        """The memory that is to be filled at start; None where there is none."""
         return None
 
     def streams(self, built: Implementation) -> tuple[BeatStream, ...]:

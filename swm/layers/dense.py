@@ -34,6 +34,7 @@ from swm.layers.base import (
     Ints,
     LayerKind,
     LayerSpec,
+    LoadedMemory,
     Obstacle,
     Offer,
     Operand,
@@ -137,6 +138,16 @@ class DenseBuilt(Implementation):
     def rom_depth(self) -> int:
         """Iterations that multiply, a token."""
         return self.row_groups * self.column_groups
+
+    @property
+    def rom_lanes(self) -> int:
+        """Weights of a word of each bank."""
+        return bank_lanes(self.rows * self.columns, self.spec.weight_bits, self.storage)
+
+    @property
+    def rom_banks(self) -> int:
+        """Banks of weights."""
+        return self.rows * self.columns // self.rom_lanes
 
     @property
     def loads(self) -> int:
@@ -248,6 +259,18 @@ class Dense(LayerKind):
         assert isinstance(built, DenseBuilt)
         return replace(built, storage="lutram") if built.storage == "bram" else None
 
+    def move_to_uram(self, built: Implementation) -> Implementation | None:
+        """Weights in UltraRAM."""
+        assert isinstance(built, DenseBuilt)
+        return replace(built, storage="uram") if built.storage == "bram" else None
+
+    def loaded(self, built: Implementation) -> LoadedMemory | None:
+        """The weights, in UltraRAM."""
+        assert isinstance(built, DenseBuilt)
+        if built.storage != "uram":
+            return None
+        return LoadedMemory("weights", built.rom_banks, built.rom_depth, built.rom_lanes, built.spec.weight_bits)
+
     def processes(self, built: Implementation, ports: DspPorts) -> tuple[ProcessModel, ...]:
         """One process: load, products and drain in one loop."""
         assert isinstance(built, DenseBuilt)
@@ -274,8 +297,7 @@ class Dense(LayerKind):
         padded[: spec.m, : spec.n] = layer.arrays["weights"]
         split = padded.reshape(built.row_groups, rows, built.column_groups, columns).transpose(0, 2, 1, 3)
         words = split.reshape(built.rom_depth, rows * columns)
-        lanes = bank_lanes(rows * columns, spec.weight_bits)
-        banks = words.reshape(built.rom_depth, -1, lanes).transpose(1, 0, 2)
+        banks = words.reshape(built.rom_depth, -1, built.rom_lanes).transpose(1, 0, 2)
         bias = np.zeros(built.out_beats * built.out_vec, np.int64)
         bias[: spec.m] = layer.arrays["bias"]
         return (Rom("weights", "weight_t", banks, built.storage), Rom("bias", "bias_t", bias))
@@ -285,7 +307,6 @@ class Dense(LayerKind):
         assert isinstance(built, DenseBuilt)
         assert layer is not None
         spec = built.spec
-        lanes = built.rows * built.columns
         return {
             "m": spec.m,
             "n": spec.n,
@@ -298,8 +319,8 @@ class Dense(LayerKind):
             "columns": built.columns,
             "fabric_rows": built.fabric_rows,
             "packed": built.packed,
-            "rom_banks": lanes // bank_lanes(lanes, spec.weight_bits),
-            "rom_lanes": bank_lanes(lanes, spec.weight_bits),
+            "rom_banks": built.rom_banks,
+            "rom_lanes": built.rom_lanes,
             **finish_configuration(layer),
         }
 

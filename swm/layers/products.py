@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.device.memories import Storage, memory
-from swm.device.primitives import PREFERRED_BITS, Cost
+from swm.device.memories import URAM_WIDTH, Storage, memory
+from swm.device.primitives import PREFERRED_BITS, Cost, control, register
 from swm.layers.base import Port, Preference, Program, Run
 
 __all__ = [
@@ -32,7 +32,9 @@ __all__ = [
 ]
 
 ROM_STORAGE: tuple[Storage, ...] = ("lutram", "bram")
-"""Where weights may lie; the search chooses by the prices of LUTs and block RAM."""
+"""Where weights may lie; the search chooses by the prices of LUTs and block RAM.
+
+UltraRAM comes in where block RAM lacks (`swm.accelerator.spare`)."""
 
 
 def product_program(
@@ -66,9 +68,16 @@ def lane_choices(count: int) -> list[int]:
         lane = -(-count // (groups - 1))
 
 
-def bank_lanes(lanes: int, bits: int) -> int:
-    """Lanes of one bank of a weight ROM: the most that divide `lanes` and keep a word within `PREFERRED_BITS`."""
-    return max((d for d in range(1, lanes + 1) if lanes % d == 0 and d * bits <= PREFERRED_BITS), default=1)
+@lru_cache(maxsize=65536)
+def bank_lanes(lanes: int, bits: int, kind: Storage = "bram") -> int:
+    """Lanes of one bank of a weight memory: the most that divide `lanes` and keep a word within `PREFERRED_BITS`.
+
+    UltraRAM has one width only: there the number that leaves the fewest of its columns empty comes first.
+    """
+    found = [d for d in range(1, lanes + 1) if lanes % d == 0 and d * bits <= PREFERRED_BITS] or [1]
+    if kind == "uram":
+        return min(found, key=lambda d: (lanes // d * -(-d * bits // URAM_WIDTH), -d))
+    return found[-1]
 
 
 def powers_of_two(largest: int) -> list[int]:
@@ -88,9 +97,13 @@ def priced(cost: Cost) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=65536)
 def weight_rom_cost(depth: int, lanes: int, bits: int, kind: Storage) -> Cost:
-    """The weight ROM: `lanes` weights of `bits` bits a cycle, in banks of at most `PREFERRED_BITS`."""
-    width = bank_lanes(lanes, bits)
-    return memory(depth, width * bits, banks=lanes // width, writes=0, kind=kind)
+    """The weight ROM: `lanes` weights of `bits` bits a cycle, in banks of at most `PREFERRED_BITS`.
+
+    In UltraRAM it is a memory with one write port, and a loop that collects a word and stores it (hls/swm/load.h).
+    """
+    width = bank_lanes(lanes, bits, kind)
+    rom = memory(depth, width * bits, banks=lanes // width, writes=int(kind == "uram"), kind=kind)
+    return rom.plus(control(1), register(width * bits)) if kind == "uram" else rom
 
 
 class Parts(NamedTuple):

@@ -9,7 +9,7 @@ from swm.device.memories import Storage
 from swm.layers.base import BeatStream, Implementation, Port, Program, Run, ceil_div
 from swm.layers.circulant.passes import pass_cycles, pass_streams
 from swm.layers.circulant.spec import CirculantSpec
-from swm.layers.products import product_program
+from swm.layers.products import bank_lanes, product_program
 
 __all__ = ["CirculantBuilt"]
 
@@ -91,6 +91,16 @@ class CirculantBuilt(Implementation):
     def rom_depth(self) -> int:
         """Words of the weight ROM: iterations that multiply, a token."""
         return self.row_groups * self.word_groups * self.column_groups
+
+    @property
+    def rom_lanes(self) -> int:
+        """Weight integers of a word of each bank."""
+        return bank_lanes(self.lanes * 2, self.spec.weight_bits, self.storage)
+
+    @property
+    def rom_banks(self) -> int:
+        """Banks of weights."""
+        return self.lanes * 2 // self.rom_lanes
 
     @property
     def loads(self) -> int:

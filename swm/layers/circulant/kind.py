@@ -29,6 +29,7 @@ from swm.layers.base import (
     Ints,
     LayerKind,
     LayerSpec,
+    LoadedMemory,
     Obstacle,
     Offer,
     Operand,
@@ -43,7 +44,6 @@ from swm.layers.circulant.spec import LARGEST_BLOCK, CirculantSpec, forward_shif
 from swm.layers.dense import DenseSpec
 from swm.layers.finish import finish, finish_configuration
 from swm.layers.formats import best_format, finest_bias, output_format
-from swm.layers.products import bank_lanes
 from swm.package_data import hls_dir
 from swm.structure import BlockCirculant
 
@@ -171,6 +171,18 @@ class Circulant(LayerKind):
         assert isinstance(built, CirculantBuilt)
         return replace(built, storage="lutram") if built.storage == "bram" else None
 
+    def move_to_uram(self, built: Implementation) -> Implementation | None:
+        """Weights in UltraRAM."""
+        assert isinstance(built, CirculantBuilt)
+        return replace(built, storage="uram") if built.storage == "bram" else None
+
+    def loaded(self, built: Implementation) -> LoadedMemory | None:
+        """The weights, in UltraRAM."""
+        assert isinstance(built, CirculantBuilt)
+        if built.storage != "uram":
+            return None
+        return LoadedMemory("weights", built.rom_banks, built.rom_depth, built.rom_lanes, built.spec.weight_bits)
+
     def processes(self, built: Implementation, ports: DspPorts) -> tuple[ProcessModel, ...]:
         """Forward transform, products, inverse transform with bias and activation."""
         assert isinstance(built, CirculantBuilt)
@@ -194,8 +206,7 @@ class Circulant(LayerKind):
         split = padded.reshape(built.row_groups, rows, built.column_groups, columns, built.word_groups, bins, 2)
         # address (g, f, c), lane (row, column, bin, part)
         words = split.transpose(0, 4, 2, 1, 3, 5, 6).reshape(built.rom_depth, -1)
-        lanes = bank_lanes(words.shape[1], spec.weight_bits)
-        banks = words.reshape(built.rom_depth, -1, lanes).transpose(1, 0, 2)
+        banks = words.reshape(built.rom_depth, -1, built.rom_lanes).transpose(1, 0, 2)
         bias = np.zeros(built.out_beats * built.out_vec, np.int64)
         bias[: spec.m] = layer.arrays["bias"]
         return (Rom("weights", "weight_t", banks, built.storage), Rom("bias", "bias_t", bias))
@@ -205,7 +216,6 @@ class Circulant(LayerKind):
         assert isinstance(built, CirculantBuilt)
         assert layer is not None
         spec = built.spec
-        lanes = built.lanes * 2
         return {
             "m": spec.m,
             "n": spec.n,
@@ -223,8 +233,8 @@ class Circulant(LayerKind):
             "products": built.products,
             "fabric_rows": built.fabric_rows,
             "packed": built.packed,
-            "rom_banks": lanes // bank_lanes(lanes, spec.weight_bits),
-            "rom_lanes": bank_lanes(lanes, spec.weight_bits),
+            "rom_banks": built.rom_banks,
+            "rom_lanes": built.rom_lanes,
             **finish_configuration(layer),
         }
 
