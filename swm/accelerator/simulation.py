@@ -17,6 +17,7 @@ from swm.accelerator.network import Run as FrameRun
 from swm.accelerator.placement import Placement
 from swm.accelerator.tokens import simulate
 from swm.layers.base import Port, Program, Run
+from swm.layers.fork import ForkSpec
 
 __all__ = ["Simulated", "axi_program", "frame_network", "pipeline_fill", "simulated"]
 
@@ -51,6 +52,10 @@ def simulated(placement: Placement, clock_mhz: float) -> Simulated:
     network = frame_network(placement, clock_mhz)
     interval = steady_interval(network, {})
     depths = smallest_depths(network, interval)
+    for fork in (layer for layer in placement.layers if layer.spec.kind == ForkSpec.kind):
+        # Simulated, a fork writes one output after the other; built, it waits until all have room (fork.h). Held back by
+        # a full output, it has given the others one beat less, which a place more in each of them makes good.
+        depths.update({name: depths[name] + 1 for name in fork.outputs})
     trace = simulate(network, 2, depths)
     edges = tuple(replace(e, depth=depths[e.name]) for e in placement.edges)
     layers = tuple(
@@ -106,8 +111,8 @@ def _framed(name: str, program: Program, tokens: int, fill: int, edges: dict[str
         if one.first:
             rest = _repeat(one.steady, program.period, 1, tokens)
             first = (*one.first, *(replace_start(r, program.prologue) for r in rest))
-        total = one.total * tokens if tokens == 1 else 0
-        return FramePort(edges[one.stream], tuple(map(_run, first)), tuple(map(_run, steady)), one.beats, total)
+        runs = tuple(map(_run, first)), tuple(map(_run, steady))
+        return FramePort(edges[one.stream], *runs, one.beats, one.total, tokens)
 
     return FrameProgram(
         name=name,
