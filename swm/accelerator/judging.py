@@ -70,7 +70,9 @@ class Judge:
     def _link(self, tensor: str, vec: int, vecs: dict[tuple[int, int], int]) -> Cost:
         placed = links(self._network, tensor, vec, vecs, self._ports)
         processes = (process.cost for layer in placed.layers for process in layer.processes)
-        return Cost().plus(*processes, *(fifo(edge.depth, edge.width) for edge in placed.edges))
+        # the stream behind the AXI input is a part of the shell
+        written = placed.edges[1:] if tensor == self._network.input else placed.edges
+        return Cost().plus(*processes, *(fifo(edge.depth, edge.width) for edge in written))
 
     def _shell(self, ends: tuple[int, int]) -> Cost:
         network = self._network
@@ -79,4 +81,3 @@ class Judge:
         shapes = (first.spec.inputs[first.inputs.index(network.input)], last.spec.output)
         edges = [Edge("", "", vec, s.bits, s.channels, s.positions) for s, vec in zip(shapes, ends, strict=True)]
         return axi_cost(edges[0], edges[1]).plus(overhead_cost(self._board))
-

@@ -130,8 +130,8 @@ class _Placer:
     def _adapt(self, reader: _Reader, edge: Edge, shape: TensorShape) -> None:
         """Bring an edge to its reader's beats.
 
-        A reshape between writer and reader costs nothing where beats end with the tokens of both; else the values travel
-        in beats that divide both, so that no padding is left when they are grouped anew.
+        A reshape between writer and reader costs nothing where beats end with the tokens of both; else the values
+        travel in beats that divide both, so that no padding is left when they are grouped anew.
         """
         if reader.shape.channels != shape.channels:
             common = gcd(shape.channels, reader.shape.channels)

@@ -87,7 +87,9 @@ def estimate_parts(layers: Iterable[PlacedLayer], edges: tuple[Edge, ...], board
     by_name = {edge.name: edge for edge in edges}
     rows = [(layer.spec.name, process_costs(layer, by_name)) for layer in layers]
     rows.append(("", {"axi": axi_cost(edges[0], edges[-1]), "board": overhead_cost(board)}))
-    usages = tuple(LayerUsage(n, tuple(ProcessUsage(k, hls_level(c), routed(c)) for k, c in d.items())) for n, d in rows)
+    usages = tuple(
+        LayerUsage(n, tuple(ProcessUsage(k, hls_level(c), routed(c)) for k, c in d.items())) for n, d in rows
+    )
     total = Cost().plus(*(cost for _, costs in rows for cost in costs.values()))
     return Estimate(usages, hls_level(total), routed(total))
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The search for parallelism: the shortest interval whose cheapest implementations stay inside the board.
 
-For one interval every layer offers its cheapest implementation by itself; neighbours that chose other beats are joined by
-width converters. Cost is a weighted sum of DSP, BRAM18, URAM, LUT and FF; several fixed weightings are tried until the
-result fits. Neither weights nor candidates depend on what a board holds: what fits a board fits every larger one, so the
-bisection over the interval, which halves the same way on both until they differ, never ends higher on the larger.
+For one interval every layer offers its cheapest implementation by itself; neighbours that chose other beats are joined
+by width converters. Cost is a weighted sum of DSP, BRAM18, URAM, LUT and FF; several fixed weightings are tried until
+the result fits. Neither weights nor candidates depend on what a board holds: what fits a board fits every larger one,
+so the bisection over the interval, which halves the same way on both until they differ, never ends higher on the larger.
 """
 
 from __future__ import annotations
@@ -72,7 +72,9 @@ class Search:
         self._judge = Judge(network, board)
         self._options: dict[Implementation, Option] = {}
         self._known: dict[tuple[int, int, Preference], Option | None] = {}
-        self._preferences = [Preference(w, f, wide=hybrid) for f in FABRIC for w in WEIGHTS]
+        self._preferences = [Preference(w, f) for f in FABRIC for w in WEIGHTS]
+        if hybrid:  # besides, so that what fits without fits with it
+            self._preferences += [Preference(w, f, wide=True) for f in FABRIC[1:] for w in WEIGHTS]
 
     def minimal(self) -> Found:
         """One lane everywhere, one word a beat."""
@@ -88,7 +90,8 @@ class Search:
         fast = 0
         while slow - fast > 1:
             middle = (fast + slow) // 2
-            fast, slow = (middle, slow) if self._choose(middle, self._preferences[0]) is None else (fast, middle)
+            reached = self._choose(middle, self._preferences[0]) is not None and self._ends(middle) is not None
+            fast, slow = (fast, middle) if reached else (middle, slow)
         return slow
 
     def fitting(self, interval: int) -> Found | None:
@@ -160,7 +163,7 @@ class Search:
         return None if None in vecs else (vecs[0] or 1, vecs[1] or 1)
 
     def _with_blocks_spared(self, chosen: list[Option], ends: tuple[int, int]) -> tuple[list[Option], bool]:
-        """A choice and whether it fits; where block RAM is all that lacks, weights move to LUTs, the smallest layers' first.
+        """A choice and whether it fits; where only block RAM lacks, weights move to LUTs, the smallest layers' first.
 
         On a larger board fewer have to move, so what fits a board still fits every larger one.
         """
@@ -169,10 +172,10 @@ class Search:
         if lacks != ("bram18",):
             return chosen, not lacks
         chosen = chosen[:]
-        for place in sorted(range(len(chosen)), key=lambda i: chosen[i].built.spec.stored_bits):
-            before, after = chosen[place], chosen[place].spared
+        for at in sorted(range(len(chosen)), key=lambda i: chosen[i].built.spec.stored_bits):
+            before, after = chosen[at], chosen[at].spared
             if after is not None:
-                chosen[place] = after
+                chosen[at] = after
                 cost = cost.plus(after.cost, before.cost.times(-1))
                 lacks = lacking(routed(cost), self._board, self._limits)
             if lacks != ("bram18",):

@@ -90,7 +90,7 @@ class DenseSpec(LayerSpec):
 
     @property
     def stored_words(self) -> int:
-        """m n (counted)."""
+        """Weight integers that are stored: m n (counted)."""
         return self.m * self.n
 
     @property
@@ -179,7 +179,16 @@ class Dense(LayerKind):
         bias = np.zeros(m, np.float32) if node.bias is None else node.bias
         shapes = ((n, operand.positions),)
         return FloatLayer(
-            self.name, name, node.name, node.inputs, node.outputs[0], shapes, m, operand.positions, node.weight, bias=bias
+            self.name,
+            name,
+            node.name,
+            node.inputs,
+            node.outputs[0],
+            shapes,
+            m,
+            operand.positions,
+            node.weight,
+            bias=bias,
         )
 
     def spec(self, layer: FloatLayer, bits: int) -> DenseSpec:
@@ -255,9 +264,7 @@ class Dense(LayerKind):
         )
         on_dsp = (built.rows - built.fabric_rows) / built.rows
         products = round(spec.m * spec.n * on_dsp / (1 + built.packed))
-        return (
-            ProcessModel("dense", "dense", program, _cost(built, ports), ("weights", "bias"), products=products),
-        )
+        return (ProcessModel("dense", "dense", program, _cost(built, ports), ("weights", "bias"), products=products),)
 
     def roms(self, layer: FixedLayer, built: Implementation) -> tuple[Rom, ...]:
         """Weights in the order of the products, and the bias."""
@@ -348,9 +355,7 @@ class _Options(NamedTuple):
     table: ProductTable
 
 
-_Way: TypeAlias = tuple[
-    int, int, NDArray[np.float64], list[NDArray[np.float64]], NDArray[np.intp], NDArray[np.intp]
-]
+_Way: TypeAlias = tuple[int, int, NDArray[np.float64], list[NDArray[np.float64]], NDArray[np.intp], NDArray[np.intp]]
 """Words of a beat in and out; resources of the output, and of the input by number of columns; for each legal option its
 number of columns, and its place."""
 

@@ -8,7 +8,6 @@ are spread evenly over the period, so that neighbours see a steady rate (hls/swm
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-
 from functools import lru_cache
 from typing import NamedTuple
 
