@@ -152,7 +152,7 @@ class Drawing:
         return self.keep(FixedLayer(spec, name, tuple(sources), f"{name}_t", formats, Format(bits, frac)))
 
     def lively(self, made, width, out_bits, activation, value_frac=None):
-        """Keep the layer at binary points that leave many values, few of them saturated: equal bits then say something."""
+        """Keep the layer at binary points that leave many values, few saturated: equal bits then say something."""
         rng, found = self.rng, []
         for shift in range(-2, width + 2):
             if activation in ("identity", "relu"):
