@@ -107,7 +107,7 @@ def _framed(name: str, program: Program, tokens: int, fill: int, edges: dict[str
 
     def port(one: Port) -> FramePort:
         steady = _repeat(one.steady, program.period, 0, tokens)
-        first = ()
+        first: tuple[Run, ...] = ()
         if one.first:
             rest = _repeat(one.steady, program.period, 1, tokens)
             first = (*one.first, *(replace_start(r, program.prologue) for r in rest))
