@@ -4,7 +4,8 @@
 For one interval every layer offers its cheapest implementation by itself; neighbours that chose other beats are joined
 by width converters. Cost is a weighted sum of DSP, BRAM18, URAM, LUT and FF; several fixed weightings are tried until
 the result fits. Neither weights nor candidates depend on what a board holds: what fits a board fits every larger one,
-so the bisection over the interval, which halves the same way on both until they differ, never ends higher on the larger.
+so the bisection over the interval, which halves the same way on both until they differ, never ends higher on the
+larger.
 """
 
 from __future__ import annotations

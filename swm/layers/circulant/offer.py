@@ -2,7 +2,8 @@
 """The choice of parallelism of a block-circulant layer: the cheapest that meets an interval.
 
 Beats on both sides are as narrow as the interval allows, or one step wider; behind them every number of rows, columns
-and bins is tried. Costs of the products fall apart into a part of their own and parts of the beats, so each is tabled once.
+and bins is tried. Costs of the products fall apart into a part of their own and parts of the beats, so each is tabled
+once.
 """
 
 from __future__ import annotations
