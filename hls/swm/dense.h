@@ -92,7 +92,7 @@ void dense(int tokens,
   SWM_WHOLE_WORDS(x)
   acc_t acc[rows] = {};
   SWM_PARTITION(acc, 0)
-  acc_t held[T::beats * U];  // sums of a group on their way out
+  acc_t held[T::beats * U] = {};  // sums of a group on their way out
   SWM_PARTITION(held, 0)
 
   product_walk<T> walk(tokens);
@@ -104,6 +104,18 @@ FLAT:
     SWM_PIPELINE
     SWM_TICK(Cfg::tick);
     const bool load = walk.loads(), active = walk.multiplies(), drain = walk.drains();
+
+    if (load) {
+      const stored_t beat = read_beat<V, typename L::in_t>(in, in_beat);
+      ++in_beat;
+      const int place = (walk.half ? 0 : int(L::column_groups)) + int(walk.load_column);
+    LOAD_BANKS:
+      for (int bank = 0; bank < banks; ++bank) {
+        SWM_UNROLL
+        // Banks behind the right one are overwritten later, or meet weights of zero: none is left without a value.
+        if (bank >= int(walk.load_bank)) x[bank][place] = beat;
+      }
+    }
 
     if (drain) {
       const bool last = int(set) == L::out_beats - 1;
@@ -125,18 +137,6 @@ FLAT:
       for (int r = 0; r < (T::beats - 1) * U; ++r) {
         SWM_UNROLL
         held[r] = held[r + U];
-      }
-    }
-
-    if (load) {
-      const stored_t beat = read_beat<V, typename L::in_t>(in, in_beat);
-      ++in_beat;
-      const int place = (walk.half ? 0 : int(L::column_groups)) + int(walk.load_column);
-    LOAD_BANKS:
-      for (int bank = 0; bank < banks; ++bank) {
-        SWM_UNROLL
-        // Banks behind the right one are overwritten later, or meet weights of zero: none is left without a value.
-        if (bank >= int(walk.load_bank)) x[bank][place] = beat;
       }
     }
 

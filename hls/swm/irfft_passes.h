@@ -31,13 +31,19 @@
 /// \tparam Cfg  see circulant.h
 #pragma once
 
-#include <type_traits>
-
 #include "count.h"
 #include "irfft_store.h"
 
 namespace swm {
 namespace detail {
+
+/// void, for functions of which only one takes part. Without a header of the standard library: the generic flavour has none.
+template <bool Condition>
+struct only_if {};
+template <>
+struct only_if<true> {
+  typedef void type;
+};
 
 /// Widths of stage `Stage`: the first stage adds one bit, and so does every growing one.
 template <class Cfg, int Stage>
@@ -127,6 +133,9 @@ COLLECT:
     SWM_TICK(Cfg::tick + L::stages);
     const bool last = int(group) == groups - 1;
     const int u = int(unit), emitted = last ? int(times::last_rows) : int(times::rows);
+    const bool takes = now < loads && int(in_words) < word_groups && int(wait) == 0;
+    vec<typename L::rounded_t, L::a_beat> sums;
+    if (takes) sums = read_beat<L::a_beat, typename L::rounded_t>(in, in_beat);
     if (now >= int(times::last_slot) && int(row) < emitted) {
       const detail::twiddle<L::stages> turn(u);
       const int at = int(times::rows) - int(half) + int(row), f = u >> bank_bits;
@@ -150,8 +159,7 @@ COLLECT:
       ++out_beat;
     }
     const bool to_last = groups == 1 || int(group) == groups - 2;
-    if (now < loads && int(in_words) < word_groups && int(wait) == 0) {
-      const vec<typename L::rounded_t, L::a_beat> sums = read_beat<L::a_beat, typename L::rounded_t>(in, in_beat);
+    if (takes) {
     COLLECT_STORE:
       for (int b = 0; b < banks; ++b) {
         SWM_UNROLL
@@ -194,7 +202,7 @@ COLLECT:
 
 /// The same under the name of its stage.
 template <class Cfg, int Stage, class In, class Out>
-typename std::enable_if<Stage == circulant<Cfg>::stages>::type irfft_pass(int tokens, In& in, Out& out) {
+typename detail::only_if<(Stage == circulant<Cfg>::stages)>::type irfft_pass(int tokens, In& in, Out& out) {
   SWM_INLINE
   irfft_collect<Cfg>(tokens, in, out);
 }
@@ -204,7 +212,7 @@ typename std::enable_if<Stage == circulant<Cfg>::stages>::type irfft_pass(int to
 /// \param in   units of the stage before
 /// \param out  units of this stage
 template <class Cfg, int Stage, class In, class Out>
-typename std::enable_if<Stage != circulant<Cfg>::stages>::type irfft_pass(int tokens, In& in, Out& out) {
+typename detail::only_if<(Stage != circulant<Cfg>::stages)>::type irfft_pass(int tokens, In& in, Out& out) {
   typedef circulant<Cfg> L;
   typedef typename L::inverse_pass_t word_t;
   static_assert(!L::streaming && Stage >= 3 && Stage < L::stages, "stages log2 k to 3, k at least 32");
@@ -225,6 +233,8 @@ PASS:
     SWM_PIPELINE_II(ii)
     SWM_TICK(Cfg::tick + 2 * L::stages - Stage);
     const int u = int(unit);
+    vec<word_t, beats> taken;
+    if (step < loads) taken = read_beat<beats, word_t>(in, step);
     if (step >= units) {
       const int i = u & (quarter - 1);
       const detail::twiddle<Stage> turn(i);
@@ -246,16 +256,15 @@ PASS:
       write_beat<beats>(out, step - units, words);
     }
     if (step < loads) {
-      const vec<word_t, beats> words = read_beat<beats, word_t>(in, step);
       const bool swapped = banks::bank(u) != 0;
     STORE_LANES:
       for (int lane = 0; lane < lanes; ++lane) {
         SWM_UNROLL
         cplx<W> a, b;
-        a.re = int_t<W>(swapped ? words.v[4 * lane + 2] : words.v[4 * lane]);
-        a.im = int_t<W>(swapped ? words.v[4 * lane + 3] : words.v[4 * lane + 1]);
-        b.re = int_t<W>(swapped ? words.v[4 * lane] : words.v[4 * lane + 2]);
-        b.im = int_t<W>(swapped ? words.v[4 * lane + 1] : words.v[4 * lane + 3]);
+        a.re = int_t<W>(swapped ? taken.v[4 * lane + 2] : taken.v[4 * lane]);
+        a.im = int_t<W>(swapped ? taken.v[4 * lane + 3] : taken.v[4 * lane + 1]);
+        b.re = int_t<W>(swapped ? taken.v[4 * lane] : taken.v[4 * lane + 2]);
+        b.im = int_t<W>(swapped ? taken.v[4 * lane + 1] : taken.v[4 * lane + 3]);
         buffer[0][int(half) + u][lane] = a;
         buffer[1][int(half) + u][lane] = b;
       }

@@ -74,6 +74,19 @@ STORE:
   for (int step = 0; step < total; ++step) {
     SWM_PIPELINE
     SWM_TICK(Cfg::tick + 2 * L::stages - 2);
+    const int u = int(in_place) >> C::every_bits;
+    const bool comes = step < loads && (int(in_place) & (C::every - 1)) == 0;
+    vec<word_t, beats> words;
+    if (comes) {
+      words = read_beat<beats, word_t>(in, in_beat);
+      ++in_beat;
+    } else {
+    NOTHING:
+      for (int i = 0; i < beats; ++i) {
+        SWM_UNROLL
+        words.v[i] = 0;
+      }
+    }
     if (step > time) {
       const int now = int(place) & (time - 1), first = now >> C::deep_bits, start = (now & (C::deep - 1)) * part;
       if (int(place) < int(L::out_beats)) {
@@ -100,19 +113,6 @@ STORE:
       }
       if (now == time - 1) out_half = units - int(out_half);
       place = int(place) == period - 1 ? 0 : int(place) + 1;
-    }
-    const int u = int(in_place) >> C::every_bits;
-    const bool comes = step < loads && (int(in_place) & (C::every - 1)) == 0;
-    vec<word_t, beats> words;
-    if (comes) {
-      words = read_beat<beats, word_t>(in, in_beat);
-      ++in_beat;
-    } else {
-    NOTHING:
-      for (int i = 0; i < beats; ++i) {
-        SWM_UNROLL
-        words.v[i] = 0;
-      }
     }
     const bool second = comes && (u & 1) != 0;
     const int at = second ? int(half) + (u >> 1) : int(late_at);

@@ -102,6 +102,16 @@ LOAD:
     SWM_PIPELINE
     SWM_TICK(Cfg::tick);
     const int now = int(place) & (time - 1);
+    vec<in_t, V> value;
+  ZERO:
+    for (int i = 0; i < V; ++i) {
+      SWM_UNROLL
+      value.v[i] = 0;
+    }
+    if (step < loads && int(place) < int(L::in_beats)) {
+      value = read_beat<V, in_t>(in, in_beat);
+      ++in_beat;
+    }
     if (step >= time && (now & (C::every - 1)) == 0) {
       const int u = now >> C::every_bits;
       in_t point[banks];
@@ -122,16 +132,6 @@ LOAD:
       ++out_beat;
     }
     if (step < loads) {
-      vec<in_t, V> value;
-    ZERO:
-      for (int i = 0; i < V; ++i) {
-        SWM_UNROLL
-        value.v[i] = 0;
-      }
-      if (int(place) < int(L::in_beats)) {
-        value = read_beat<V, in_t>(in, in_beat);
-        ++in_beat;
-      }
       in_t turned[banks];
       SWM_PARTITION(turned, 1)
     ARRANGE:
@@ -180,6 +180,8 @@ PASS:
     SWM_PIPELINE_II(ii)
     SWM_TICK(Cfg::tick + Stage - 2);
     const int u = int(unit);
+    vec<word_t, beats> taken;
+    if (step < loads) taken = read_beat<beats, word_t>(in, step);
     if (step >= units) {
       const int i = u & (quarter - 1);
       const detail::twiddle<Stage> turn(i);
@@ -199,17 +201,16 @@ PASS:
       write_beat<beats>(out, step - units, words);
     }
     if (step < loads) {
-      const vec<word_t, beats> words = read_beat<beats, word_t>(in, step);
       const detail::pass_words<before> at(u);
       const int low = banks::address(at.low), high = banks::address(at.high), low_bank = banks::bank(at.low);
     STORE_LANES:
       for (int lane = 0; lane < lanes; ++lane) {
         SWM_UNROLL
         cplx<W> a, b;
-        a.re = int_t<W>(low_bank == 0 ? words.v[4 * lane] : words.v[4 * lane + 2]);
-        a.im = int_t<W>(low_bank == 0 ? words.v[4 * lane + 1] : words.v[4 * lane + 3]);
-        b.re = int_t<W>(low_bank == 0 ? words.v[4 * lane + 2] : words.v[4 * lane]);
-        b.im = int_t<W>(low_bank == 0 ? words.v[4 * lane + 3] : words.v[4 * lane + 1]);
+        a.re = int_t<W>(low_bank == 0 ? taken.v[4 * lane] : taken.v[4 * lane + 2]);
+        a.im = int_t<W>(low_bank == 0 ? taken.v[4 * lane + 1] : taken.v[4 * lane + 3]);
+        b.re = int_t<W>(low_bank == 0 ? taken.v[4 * lane + 2] : taken.v[4 * lane]);
+        b.im = int_t<W>(low_bank == 0 ? taken.v[4 * lane + 3] : taken.v[4 * lane + 1]);
         buffer[0][int(half) + (low_bank == 0 ? low : high)][lane] = a;
         buffer[1][int(half) + (low_bank == 0 ? high : low)][lane] = b;
       }

@@ -74,6 +74,29 @@ FLAT:
     SWM_TICK(Cfg::tick + L::mac_place);
     const bool load = walk.loads(), active = walk.multiplies(), drain = walk.drains();
 
+    if (load) {
+      const vec<typename L::spectrum_t, L::x_beat> beat = read_beat<L::x_beat, typename L::spectrum_t>(in, in_beat);
+      ++in_beat;
+      const int unit = int(walk.load_unit);
+      const int place = ((walk.half ? 0 : int(L::column_groups)) + int(walk.load_column)) * deep + (unit >> sub_bits);
+    LOAD_COLUMNS:
+      for (int c = 0; c < columns; ++c) {
+        SWM_UNROLL
+        stored_t word;
+      LOAD_PARTS:
+        for (int part = 0; part < beat_words * 2; ++part) {
+          SWM_UNROLL
+          word.v[part] = beat.v[(c & (lanes - 1)) * (beat_words * 2) + part];
+        }
+      LOAD_SUBS:
+        for (int s = 0; s < subs; ++s) {
+          SWM_UNROLL
+          // Banks behind the right one are overwritten later, or meet weights of zero: none is left without a value.
+          if (c >> lane_bits >= int(walk.load_bank) && s == (unit & (subs - 1))) x[c][s][place] = word;
+        }
+      }
+    }
+
     if (drain) {
       vec<typename L::rounded_t, L::a_beat> sums;
     DRAIN_ROWS:
@@ -106,29 +129,6 @@ FLAT:
             SWM_UNROLL
             held[r][w][t] = held[r + drained][w][t];
           }
-        }
-      }
-    }
-
-    if (load) {
-      const vec<typename L::spectrum_t, L::x_beat> beat = read_beat<L::x_beat, typename L::spectrum_t>(in, in_beat);
-      ++in_beat;
-      const int unit = int(walk.load_unit);
-      const int place = ((walk.half ? 0 : int(L::column_groups)) + int(walk.load_column)) * deep + (unit >> sub_bits);
-    LOAD_COLUMNS:
-      for (int c = 0; c < columns; ++c) {
-        SWM_UNROLL
-        stored_t word;
-      LOAD_PARTS:
-        for (int part = 0; part < beat_words * 2; ++part) {
-          SWM_UNROLL
-          word.v[part] = beat.v[(c & (lanes - 1)) * (beat_words * 2) + part];
-        }
-      LOAD_SUBS:
-        for (int s = 0; s < subs; ++s) {
-          SWM_UNROLL
-          // Banks behind the right one are overwritten later, or meet weights of zero: none is left without a value.
-          if (c >> lane_bits >= int(walk.load_bank) && s == (unit & (subs - 1))) x[c][s][place] = word;
         }
       }
     }

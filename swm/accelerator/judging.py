@@ -84,7 +84,9 @@ class Judge:
     def _link(self, tensor: str, vec: int, vecs: dict[tuple[int, int], int]) -> Cost:
         placed = links(self._network, tensor, vec, vecs, self._ports)
         processes = (process.cost for layer in placed.layers for process in layer.processes)
-        return Cost().plus(*processes, *(fifo(edge.depth, edge.width) for edge in placed.edges))
+        # the stream behind the AXI input is a part of the shell
+        written = placed.edges[1:] if tensor == self._network.input else placed.edges
+        return Cost().plus(*processes, *(fifo(edge.depth, edge.width) for edge in written))
 
     def _shell(self, ends: tuple[int, int]) -> Cost:
         network = self._network

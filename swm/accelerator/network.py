@@ -65,6 +65,7 @@ class Port:
             of the token before. From `period` on: drained in the next period, or in the epilogue.
         beats_per_event: beats moved in one such iteration, one a cycle; at most the `ii` of the process.
         beats: beats a token, where the last event moves fewer than `beats_per_event`; 0: all events are full.
+        parts: equal parts that the runs consist of, each of which has `beats` beats; a token made of several tokens.
     """
 
     edge: str
@@ -72,6 +73,7 @@ class Port:
     steady: tuple[Run, ...]
     beats_per_event: int = 1
     beats: int = 0
+    parts: int = 1
 
     def __post_init__(self) -> None:
         def fault(text: str) -> OptionError:
@@ -83,10 +85,11 @@ class Port:
             raise fault(f"beats_per_event is {self.beats_per_event}, must be at least 1")
         if self.first and sum(r.count for r in self.first) != self.events:
             raise fault("`first` has another number of iterations than `steady`")
-        if self.beats and not 0 < self.beats - (self.events - 1) * self.beats_per_event <= self.beats_per_event:
-            raise fault(
-                f"{self.beats} beats do not fill {self.events} events of {self.beats_per_event} but for the last"
-            )
+        events, rest = divmod(self.events, self.parts)
+        if rest:
+            raise fault(f"{self.events} events are not {self.parts} equal parts")
+        if self.beats and not 0 < self.beats - (events - 1) * self.beats_per_event <= self.beats_per_event:
+            raise fault(f"{self.beats} beats do not fill {events} events of {self.beats_per_event} but for the last")
         for runs, what in ((self.first, "first"), (self.steady, "steady")):
             if np.any(np.diff(numbers(runs)) < 1):
                 raise fault(f"iterations of `{what}` do not ascend")
@@ -99,7 +102,14 @@ class Port:
     @property
     def beats_per_token(self) -> int:
         """Beats a token."""
-        return self.beats or self.events * self.beats_per_event
+        return self.beats * self.parts or self.events * self.beats_per_event
+
+    @property
+    def moves(self) -> tuple[Times, Times]:
+        """Of each beat of a token: its event, and its place in the event."""
+        beat = np.arange(self.beats_per_token // self.parts, dtype=np.int64)
+        part = np.arange(self.parts, dtype=np.int64)[:, None] * (self.events // self.parts)
+        return (part + beat // self.beats_per_event).ravel(), np.tile(beat % self.beats_per_event, self.parts)
 
 
 @dataclass(frozen=True)
@@ -278,8 +288,7 @@ def beats_of(port: Port, tokens: int, period: int) -> tuple[Times, Times]:
 
     Takes every token as steady; `simulate` puts `first` in its place.
     """
-    beat = np.arange(port.beats_per_token, dtype=np.int64)
-    event, place = beat // port.beats_per_event, beat % port.beats_per_event
+    event, place = port.moves
     iteration = numbers(port.steady)[event] + period * np.arange(tokens, dtype=np.int64)[:, None]
     return iteration.ravel(), np.tile(place, tokens)
 

@@ -77,7 +77,9 @@ class Search:
         self._judge = Judge(network, board)
         self._options: dict[Implementation, Option] = {}
         self._known: dict[tuple[int, int, Preference], Option | None] = {}
-        self._preferences = [Preference(w, f, wide=hybrid) for f in FABRIC for w in WEIGHTS]
+        self._preferences = [Preference(w, f) for f in FABRIC for w in WEIGHTS]
+        if hybrid:  # besides, so that what fits without fits with it
+            self._preferences += [Preference(w, f, wide=True) for f in FABRIC[1:] for w in WEIGHTS]
 
     def minimal(self) -> Found:
         """One lane everywhere, one word a beat."""
@@ -93,7 +95,8 @@ class Search:
         fast = 0
         while slow - fast > 1:
             middle = (fast + slow) // 2
-            fast, slow = (middle, slow) if self._choose(middle, self._preferences[0]) is None else (fast, middle)
+            reached = self._choose(middle, self._preferences[0]) is not None and self._ends(middle) is not None
+            fast, slow = (fast, middle) if reached else (middle, slow)
         return slow
 
     def fitting(self, interval: int) -> Found | None:

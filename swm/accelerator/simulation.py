@@ -111,8 +111,8 @@ def _framed(name: str, program: Program, tokens: int, fill: int, edges: dict[str
         if one.first:
             rest = _repeat(one.steady, program.period, 1, tokens)
             first = (*one.first, *(replace_start(r, program.prologue) for r in rest))
-        total = one.total * tokens if tokens == 1 else 0
-        return FramePort(edges[one.stream], tuple(map(_run, first)), tuple(map(_run, steady)), one.beats, total)
+        runs = tuple(map(_run, first)), tuple(map(_run, steady))
+        return FramePort(edges[one.stream], *runs, one.beats, one.total, tokens)
 
     return FrameProgram(
         name=name,

@@ -123,7 +123,7 @@ class _Process:
             iteration, place = beats_of(port, tokens, program.period)
             iteration += program.prologue
             if port.first:
-                event = np.arange(port.beats_per_token) // port.beats_per_event
+                event, _ = port.moves
                 iteration[: len(event)] = numbers(port.first)[event]
             iterations.append(iteration)
             places.append(place)

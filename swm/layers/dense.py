@@ -91,7 +91,7 @@ class DenseSpec(LayerSpec):
 
     @property
     def stored_words(self) -> int:
-        """M n (counted)."""
+        """Weight integers that are stored: m n (counted)."""
         return self.m * self.n
 
     @property

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The circulant layer: widths and loops against the C++ traits, ROMs against plain loops, numbers against matrices."""
+"""The circulant layer: widths and loops as the C++ traits have them, ROMs by plain loops, numbers by the matrix."""
 
 import itertools
 import subprocess

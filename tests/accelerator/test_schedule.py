@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Schedules: cycles against the token simulation, promises of the search, impossible options."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from shapes import Factors, bundled, chain, product, residual, scaled, slowest, small_networks, stream_bits
+
+from swm.accelerator.backend import GENERIC
+from swm.accelerator.depths import deadlock_free, steady_interval
+from swm.accelerator.placement import Placement
+from swm.accelerator.resources import container_bits, estimate
+from swm.accelerator.schedule import make_schedule
+from swm.accelerator.simulation import frame_network
+from swm.accelerator.tokens import simulate
+from swm.device.board import Clock, board_names, load_board
+from swm.device.limits import Limits
+from swm.errors import OptionError
+from swm.layers.products import bank_lanes
+
+BOARDS = board_names()
+WIDEST = 4096
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate)  # to shrink a failing network would take minutes
+
+
+def simulated_again(schedule):
+    """The network of a schedule and its emitted depths, by name."""
+    network = frame_network(Placement(schedule.layers, schedule.edges), schedule.clock_mhz)
+    depths = {e.name: e.depth for e in schedule.edges}
+    depths |= {f"{la.spec.name}.{name}": depth for la in schedule.layers for name, depth in la.depths}
+    return network, depths
+
+
+def check(schedule):
+    """What holds for every schedule of the search."""
+    network, depths = simulated_again(schedule)
+    assert set(network.edges) - {"in", "out"} == set(depths)
+    assert min(depths.values()) >= 2
+    assert schedule.interval == slowest(schedule) == steady_interval(network, depths)
+    assert deadlock_free(network, depths)
+    assert schedule.latency == simulate(network, 1, depths).latency
+    assert max(stream_bits(schedule)) <= WIDEST
+    for layer in schedule.layers:
+        built, spec = layer.built, layer.spec
+        if spec.kind in ("circulant", "dense"):
+            assert built.valid
+            lanes = 2 * built.lanes if spec.kind == "circulant" else built.rows * built.columns
+            assert bank_lanes(lanes, spec.weight_bits) * spec.weight_bits <= WIDEST
+            assert built.out_vec * spec.bias_bits <= WIDEST
+    for edge in (schedule.input, schedule.output):
+        assert edge.vec * container_bits(edge.bits) <= schedule.board.stream.bits
+    assert bool(schedule.overflow) != schedule.fits
+
+
+@pytest.mark.parametrize("name", BOARDS)
+@pytest.mark.parametrize("block", [2, 8, 32])
+def test_bundled_network(name, block):
+    schedule = make_schedule(bundled(block), load_board(name))
+    check(schedule)
+
+
+def test_a_path_around_layers_waits_in_its_stream():
+    schedule = make_schedule(residual(), load_board("pynq-z2"))
+    check(schedule)
+    network, depths = simulated_again(schedule)
+    deep = max(depths, key=depths.__getitem__)
+    assert depths[deep] > 2
+    shallow = {**depths, deep: 1}
+    assert not deadlock_free(network, shallow) or steady_interval(network, shallow) > schedule.interval
+
+
+@settings(phases=PHASES, max_examples=15, deadline=None)
+@given(small_networks(), st.sampled_from(BOARDS), st.floats(0.02, 1.0))
+def test_small_networks(network, name, dsp):
+    schedule = make_schedule(network, load_board(name), limits=Limits(dsp=dsp))
+    if schedule.fits:
+        check(schedule)
+    least = make_schedule(network, load_board(name), backend=GENERIC)
+    assert schedule.interval <= least.interval
+
+
+@settings(phases=PHASES, max_examples=20, deadline=None)
+@given(
+    small_networks(),
+    st.sampled_from(BOARDS),
+    st.builds(Factors, *[st.floats(0.01, 1.0)] * 4),
+    st.builds(Factors, *[st.floats(1.0, 4.0)] * 4),
+)
+def test_a_board_with_more_of_everything_is_never_slower(network, name, small, growth):
+    larger = Factors(*(a * b for a, b in zip(vars(small).values(), vars(growth).values(), strict=True)))
+    few, many = (make_schedule(network, scaled(name, factors)) for factors in (small, larger))
+    if few.fits:
+        assert many.fits
+        assert many.interval <= few.interval
+
+
+@settings(phases=PHASES, max_examples=20, deadline=None)
+@given(
+    small_networks(),
+    st.sampled_from(BOARDS),
+    st.builds(Limits, *[st.floats(0.02, 1.0)] * 4),
+    st.lists(st.floats(0.2, 1.0), min_size=4, max_size=4),
+)
+def test_tighter_limits_are_never_faster(network, name, limits, tighter):
+    tight = replace(
+        limits, **{k: getattr(limits, k) * f for k, f in zip(("lut", "ff", "bram18", "dsp"), tighter, strict=True)}
+    )
+    board = load_board(name)
+    less, more = make_schedule(network, board, limits=tight), make_schedule(network, board, limits=limits)
+    if less.fits:
+        assert more.fits
+        assert more.interval <= less.interval
+
+
+@settings(phases=PHASES, max_examples=12, deadline=None)
+@given(small_networks(), st.sampled_from(BOARDS), st.floats(0.01, 0.3))
+def test_multipliers_of_luts_never_slow_it_down(network, name, dsp):
+    board, limits = load_board(name), Limits(dsp=dsp)
+    plain, hybrid = (make_schedule(network, board, limits=limits, hybrid=h) for h in (False, True))
+    if plain.fits:
+        assert hybrid.fits
+        assert hybrid.interval <= plain.interval
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_larger_blocks_are_never_slower_on_the_bundled_network(name):
+    board = load_board(name)
+    schedules = {block: make_schedule(bundled(block), board) for block in (None, 2, 4, 8, 16, 32)}
+    fitting = [s.interval for s in schedules.values() if s.fits]
+    assert len(fitting) >= 3
+    assert fitting == sorted(fitting, reverse=True), {k: s.interval for k, s in schedules.items()}
+
+
+def test_luts_make_up_for_missing_multipliers():
+    board = load_board("zcu104")
+    plain, hybrid = (make_schedule(bundled(2), board, limits=Limits(dsp=0.1), hybrid=h) for h in (False, True))
+    assert plain.fits
+    assert hybrid.fits
+    assert hybrid.interval < plain.interval
+
+
+@pytest.mark.parametrize("name", ["kv260", "zcu104"])
+@pytest.mark.parametrize(("block", "bits"), [(4, 12), (8, 16)])
+def test_no_word_is_wider_than_a_stream_may_be(name, block, bits):
+    """These were 10,976 and 5,120 bits wide once."""
+    board = load_board(name)
+    fast = make_schedule(bundled(block, bits), board)
+    assert fast.fits
+    check(fast)
+    unlimited = Limits(**dict.fromkeys(("lut", "ff", "bram18", "dsp", "uram"), float("inf")))
+    check(make_schedule(bundled(block, bits), board, limits=unlimited))
+
+
+def test_target_interval():
+    board, network = load_board("pynq-z2"), bundled()
+    fastest = make_schedule(network, board)
+    relaxed = make_schedule(network, board, target_interval=4 * fastest.interval)
+    assert fastest.interval < relaxed.interval <= 4 * fastest.interval
+    assert estimate(relaxed).routed.dsp < estimate(fastest).routed.dsp
+    check(relaxed)
+    assert make_schedule(network, board, target_interval=fastest.interval).interval == fastest.interval
+    beyond = make_schedule(network, board, target_interval=fastest.interval - 1)
+    assert not beyond.fits
+    assert beyond.overflow
+
+
+def test_the_best_of_several_clocks():
+    board = load_board("pynq-z2")
+    clocks = tuple(Clock(mhz=mhz, reason="a test") for mhz in (50.0, 200.0, 125.0))
+    several = make_schedule(residual(), board.model_copy(update={"clocks": clocks}))
+    single = [make_schedule(residual(), board, clock_mhz=clock.mhz) for clock in clocks]
+    best = max(single, key=lambda s: s.inferences_per_s)
+    assert (several.clock_mhz, several.interval) == (best.clock_mhz, best.interval) == (200.0, several.interval)
+    assert make_schedule(residual(), board).clock_mhz == board.clock.mhz
+
+
+def test_minimal_back_end_takes_one_lane():
+    schedule = make_schedule(bundled(), load_board("pynq-z2"), backend=GENERIC)
+    assert {la.built.in_vec for la in schedule.layers} == {1}
+    assert schedule.backend is GENERIC
+    assert schedule.interval == slowest(schedule)
+
+
+def test_what_does_not_fit_says_so():
+    schedule = make_schedule(bundled(None), load_board("pynq-z2"))
+    assert not schedule.fits
+    assert "BRAM18" in schedule.overflow
+    assert schedule.interval == 784 * 512
+
+
+def test_the_same_network_gives_the_same_schedule():
+    assert make_schedule(residual(), load_board("kv260")) == make_schedule(residual(), load_board("kv260"))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"target_interval": 5}, "no parallelism reaches 5 cycles per inference; the shortest is"),
+        ({"target_interval": 0}, "at least one cycle"),
+        ({"clock_mhz": 0}, "clock"),
+        ({"clock_mhz": float("nan")}, "clock"),
+        ({"clock_mhz": 1e9}, "clock"),
+    ],
+)
+def test_impossible_options(options, said):
+    with pytest.raises(OptionError, match=said):
+        make_schedule(bundled(), load_board("pynq-z2"), **options)
+
+
+def test_the_shortest_that_is_named_is_reached():
+    network = chain(product("a", 400, 24, 4), product("b", 24, 10))
+    with pytest.raises(OptionError, match="the shortest is") as caught:
+        make_schedule(network, load_board("pynq-z2"), target_interval=1)
+    shortest = int(str(caught.value).rsplit(" ", 1)[1])
+    assert shortest == 400 * 16 // load_board("pynq-z2").stream.bits  # all that the AXI stream brings
+    assert make_schedule(network, load_board("pynq-z2"), target_interval=shortest).interval <= shortest
+    with pytest.raises(OptionError):
+        make_schedule(network, load_board("pynq-z2"), target_interval=shortest - 1)
