@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from swm.accelerator.backend import Backend
 from swm.accelerator.fixed_graph import FixedGraph
 from swm.device.board import Board
-from swm.layers.base import Implementation, LayerSpec, ProcessModel
+from swm.layers.program import ProcessModel
+from swm.layers.values import Implementation, LayerSpec
 
 __all__ = ["Design", "Edge", "PlacedLayer", "Schedule"]
 

@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from swm.graph import Graph
-from swm.layers.base import FixedLayer, Format, LayerSpec
 from swm.layers.registry import kind
+from swm.layers.values import FixedLayer, Format, LayerSpec
 
 __all__ = ["FixedGraph", "NetworkShape", "ShapedLayer"]
 

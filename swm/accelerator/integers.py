@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from swm.accelerator.fixed_graph import FixedGraph
 from swm.errors import CalibrationError
 from swm.layers import registry
-from swm.layers.base import FixedLayer, Ints
+from swm.layers.values import FixedLayer, Ints
 
 __all__ = ["FixedResult", "Part", "Tensors", "flatten_inputs", "in_parts", "run_fixed", "run_integers", "run_layer"]
 

@@ -26,10 +26,10 @@ from swm.engine.kernels.build import load_library, note_once
 from swm.engine.kernels.compiled import address, aligned
 from swm.errors import ToolError
 from swm.layers.arithmetic import activation_table
-from swm.layers.base import TWIDDLE_FRAC, FixedLayer, Ints, clog2
 from swm.layers.circulant import CirculantSpec
 from swm.layers.dense import DenseSpec
 from swm.layers.scale import ScaleSpec
+from swm.layers.values import TWIDDLE_FRAC, FixedLayer, Ints, clog2
 
 __all__ = ["proven_layers", "run_integers_fast"]
 

@@ -18,8 +18,8 @@ from swm.accelerator.resources import axi_cost, load_cost, overhead_cost, proces
 from swm.device.board import Board, DspPorts
 from swm.device.memories import fifo
 from swm.device.primitives import Cost
-from swm.layers.base import Implementation
 from swm.layers.registry import kind
+from swm.layers.values import Implementation
 
 __all__ = ["Judge", "Option"]
 

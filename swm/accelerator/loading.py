@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from swm.accelerator.design import Design, PlacedLayer, Schedule
 from swm.accelerator.resources import container_bits, load_bits
-from swm.layers.base import LoadedMemory
+from swm.layers.program import LoadedMemory
 from swm.layers.registry import kind
 
 __all__ = ["LOAD_DEPTH", "Load", "loads", "weight_bytes"]

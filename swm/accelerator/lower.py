@@ -12,8 +12,9 @@ from math import prod
 from swm.errors import Finding, UnsupportedModel
 from swm.graph import Affine, Cast, Concat, Graph, Linear, Node, Opaque, Reshape, Softmax, Squeeze, Unsqueeze, reads
 from swm.layers import registry
-from swm.layers.base import FloatLayer, LayerKind, Obstacle, Operand
+from swm.layers.base import LayerKind, Obstacle, Operand
 from swm.layers.scale import ACTIVATIONS
+from swm.layers.values import FloatLayer
 
 __all__ = ["FREE", "HOST", "Lowered", "fixed_places", "hardware_findings", "hls_places", "lower", "safe_identifier"]
 

@@ -10,9 +10,9 @@ from math import gcd
 from swm.accelerator.design import Edge, PlacedLayer
 from swm.accelerator.fixed_graph import NetworkShape
 from swm.device.board import DspPorts
-from swm.layers.base import Implementation, TensorShape
 from swm.layers.fork import ForkSpec
 from swm.layers.registry import kind
+from swm.layers.values import Implementation, TensorShape
 from swm.layers.width import WidthSpec
 
 __all__ = ["Placement", "links", "place", "reading"]

@@ -12,8 +12,8 @@ from swm.accelerator.fixed_graph import FixedGraph, NetworkShape, ShapedLayer
 from swm.accelerator.lower import Lowered
 from swm.graph import Graph
 from swm.layers import registry
-from swm.layers.base import FixedLayer, Format
 from swm.layers.formats import best_format, check_bits
+from swm.layers.values import FixedLayer, Format
 
 __all__ = ["network_shape", "quantize_layers"]
 

@@ -21,8 +21,9 @@ from swm.accelerator.spare import spared
 from swm.device.board import Board
 from swm.device.limits import Limits
 from swm.device.primitives import routed
-from swm.layers.base import Implementation, LayerSpec, Offer, Preference, TensorShape
+from swm.layers.base import Offer, Preference
 from swm.layers.registry import kind
+from swm.layers.values import Implementation, LayerSpec, TensorShape
 
 __all__ = ["WEIGHTS", "Found", "Search"]
 

@@ -16,7 +16,7 @@ from swm.accelerator.network import Program as FrameProgram
 from swm.accelerator.network import Run as FrameRun
 from swm.accelerator.placement import Placement
 from swm.accelerator.tokens import simulate
-from swm.layers.base import Port, Program, Run
+from swm.layers.program import Port, Program, Run
 
 __all__ = ["Simulated", "axi_program", "frame_network", "pipeline_fill", "sequential", "simulated"]
 

@@ -15,7 +15,7 @@ from swm.accelerator.codec import decode, encode
 from swm.accelerator.fixed_graph import FixedGraph
 from swm.errors import OutputError
 from swm.layers import registry
-from swm.layers.base import FixedLayer, Format, Ints, LayerSpec
+from swm.layers.values import FixedLayer, Format, Ints, LayerSpec
 
 __all__ = ["load_fixed", "save_fixed"]
 

@@ -20,7 +20,8 @@ from swm.device.board import Board
 from swm.device.primitives import Cost
 from swm.errors import OutputError
 from swm.layers import registry
-from swm.layers.base import Implementation, LayerSpec, ProcessModel, Program
+from swm.layers.program import ProcessModel, Program
+from swm.layers.values import Implementation, LayerSpec
 
 __all__ = ["DESIGN", "FIXED", "load_design", "save_design"]
 

@@ -14,10 +14,10 @@ from swm.accelerator.integers import run_integers
 from swm.accelerator.integers_compiled import run_integers_fast
 from swm.bench.machine import describe, measure_limits
 from swm.bench.timing import BlasThreads, interleaved, undisturbed
-from swm.layers.base import FixedLayer, Format, TensorShape
 from swm.layers.circulant import CirculantSpec
 from swm.layers.circulant.spec import forward_shifts
 from swm.layers.dense import DenseSpec
+from swm.layers.values import FixedLayer, Format, TensorShape
 
 __all__ = ["GOAL", "network", "run_fixed_bench"]
 

@@ -15,7 +15,9 @@ from swm.accelerator.design import Design, Edge, PlacedLayer
 from swm.accelerator.loading import LOAD_DEPTH, Load, loads
 from swm.device.memories import fifo
 from swm.layers import registry
-from swm.layers.base import FixedLayer, Format, Ints, LayerKind, LayerSpec, ProcessModel, Rom
+from swm.layers.base import LayerKind
+from swm.layers.program import ProcessModel, Rom
+from swm.layers.values import FixedLayer, Format, Ints, LayerSpec
 
 __all__ = ["INPUT_EDGE", "OUTPUT_EDGE", "WEIGHTS_EDGE", "project_context", "stream_depths", "ticks"]
 

@@ -15,24 +15,12 @@ from swm.errors import CalibrationError
 from swm.graph import Add as AddNode
 from swm.graph import Node
 from swm.layers.arithmetic import TABLE_INPUT_FRAC
-from swm.layers.base import (
-    FixedLayer,
-    FloatLayer,
-    Format,
-    Implementation,
-    Ints,
-    LayerSpec,
-    Obstacle,
-    Operand,
-    Port,
-    ProcessModel,
-    Program,
-    TensorShape,
-    ceil_div,
-)
+from swm.layers.base import Obstacle, Operand
 from swm.layers.beats import BeatKind, every_beat
 from swm.layers.finish import finish, finish_configuration, finish_cost
 from swm.layers.formats import output_format
+from swm.layers.program import Port, ProcessModel, Program
+from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape, ceil_div
 
 __all__ = ["Add", "AddSpec"]
 

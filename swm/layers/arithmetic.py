@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.layers.base import TWIDDLE_FRAC, Activation, Ints
+from swm.layers.values import TWIDDLE_FRAC, Activation, Ints
 
 __all__ = [
     "Ints",

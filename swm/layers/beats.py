@@ -11,19 +11,9 @@ from numpy.typing import NDArray
 
 from swm.device.board import DspPorts
 from swm.device.primitives import MAX_STREAM_BITS
-from swm.layers.base import (
-    FixedLayer,
-    FloatLayer,
-    Format,
-    Implementation,
-    Ints,
-    LayerKind,
-    LayerSpec,
-    Offer,
-    Preference,
-    Run,
-    ceil_div,
-)
+from swm.layers.base import LayerKind, Offer, Preference
+from swm.layers.program import Run
+from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, ceil_div
 
 __all__ = ["BeatKind", "PlacedKind", "every_beat", "vectors"]
 

@@ -26,25 +26,7 @@ from swm.device.primitives import (
     register,
 )
 from swm.graph import Linear, Node
-from swm.layers.base import (
-    FixedLayer,
-    FloatLayer,
-    Format,
-    Implementation,
-    Ints,
-    LayerKind,
-    LayerSpec,
-    LoadedMemory,
-    Obstacle,
-    Offer,
-    Operand,
-    Preference,
-    ProcessModel,
-    Rom,
-    TensorShape,
-    ceil_div,
-    clog2,
-)
+from swm.layers.base import LayerKind, Obstacle, Offer, Operand, Preference
 from swm.layers.finish import finish, finish_configuration, finish_cost
 from swm.layers.formats import best_format, finest_bias, output_format
 from swm.layers.products import (
@@ -57,6 +39,18 @@ from swm.layers.products import (
     priced,
     product_program,
     weight_rom_cost,
+)
+from swm.layers.program import LoadedMemory, ProcessModel, Rom
+from swm.layers.values import (
+    FixedLayer,
+    FloatLayer,
+    Format,
+    Implementation,
+    Ints,
+    LayerSpec,
+    TensorShape,
+    ceil_div,
+    clog2,
 )
 from swm.structure import Dense as DenseWeight
 

@@ -10,7 +10,7 @@ from swm.device.board import DspPorts
 from swm.device.memories import memory
 from swm.device.primitives import Cost, adder, multiplier, register
 from swm.layers.arithmetic import TABLE_INPUT_FRAC, TABLE_SEGMENTS, apply_activation, saturate
-from swm.layers.base import Activation, FixedLayer, Ints
+from swm.layers.values import Activation, FixedLayer, Ints
 
 __all__ = ["CPP_ACTIVATION", "finish", "finish_configuration", "finish_cost"]
 

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 from swm.device.board import DspPorts
 from swm.device.primitives import control, register
-from swm.layers.base import FixedLayer, Implementation, LayerSpec, Port, ProcessModel, Program, ceil_div
 from swm.layers.beats import PlacedKind, every_beat
+from swm.layers.program import Port, ProcessModel, Program
+from swm.layers.values import FixedLayer, Implementation, LayerSpec, ceil_div
 
 __all__ = ["Fork", "ForkBuilt", "ForkSpec"]
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.errors import OptionError
-from swm.layers.base import Activation, Format
+from swm.layers.values import Activation, Format
 
 __all__ = ["MAX_BITS", "MAX_FRAC", "MIN_BITS", "best_format", "check_bits", "finest_bias", "output_format"]
 

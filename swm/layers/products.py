@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from swm.device.memories import URAM_WIDTH, Storage, memory
 from swm.device.primitives import PREFERRED_BITS, Cost, control, register
-from swm.layers.base import Port, Preference, Program, Run
+from swm.layers.base import Preference
+from swm.layers.program import Port, Program, Run
 
 __all__ = [
     "ROM_STORAGE",

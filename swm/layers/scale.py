@@ -13,7 +13,13 @@ from swm.device.board import DspPorts
 from swm.device.memories import memory
 from swm.device.primitives import control, multiplier
 from swm.graph import Affine, Node, Relu, Sigmoid, Tanh
-from swm.layers.base import (
+from swm.layers.base import Obstacle, Operand
+from swm.layers.beats import BeatKind, every_beat, vectors
+from swm.layers.finish import finish, finish_configuration, finish_cost
+from swm.layers.formats import MIN_BITS, best_format, finest_bias, output_format
+from swm.layers.products import bank_lanes
+from swm.layers.program import Port, ProcessModel, Program, Rom
+from swm.layers.values import (
     Activation,
     FixedLayer,
     FloatLayer,
@@ -21,19 +27,9 @@ from swm.layers.base import (
     Implementation,
     Ints,
     LayerSpec,
-    Obstacle,
-    Operand,
-    Port,
-    ProcessModel,
-    Program,
-    Rom,
     TensorShape,
     ceil_div,
 )
-from swm.layers.beats import BeatKind, every_beat, vectors
-from swm.layers.finish import finish, finish_configuration, finish_cost
-from swm.layers.formats import MIN_BITS, best_format, finest_bias, output_format
-from swm.layers.products import bank_lanes
 
 __all__ = ["ACTIVATIONS", "Scale", "ScaleSpec"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from swm.accelerator.design import PlacedLayer, Schedule
 from swm.accelerator.resources import Estimate, container_bits, estimate
 from swm.device.power import Energy, Watts, energy, power
-from swm.layers.base import FixedLayer, Format
 from swm.layers.registry import kind
+from swm.layers.values import FixedLayer, Format
 
 __all__ = ["DesignFigures", "StreamFigures", "axi_iterations", "design_figures", "stream_figures", "widest_word"]
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from swm.accelerator.fixed_graph import NetworkShape, ShapedLayer
 from swm.device.board import load_board
 from swm.layers.add import AddSpec
-from swm.layers.base import TensorShape
 from swm.layers.circulant.spec import CirculantSpec, forward_shifts
 from swm.layers.dense import DenseSpec
 from swm.layers.registry import kind
+from swm.layers.values import TensorShape
 
 
 def product(name, n, m, block=None, bits=12, positions=1, activation="relu"):

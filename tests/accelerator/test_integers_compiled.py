@@ -15,10 +15,10 @@ from swm.accelerator.fixed_graph import FixedGraph
 from swm.accelerator.integers import flatten_inputs, run_fixed, run_integers
 from swm.accelerator.integers_compiled import CHUNK, proven_layers, run_integers_fast
 from swm.engine.kernels import CompiledEngine, build
-from swm.layers.base import FixedLayer, Format, TensorShape
 from swm.layers.circulant import CirculantSpec
 from swm.layers.dense import DenseSpec
 from swm.layers.scale import ScaleSpec
+from swm.layers.values import FixedLayer, Format, TensorShape
 
 needs_compiler = pytest.mark.skipif(CompiledEngine().missing() is not None, reason="no C++ compiler")
 ACTIVATIONS = ["identity", "relu", "sigmoid", "tanh"]

@@ -14,7 +14,8 @@ from swm.compress import fold_affine
 from swm.errors import UnsupportedModel
 from swm.graph import Add, Affine, Concat, Gelu, Linear, Relu, Reshape, Softmax
 from swm.layers import registry
-from swm.layers.base import FloatLayer, LayerKind
+from swm.layers.base import LayerKind
+from swm.layers.values import FloatLayer
 
 
 def kinds(lowered):

@@ -14,8 +14,8 @@ from swm.accelerator.lower import lower
 from swm.accelerator.quantize import network_shape
 from swm.compress import fold_affine
 from swm.errors import CalibrationError, OptionError
-from swm.layers.base import Format
 from swm.layers.formats import best_format
+from swm.layers.values import Format
 
 
 @pytest.mark.parametrize("activation", ["Relu", "Sigmoid", "Tanh"])

@@ -34,7 +34,7 @@ def test_sums_equal_the_estimate_of_what_is_placed(network, name, interval, numb
         return
     chosen = [options[n] for n in search._numbers]
     place_of = data.draw(st.integers(0, len(chosen) - 1))
-    chosen[place_of] = chosen[place_of].spared or chosen[place_of]
+    chosen[place_of] = chosen[place_of].in_luts or chosen[place_of]
     ends = (data.draw(st.sampled_from([1, 4])), data.draw(st.sampled_from([1, 2])))
     placed = place(network, search._named(chosen), ends, board.dsp_ports)
     want = estimate_parts(placed.layers, placed.edges, board).routed

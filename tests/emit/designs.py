@@ -11,9 +11,9 @@ from swm.accelerator.fixed_graph import FixedGraph
 from swm.accelerator.placement import place
 from swm.accelerator.simulation import simulated
 from swm.device.board import load_board
-from swm.layers.base import FloatLayer
 from swm.layers.formats import best_format
 from swm.layers.registry import kind
+from swm.layers.values import FloatLayer
 from swm.structure import BlockCirculant, Dense, project
 
 ACTIVATIONS = {

@@ -21,10 +21,10 @@ from swm.device.limits import Limits
 from swm.device.memories import memory
 from swm.emit import emit_project, verify_project
 from swm.errors import OptionError
-from swm.layers.base import TensorShape
 from swm.layers.dense import DenseBuilt, DenseSpec
 from swm.layers.products import bank_lanes
 from swm.layers.registry import kind
+from swm.layers.values import TensorShape
 
 URAM = {"storage": "uram"}
 WITH, WITHOUT = ("kv260", "zcu104"), ("arty-a7-100t", "pynq-z2")

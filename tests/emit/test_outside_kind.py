@@ -10,8 +10,8 @@ from designs import Sketch, design
 
 from swm.emit import emit_project, verify_project
 from swm.layers import registry
-from swm.layers.base import TensorShape
 from swm.layers.scale import Scale, ScaleSpec
+from swm.layers.values import TensorShape
 
 KERNEL = """// SPDX-License-Identifier: Apache-2.0
 #pragma once

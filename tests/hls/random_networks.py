@@ -16,7 +16,6 @@ from swm.accelerator.simulation import simulated
 from swm.device.board import load_board
 from swm.device.primitives import packs
 from swm.layers.add import AddSpec
-from swm.layers.base import FixedLayer, Format, TensorShape, clog2
 from swm.layers.circulant import CirculantSpec
 from swm.layers.circulant.built import CirculantBuilt
 from swm.layers.circulant.spec import forward_shifts
@@ -24,6 +23,7 @@ from swm.layers.concat import ConcatSpec
 from swm.layers.dense import DenseBuilt, DenseSpec
 from swm.layers.registry import kind
 from swm.layers.scale import ScaleSpec
+from swm.layers.values import FixedLayer, Format, TensorShape, clog2
 
 ACTIVATIONS = ("identity", "relu", "sigmoid", "tanh")
 BLOCKS = (2, 4, 8, 16, 32, 64)

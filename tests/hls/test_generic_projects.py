@@ -18,9 +18,9 @@ from swm.accelerator.fixed_graph import FixedGraph
 from swm.accelerator.schedule import make_schedule
 from swm.device.board import load_board
 from swm.emit import emit_project
-from swm.layers.base import FixedLayer, Format, TensorShape
 from swm.layers.circulant import CirculantSpec
 from swm.layers.dense import DenseSpec
+from swm.layers.values import FixedLayer, Format, TensorShape
 
 SHAPES = ((784, 512, 8, "relu"), (512, 512, 8, "relu"), (512, 10, None, "identity"))  # of the bundled network
 PASSES = ((100, 70, 32, "sigmoid"), (70, 64, 64, "tanh"), (64, 10, None, "relu"))

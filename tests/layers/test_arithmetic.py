@@ -20,8 +20,8 @@ from swm.layers.arithmetic import (
     spectral_product,
     twiddles,
 )
-from swm.layers.base import TensorShape
 from swm.layers.circulant import CirculantSpec
+from swm.layers.values import TensorShape
 
 BLOCKS = [2, 4, 8, 16, 32, 64, 128, 256]
 

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from swm.device.board import load_board
 from swm.layers import registry
 from swm.layers.arithmetic import packed_spectrum
-from swm.layers.base import FixedLayer, Format, Preference, TensorShape
+from swm.layers.base import Preference
 from swm.layers.circulant.built import CirculantBuilt
 from swm.layers.circulant.cost import packs_pairs
 from swm.layers.circulant.spec import CirculantSpec, forward_shifts
 from swm.layers.products import ROM_STORAGE, bank_lanes, powers_of_two, price
+from swm.layers.values import FixedLayer, Format, TensorShape
 from swm.structure import BlockCirculant
 
 PORTS = load_board("pynq-z2").dsp_ports

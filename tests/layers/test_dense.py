@@ -12,9 +12,10 @@ from test_circulant import WEIGHTS, WIDEST, cpp_values, members_of
 from swm.device.board import load_board
 from swm.device.primitives import packs
 from swm.layers import registry
-from swm.layers.base import FixedLayer, Format, Preference, TensorShape
+from swm.layers.base import Preference
 from swm.layers.dense import DenseBuilt, DenseSpec
 from swm.layers.products import ROM_STORAGE, bank_lanes, powers_of_two, price
+from swm.layers.values import FixedLayer, Format, TensorShape
 
 PORTS = load_board("pynq-z2").dsp_ports
 KIND = registry.kind("dense")

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from swm.device.board import load_board
 from swm.layers import registry
 from swm.layers.add import AddSpec
-from swm.layers.base import FixedLayer, FloatLayer, Format, TensorShape
 from swm.layers.concat import ConcatSpec
 from swm.layers.fork import ForkBuilt, ForkSpec
+from swm.layers.values import FixedLayer, FloatLayer, Format, TensorShape
 from swm.layers.width import WidthBuilt, WidthSpec
 
 PORTS = load_board("pynq-z2").dsp_ports

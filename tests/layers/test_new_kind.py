@@ -24,10 +24,11 @@ from swm.emit import emit_project, verify_project
 from swm.errors import OptionError, UnsupportedModel
 from swm.graph import Mul
 from swm.layers import registry
-from swm.layers.base import FixedLayer, FloatLayer, LayerSpec, Port, ProcessModel, Program, TensorShape, ceil_div
 from swm.layers.beats import BeatKind, every_beat
 from swm.layers.finish import finish, finish_configuration, finish_cost
 from swm.layers.formats import output_format
+from swm.layers.program import Port, ProcessModel, Program
+from swm.layers.values import FixedLayer, FloatLayer, LayerSpec, TensorShape, ceil_div
 
 KERNEL = """\
 // SPDX-License-Identifier: Apache-2.0

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from swm.device.board import load_board
 from swm.layers import registry
 from swm.layers.arithmetic import activation_table
-from swm.layers.base import FixedLayer, FloatLayer, Format, TensorShape
 from swm.layers.scale import ScaleSpec
+from swm.layers.values import FixedLayer, FloatLayer, Format, TensorShape
 
 PORTS = load_board("pynq-z2").dsp_ports
 KIND = registry.kind("scale")

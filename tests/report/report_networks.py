@@ -20,9 +20,9 @@ from swm.compress import fold_affine
 from swm.device import load_board
 from swm.engine import FloatEngine
 from swm.layers.add import AddSpec
-from swm.layers.base import TensorShape
 from swm.layers.circulant import CirculantSpec
 from swm.layers.dense import DenseSpec
+from swm.layers.values import TensorShape
 
 BITS = 12
 WIDTHS = (128, 256, 128, 10)

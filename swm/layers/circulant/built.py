@@ -6,10 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from swm.device.memories import Storage
-from swm.layers.base import BeatStream, Implementation, Port, Program, Run, ceil_div
 from swm.layers.circulant.passes import pass_cycles, pass_streams
 from swm.layers.circulant.spec import CirculantSpec
 from swm.layers.products import bank_lanes, product_program
+from swm.layers.program import BeatStream, Port, Program, Run
+from swm.layers.values import Implementation, ceil_div
 
 __all__ = ["CirculantBuilt"]
 

@@ -20,12 +20,13 @@ from swm.device.primitives import (
     packs,
     register,
 )
-from swm.layers.base import TWIDDLE_FRAC, ProcessModel
 from swm.layers.circulant.built import CirculantBuilt
 from swm.layers.circulant.passes import HALF_TURN, forward_processes, inverse_processes, pass_end_costs
 from swm.layers.circulant.spec import CirculantSpec
 from swm.layers.finish import finish_cost
 from swm.layers.products import Parts, weight_rom_cost
+from swm.layers.program import ProcessModel
+from swm.layers.values import TWIDDLE_FRAC
 
 __all__ = ["end_costs", "packs_pairs", "processes", "product_parts"]
 

@@ -20,23 +20,7 @@ from swm.layers.arithmetic import (
     saturate,
     spectral_product,
 )
-from swm.layers.base import (
-    BeatStream,
-    FixedLayer,
-    FloatLayer,
-    Format,
-    Implementation,
-    Ints,
-    LayerKind,
-    LayerSpec,
-    LoadedMemory,
-    Obstacle,
-    Offer,
-    Operand,
-    ProcessModel,
-    Rom,
-    TensorShape,
-)
+from swm.layers.base import LayerKind, Obstacle, Offer, Operand
 from swm.layers.circulant.built import CirculantBuilt
 from swm.layers.circulant.cost import processes
 from swm.layers.circulant.offer import CirculantOffer
@@ -44,6 +28,8 @@ from swm.layers.circulant.spec import LARGEST_BLOCK, CirculantSpec, forward_shif
 from swm.layers.dense import DenseSpec
 from swm.layers.finish import finish, finish_configuration
 from swm.layers.formats import best_format, finest_bias, output_format
+from swm.layers.program import BeatStream, LoadedMemory, ProcessModel, Rom
+from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape
 from swm.package_data import hls_dir
 from swm.structure import BlockCirculant
 

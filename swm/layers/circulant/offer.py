@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from swm.device.board import DspPorts
 from swm.device.primitives import LUT_MULTIPLIER_LIMIT, MAX_STREAM_BITS, Cost
-from swm.layers.base import Implementation, Offer, Preference, ceil_div
+from swm.layers.base import Offer, Preference
 from swm.layers.circulant.built import CirculantBuilt
 from swm.layers.circulant.cost import end_costs, packs_pairs, product_parts
 from swm.layers.circulant.spec import CirculantSpec
 from swm.layers.products import ROM_STORAGE, ProductTable, lane_choices, powers_of_two, priced
+from swm.layers.values import Implementation, ceil_div
 
 __all__ = ["CirculantOffer"]
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from swm.device.board import DspPorts
 from swm.device.memories import memory
 from swm.device.primitives import Cost, adder, constant_multiplier, control, multiplexer, multiplier, register
-from swm.layers.base import TWIDDLE_FRAC, BeatStream, Port, ProcessModel, Program, Run, ceil_div, clog2
 from swm.layers.finish import finish_cost
+from swm.layers.program import BeatStream, Port, ProcessModel, Program, Run
+from swm.layers.values import TWIDDLE_FRAC, ceil_div, clog2
 
 if TYPE_CHECKING:
     from swm.layers.circulant.built import CirculantBuilt

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from swm.layers.base import LayerSpec, ceil_div, clog2
+from swm.layers.values import LayerSpec, ceil_div, clog2
 
 __all__ = ["ACCUMULATOR_GUARD", "DSP_WIDE_PORT", "LARGEST_BLOCK", "LARGEST_UNROLLED", "CirculantSpec", "forward_shifts"]
 

@@ -107,16 +107,16 @@ void swm_top(hls::stream<in_axis>& in, hls::stream<out_axis>& out, int frames, s
   SWM_STREAM_DEPTH(l0_circulant_y, 2)
   SWM_STREAM_SRL(l0_circulant_y)
   hls::stream<l0_circulant_y0_beat> l0_circulant_y0("l0_circulant_y0");
-  SWM_STREAM_DEPTH(l0_circulant_y0, 3)
+  SWM_STREAM_DEPTH(l0_circulant_y0, 2)
   SWM_STREAM_SRL(l0_circulant_y0)
   hls::stream<l0_circulant_y1_beat> l0_circulant_y1("l0_circulant_y1");
-  SWM_STREAM_DEPTH(l0_circulant_y1, 3)
+  SWM_STREAM_DEPTH(l0_circulant_y1, 2)
   SWM_STREAM_SRL(l0_circulant_y1)
   hls::stream<l0_circulant_y0_v1_beat> l0_circulant_y0_v1("l0_circulant_y0_v1");
   SWM_STREAM_DEPTH(l0_circulant_y0_v1, 2)
   SWM_STREAM_SRL(l0_circulant_y0_v1)
   hls::stream<l0_circulant_y1_v1_beat> l0_circulant_y1_v1("l0_circulant_y1_v1");
-  SWM_STREAM_DEPTH(l0_circulant_y1_v1, 23)
+  SWM_STREAM_DEPTH(l0_circulant_y1_v1, 27)
   SWM_STREAM_SRL(l0_circulant_y1_v1)
   hls::stream<l1_circulant_y_beat> l1_circulant_y("l1_circulant_y");
   SWM_STREAM_DEPTH(l1_circulant_y, 2)
