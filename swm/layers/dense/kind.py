@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The dense kind: lowering, quantization, exact integers, ROM contents, C++ configuration."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swm.device.board import DspPorts
+from swm.graph import Linear, Node
+from swm.layers.base import LayerKind, Obstacle, Offer, Operand
+from swm.layers.dense.cost import cost
+from swm.layers.dense.offer import DenseOffer
+from swm.layers.dense.spec import DenseBuilt, DenseSpec
+from swm.layers.finish import finish, finish_configuration
+from swm.layers.formats import best_format, finest_bias, output_format
+from swm.layers.products import (
+    product_program,
+)
+from swm.layers.program import LoadedMemory, ProcessModel, Rom
+from swm.layers.values import (
+    FixedLayer,
+    FloatLayer,
+    Format,
+    Implementation,
+    Ints,
+    LayerSpec,
+    TensorShape,
+    ceil_div,
+)
+from swm.structure import Dense as DenseWeight
+
+__all__ = ["Dense"]
+
+
+class Dense(LayerKind):
+    """`y = activation(W x + b)` at every position."""
+
+    name: ClassVar[str] = "dense"
+    takes: ClassVar[tuple[type[Node], ...]] = (Linear,)
+
+    def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
+        """A Linear node that holds a plain matrix."""
+        if not isinstance(node, Linear) or not isinstance(node.weight, DenseWeight):
+            return None
+        (operand,) = operands
+        m, n = node.weight.shape
+        bias = np.zeros(m, np.float32) if node.bias is None else node.bias
+        shapes = ((n, operand.positions),)
+        return FloatLayer(
+            self.name,
+            name,
+            node.name,
+            node.inputs,
+            node.outputs[0],
+            shapes,
+            m,
+            operand.positions,
+            node.weight,
+            bias=bias,
+        )
+
+    def spec(self, layer: FloatLayer, bits: int) -> DenseSpec:
+        """Shapes and widths."""
+        ((n, positions),) = layer.shapes
+        return DenseSpec(
+            name=layer.name,
+            inputs=(TensorShape(n, bits, positions),),
+            output=TensorShape(layer.m, bits, layer.positions),
+            activation=layer.activation,
+            weight_bits=bits,
+        )
+
+    def quantize(
+        self,
+        spec: LayerSpec,
+        layer: FloatLayer,
+        inputs: tuple[NDArray[np.floating], ...],
+        outputs: NDArray[np.floating],
+        formats: tuple[Format, ...],
+    ) -> FixedLayer:
+        """The matrix at its best binary point that leaves the bias room, bias at the binary point of the sums."""
+        assert isinstance(spec, DenseSpec)
+        assert layer.weight is not None
+        values = layer.weight.to_dense().astype(np.float64)
+        most = finest_bias(layer.bias, spec.bias_bits) - formats[0].frac
+        weights = Format(spec.weight_bits, min(best_format(values, spec.weight_bits).frac, most))
+        value_frac = formats[0].frac + weights.frac
+        arrays = {
+            "weights": weights.quantize(values),
+            "bias": Format(spec.bias_bits, value_frac).quantize(layer.bias.astype(np.float64)),
+        }
+        output = output_format(outputs, spec.out_bits, spec.activation, value_frac)
+        return FixedLayer(
+            spec, layer.node, layer.inputs, layer.output, formats, output, arrays, weight_frac=weights.frac
+        )
+
+    def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
+        """Exact sums; below 2^53 by the width rules, so float64 BLAS adds integers without rounding."""
+        weights = layer.arrays["weights"].T.astype(np.float64)
+        sums = (values[0].astype(np.float64) @ weights).astype(np.int64)
+        out, lost = finish(sums + layer.arrays["bias"], layer)
+        return out, {"output": lost}
+
+    def offer(self, spec: LayerSpec, ports: DspPorts) -> Offer:
+        """Every legal parallelism."""
+        assert isinstance(spec, DenseSpec)
+        return DenseOffer(spec, ports)
+
+    def minimal(self, spec: LayerSpec) -> DenseBuilt:
+        """One multiplier."""
+        assert isinstance(spec, DenseSpec)
+        return DenseBuilt(spec)
+
+    def spare_blocks(self, built: Implementation) -> Implementation | None:
+        """Weights in LUTs."""
+        assert isinstance(built, DenseBuilt)
+        return replace(built, storage="lutram") if built.storage == "bram" else None
+
+    def move_to_uram(self, built: Implementation) -> Implementation | None:
+        """Weights in UltraRAM."""
+        assert isinstance(built, DenseBuilt)
+        return replace(built, storage="uram") if built.storage == "bram" else None
+
+    def loaded(self, built: Implementation) -> LoadedMemory | None:
+        """The weights, in UltraRAM."""
+        assert isinstance(built, DenseBuilt)
+        if built.storage != "uram":
+            return None
+        return LoadedMemory("weights", built.rom_banks, built.rom_depth, built.rom_lanes, built.spec.weight_bits)
+
+    def processes(self, built: Implementation, ports: DspPorts) -> tuple[ProcessModel, ...]:
+        """One process: load, products and drain in one loop."""
+        assert isinstance(built, DenseBuilt)
+        spec, drain = built.spec, ceil_div(built.rows, built.out_vec)
+        last = ceil_div(spec.m - (built.row_groups - 1) * built.rows, built.out_vec)
+        program = product_program(
+            "in0",
+            "out0",
+            depth=built.rom_depth,
+            loads=built.loads,
+            drain_group=built.column_groups,
+            drain_step=max(1, built.column_groups // drain),
+            drains=[*[drain] * (built.row_groups - 1), last],
+        )
+        on_dsp = (built.rows - built.fabric_rows) / built.rows
+        products = round(spec.m * spec.n * on_dsp / (1 + built.packed))
+        return (ProcessModel("dense", "dense", program, cost(built, ports), ("weights", "bias"), products=products),)
+
+    def roms(self, layer: FixedLayer, built: Implementation) -> tuple[Rom, ...]:
+        """Weights in the order of the products, and the bias."""
+        assert isinstance(built, DenseBuilt)
+        spec, rows, columns = built.spec, built.rows, built.columns
+        padded = np.zeros((built.row_groups * rows, built.column_groups * columns), np.int64)
+        padded[: spec.m, : spec.n] = layer.arrays["weights"]
+        split = padded.reshape(built.row_groups, rows, built.column_groups, columns).transpose(0, 2, 1, 3)
+        words = split.reshape(built.rom_depth, rows * columns)
+        banks = words.reshape(built.rom_depth, -1, built.rom_lanes).transpose(1, 0, 2)
+        bias = np.zeros(built.out_beats * built.out_vec, np.int64)
+        bias[: spec.m] = layer.arrays["bias"]
+        return (Rom("weights", "weight_t", banks, built.storage), Rom("bias", "bias_t", bias))
+
+    def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
+        """As dense.h asks."""
+        assert isinstance(built, DenseBuilt)
+        assert layer is not None
+        spec = built.spec
+        return {
+            "m": spec.m,
+            "n": spec.n,
+            "in_bits": spec.data_bits,
+            "weight_bits": spec.weight_bits,
+            "bias_bits": spec.bias_bits,
+            "in_vec": built.in_vec,
+            "out_vec": built.out_vec,
+            "rows": built.rows,
+            "columns": built.columns,
+            "fabric_rows": built.fabric_rows,
+            "packed": built.packed,
+            "rom_banks": built.rom_banks,
+            "rom_lanes": built.rom_lanes,
+            **finish_configuration(layer),
+        }

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The choice of parallelism of a dense layer: the cheapest that meets an interval."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swm.device.board import DspPorts
+from swm.device.primitives import (
+    LUT_MULTIPLIER_LIMIT,
+    MAX_STREAM_BITS,
+    packs,
+)
+from swm.layers.base import Offer, Preference
+from swm.layers.dense.cost import input_cost, output_cost, parts
+from swm.layers.dense.spec import DenseBuilt, DenseSpec
+from swm.layers.products import (
+    ROM_STORAGE,
+    ProductTable,
+    lane_choices,
+    powers_of_two,
+    priced,
+)
+from swm.layers.values import (
+    Implementation,
+    ceil_div,
+)
+
+__all__ = ["DenseOffer"]
+
+_MOST_LANES = 8192  # multipliers of one layer that the search looks at
+_MOST_COLUMNS = 128  # columns side by side: an adder tree, and a beat of the input, grow with them
+
+
+class _Options(NamedTuple):
+    """Options of the products, row by row."""
+
+    built: tuple[DenseBuilt, ...]
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    depth: NDArray[np.int64]
+    table: ProductTable
+
+
+_Way: TypeAlias = tuple[int, int, NDArray[np.float64], list[NDArray[np.float64]], NDArray[np.intp], NDArray[np.intp]]
+"""Words of a beat in and out; resources of the output, and of the input by number of columns; for each legal option its
+number of columns, and its place."""
+
+
+class DenseOffer(Offer):
+    """Every legal parallelism of one shape on one kind of DSP block."""
+
+    def __init__(self, spec: DenseSpec, ports: DspPorts) -> None:
+        self._spec, self._ports = spec, ports
+        self._options = _options(spec, ports)
+        self._groups = -(-spec.n // self._options.columns)  # column groups
+        self._known: dict[int, list[_Way]] = {}
+        self._vectors = [
+            v for v in powers_of_two(_MOST_COLUMNS) if v * max(spec.data_bits, spec.out_bits) <= MAX_STREAM_BITS
+        ]
+
+    def cheapest(self, interval: int, preference: Preference) -> Implementation | None:
+        """See `Offer`; a few numpy operations for each of at most six pairs of beats."""
+        products, fabric, storage = self._options.table.prices(preference)
+        weights = np.array(preference.weights)
+        best: tuple[float, int, int, int] | None = None
+        for v, out, ends, fronts, which, places in self._ways(interval // self._spec.positions):
+            here = products[places] + np.array([float(front @ weights) for front in fronts])[which]
+            least = int(here.argmin())
+            total = float(here[least]) + float(ends @ weights)
+            if best is None or total < best[0]:
+                best = (total, int(places[least]), v, out)
+        if best is None:
+            return None
+        _, place, v, out = best
+        return replace(
+            self._options.built[place],
+            in_vec=v,
+            out_vec=out,
+            fabric_rows=int(fabric[place]),
+            storage=ROM_STORAGE[storage[place]],
+        )
+
+    def _ways(self, token: int) -> list[_Way]:
+        """Pairs of beats fast enough, what hangs on them and the options legal with them, whatever the preference."""
+        if token not in self._known:
+            self._known[token] = list(self._found(token))
+        return self._known[token]
+
+    def _found(self, token: int) -> Iterator[_Way]:
+        spec, options = self._spec, self._options
+        for v in [v for v in self._vectors if ceil_div(spec.n, v) <= token][:2]:
+            legal = (options.depth <= token) & (options.columns % v == 0)
+            for out in [w for w in self._vectors if ceil_div(spec.m, w) <= token][:3]:
+                drains = -(-options.rows // out)
+                usable = legal & ((options.rows % out == 0) | (options.rows >= spec.m)) & (drains <= self._groups)
+                places = np.flatnonzero(usable)
+                if not len(places):
+                    continue
+                columns, which = np.unique(options.columns[places], return_inverse=True)
+                fronts = [priced(input_cost(spec, c, v)) for c in columns.tolist()]
+                yield v, out, priced(output_cost(spec, out, self._ports)), fronts, which, places
+
+
+@lru_cache(maxsize=256)
+def _options(spec: DenseSpec, ports: DspPorts) -> _Options:
+    pairs = packs(spec.weight_bits, spec.data_bits, ports)
+    found = [
+        DenseBuilt(spec, rows=rows, columns=columns, packed=packed)
+        for rows in sorted({ceil_div(r, step) * step for r in lane_choices(spec.m) for step in (1, 2, 4, 8)})
+        for columns in powers_of_two(min(_MOST_COLUMNS, 1 << (spec.n - 1).bit_length()))
+        for packed in ((0, 1) if pairs and rows % 2 == 0 else (0,))
+        if rows * columns <= _MOST_LANES
+    ]
+    small = spec.weight_bits * spec.data_bits <= LUT_MULTIPLIER_LIMIT
+    table = ProductTable(
+        [parts(o, ports) for o in found], [o.rows for o in found], [1 + o.packed for o in found], small
+    )
+    rows, columns, depth = (np.array([getattr(o, f) for o in found]) for f in ("rows", "columns", "rom_depth"))
+    return _Options(tuple(found), rows, columns, depth, table)
