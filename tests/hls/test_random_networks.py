@@ -194,7 +194,7 @@ def test_a_stream_below_its_least_depth_is_a_deadlock(drawn, streaming):
         fifos = Fifos(made)
         for name in (n for n in fifos.depths if fifos.outcome({n: 1}) is False):
             below, least = fifos.around(name)
-            assert least - below <= 1 + len(fifos.forked), name
+            assert least - below <= 1 + 16 * len(fifos.forked), name  # a beat of a fork may be 16 of one behind it
             found.append((name, below, least, ended(run(command, {name: below})), ended(run(command, {name: least}))))
     assert len(found) > 10
     assert [entry for entry in found if entry[-2:] != (False, True)] == []
