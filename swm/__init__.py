@@ -12,7 +12,8 @@ True
 
 from importlib.metadata import version
 
-from swm import telemetry  # noqa: F401  # before anything that imports onnxruntime
+# Before the imports that take time, and before anything that imports onnxruntime.
+from swm import interrupt, telemetry  # noqa: F401
 from swm.accelerator.design import Design
 from swm.accelerator.fixed_graph import FixedGraph
 from swm.api import (

@@ -26,15 +26,15 @@ from swm.compress import Conversion
 from swm.device import Board, board_names, load_board
 from swm.emit import Verification
 from swm.engine.kernels import Choice
-from swm.engine.unknown import unknown_operators
-from swm.errors import OptionError, UnsupportedModel
+from swm.engine.unknown import require_known
+from swm.errors import OptionError
 from swm.graph import Graph, densified, is_structured
 from swm.layers.formats import check_bits
 from swm.remedies import does_not_fit
 from swm.report import Report, compare_design, compare_networks
 from swm.simplify import simplify as _simplify
 from swm.structure import BlockCirculant, WeightStructure
-from swm.validation import Array, Inputs, feeds, only, project_name, require_graph
+from swm.validation import Array, Inputs, feeds, only, project_name, require_fixed, require_graph
 
 __all__ = [
     "boards",
@@ -167,29 +167,25 @@ def convert(
         structure: of the new weights, with `block` for its size; see `swm.structure.WeightStructure`.
         calibration: inputs, samples along axis 0; without them weights are merely projected.
         labels: class numbers of the calibration inputs, for accuracy in the report.
-        test: inputs to measure on, which the fit does not see; without them a fifth of the calibration inputs, at most
-            2,000, is held out of the fit for it (of fewer than 10 none).
+        test: inputs to measure on; without them a fifth of the calibration inputs is held out of the fit.
         test_labels: class numbers of the test inputs.
         hold_out: False fits to all calibration inputs, and measures nothing without `test`.
         keep_unknown: carry along operators of ONNX's domain that onnxruntime does not know, for a runtime that does.
         progress: called as progress(layer name, done, total).
 
     Returns:
-        An object with .graph and .report; `.report.accuracy` was measured on samples that the fit has not seen,
-        `.report.warnings` says what is wrong with them or the outcome, and what to do.
+        An object with .graph and .report: `.report.accuracy` of samples that the fit has not seen, `.report.warnings`.
 
     Raises:
         UnsupportedModel: operators that onnxruntime does not know, all of them named.
         OptionError: impossible block sizes, names that match nothing, or a budget that cannot be met.
         CalibrationError: calibration or labels that do not fit.
     """
-    unknown = () if keep_unknown else unknown_operators(require_graph(graph))
-    if unknown:
-        what = f"{graph.source or graph.name!r} cannot be run by onnxruntime, so it is not converted:"
-        raise UnsupportedModel(what, unknown)
+    if not keep_unknown:
+        require_known(require_graph(graph))
     given, unseen = (None if x is None else feeds(require_graph(graph), x) for x in (calibration, test))
     return compress.convert(
-        require_graph(graph),
+        graph,
         given,
         block=block,
         budget=budget,
@@ -396,27 +392,6 @@ def report(
         clock_mhz=clock_mhz,
         hybrid=hybrid,
     )
-
-
-def require_fixed(value: object) -> FixedGraph:
-    """The value, if it is in fixed point.
-
-    Raises:
-        OptionError: it is not; the step that is missing is named.
-    """
-    if isinstance(value, FixedGraph):
-        return value
-    if isinstance(value, Graph):
-        raise OptionError(
-            "this is a float graph; hardware takes fixed point, so quantize it first: "
-            "fixed = swm.quantize(graph, bits=12, calibration=x)"
-        )
-    if isinstance(value, Conversion):
-        raise OptionError(
-            "this is a conversion; quantize its graph first: "
-            "fixed = swm.quantize(conversion.graph, bits=12, calibration=x)"
-        )
-    raise OptionError(f"expected what swm.quantize or swm.design gives, got an object of type {type(value).__name__}")
 
 
 def load_project(path: str | Path) -> Design:

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import helper
 
+from swm.accelerator.fixed_graph import FixedGraph
 from swm.errors import CalibrationError, OptionError
 from swm.graph import Graph
 
-__all__ = ["Array", "Inputs", "feeds", "only", "project_name", "require_graph"]
+__all__ = ["Array", "Inputs", "feeds", "only", "project_name", "require_fixed", "require_graph"]
 
 # What exporters call a graph that nobody named.
 _UNNAMED = frozenset(
@@ -35,11 +36,32 @@ def require_graph(value: object) -> Graph:
         return value
     if isinstance(value, str | Path):
         raise OptionError(f"expected a graph, got the path {str(value)!r}; read it first: swm.load({str(value)!r})")
-    if hasattr(value, "graph") and isinstance(value.graph, Graph):
+    if isinstance(getattr(value, "graph", None), Graph):
         raise OptionError(f"expected a graph, got a {type(value).__name__}; its graph is its attribute .graph")
     raise OptionError(
         f"expected a graph from swm.load, or the .graph of a conversion, got an object of type {type(value).__name__}"
     )
+
+
+def require_fixed(value: object) -> FixedGraph:
+    """The value, if it is in fixed point.
+
+    Raises:
+        OptionError: it is not; the step that is missing is named.
+    """
+    if isinstance(value, FixedGraph):
+        return value
+    if isinstance(value, Graph):
+        raise OptionError(
+            "this is a float graph; hardware takes fixed point, so quantize it first: "
+            "fixed = swm.quantize(graph, bits=12, calibration=x)"
+        )
+    if isinstance(getattr(value, "graph", None), Graph):
+        raise OptionError(
+            f"this is a {type(value).__name__}; quantize its graph first: "
+            "fixed = swm.quantize(conversion.graph, bits=12, calibration=x)"
+        )
+    raise OptionError(f"expected what swm.quantize or swm.design gives, got an object of type {type(value).__name__}")
 
 
 def project_name(graph: Graph) -> str:

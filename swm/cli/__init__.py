@@ -11,6 +11,7 @@ import click
 from swm.cli import bench, boards, check, convert, demo, emit, report, verify
 from swm.cli.common import console
 from swm.errors import DoesNotFit, SwmError
+from swm.interrupt import INTERRUPTED
 
 __all__ = ["cli", "main"]
 
@@ -21,7 +22,7 @@ EXIT_INTERRUPTED = 130  # as shells say of SIGINT
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Begin with: swm demo -o demo. Exit status: 0 done, 1 a check failed, 2 bad input or usage.",
+    epilog="Begin with: swm demo -o demo. Exit status: 0 done, 1 a check failed or no fit, 2 bad input.",
 )
 @click.version_option(version("swm"), prog_name="swm")
 def cli() -> None:
@@ -49,7 +50,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        console.print("swm: interrupted; nothing is left half written", style="bold red")
+        console.print(INTERRUPTED, style="bold red")
         sys.exit(EXIT_INTERRUPTED)
     except SwmError as error:
         console.print(f"swm: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)

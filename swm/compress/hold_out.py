@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from swm.graph import Graph, Opaque, Recurrent
 
-__all__ = ["FEWEST", "held_out", "sample_count", "split"]
+__all__ = ["FEWEST", "SHARE", "held_out", "sample_count", "split"]
 
 FEWEST = 10  # samples; of fewer none can be spared
 SHARE = 5  # one sample in so many is held out

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from swm.compress.hold_out import FEWEST
+from swm.compress.hold_out import FEWEST, SHARE
 from swm.compress.methods import Freedom
 from swm.compress.report import ConversionReport
 
@@ -46,8 +46,9 @@ def _calibration(report: ConversionReport, freedoms: Mapping[str, Freedom]) -> I
         wanted = max(
             (f.numbers if f.share > 0.5 else f.effective) / FREE_SHARE * _per_row(report, f) for f in few.values()
         )
+        wanted *= SHARE / (SHARE - 1) if report.accuracy.samples == "held out" else 1
         yield (
-            f"{report.calibration_samples} calibration samples are too few for these blocks: the fit of "
+            f"{report.calibration_samples} fitted samples are too few for these blocks: the fit of "
             f"{_named(list(few))} has up to {worst.effective:.0f} effective degrees of freedom for {worst.rows} rows, "
             f"so it learns the samples rather than the layer; give about {_rounded(wanted)} samples, or larger blocks"
         )

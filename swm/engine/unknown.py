@@ -9,11 +9,11 @@ from functools import cache
 from onnx import FunctionProto, NodeProto
 from onnxruntime.capi import onnxruntime_pybind11_state
 
-from swm.errors import Finding
+from swm.errors import Finding, UnsupportedModel
 from swm.graph import Graph, Opaque
 from swm.onnx_io import inner_nodes
 
-__all__ = ["unknown_operators"]
+__all__ = ["require_known", "unknown_operators"]
 
 _REASON = "no operator of ONNX that the installed onnxruntime knows"
 _REMEDY = "export the model again with standard operators, or keep it for a runtime of your own with --keep-unknown"
@@ -28,6 +28,18 @@ def unknown_operators(graph: Graph) -> tuple[Finding, ...]:
         if domain in ("", "ai.onnx") and op not in _known() and (domain, op) not in own:
             found.append(Finding(where, op, _REASON, _REMEDY))
     return tuple(found)
+
+
+def require_known(graph: Graph) -> None:
+    """Refuse a model that nothing here can run.
+
+    Raises:
+        UnsupportedModel: nodes whose operators onnxruntime does not know, all of them named.
+    """
+    unknown = unknown_operators(graph)
+    if unknown:
+        what = f"{graph.source or graph.name!r} cannot be run by onnxruntime, so it is not converted:"
+        raise UnsupportedModel(what, unknown)
 
 
 def _carried(graph: Graph) -> Iterator[tuple[str, str, str]]:

@@ -157,7 +157,8 @@ class SpectralSystem:
             if kind != "cholesky":
                 continue  # rounding made the system indefinite: nothing sound can be said
             lower = np.tril(factor[0])
-            invert: Any = scipy.linalg.get_lapack_funcs("trtri", (lower,))  # its types name the other form
+            lapack: Any = scipy.linalg.lapack
+            invert = lapack.ztrtri if np.iscomplexobj(lower) else lapack.dtrtri
             inverse, failed = invert(lower, lower=1)
             if not failed:
                 left.append(self.inputs - penalty * float(np.vdot(inverse, inverse).real))

@@ -89,7 +89,7 @@ def test_too_few_samples_for_the_block_are_told_with_the_number_that_helps(graph
     assert "effective degrees of freedom" in warning
     wanted = int(warning.split("give about ")[1].split()[0].replace(",", ""))
     assert 80 < wanted <= 400
-    assert not [w for w in swm.convert(graph, block=4, calibration=noise(wanted * 2)).report.warnings if "few" in w]
+    assert not [w for w in swm.convert(graph, block=4, calibration=noise(wanted + 100)).report.warnings if "few" in w]
     assert [w for w in swm.convert(graph, block=4, calibration=noise(3)).report.warnings if "held out" in w]
 
 
