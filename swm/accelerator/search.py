@@ -88,8 +88,26 @@ class Search:
         return self._placed(chosen, (1, 1))
 
     def fastest_fitting(self, slow: int) -> Found | None:
-        """Bisect for the shortest interval that fits, at most `slow` cycles; None if not even that does."""
-        return self._bisect(slow, lambda interval: self.fitting(interval))
+        """Bisect for the shortest interval that fits, at most `slow` cycles; None if not even that does.
+
+        Where there is UltraRAM, a slow design may not fit where a faster one does: a word of few lanes fills a fraction
+        of its 72 columns. So 1/2, 1/4, ... and 3/4, 3/8, ... of `slow` are starts too. The best of all starts counts,
+        so that a larger board is still never slower; bisections share what they tried.
+        """
+        tried: dict[int, Found | None] = {}
+
+        def attempt(interval: int) -> Found | None:
+            if interval not in tried:
+                tried[interval] = self.fitting(interval)
+            return tried[interval]
+
+        best = self._bisect(slow, attempt)
+        if self._uram and self._board.resources.uram:
+            starts = [share * slow >> e for e in range(2, slow.bit_length()) for share in (3, 2)]
+            for found in (self._bisect(start, attempt) for start in starts):
+                if found is not None and (best is None or found[0] < best[0]):
+                    best = found
+        return None if best is None else best[1]
 
     def fastest(self, slow: int) -> int:
         """The shortest interval that any parallelism reaches, fitting or not."""
@@ -123,7 +141,7 @@ class Search:
             first = first or chosen
         return None if first is None else self._placed(self._named(first), ends or (1, 1))
 
-    def _bisect(self, slow: int, attempt: Callable[[int], Found | None]) -> Found | None:
+    def _bisect(self, slow: int, attempt: Callable[[int], Found | None]) -> tuple[int, Found] | None:
         best = attempt(slow)
         if best is None:
             return None
@@ -135,7 +153,7 @@ class Search:
                 fast = middle
             else:
                 best, slow = found, middle
-        return best
+        return slow, best
 
     def _choose(self, interval: int, preference: Preference) -> list[Option] | None:
         """The cheapest of each offer; None where one has nothing that fast."""

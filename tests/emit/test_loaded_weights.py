@@ -15,6 +15,7 @@ from swm.accelerator.fixed_graph import NetworkShape, ShapedLayer
 from swm.accelerator.loading import loads, weight_bytes
 from swm.accelerator.resources import estimate, load_cost
 from swm.accelerator.schedule import make_schedule
+from swm.accelerator.search import Search
 from swm.accelerator.store_design import load_design, save_design
 from swm.device.board import load_board
 from swm.device.limits import Limits
@@ -207,6 +208,18 @@ def test_a_board_without_uram_never_has_weights_there(board):
 
 def resized(board, **resources):
     return board.model_copy(update={"resources": board.resources.model_copy(update=resources)})
+
+
+def test_a_faster_design_may_fit_where_the_slowest_does_not():
+    """Three lanes of 12 bits fill half of a column, and 144 x 144 weights then take two blocks; six lanes take one."""
+    shape = TensorShape(144, 12)
+    specs = [DenseSpec(f"l{i}", (shape,), shape, weight_bits=12) for i in range(8)]
+    layers = tuple(ShapedLayer(spec, (f"t{i}",), f"t{i + 1}") for i, spec in enumerate(specs))
+    network, board = NetworkShape(layers, "t0", "t8"), resized(load_board("kv260"), uram=10, bram18=10, lut=15000)
+    assert Search(network, board, Limits(), uram=True).fitting(144 * 144) is None
+    made = make_schedule(network, board)
+    assert made.fits
+    assert set(storages(made).values()) == {"uram"}
 
 
 def test_more_uram_or_block_ram_is_never_slower():
