@@ -16,21 +16,7 @@ from importlib.metadata import version
 from swm import interrupt, telemetry  # noqa: F401
 from swm.accelerator.design import Design
 from swm.accelerator.fixed_graph import FixedGraph
-from swm.api import (
-    boards,
-    convert,
-    dense_twin,
-    design,
-    emit,
-    engines,
-    load,
-    load_project,
-    quantize,
-    report,
-    run,
-    save,
-    verify,
-)
+from swm.api import boards, convert, dense_twin, engines, load, quantize, run, save
 from swm.compress import Conversion, ConversionReport, LayerReport
 from swm.demonstration import Demo, demo
 from swm.device import Board, board_names, load_board
@@ -50,6 +36,7 @@ from swm.errors import (
 )
 from swm.graph import Graph
 from swm.inspection import Inspection, check
+from swm.projects import design, emit, load_project, report, verify
 from swm.report import Report
 from swm.simplify import simplify
 from swm.structure import BlockCirculant

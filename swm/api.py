@@ -1,56 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The public functions: thin compositions of the rooms, with arrays accepted where names are obvious."""
+"""The public functions up to fixed point: thin compositions of the rooms, with arrays accepted where names are obvious.
+
+What follows, from Designs to reports, stands in `swm.projects`.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swm import compress, engine, onnx_io
-from swm import emit as _emit
-from swm.accelerator.backend import backend as _backend
-from swm.accelerator.design import Design
 from swm.accelerator.fixed_graph import FixedGraph
 from swm.accelerator.integers import run_fixed
 from swm.accelerator.lower import lower
-from swm.accelerator.quantize import network_shape, quantize_layers
-from swm.accelerator.schedule import make_schedule
-from swm.accelerator.store_design import load_design
+from swm.accelerator.quantize import quantize_layers
 from swm.compress import Conversion
 from swm.device import Board, board_names, load_board
-from swm.emit import Verification
 from swm.engine.kernels import Choice
 from swm.engine.unknown import require_known
 from swm.errors import OptionError
 from swm.graph import Graph, densified, is_structured
 from swm.layers.formats import check_bits
-from swm.remedies import does_not_fit
-from swm.report import Report, compare_design, compare_networks
 from swm.simplify import simplify as _simplify
 from swm.structure import BlockCirculant, WeightStructure
-from swm.validation import Array, Inputs, feeds, only, project_name, require_fixed, require_graph
+from swm.validation import Array, Inputs, feeds, only, project_name, require_graph
 
-__all__ = [
-    "boards",
-    "convert",
-    "dense_twin",
-    "design",
-    "emit",
-    "engines",
-    "load",
-    "load_project",
-    "quantize",
-    "report",
-    "run",
-    "save",
-    "verify",
-]
+__all__ = ["boards", "convert", "dense_twin", "engines", "load", "quantize", "run", "save"]
 
 # Dense-equivalent multiply-accumulates above which the integer engine's compiled kernel pays for its compilation.
 COMPILED_WORK = 20_000_000_000
@@ -226,201 +207,3 @@ def quantize(graph: Graph, *, bits: int, calibration: Inputs) -> FixedGraph:
     activations = engine.FloatEngine(ready, names, deterministic=True).run(feeds(ready, calibration))
     fixed = quantize_layers(ready, lowered, bits, activations)
     return replace(fixed, name=project_name(graph))
-
-
-def design(
-    graph: FixedGraph,
-    *,
-    board: str | Path,
-    backend: str = "vitis",
-    clock_mhz: float | None = None,
-    hybrid: bool = False,
-) -> Design:
-    """Choose parallelism and stream depths: a fixed-point network becomes a Design for a board.
-
-    Args:
-        graph: from `quantize`.
-        board: name among `boards/` or path of an own .toml.
-        backend: "vitis" (fills the board) or "generic" (one lane everywhere).
-        clock_mhz: clock in MHz; where absent, the one of the board's that gives the most inferences per second.
-        hybrid: let wide multipliers be built of LUTs where DSPs run out.
-
-    Raises:
-        UnknownBoard: no such board.
-        OptionError: unknown back end, or an impossible clock.
-    """
-    schedule = make_schedule(
-        require_fixed(graph).shape, load_board(board), backend=_backend(backend), clock_mhz=clock_mhz, hybrid=hybrid
-    )
-    return Design(graph, schedule)
-
-
-def emit(
-    graph: FixedGraph | Design,
-    *,
-    path: str | Path,
-    board: str | Path | None = None,
-    backend: str = "vitis",
-    clock_mhz: float | None = None,
-    hybrid: bool = False,
-    vectors: Inputs | None = None,
-    labels: NDArray[np.integer] | None = None,
-    reference: Graph | None = None,
-    force: bool = False,
-    allow_overflow: bool = False,
-    most_vectors: int | None = 100,
-) -> Path:
-    """Write a complete HLS project; see `swm.emit.emit_project`.
-
-    Args:
-        graph: from `quantize`, or a Design, which brings its own board, back end and clock.
-        path: the project folder, new or empty.
-        board: name among `boards/` or path of an own .toml.
-        backend: "vitis" or "generic".
-        clock_mhz: clock in MHz; where absent, the one of the board's that gives the most inferences per second.
-        hybrid: let wide multipliers be built of LUTs where DSPs run out.
-        vectors: test inputs that `verify` runs, samples along axis 0.
-        labels: class numbers of the vectors.
-        reference: float graph that `verify` compares with through onnxruntime (default: the graph before fixed point).
-        force: replace a folder that swm wrote before.
-        allow_overflow: write a design that is larger than its board, too.
-        most_vectors: how many of the vectors to keep; None keeps all.
-
-    Raises:
-        UnknownBoard: no such board.
-        OptionError: unknown back end, or neither board nor Design.
-        DoesNotFit: the design is larger than its board; nothing was written.
-        OutputError: the folder is not empty or cannot be written.
-    """
-    if isinstance(graph, Design):
-        made = graph
-    else:
-        require_fixed(graph)
-        if board is None:
-            raise OptionError("name a board to emit for; `swm boards` lists them")
-        _emit.check_output(Path(path), force=force)  # before the search, so that a wrong path costs no time
-        made = design(graph, board=board, backend=backend, clock_mhz=clock_mhz, hybrid=hybrid)
-    if not (made.schedule.fits or allow_overflow):
-        raise does_not_fit(made)
-    name = made.graph.input_name
-    array = None if vectors is None else vectors if isinstance(vectors, np.ndarray) else only(vectors, name)
-    return _emit.emit_project(
-        made,
-        Path(path),
-        vectors=array,
-        labels=labels,
-        reference=reference,
-        force=force,
-        most_vectors=most_vectors,
-    )
-
-
-def verify(path: str | Path, **options: Any) -> Verification:
-    """Compile the C simulation of a project with g++, run it, and compare every output word with the integer engine.
-
-    Returns:
-        An object with .ok, .words, .mismatches and the float errors.
-
-    Raises:
-        OutputError: the folder is not a project of swm.
-        ToolError: no compiler, or it fails.
-    """
-    return _emit.verify_project(Path(path), **options)
-
-
-def report(
-    graph: Graph | FixedGraph | Design | str | Path,
-    *,
-    boards: str | Path | Sequence[str | Path] = (),
-    bits: int = 12,
-    backend: str = "vitis",
-    clock_mhz: float | None = None,
-    hybrid: bool = False,
-    accuracy: Mapping[str, float] | None = None,
-    inputs: Inputs | None = None,
-    labels: NDArray[np.integer] | None = None,
-    calibration: Inputs | None = None,
-) -> Report:
-    """Modelled throughput, resources, power and energy of a network and its dense twin on each board.
-
-    Args:
-        graph: float, fixed, a Design, or the folder of a project. A fixed graph brings its own bits; a Design or
-            project is reported as it was designed; on boards other than its own, by new schedules for its back end.
-        boards: one or several names among `boards/`, or paths of own .toml files; a Design or project has its own.
-        bits: data and weight bits of a float graph.
-        backend: of a graph: "vitis" or "generic".
-        clock_mhz: of a graph: clock in MHz on every board; where absent, the best of the board's.
-        hybrid: of a graph: let wide multipliers be built of LUTs where DSPs run out.
-        accuracy: measured accuracies to print beside the figures, by label.
-        inputs: labelled inputs; the network's accuracy on them is measured and added, in fixed point for a fixed graph,
-            or with `calibration`.
-        labels: (samples,) class numbers of the inputs.
-        calibration: inputs, other than the labelled ones, that set the number formats of a float graph.
-
-    Raises:
-        UnsupportedModel: nodes have no hardware form.
-        UnknownBoard: no such board.
-        OptionError: no board for a graph.
-        OutputError: the folder is not a project of swm.
-    """
-    made: Design | None = None
-    boards = (boards,) if isinstance(boards, str | Path) else boards
-    if isinstance(graph, Design):
-        made = graph
-    elif isinstance(graph, str | Path) and Path(graph).is_dir():
-        made = load_project(graph)
-    if made is not None:
-        measured = _accuracies(made.graph, dict(accuracy or {}), inputs, labels)
-        return compare_design(made, [load_board(b) for b in boards], accuracy=measured)
-    if not boards:
-        raise OptionError("name at least one board; `swm boards` lists them")
-    if isinstance(graph, FixedGraph):
-        source, network = graph.source, graph.shape
-    else:
-        source = compress.fold_affine(require_graph(graph))  # a path that is not a project ends here, too
-        network = network_shape(lower(source), check_bits(bits))
-        graph = source if calibration is None else quantize(source, bits=bits, calibration=calibration)
-    measured = _accuracies(graph, dict(accuracy or {}), inputs, labels)
-    name = (Path(source.source).name or source.name) if source is not None else ""
-    return compare_networks(
-        network,
-        network.left_dense(),
-        [load_board(b) for b in boards],
-        backend=_backend(backend),
-        accuracy=measured,
-        model=name or "model",
-        clock_mhz=clock_mhz,
-        hybrid=hybrid,
-    )
-
-
-def load_project(path: str | Path) -> Design:
-    """The Design that an emitted project was made from.
-
-    Raises:
-        OutputError: the folder is not a project of swm, or damaged.
-    """
-    return load_design(Path(path) / "verify")
-
-
-def _accuracies(
-    graph: Graph | FixedGraph,
-    measured: dict[str, float],
-    inputs: Inputs | None,
-    labels: NDArray[np.integer] | None,
-) -> dict[str, float]:
-    """Accuracy on labelled inputs, float and fixed, added to those given.
-
-    Formats come from calibration, never from the labelled inputs: they would flatter themselves.
-    """
-    if inputs is None or labels is None:
-        return measured
-    source = graph.source if isinstance(graph, FixedGraph) else graph
-    if source is not None:
-        structured = any(is_structured(n) for n in source.nodes)
-        label = "converted_float" if structured else "dense_float"
-        measured[label] = compress.accuracy(next(iter(run(source, feeds(source, inputs)).values())), labels)
-    if isinstance(graph, FixedGraph):
-        values = inputs if isinstance(inputs, np.ndarray) else only(inputs, graph.input_name)
-        measured["fixed"] = compress.accuracy(run(graph, values), labels)
-    return measured

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from swm import api, bundled
+from swm import api, bundled, projects
 from swm.compress import Conversion, accuracy
 from swm.device import board_names
 from swm.emit import Verification
@@ -64,7 +64,7 @@ def demo(
         say("quantize", 1, 5)
         fixed = api.quantize(conversion.graph, bits=bits, calibration=calibration)
         say("emit", 2, 5)
-        project = api.emit(
+        project = projects.emit(
             fixed,
             board=board,
             path=staging / "project",
@@ -74,7 +74,7 @@ def demo(
             most_vectors=None,
         )
         say("verify", 3, 5)
-        verification = api.verify(project)
+        verification = projects.verify(project)
         say("report", 4, 5)
         measured = {
             "dense_float": accuracy(api.run(dense, images), labels),
@@ -82,7 +82,7 @@ def demo(
             "fixed": verification.accuracy or 0.0,
         }
         names = [board, *(name for name in board_names() if name != board)]
-        report = api.report(fixed, boards=names, accuracy=measured)
+        report = projects.report(fixed, boards=names, accuracy=measured)
         (staging / "report.html").write_text(to_html(report), encoding="utf-8")
         # Marks the folder as ours, so that --force may replace it.
         record = {"demo": True, "sha256": hashes(staging)}

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from swm import api
+from swm import api, projects
 from swm.cli.common import (
     backend_option,
     bits_option,
@@ -80,7 +80,7 @@ def emit(
         progress("quantize", 0, 3)
         fixed = api.quantize(api.dense_twin(graph) if dense else graph, bits=bits, calibration=inputs)
         progress("design", 1, 3)
-        made = api.design(fixed, board=board, backend=backend, clock_mhz=clock, hybrid=hybrid)
+        made = projects.design(fixed, board=board, backend=backend, clock_mhz=clock, hybrid=hybrid)
     plan = made.schedule
     verdict = {"fits": plan.fits, "overflow": plan.overflow}
     if json_to != "-":
@@ -93,7 +93,7 @@ def emit(
     earlier = backups(Path(output))
     with progress_bar() as progress:
         progress("write", 2, 3)
-        path = api.emit(
+        path = projects.emit(
             made,
             path=output,
             vectors=inputs if vectors is None else load_arrays(vectors),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from swm import api
+from swm import api, projects
 from swm.cli.common import (
     backend_option,
     bits_option,
@@ -69,7 +69,7 @@ def report(
     data = None if inputs is None else load_arrays(inputs)
     with progress_bar() as progress:
         progress("model boards", 0, 1)
-        result = api.report(
+        result = projects.report(
             Path(model) if Path(model).is_dir() else api.load(model, simplify=True),
             boards=board,
             bits=bits,

@@ -8,7 +8,7 @@ import sys
 import click
 from rich.text import Text
 
-from swm import api
+from swm import projects
 from swm.cli.common import example, json_option, out, progress_bar, write_json
 from swm.emit import Verification
 
@@ -23,7 +23,7 @@ def verify(project: str, compiler: str, json_to: str | None) -> None:
     Exit status 0: no word differs. 1: words differ. 2: the project is damaged or no compiler is there.
     """
     with progress_bar() as progress:
-        result = api.verify(project, compiler=compiler, progress=progress)
+        result = projects.verify(project, compiler=compiler, progress=progress)
     if not write_json(json_to, result.to_json()):
         print_verification(result)
     sys.exit(0 if result.ok else 1)
