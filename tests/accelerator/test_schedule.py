@@ -13,7 +13,7 @@ from swm.accelerator.depths import deadlock_free, steady_interval
 from swm.accelerator.placement import Placement
 from swm.accelerator.resources import container_bits, estimate
 from swm.accelerator.schedule import make_schedule
-from swm.accelerator.simulation import frame_network
+from swm.accelerator.simulation import frame_network, pipeline_fill
 from swm.accelerator.tokens import simulate
 from swm.device.board import Clock, board_names, load_board
 from swm.device.limits import Limits
@@ -180,7 +180,9 @@ def test_minimal_back_end_takes_one_lane():
     schedule = make_schedule(bundled(), load_board("pynq-z2"), backend=GENERIC)
     assert {la.built.in_vec for la in schedule.layers} == {1}
     assert schedule.backend is GENERIC
-    assert schedule.interval == slowest(schedule)
+    programs = [(p.program, la.spec.positions) for la in schedule.layers for p in la.processes]
+    work = sum(program.iterations(tokens) * program.ii for program, tokens in programs)
+    assert schedule.interval == schedule.latency == work + len(programs) * pipeline_fill(100)  # one after the other
 
 
 def test_what_does_not_fit_says_so():

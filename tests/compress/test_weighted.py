@@ -324,7 +324,7 @@ def test_block_or_budget_but_not_both_and_known_methods(tmp_path):
 def test_command_line_takes_maps_and_budgets(tmp_path):
     path = write_mlp(tmp_path / "m.onnx", widths=(32, 32, 32, 5))
     for options in (["--block", "fc0=8,fc*=4"], ["--budget", "3x"], ["--block", "4", "--method", "projection"]):
-        result = CliRunner().invoke(convert, [path, "-o", str(tmp_path / "k.onnx"), *options, "--json"])
+        result = CliRunner().invoke(convert, [path, "-o", str(tmp_path / "k.onnx"), *options, "--force", "--json"])
         assert result.exit_code == 0, result.output
     assert onnx.load(tmp_path / "k.onnx").functions
 

@@ -71,4 +71,4 @@ def test_check_makes_no_arrays_of_declared_size(op):
     node = helper.make_node(op, ["x", "w"] if op == "Mul" else ["x"], ["y"], "first")
     weights = {"w": np.full(1, 2, np.float32)} if op == "Mul" else {}
     graph = from_proto(make_model([node], {"x": ("batch", 1 << 31)}, {"y": None}, weights))
-    assert "takes 2,147,483,648 values" in swm.check(graph).nodes[0].reason
+    assert "takes 2,147,483,648 channels" in swm.check(graph).nodes[0].reason

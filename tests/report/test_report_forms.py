@@ -180,11 +180,11 @@ def test_widest_word(roomy, bits):
 
 @pytest.mark.parametrize("backend", [VITIS, GENERIC])
 def test_the_report_of_a_project_is_the_schedule_of_the_project(tmp_path, roomy, backend):
-    made, twin = design(tmp_path, roomy, backend)
+    made, _ = design(tmp_path, roomy, backend)
     save_design(made, tmp_path)
     read = load_design(tmp_path)
     other = roomy.model_copy(update={"name": "other"})
-    report = compare_design(read, twin, [other, roomy])
+    report = compare_design(read, [other, roomy])
     elsewhere, own = report.boards
     assert own.structured.plan == made.schedule
     assert own.dense.plan.backend == elsewhere.structured.plan.backend == backend
@@ -196,17 +196,17 @@ def test_the_report_of_a_project_is_the_schedule_of_the_project(tmp_path, roomy,
     assert (written["control"] is None) == (not backend.streaming)
     assert all((edge["depth"] is None) == (not backend.streaming) for edge in written["edges"])
     assert report.model == made.graph.name
-    (alone,) = compare_design(read, twin).boards
+    (alone,) = compare_design(read).boards
     assert alone.structured.plan == made.schedule
     assert to_html(report) and backend.name in _text(report)
 
 
 def test_a_schedule_of_a_project_is_not_searched_anew(tmp_path, roomy):
     """Neither the name of the board alone nor a better schedule makes it another one."""
-    made, twin = design(tmp_path, roomy)
+    made, _ = design(tmp_path, roomy)
     slow = make_schedule(made.graph.shape, roomy, target_interval=4 * made.schedule.interval)
     larger = own_board(tmp_path, dsp=1000)
-    (row,) = compare_design(replace(made, schedule=slow), twin, [larger]).boards
+    (row,) = compare_design(replace(made, schedule=slow), [larger]).boards
     assert row.structured.plan == slow
     assert row.board == roomy == row.dense.plan.board
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_circulant import WEIGHTS, WIDEST, cpp_values, members_of
+from test_circulant_layer import WEIGHTS, WIDEST, cpp_values, members_of
 
 from swm.device.board import load_board
 from swm.device.primitives import packs
