@@ -41,7 +41,7 @@ def make_schedule(
         clock_mhz: clock in MHz; where absent, the one of the board's that gives the most inferences per second.
         limits: fractions of the device that may be used; FINN's for timing closure when absent.
         hybrid: let multipliers of any width be built of LUTs where DSPs run out: faster, for several times the energy
-            of a DSP; without it only those that a tool would build of LUTs anyway.
+            of a DSP; without it only those of narrow weights (`products.NARROW_WEIGHT`).
         target_interval: cycles; take the cheapest design that is at least this fast instead of the fastest.
 
     Returns:

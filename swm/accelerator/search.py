@@ -62,7 +62,7 @@ class Search:
             network: layers and how they are joined.
             board: where it has to fit.
             limits: fractions of the device that may be used.
-            hybrid: let multipliers of any width be built of LUTs where DSPs run out, not only small ones.
+            hybrid: let multipliers of any width be built of LUTs where DSPs run out, not only those of narrow weights.
             uram: let weights lie in UltraRAM where block RAM runs out; the back end has to fill it at start.
         """
         self._network, self._board, self._limits, self._uram = network, board, limits, uram

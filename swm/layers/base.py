@@ -31,7 +31,7 @@ class Preference:
     Attributes:
         weights: of DSP, BRAM18, URAM, LUT and FF.
         fabric: fraction of the multiplications of a layer that are built of LUTs.
-        wide: whether that holds for multipliers of any width, or only for those that a tool would build of LUTs anyway.
+        wide: whether that holds for multipliers of any width, or only for those of narrow weights.
     """
 
     weights: tuple[float, ...]

@@ -20,6 +20,7 @@ from swm.layers.base import Preference
 from swm.layers.program import Port, Program, Run
 
 __all__ = [
+    "NARROW_WEIGHT",
     "ROM_STORAGE",
     "Parts",
     "ProductTable",
@@ -31,6 +32,11 @@ __all__ = [
     "product_program",
     "weight_rom_cost",
 ]
+
+NARROW_WEIGHT = 8
+"""Bits of a weight up to which the search builds multipliers of LUTs, too, where DSPs run out: a row of LUTs for each
+bit, as many as two or three adders. Wider ones only where it is asked for (`hybrid`): they take the energy of several
+DSPs."""
 
 ROM_STORAGE: tuple[Storage, ...] = ("lutram", "bram")
 """Where weights may lie; the search chooses by the prices of LUTs and block RAM.
@@ -131,7 +137,7 @@ class ProductTable:
             parts: of each option.
             rows: of each option.
             pairs: 2 where two rows share multipliers, else 1.
-            small: whether a tool would build these multipliers of LUTs anyway.
+            small: whether weights are narrow (`NARROW_WEIGHT`).
         """
         self._base = np.stack([priced(p.base) for p in parts])
         self._dsp = np.stack([priced(p.dsp_row) for p in parts])

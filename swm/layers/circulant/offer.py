@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.device.board import DspPorts
-from swm.device.primitives import LUT_MULTIPLIER_LIMIT, MAX_STREAM_BITS, Cost
+from swm.device.primitives import MAX_STREAM_BITS, Cost
 from swm.layers.base import Offer, Preference
 from swm.layers.circulant.built import CirculantBuilt
 from swm.layers.circulant.cost import end_costs, packs_pairs, product_parts
 from swm.layers.circulant.spec import CirculantSpec
-from swm.layers.products import ROM_STORAGE, ProductTable, lane_choices, powers_of_two, priced
+from swm.layers.products import NARROW_WEIGHT, ROM_STORAGE, ProductTable, lane_choices, powers_of_two, priced
 from swm.layers.values import Implementation, ceil_div
 
 __all__ = ["CirculantOffer"]
@@ -137,7 +137,7 @@ def _options(spec: CirculantSpec, ports: DspPorts) -> _Options:
         if columns <= _MOST_COLUMNS and rows * columns * bins <= _MOST_LANES
         if (bins >= 2 or spec.unrolled) and not (packed and rows % 2)
     ]
-    small = spec.weight_bits * spec.spectrum_bits <= LUT_MULTIPLIER_LIMIT
+    small = spec.weight_bits <= NARROW_WEIGHT
     table = ProductTable(
         [product_parts(o, ports) for o in found], [o.mac_rows for o in found], [1 + o.packed for o in found], small
     )

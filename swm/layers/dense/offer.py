@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from swm.device.board import DspPorts
 from swm.device.primitives import (
-    LUT_MULTIPLIER_LIMIT,
     MAX_STREAM_BITS,
     packs,
 )
@@ -21,6 +20,7 @@ from swm.layers.base import Offer, Preference
 from swm.layers.dense.cost import input_cost, output_cost, parts
 from swm.layers.dense.spec import DenseBuilt, DenseSpec
 from swm.layers.products import (
+    NARROW_WEIGHT,
     ROM_STORAGE,
     ProductTable,
     lane_choices,
@@ -118,7 +118,7 @@ def _options(spec: DenseSpec, ports: DspPorts) -> _Options:
         for packed in ((0, 1) if pairs and rows % 2 == 0 else (0,))
         if rows * columns <= _MOST_LANES
     ]
-    small = spec.weight_bits * spec.data_bits <= LUT_MULTIPLIER_LIMIT
+    small = spec.weight_bits <= NARROW_WEIGHT
     table = ProductTable(
         [parts(o, ports) for o in found], [o.rows for o in found], [1 + o.packed for o in found], small
     )
