@@ -93,7 +93,7 @@ def graphs(draw):
 
 
 @needs_compiler
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(graphs(), st.sampled_from([1, 2]))
 def test_words_and_counts_of_random_networks(case, threads):
     assert_same(*case, threads)

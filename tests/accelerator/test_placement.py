@@ -81,7 +81,7 @@ def test_converters_stand_where_beats_differ(left, right):
         assert (widths[1].in_vec, widths[1].out_vec) == (left, right)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.integers(1, 12),
     st.integers(1, 12),

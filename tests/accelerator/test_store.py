@@ -130,7 +130,7 @@ def test_missing_and_foreign_files(tmp_path):
             load_fixed(tmp_path / name)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_flipped_and_cut_bytes_end_in_one_error_or_in_a_graph_that_runs(tmp_path, stored, data):
     damaged = bytearray(stored[1])

@@ -162,7 +162,7 @@ def depths_for(network):
     return st.fixed_dictionaries({e: st.integers(0, 9) for e in network.edges})
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_equals_a_simulation_cycle_after_cycle(data):
     network = data.draw(networks(latencies=1, wide=False))
@@ -170,7 +170,7 @@ def test_equals_a_simulation_cycle_after_cycle(data):
     compare(network, depths, by_cycles)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_equals_the_recurrences(data):
     network = data.draw(networks())

@@ -38,7 +38,7 @@ def words(draw, fmt, count):
     return np.array([draw(st.lists(st.integers(low, high), min_size=count, max_size=count))], np.int64)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_add_is_the_rational_sum_rounded_once(data):
     a, b, out = data.draw(formats), data.draw(formats), data.draw(formats)
@@ -56,7 +56,7 @@ def test_add_is_the_rational_sum_rounded_once(data):
     assert counts["output"] == sum(rounded(s, wide) != rounded(s, out) for s in sums)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_concat_is_each_value_rounded_to_the_output(data):
     given_formats = data.draw(st.lists(formats, min_size=2, max_size=8))

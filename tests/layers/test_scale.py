@@ -39,7 +39,7 @@ def finished(value, activation, fmt):
     return clipped(nearest(Fraction(256 * left + (right - left) * offset, 1 << 24) * Fraction(2) ** fmt.frac), fmt.bits)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.integers(4, 18),
     st.integers(-4, 24),
