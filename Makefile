@@ -28,7 +28,7 @@ demo: $(VENV)/.swm-core
 test: $(VENV)/.swm-test
 	@test -e $(VENV)/.swm-hls4ml || { $(PIP) install --quiet --no-deps $(HLS4ML) && touch $(VENV)/.swm-hls4ml; } \
 	    || echo "make test: could not fetch $(HLS4ML); the tests that need its headers will skip"
-	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	$(VENV)/bin/python -m pytest -n 2 $(PYTEST_ARGS)
 
 # Without what builds a wheel, runs the demo, or fuzzes: for the minutes between two edits.
 quick:

@@ -30,9 +30,6 @@ from swm.device.limits import Limits
 from swm.emit import emit_project, expected_iterations
 from swm.emit.context import stream_depths
 
-# What is compiled once for all of them is compiled by one worker (`pytest --dist loadgroup`).
-pytestmark = pytest.mark.xdist_group("random networks")
-
 RANDOM, SEARCHED = 12, 5
 FILES = 2  # programs of a back end, compiled side by side
 

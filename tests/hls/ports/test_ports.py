@@ -17,9 +17,6 @@ from ports import model
 from ports.cases import ACTIVATIONS, BITS, Case, all_cases
 from ports.conftest import Lines, chosen
 
-# What is compiled once for all of them is compiled by one worker (`pytest --dist loadgroup`).
-pytestmark = pytest.mark.xdist_group("ports")
-
 CASES = all_cases()
 Answers = Callable[[str], Lines]
 
