@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import inf
 
 from swm.accelerator.design import Edge, PlacedLayer, Schedule
 from swm.device.board import Board
@@ -151,11 +150,8 @@ def overflow(used: Usage, board: Board, limits: Limits) -> str:
 
 def lacking(used: Usage, board: Board, limits: Limits) -> tuple[str, ...]:
     """The resources that go beyond their limit."""
-    return tuple(
-        key
-        for key, _ in _RESOURCES
-        if getattr(limits, key) != inf and getattr(used, key) > getattr(limits, key) * getattr(board.resources, key)
-    )
+    over = limits.excess(used, board.resources)
+    return tuple(key for key, _ in _RESOURCES if key in over)
 
 
 def axi_cost(first: Edge, last: Edge) -> Cost:

@@ -110,7 +110,7 @@ def _framed(name: str, program: Program, tokens: int, fill: int, edges: dict[str
         first: tuple[Run, ...] = ()
         if one.first:
             rest = _repeat(one.steady, program.period, 1, tokens)
-            first = (*one.first, *(replace_start(r, program.prologue) for r in rest))
+            first = (*one.first, *(_later(r, program.prologue) for r in rest))
         runs = tuple(map(_run, first)), tuple(map(_run, steady))
         return FramePort(edges[one.stream], *runs, one.beats, one.total, tokens)
 
@@ -126,7 +126,7 @@ def _framed(name: str, program: Program, tokens: int, fill: int, edges: dict[str
     )
 
 
-def replace_start(run: Run, by: int) -> Run:
+def _later(run: Run, by: int) -> Run:
     """The same run, later."""
     return Run(run.start + by, run.step, run.count)
 
@@ -140,7 +140,7 @@ def _repeat(runs: tuple[Run, ...], period: int, start: int, stop: int) -> tuple[
     found: list[Run] = []
     for token in range(start, stop):
         for run in runs:
-            here = replace_start(run, token * period)
+            here = _later(run, token * period)
             before = found[-1] if found else None
             if before is not None and _continues(before, here):
                 step = here.start - before.start if before.count == 1 else before.step

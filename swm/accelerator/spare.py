@@ -12,7 +12,6 @@ larger one, and a board with UltraRAM does all that the same board without it ca
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,6 +99,4 @@ def _row(cost: Cost) -> NDArray[np.float64]:
 
 
 def _allowed(board: Board, limits: Limits) -> NDArray[np.float64]:
-    keys = ("dsp", "bram18", "uram", "lut", "ff")
-    shares = [(getattr(limits, key), getattr(board.resources, key)) for key in keys]
-    return np.array([inf if share == inf else share * has for share, has in shares])
+    return np.array([limits.allowed(key, board.resources) for key in ("dsp", "bram18", "uram", "lut", "ff")])

@@ -37,6 +37,11 @@ class Limits:
                     f"limit {field.name}: {getattr(self, field.name)} is not a positive share of the device"
                 )
 
+    def allowed(self, resource: str, capacity: Capacity) -> float:
+        """How much of a resource may be taken; infinitely much where there is no limit, even of what is not there."""
+        share: float = getattr(self, resource)
+        return share if share == float("inf") else share * float(getattr(capacity, resource))
+
     def excess(self, used: Usage, capacity: Capacity) -> dict[str, float]:
         """By resource, how many times its limit is taken, for those that are above it; empty when the design fits.
 
@@ -46,7 +51,7 @@ class Limits:
         """
         over = {}
         for name in (f.name for f in fields(self)):
-            taken, allowed = getattr(used, name), getattr(self, name) * getattr(capacity, name)
+            taken, allowed = getattr(used, name), self.allowed(name, capacity)
             if taken > 0 and not taken <= allowed:
                 over[name] = taken / allowed if allowed > 0 else float("inf")
         return over

@@ -18,7 +18,6 @@ from swm.device.board import DspPorts
 
 __all__ = [
     "FF_ROUTED",
-    "LUT_MULTIPLIER_LIMIT",
     "LUT_ROUTED",
     "MAX_STREAM_BITS",
     "NOTHING",
@@ -44,9 +43,6 @@ MAX_STREAM_BITS = 4096
 426; so did 2021.2, "integer constant between 1 and 4096", spcl/gemm_hls issue 24)."""
 PREFERRED_BITS = 1024
 """Streams up to this width are preferred: wider ones load routing and FIFOs. A choice, no measurement of ours."""
-LUT_MULTIPLIER_LIMIT = 70
-"""Left to itself, the HLS tool builds a multiplier of a x b bits with a * b up to this of LUTs (the cut lies at
-70..80 in 2023.1 and 2024.1; `a * b + c` may take a DSP at any width). The emitted pragma decides otherwise."""
 LUT_ROUTED = 0.5
 """Routed LUTs of logic for each LUT of csynth: 1 / (1.66 .. 2.33) over whole public designs."""
 FF_ROUTED = 0.55
