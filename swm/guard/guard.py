@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from swm.guard.child import work, write_request
 from swm.guard.process import busy, resident
-from swm.guard.server import COMMAND, child, demand, enough_forks
+from swm.guard.server import COMMAND, child, demand, enough_forks, prepare
 
 __all__ = ["Outcome", "guarded", "observers"]
 
@@ -94,6 +94,7 @@ def _call(
 ) -> _End:
     if sys.platform.startswith("linux"):
         if not modules and not enough_forks():
+            prepare((function.__module__,))
             with contextlib.suppress(OSError):  # no memory to copy a large process: the server is small
                 end = _forked(function, args, seconds, memory)
                 if not end.stuck:

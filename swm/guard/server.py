@@ -33,7 +33,7 @@ from swm.guard.child import read_request, work, write_request
 from swm.guard.start import SCRIPT, bring
 from swm.telemetry import QUIET
 
-__all__ = ["COMMAND", "Child", "child", "demand", "enough_forks", "serve"]
+__all__ = ["COMMAND", "Child", "child", "demand", "enough_forks", "prepare", "serve"]
 
 # -P: no module of the folder where the user happens to be takes the place of one of the standard library.
 COMMAND = (sys.executable, "-P", SCRIPT)
@@ -44,6 +44,7 @@ _FORKS = 8  # calls for which this process is forked itself
 _AHEAD = 3  # of them are left when the server is started, so that it has its imports done when it is needed
 _NAMES = 1 << 16  # bytes of a message, the names of modules to import
 _PR_SET_PDEATHSIG = 1
+_prepared: set[str] = set()
 
 
 class Child:
@@ -209,7 +210,7 @@ def _send(message: bytes, files: list[int]) -> None:
 def serve(calls: socket.socket) -> None:
     """Fork children until `calls` closes."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a user's process that ignores it hands that on; we reap ourselves
-    _import(["ctypes"])  # for `_die_with`, once
+    prepare(["ctypes"])  # for `_die_with`, once
     running: dict[socket.socket, int] = {}
     while True:
         poll = select.poll()
@@ -244,7 +245,7 @@ def serve(calls: socket.socket) -> None:
 
 def _fork(given: IO[bytes], writer: int, modules: Sequence[str], sockets: Sequence[socket.socket]) -> int:
     """The number of a child that makes a call; 0 if there is none."""
-    _import(modules)
+    prepare(modules)
     gc.freeze()  # children do not touch the pages of what is there already
     server = os.getpid()
     try:
@@ -272,10 +273,17 @@ def _die_with(server: int) -> None:
         os._exit(0)
 
 
-def _import(modules: Sequence[str]) -> None:
+def prepare(modules: Sequence[str]) -> None:
+    """Import modules in a process that will be forked, and call what they have as `before_forks`, once.
+
+    There a module does what libraries do at their first use and each child would do anew.
+    """
     for name in modules:
-        with contextlib.suppress(Exception):  # the child will say what is wrong
-            bring(name)
+        if name not in _prepared:
+            with contextlib.suppress(Exception):  # the child will say what is wrong
+                bring(name)
+                getattr(sys.modules[name], "before_forks", lambda: None)()
+            _prepared.add(name)  # at the end: another thread must not fork while this one is half-way
 
 
 def _finish(control: socket.socket, process: int) -> None:

@@ -16,6 +16,7 @@ __all__ = [
     "OLDEST_OPSET",
     "QONNX_DOMAINS",
     "QONNX_OPERATORS",
+    "before_forks",
     "check_text",
     "opsets",
     "parse",
@@ -29,6 +30,11 @@ _NEWEST_RUN = 26  # of onnxruntime 1.31, which takes its newest where a file imp
 # The quantizers of QONNX and the domains they have lived in; FINN's early exports put them into the standard one.
 QONNX_OPERATORS = frozenset({"Quant", "BipolarQuant", "Trunc"})
 QONNX_DOMAINS = ("", "finn.custom_op.general", "onnx.brevitas", "qonnx.custom_op.general")
+
+
+def before_forks() -> None:
+    """Fill onnx's table of operators, which takes 10 ms, where children of `swm.guard` are forked from."""
+    onnx.defs.has("Relu")
 
 
 def parse(data: bytes) -> ModelProto:

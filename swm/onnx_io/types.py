@@ -10,9 +10,9 @@ from onnx import ModelProto, TypeProto, ValueInfoProto
 
 from swm.graph import TensorType
 from swm.guard import guarded
-from swm.onnx_io.proto import QONNX_DOMAINS, QONNX_OPERATORS
+from swm.onnx_io.proto import QONNX_DOMAINS, QONNX_OPERATORS, before_forks
 
-__all__ = ["infer_types", "tensor_type", "value_info"]
+__all__ = ["before_forks", "infer_types", "tensor_type", "value_info"]
 
 # onnx's inference may abort (a Slice backwards over an axis of length 0 is enough in 1.23), recurse without end in
 # functions, or fill the memory; it never reaches the user's process. Time grows with the nodes.

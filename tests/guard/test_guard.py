@@ -20,9 +20,10 @@ from onnx import helper
 
 import swm
 from swm.engine import FloatEngine
+from swm.engine import session as engine_session
 from swm.errors import CalibrationError, ModelError
 from swm.guard import guarded, server
-from swm.onnx_io import from_proto
+from swm.onnx_io import from_proto, proto, types
 from tests.onnx_io.support import make_model, session
 
 GIB = 1 << 30
@@ -70,6 +71,17 @@ def wait_twice(first, second):
     while os.path.exists(path):
         time.sleep(0.02)
     return b"done"
+
+
+prepared = []
+
+
+def before_forks():
+    prepared.append(str(os.getpid()))
+
+
+def who_prepared():
+    return " ".join(prepared).encode()
 
 
 def eventually(condition):
@@ -191,6 +203,12 @@ class TestServer:
         guarded(echo, b"", seconds=20, memory=GIB, modules=["swm.engine.session", "swm.simplify.slimming", "onnxslim"])
         assert self.number() == number
         assert len(os.listdir(f"/proc/{number}/task")) == 1
+
+    def test_what_a_library_does_at_first_use_is_done_once_before_the_forks(self):
+        """onnx's table of operators and onnxruntime's first session are set up in the server, and not in each child."""
+        number = self.number()
+        assert [limited(who_prepared).data for _ in range(2)] == [str(number).encode()] * 2
+        assert all(callable(module.before_forks) for module in (proto, types, engine_session))
 
     def test_its_children_end_with_it(self, tmp_path):
         number = self.number()
