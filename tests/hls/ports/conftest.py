@@ -8,7 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hls_tools import HLS, STAND_INS, UNDEFINED, VITIS, WARNINGS, compile_together, compiler, vendor_headers
+from hls_tools import (
+    HLS,
+    STAND_INS,
+    UNDEFINED,
+    UNOPTIMIZED,
+    VITIS,
+    WARNINGS,
+    compile_together,
+    compiler,
+    vendor_headers,
+)
 
 from ports.cases import Case, all_cases, render, stdin
 
@@ -24,8 +34,10 @@ def flags(flavour: str) -> list[str]:
     headers, cxx = flavour.split("/")
     library = ["-I", str(HLS), "-I", str(HERE)]
     if headers == "generic":  # any undefined behaviour of the native integers ends the program (clang: no runtime here)
-        return [compiler(cxx), *WARNINGS, *([*UNDEFINED, "-O0"] if cxx == "g++" else []), *library]
-    return [compiler(cxx), *WARNINGS, *VITIS, *library, *(STAND_INS if headers == "sim" else vendor_headers())]
+        return [compiler(cxx), *WARNINGS, *(UNDEFINED if cxx == "g++" else []), *library]
+    optimized = [] if flavour == "sim/g++" else UNOPTIMIZED
+    found = STAND_INS if headers == "sim" else vendor_headers()
+    return [compiler(cxx), *WARNINGS, *optimized, *VITIS, *library, *found]
 
 
 def chosen(flavour: str) -> list[tuple[int, Case]]:
