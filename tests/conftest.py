@@ -2,6 +2,12 @@
 """Fixtures for all tests."""
 
 import os
+
+# Before numpy is imported, here, in workers and in commands that tests start. OpenBLAS has a thread for each processor,
+# which wait for each other in a loop; where two workers share two processors, small products wait most of the time (a
+# conversion of the bundled network took 12 to 16 s of the processor, and takes 1 s with one thread).
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from pathlib import Path
 
 import pytest
