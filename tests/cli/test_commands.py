@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every command as a user runs it: status, output, JSON, help with an example, errors without tracebacks."""
 
+import atexit
+import functools
 import json
 import os
 import re
+import select
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import onnx
@@ -15,17 +19,45 @@ from support import inputs, mlp, write_mlp
 COMMANDS = ["demo", "check", "convert", "emit", "verify", "report", "boards", "bench"]
 
 
-def swm(*arguments, cwd=None, env=None):
-    """Run the command line in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-c", "from swm.cli import main; main()", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        cwd=cwd,
-        env={**os.environ, **(env or {})},
-        check=False,
-    )
+# Imports once what every command imports, for most of a second, and makes each call in a fork of itself.
+FORKS = """
+import os, sys
+from swm.cli import main
+for line in sys.stdin:
+    out, err, *arguments = eval(line)
+    if child := os.fork():
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        continue
+    for number, name in enumerate((os.devnull, out, err)):
+        os.dup2(os.open(name, os.O_RDWR), number)
+    sys.argv[1:] = arguments
+    main()
+    sys.exit()
+"""
+TIME_LIMIT_S = 300
+
+
+@functools.cache
+def forks():
+    """The process that forks, until pytest ends."""
+    command = [sys.executable, "-c", FORKS]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+    atexit.register(process.communicate)
+    return process
+
+
+def swm(*arguments, env=None):
+    """Run the command line in a process of its own; a fresh one where it asks for another environment."""
+    texts = [str(a) for a in arguments]
+    if env is not None:
+        command = [sys.executable, "-c", "from swm.cli import main; main()", *texts]
+        env = os.environ | env
+        return subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT_S, env=env, check=False)
+    with tempfile.NamedTemporaryFile("r") as out, tempfile.NamedTemporaryFile("r") as err:
+        forks().stdin.write(repr([out.name, err.name, *texts]) + "\n")
+        assert select.select([forks().stdout], [], [], TIME_LIMIT_S)[0], f"no end of {texts}"
+        status = int(forks().stdout.readline())
+        return subprocess.CompletedProcess(texts, status, out.read(), err.read())
 
 
 @pytest.fixture(scope="module")

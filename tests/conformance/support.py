@@ -1,19 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """ONNX's node cases by operator, and when a result is what a case wants."""
 
-import contextlib
 import functools
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import onnx
 import onnxruntime
 from onnx import ModelProto, TensorProto, numpy_helper
-
-from swm.guard import Outcome
 
 # Exceptions: name of a case and why it fails through swm though onnxruntime passes it. None.
 EXCEPTIONS: Mapping[str, str] = {}
@@ -39,27 +35,6 @@ def cases_by_operator() -> dict[str, list[Any]]:
 
 def _stem(name: str) -> str:
     return name[: name.rindex("_expanded")]
-
-
-@contextlib.contextmanager
-def trusted() -> Iterator[None]:
-    """Nothing runs in a child process first: a child a case takes most of the time, and these models are ONNX's own.
-
-    Each operator goes without this until one of its cases has passed, so that the guard meets all of them too.
-    """
-    with (
-        mock.patch.dict("os.environ", SWM_TRUST_MODELS="1"),
-        mock.patch("swm.onnx_io.types.guarded", _unguarded),
-        mock.patch("swm.onnx_io.proto.guarded", _unguarded),
-    ):
-        yield
-
-
-def _unguarded(function: Callable[..., bytes], *args: object, **_: object) -> Outcome:
-    try:
-        return Outcome(data=function(*args))
-    except Exception as error:
-        return Outcome(error=str(error))
 
 
 def operators() -> list[str]:

@@ -11,8 +11,9 @@ import pytest
 
 import swm
 from swm.onnx_io import from_proto, to_proto
+from tests.onnx_io.support import trusted
 
-from .support import EXCEPTIONS, cases_by_operator, operators, same, session, trusted, value
+from .support import EXCEPTIONS, cases_by_operator, operators, same, session, value
 
 
 def by_onnxruntime(model, feeds):

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models built for tests, and what onnxruntime answers for them."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import onnx
 import onnxruntime
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
+from swm.guard import Outcome
 from swm.onnx_io import from_proto, to_proto
 
 OPSETS = (7, 9, 11, 13, 17, 21, 24)
@@ -23,6 +26,28 @@ _DTYPES = {
     "tensor(uint8)": np.uint8,
     "tensor(bool)": np.bool_,
 }
+
+
+@contextlib.contextmanager
+def trusted() -> Iterator[None]:
+    """Nothing runs in a child process first, which would take most of the time.
+
+    For models that are ONNX's own or a test's. The guard still meets every kind of them: ONNX's cases of an operator
+    go without this until one has passed, and `round_trip` has it for what swm wrote.
+    """
+    with (
+        mock.patch.dict("os.environ", SWM_TRUST_MODELS="1"),
+        mock.patch("swm.onnx_io.types.guarded", _unguarded),
+        mock.patch("swm.onnx_io.proto.guarded", _unguarded),
+    ):
+        yield
+
+
+def _unguarded(function: Callable[..., bytes], *args: object, **_: object) -> Outcome:
+    try:
+        return Outcome(data=function(*args))
+    except Exception as error:
+        return Outcome(error=str(error))
 
 
 def make_model(
@@ -91,7 +116,8 @@ def round_trip(model: ModelProto) -> ModelProto:
     """load → save, checked: legal ONNX, and stable from then on."""
     saved = to_proto(from_proto(model))
     onnx.checker.check_model(saved, full_check=True)
-    again = to_proto(from_proto(saved))
+    with trusted():
+        again = to_proto(from_proto(saved))
     assert again.SerializeToString(deterministic=True) == saved.SerializeToString(deterministic=True)
     return saved
 

@@ -11,9 +11,8 @@ import pytest
 from onnx import numpy_helper
 
 from swm.onnx_io import from_proto, to_proto
-from tests.conformance.support import trusted
 
-from .support import assert_same, session
+from .support import assert_same, session, trusted
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -14,7 +14,7 @@ from swm.errors import ModelError
 from swm.graph import Affine, Linear, Opaque
 from swm.onnx_io import from_proto, to_proto
 
-from .support import NEWEST_RUN, assert_same, check, make_model, run
+from .support import NEWEST_RUN, assert_same, check, make_model, run, trusted
 
 EVERY = (7, 8, 9, 10, 11, 12, 13, 14, 17, 18, 19, 20, 21, 22, 23, 24, NEWEST_RUN)
 RNG = np.random.default_rng(11)
@@ -49,7 +49,8 @@ def typed(model, feeds=None):
     """The one typed node of a model, which is tried in onnxruntime before and after."""
     (found,) = from_proto(model).nodes
     assert not isinstance(found, Opaque)
-    check(model, feeds)
+    with trusted():  # the guard has met it
+        check(model, feeds)
     return found
 
 
