@@ -8,6 +8,10 @@ PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
 # The open-source ap_int and hls_stream headers that one test compiles against travel inside this wheel.
 HLS4ML = hls4ml==1.3.0
 
+# A file of tests goes to one worker, so that what its fixtures compile is compiled once; in the order of the folders, of
+# which the last ones are short.
+SHARED_OUT = -n 2 --dist loadfile --no-loadscope-reorder
+
 .PHONY: help venv demo test quick lint wheel clean distclean
 .DELETE_ON_ERROR:
 # Every target installs into the same environment.
@@ -28,11 +32,11 @@ demo: $(VENV)/.swm-core
 test: $(VENV)/.swm-test
 	@test -e $(VENV)/.swm-hls4ml || { $(PIP) install --quiet --no-deps $(HLS4ML) && touch $(VENV)/.swm-hls4ml; } \
 	    || echo "make test: could not fetch $(HLS4ML); the tests that need its headers will skip"
-	$(VENV)/bin/python -m pytest -n 2 $(PYTEST_ARGS)
+	$(VENV)/bin/python -m pytest $(SHARED_OUT) $(PYTEST_ARGS)
 
 # Without what builds a wheel, runs the demo, or fuzzes: for the minutes between two edits.
 quick:
-	$(VENV)/bin/python -m pytest -n 2 -m "not slow" $(PYTEST_ARGS)
+	$(VENV)/bin/python -m pytest $(SHARED_OUT) -m "not slow" $(PYTEST_ARGS)
 
 venv: $(VENV)/.swm-dev
 
