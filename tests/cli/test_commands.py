@@ -21,8 +21,9 @@ COMMANDS = ["demo", "check", "convert", "emit", "verify", "report", "boards", "b
 
 # Imports once what every command imports, for most of a second, and makes each call in a fork of itself.
 FORKS = """
-import os, sys
+import gc, os, sys
 from swm.cli import main
+gc.freeze()  # or each fork copies all pages as it ends, to look for what is not used any more
 for line in sys.stdin:
     out, err, *arguments = eval(line)
     if child := os.fork():
