@@ -6,42 +6,49 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from swm.accelerator.lower import hardware_findings
-from swm.compress import fold_affine
-from swm.errors import Finding
-from swm.graph import (
-    Conv,
-    ConvInteger,
-    ConvTranspose,
-    Graph,
-    Linear,
-    MatMul,
-    MatMulInteger,
-    Node,
-    Opaque,
-    QLinearConv,
-    QLinearMatMul,
-    Recurrent,
-    is_structured,
+from swm.compress import (
+    WEIGHTED,
+    Blocks,
+    Planned,
+    float32_advice,
+    fold_affine,
+    other_weights,
+    plan,
+    possible_blocks,
+    prepared,
+    reason_to_stay_dense,
 )
+from swm.errors import Finding
+from swm.graph import Conv, ConvTranspose, Graph, Linear, MatMul, Node, Opaque, Recurrent
+from swm.structure import WeightStructure
 from swm.validation import require_graph
 
 __all__ = ["Inspection", "NodeInspection", "check"]
 
 
-_WEIGHTED = frozenset({"Conv", "Einsum", "GRU", "Gemm", "LSTM", "MatMul", "RNN"})
 _BODIES = frozenset({"If", "Loop", "Scan"})
 
 
 @dataclass(frozen=True)
 class NodeInspection:
-    """One node: `structured` says whether its weights can be (or why not), `hardware` whether it can be emitted."""
+    """One node.
+
+    Attributes:
+        name: of the node.
+        op: its operator.
+        structured: whether its weights are or can be structured, in words, or why not; empty for one without weights.
+        converts: the weights that `convert` would replace, by the names that block maps use: at the block size that was
+            asked for, else at any that the rules allow.
+        hardware: whether it can be emitted.
+        reason: why not.
+        remedy: what to do about it.
+    """
 
     name: str
     op: str
     structured: str
+    converts: tuple[str, ...]
     hardware: bool
     reason: str
     remedy: str
@@ -49,10 +56,11 @@ class NodeInspection:
 
 @dataclass(frozen=True)
 class Inspection:
-    """A whole model."""
+    """A whole model; `advice` is about weights that are not float32, empty where all are."""
 
     nodes: tuple[NodeInspection, ...]
     graph_findings: tuple[Finding, ...]
+    advice: str = ""
 
     @property
     def obstacles(self) -> int:
@@ -69,65 +77,99 @@ class Inspection:
         return {"ok": self.ok, "obstacles": self.obstacles, **asdict(self)}
 
 
-def check(graph: Graph) -> Inspection:
+def check(graph: Graph, *, block: Blocks | None = None) -> Inspection:
     """Say of every node whether its weights can be structured and whether it can become hardware, and why not.
 
+    Args:
+        graph: a float graph.
+        block: as for `swm.convert`: what would become of every weight at these sizes; else which sizes it can have.
+
     Raises:
-        OptionError: what was given is not a graph.
+        OptionError: what was given is not a graph, or an impossible block size.
     """
     findings = hardware_findings(fold_affine(require_graph(graph)))
     by_node = {f.node: f for f in findings if f.op != "graph"}
+    weights: dict[str, list[Planned]] = {}
+    for planned in plan(prepared(graph), 2 if block is None else block):
+        weights.setdefault(planned.ref.node.name, []).append(planned)
     nodes = []
     for node in graph.nodes:
-        finding = by_node.get(node.name)
+        finding, own = by_node.get(node.name), weights.get(node.name, [])
         nodes.append(
             NodeInspection(
                 name=node.name,
                 op=node.op_type if isinstance(node, Opaque) else node.op,
-                structured=_structured(node, graph),
+                structured=_structured(node, own, asked=block is not None) or _unreached(node, graph),
+                converts=tuple(p.ref.name for p in own if not p.reason),
                 hardware=finding is None,
                 reason=finding.reason if finding else "",
                 remedy=finding.remedy if finding else "",
             )
         )
-    return Inspection(tuple(nodes), tuple(f for f in findings if f.op == "graph"))
+    return Inspection(tuple(nodes), tuple(f for f in findings if f.op == "graph"), float32_advice(graph))
 
 
-def _structured(node: Node, graph: Graph) -> str:
+def _structured(node: Node, weights: list[Planned], *, asked: bool) -> str:
+    """What its weights are or become, those of W and R of a recurrent layer one after the other."""
     match node:
-        case Linear():
-            m, n = node.weight.shape
-            size = f"{m} x {n}"
-        case Conv():
-            size = " x ".join(map(str, (node.weight.shape[0], node.channels, *node.kernel)))
-            if node.group > 1:
-                return f"stays dense: convolution in {node.group} groups"
-        case ConvTranspose():
-            return "stays dense: no fit for transposed kernels yet; Resize and Conv in its place can be structured"
-        case QLinearConv() | QLinearMatMul() | ConvInteger() | MatMulInteger():
-            return "stays dense: integer weights; only float32 can be structured"
+        case Linear() | Conv():
+            matrices: dict[str, WeightStructure] = {"": node.weight}
         case Recurrent():
-            (m, n), (_, h) = node.input_weight[0].shape, node.recurrent_weight[0].shape
-            size = f"W {m} x {n}, R {m} x {h}"
-        case MatMul() | Opaque():
-            return _unreached(node, graph)
+            matrices = {"W": node.input_weight[0], "R": node.recurrent_weight[0]}
         case _:
             return ""
-    return f"is ({size})" if is_structured(node) else f"can be ({size})"
+    dense = {p.ref.role: p for p in weights}
+    said = []
+    for role, matrix in matrices.items():
+        size = _size(node, matrix)
+        if role not in dense:
+            text = f"is {matrix.label} {matrix.size} ({size})"
+        elif asked:
+            text = _asked(dense[role], size)
+        else:
+            text = _possible(dense[role], size)
+        said.append(f"{role} {text}".strip())
+    return "; ".join(said)
 
 
-def _unreached(node: MatMul | Opaque, graph: Graph) -> str:
+def _size(node: Node, matrix: WeightStructure) -> str:
+    if isinstance(node, Conv):
+        return " x ".join(map(str, (matrix.shape[0], node.channels, *node.kernel)))
+    return f"{matrix.shape[0]} x {matrix.shape[1]}"
+
+
+def _asked(planned: Planned, size: str) -> str:
+    if planned.reason:
+        return f"stays dense: {planned.reason}"
+    return f"becomes block-circulant {planned.block} ({size})"
+
+
+def _possible(planned: Planned, size: str) -> str:
+    """The sizes that the rules allow, which are powers of two without a gap."""
+    sizes = possible_blocks(planned.ref)
+    if not sizes:
+        return f"stays dense: {reason_to_stay_dense(planned.ref, None, 2)}"
+    blocks = f"block 2 to {sizes[-1]}" if len(sizes) > 1 else "block 2"
+    if planned.last:
+        return f"last layer: stays dense unless --block names it, {blocks} ({size})"
+    return f"can be, {blocks} ({size})"
+
+
+def _unreached(node: Node, graph: Graph) -> str:
     """Why weights that a user would look for among those that can be structured are not there."""
+    if isinstance(node, ConvTranspose):
+        return "stays dense: no fit for transposed kernels yet; Resize and Conv in its place can be structured"
+    other = other_weights(node, graph)
+    if other:
+        kind = "integer weights" if other == "integers" else f"weights of {other}"
+        return f"stays dense: {kind}; only float32 can be structured"
+    if not isinstance(node, MatMul | Opaque):
+        return ""
     op = node.op_type if isinstance(node, Opaque) else node.op
     if op in _BODIES:
         return "layers inside stay as they are"
-    if op not in _WEIGHTED or (isinstance(node, Opaque) and node.domain):
+    if op not in WEIGHTED or (isinstance(node, Opaque) and node.domain):
         return ""
-    given = [t for t in node.inputs if t]
-    constants = [graph.constants[t] for t in given if t in graph.constants]
-    other = next((str(a.dtype) for a in constants if a.dtype != np.float32), "")
-    if other:
-        return f"stays dense: weights of {other}; only float32 can be structured"
-    if isinstance(node, MatMul):
-        return "stays dense: a stack of matrices" if constants else ""  # a product of two variables has no weights
+    if isinstance(node, MatMul):  # a product of two variables has no weights
+        return "stays dense: a stack of matrices" if any(t in graph.constants for t in node.inputs) else ""
     return f"stays dense: {op} of a form without one constant matrix, kernel or bias"

@@ -12,15 +12,19 @@ from rich.text import Text
 
 from swm import api
 from swm.cli.common import example, json_option, out, write_json
+from swm.compress import parse_blocks
 from swm.inspection import check as check_graph
 from swm.operators import operator_table
 
 
-@click.command(epilog=example("swm check model.onnx\nswm check model.onnx --json\nswm check --operators"))
+@click.command(epilog=example("swm check model.onnx\nswm check model.onnx --block 8\nswm check --operators"))
 @click.argument("model", required=False)
 @click.option("--operators", "list_operators", is_flag=True, help="Print the table of operators instead.")
+@click.option(
+    "--block", help="As for convert: what becomes of each weight at this size [default: the sizes it can have]."
+)
 @json_option
-def check(model: str | None, list_operators: bool, json_to: str | None) -> None:
+def check(model: str | None, list_operators: bool, block: str | None, json_to: str | None) -> None:
     """Say of every node of MODEL whether it is supported, why not, and what to do about it.
 
     The nodes are those of the simplified model, as convert, emit and report take it: exporters' shape arithmetic is
@@ -33,7 +37,8 @@ def check(model: str | None, list_operators: bool, json_to: str | None) -> None:
         return
     if model is None:
         raise click.UsageError("give a MODEL, or --operators")
-    inspection = check_graph(api.load(model, simplify=True))
+    sizes = None if block is None else parse_blocks(block)
+    inspection = check_graph(api.load(model, simplify=True), block=sizes)
     if not write_json(json_to, inspection.to_json()):
         table = Table(title=Text(f"{model}: {len(inspection.nodes)} nodes"), title_justify="left")
         for heading in ("node", "operator", "structured", "hardware", "why not, and what to do"):
@@ -49,6 +54,8 @@ def check(model: str | None, list_operators: bool, json_to: str | None) -> None:
         out.print(table)
         for finding in inspection.graph_findings:
             out.print(Text(f"graph: {finding.reason}; {finding.remedy}"))
+        if inspection.advice:
+            out.print(Text(f"weights: {inspection.advice}"))
         verdict = (
             "can become hardware" if inspection.ok else f"cannot become hardware: {inspection.obstacles} obstacle(s)"
         )

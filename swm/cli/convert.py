@@ -19,7 +19,7 @@ from swm.cli.common import (
     progress_bar,
     write_json,
 )
-from swm.compress import ConversionReport, Interval, TestAccuracy, parse_blocks
+from swm.compress import ConversionReport, Interval, LayerReport, TestAccuracy, parse_blocks
 
 
 @click.command(
@@ -97,7 +97,8 @@ def print_conversion(report: ConversionReport) -> None:
     table = Table(
         title=f"converted by {report.method}, {report.calibration_samples} calibration samples", title_justify="left"
     )
-    for heading in ("layer", "shape", "structure", "weights", "stored", "multiplications", "error of outputs"):
+    counted = "multiplications of an inference (positions or steps)"
+    for heading in ("layer", "shape", "structure", "weights", "stored", counted, "error of outputs"):
         table.add_column(heading, overflow="fold")
     for layer in report.layers:
         structure = f"{layer.structure} {layer.block}" if layer.block > 1 else f"{layer.structure}: {layer.reason}"
@@ -108,15 +109,27 @@ def print_conversion(report: ConversionReport) -> None:
             structure,
             f"{layer.words_before:,}",
             f"{layer.words_after:,}",
-            f"{layer.multiplications_before:,} -> {layer.multiplications_after:,}",
+            _multiplications(layer),
             error,
         )
         table.add_row(*map(Text, cells))
-    out.print(table)
+    if report.layers:
+        out.print(table)
     out.print(
         f"weights {report.parameters_before:,} -> {report.parameters_after:,}"
         f" ({report.compression:.2f} x fewer, counted)"
     )
+    if report.parameters_after < report.parameters_before and report.multiplications:
+        before, after = report.multiplications
+        out.print(
+            f"multiplications {before:,} -> {after:,} per inference ({before / after:.2f} x fewer, counted at all"
+            " positions and steps)"
+        )
+    if any(layer.positions is None for layer in report.layers):
+        out.print(
+            "The model leaves free how many positions or steps an inference has: multiplications 'at each' are those of"
+            " one; with --calibration they are counted for its inputs."
+        )
     if not report.layers:
         out.print(
             "No layer was converted: the model has no Linear, Conv or recurrent layer with constant float32 weights;"
@@ -127,6 +140,14 @@ def print_conversion(report: ConversionReport) -> None:
         out.print("No layer was converted: every one stays dense by the rule beside it.", style="yellow")
     for line in accuracy_lines(report.accuracy):
         out.print(Text(line))
+
+
+def _multiplications(layer: LayerReport) -> str:
+    """Those of an inference, and at how many positions; of one position where these are free."""
+    numbers = f"{layer.multiplications_before:,} -> {layer.multiplications_after:,}"
+    if layer.positions is None:
+        return f"{numbers} at each"
+    return numbers if layer.positions == 1 else f"{numbers} ({layer.positions:,})"
 
 
 def accuracy_lines(found: TestAccuracy) -> list[str]:

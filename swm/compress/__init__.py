@@ -6,22 +6,32 @@ from swm.compress.evaluation import Interval, TestAccuracy, accuracy, wilson
 from swm.compress.fold import fold_affine
 from swm.compress.fold_convolution import fold_conv
 from swm.compress.methods import METHODS
+from swm.compress.plan import Planned, plan, possible_blocks, prepared
+from swm.compress.precision import WEIGHTED, float32_advice, other_weights
 from swm.compress.report import ConversionReport, LayerReport
-from swm.compress.weights import Blocks, parse_blocks
+from swm.compress.weights import Blocks, parse_blocks, reason_to_stay_dense
 
 __all__ = [
     "METHODS",
+    "WEIGHTED",
     "Blocks",
     "Conversion",
     "ConversionReport",
     "Interval",
     "LayerReport",
+    "Planned",
     "Progress",
     "TestAccuracy",
     "accuracy",
     "convert",
+    "float32_advice",
     "fold_affine",
     "fold_conv",
+    "other_weights",
     "parse_blocks",
+    "plan",
+    "possible_blocks",
+    "prepared",
+    "reason_to_stay_dense",
     "wilson",
 ]

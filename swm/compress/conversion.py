@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 
 from swm.compress.activation_pairs import ActivationPairs, warm_up
 from swm.compress.budget import CANDIDATES, choose, measure, parse_budget
+from swm.compress.counting import Positions, inference_positions, multiplications
 from swm.compress.dynamic_batch import make_batch_dynamic
 from swm.compress.evaluation import check_labels, evaluate
 from swm.compress.fit_layers import fit_conv, fit_linear, fit_own, refit
 from swm.compress.fit_recurrent import fit_recurrent
-from swm.compress.fold import fold_affine
-from swm.compress.fold_convolution import fold_conv
 from swm.compress.hold_out import sample_count, split
 from swm.compress.methods import Freedom, Method, choose_method
+from swm.compress.plan import Planned, last_weighted, plan, prepared
+from swm.compress.precision import float32_advice
 from swm.compress.report import ConversionReport, LayerReport
 from swm.compress.warn import conversion_warnings
-from swm.compress.weights import Blocks, WeightRef, asked_by_name, dense_weights, reason_to_stay_dense, resolve_blocks
+from swm.compress.weights import Blocks, WeightRef, dense_weights, reason_to_stay_dense
 from swm.engine import FloatEngine
 from swm.engine.structured import StructuredLayer
 from swm.errors import CalibrationError, OptionError, SwmError
@@ -113,7 +114,7 @@ def convert(
     if block is not None and budget is not None:
         raise OptionError("a block size and a budget were given; give one of the two")
     how = choose_method(method, calibrated=feeds is not None)
-    dense = fold_conv(fold_affine(graph))
+    dense = prepared(graph)
     some = test if feeds is None else feeds
     if some is not None:
         dense = make_batch_dynamic(dense, some)
@@ -122,26 +123,24 @@ def convert(
     found = dense_weights(dense)
     if feeds and found:
         warm_up(dense, feeds)
-    last = _last_weighted(dense)
     if budget is not None:
-        sizes: Blocks = _within(dense, found, last, budget, how, feeds, structure)
+        sizes: Blocks = _within(dense, found, budget, how, feeds, structure)
     else:
         assert block is not None  # checked above
         sizes = block
-    blocks = resolve_blocks(found, sizes, structure)
-    by_name = frozenset() if budget is not None else asked_by_name(found, sizes)
+    planned = plan(dense, sizes, structure, chosen=budget is not None)
+    positions = inference_positions(dense, feeds or samples.test)
     freedoms: dict[str, Freedom] = {}
     nodes = list(dict.fromkeys(p.node for p in found))
     converted, reports = dense, []
     for done, node in enumerate(nodes):
         if progress is not None:
             progress(node.name, done, len(nodes))
-        own = [p for p in found if p.node is node]
-        reasons = {p.role: _reason(p, None if p.name in by_name else last, blocks[p.name], structure) for p in own}
+        own = [p for p in planned if p.ref.node is node]
         before_node = converted
         pairs = None if feeds is None else ActivationPairs(dense, converted, feeds)
         before = len(how.freedoms)
-        new = _converted(node, {p.role: blocks[p.name] for p in own if not reasons[p.role]}, how, pairs, structure)
+        new = _converted(node, {p.ref.role: p.block for p in own if not p.reason}, how, pairs, structure)
         if len(how.freedoms) > before:
             freedoms[node.name] = max(how.freedoms[before:], key=lambda freedom: freedom.share)
         if new is not node:
@@ -151,12 +150,12 @@ def convert(
             converted = converted.with_replaced(node, new)
         judged = feeds if samples.test is None else samples.test
         error = None if judged is None else _output_error(ActivationPairs(dense, before_node, judged), node, new)
-        reports += [_layer_report(p, new, reasons[p.role], error) for p in own]
+        reports += [_layer_report(p, new, positions.get(node.name), error) for p in own]
     if progress is not None:
         progress("done", len(nodes), len(nodes))
     report = ConversionReport(
         how.label,
-        block if isinstance(block, int) else {n: b for n, b in blocks.items() if b > 1},
+        block if isinstance(block, int) else {p.ref.name: p.block for p in planned if p.block > 1},
         (sample_count(feeds) or len(next(iter(feeds.values())))) if feeds else 0,
         tuple(reports),
         FLOAT_BITS,
@@ -168,7 +167,7 @@ def convert(
             report = replace(report, accuracy=measured)
         except SwmError as failure:  # layers before a node that does not run were fitted all the same
             why_none = f"the whole network does not run: {failure}"
-    warnings = conversion_warnings(report, freedoms, why_none)
+    warnings = conversion_warnings(report, planned, freedoms, why_none, float32_advice(dense))
     return Conversion(replace(converted, inputs=graph.inputs), replace(report, warnings=warnings))
 
 
@@ -221,18 +220,6 @@ def _check_labels(graph: Graph, feeds: Mapping[str, Array], labels: NDArray[np.i
     check_labels(labels, len(labels), answer.reshape(len(answer), -1).shape[1])
 
 
-def _last_weighted(graph: Graph) -> Node | None:
-    """The layer that gives the network's answer: the last Linear or Conv, if no recurrent layer comes after it."""
-    weighted = [n for n in graph.nodes if isinstance(n, Linear | Conv | Recurrent)]
-    return None if not weighted or isinstance(weighted[-1], Recurrent) else weighted[-1]
-
-
-def _reason(ref: WeightRef, last: Node | None, block: int, structure: type[WeightStructure]) -> str:
-    if block == 0:
-        return reason_to_stay_dense(ref, last, 1) if ref.node is last else "not named in the map of block sizes"
-    return reason_to_stay_dense(ref, last, block, structure)
-
-
 def _converted(
     node: Node,
     blocks: Mapping[str, int],
@@ -259,14 +246,13 @@ def _converted(
 def _within(
     graph: Graph,
     found: tuple[WeightRef, ...],
-    last: Node | None,
     budget: int | str,
     method: Method,
     feeds: Mapping[str, Array] | None,
     structure: type[WeightStructure],
 ) -> dict[str, int]:
     """Block sizes within a budget, from the error of the network's outputs when one layer alone is converted."""
-    by_name = {p.name: p for p in found}
+    by_name, last = {p.name: p for p in found}, last_weighted(graph)
     words = {p.name: sum(w.words for w in _weights(p.node, p.role)) for p in found}
     free = {
         p.name: (words[p.name], [k for k in CANDIDATES if not reason_to_stay_dense(p, last, k, structure)])
@@ -339,18 +325,20 @@ def _output_error(pairs: ActivationPairs, node: Node, new: Node) -> float:
     return float(np.sqrt(wrong / max(total, 1e-60)))
 
 
-def _layer_report(ref: WeightRef, new: Node, reason: str, error: float | None) -> LayerReport:
+def _layer_report(planned: Planned, new: Node, positions: Positions | None, error: float | None) -> LayerReport:
+    ref = planned.ref
     old, now = _weights(ref.node, ref.role), _weights(new, ref.role)
     return LayerReport(
         name=ref.name,
         shape=old[0].shape,
         structure=now[0].label,
-        reason=reason,
+        reason=planned.reason,
         block=now[0].size,
         words_before=sum(w.words for w in old),
         words_after=sum(w.words for w in now),
-        multiplications_before=sum(w.operations.multiplications for w in old),
-        multiplications_after=sum(w.operations.multiplications for w in now),
+        positions=None if positions is None else positions.written,
+        multiplications_before=multiplications(old, positions),
+        multiplications_after=multiplications(now, positions),
         weight_error=_weight_error(ref, new),
         output_error=error,
     )

@@ -17,9 +17,12 @@ class LayerReport:
 
     `weight_error` is the relative Frobenius error of the weights, `output_error` the relative error of the layer's
     outputs over at most 512 samples, against the dense network's own outputs: test samples where there are any, else
-    calibration samples, which the fit has seen; None where there are neither. Operations are real multiplications of
-    one product, of a convolution those of one output pixel, counted. W and R of a recurrent layer have a row each, with
-    one error.
+    calibration samples, which the fit has seen; None where there are neither. W and R of a recurrent layer have a row
+    each, with one error.
+
+    `positions` says how often an inference runs the product: 1, output pixels of a convolution, tokens of a sequence,
+    steps of a recurrent layer. Operations are real multiplications of an inference, all positions and directions,
+    counted; where `positions` is None, because the model's shapes are free and no inputs were given, of one position.
     """
 
     name: str
@@ -29,6 +32,7 @@ class LayerReport:
     block: int
     words_before: int
     words_after: int
+    positions: int | None
     multiplications_before: int
     multiplications_after: int
     weight_error: float
@@ -68,12 +72,21 @@ class ConversionReport:
         return sum(layer.words_after for layer in self.layers)
 
     @property
+    def multiplications(self) -> tuple[int, int] | None:
+        """Multiplications of an inference by all weighted layers before and after; None if one's positions are free."""
+        if any(layer.positions is None for layer in self.layers):
+            return None
+        before, after = ([getattr(x, f"multiplications_{when}") for x in self.layers] for when in ("before", "after"))
+        return sum(before), sum(after)
+
+    @property
     def compression(self) -> float:
         """Weights before over stored weights after; 1 for a network without weights that could be structured."""
         return self.parameters_before / self.parameters_after if self.layers else 1.0
 
     def to_json(self) -> dict[str, Any]:
-        """Plain types for JSON, totals included."""
+        """Plain types for JSON, totals included; of multiplications only where all positions are known."""
+        before, after = self.multiplications or (None, None)
         return {
             **asdict(self),
             "parameters_before": self.parameters_before,
@@ -81,6 +94,6 @@ class ConversionReport:
             "bits_before": self.parameters_before * self.float_bits,
             "bits_after": self.parameters_after * self.float_bits,
             "compression": self.compression,
-            "multiplications_before": sum(layer.multiplications_before for layer in self.layers),
-            "multiplications_after": sum(layer.multiplications_after for layer in self.layers),
+            "multiplications_before": before,
+            "multiplications_after": after,
         }

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 
 from swm.compress.hold_out import FEWEST, SHARE
 from swm.compress.methods import Freedom
+from swm.compress.plan import Planned, possible_blocks
 from swm.compress.report import ConversionReport
 
 __all__ = ["conversion_warnings"]
@@ -19,17 +21,50 @@ LOST_POINTS = 0.05  # of accuracy
 SHOWN = 5  # layers named in one warning
 
 
-def conversion_warnings(report: ConversionReport, freedoms: Mapping[str, Freedom], why_none: str) -> tuple[str, ...]:
+def conversion_warnings(
+    report: ConversionReport, planned: Sequence[Planned], freedoms: Mapping[str, Freedom], why_none: str, advice: str
+) -> tuple[str, ...]:
     """Every warning, one sentence or two each.
 
     Args:
         report: of the conversion, its accuracy measured.
+        planned: what was to become of every weight.
         freedoms: of the layers that were fitted to samples, the worst fit of each.
         why_none: why no sample could be held out; empty where some were, or none were asked for.
+        advice: about layers whose weights are not float32; empty where there are none.
     """
+    precision = (advice,) if advice else ()
     if all(layer.structure == "dense" for layer in report.layers):
-        return ()
-    return (*_calibration(report, freedoms), *_test(report, why_none), *_outcome(report))
+        return (*precision, *_nothing(planned))
+    return (*precision, *_calibration(report, freedoms), *_test(report, why_none), *_outcome(report))
+
+
+def _nothing(planned: Sequence[Planned]) -> Iterator[str]:
+    """Of a network that comes back as it went in: the sizes that would convert something, and how the last layer is."""
+    most = max((p.block for p in planned), default=0)
+    if most < 2:  # as asked for
+        return
+    smaller = {p.ref.name: max(possible_blocks(p.ref, most), default=1) for p in planned}
+    others = [smaller[p.ref.name] for p in planned if not p.last]
+    if max(others, default=1) > 1:
+        yield (
+            f"no layer was converted: blocks of {most} are too large for every one that may be; --block "
+            f"{max(others)} is the largest size that converts one"
+        )
+        return
+    for last in (p for p in planned if p.last):
+        name, (m, n), block = last.ref.name, last.ref.shape, smaller[last.ref.name]
+        why = (
+            f"{name!r} ({m} x {n}) is the last layer with weights, and stays dense by rule, because its outputs are "
+            "the network's answer"
+        )
+        if block > 1:
+            yield (
+                f"{why}; to convert it all the same, name it: --block {shlex.quote(f'{name}={block}')} "
+                f"(in Python block={{{name!r}: {block}}})"
+            )
+        elif len(planned) == 1:
+            yield f"{why}; it has fewer than two blocks of any size, so that it cannot be block-circulant anyway"
 
 
 def _calibration(report: ConversionReport, freedoms: Mapping[str, Freedom]) -> Iterator[str]:

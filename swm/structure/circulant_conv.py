@@ -170,11 +170,16 @@ class BlockCirculantConv(ConvStructure):
     @property
     def operations(self) -> Operations:
         """Cost of one output pixel at stride 1: q transforms of the new input pixel, all products, p inverse ones."""
+        return self.operations_of(1, 1)
+
+    def operations_of(self, read: int, written: int) -> Operations:
+        """Cost of a convolution of `read` input pixels, padding not counted, that gives `written` output pixels."""
         positions, p, q, k = self.columns.shape
         transform, product = transform_cost(k), product_cost(k)
+        transforms, products = read * q + written * p, written * positions * p * q
         return Operations(
-            (p + q) * transform.multiplications + positions * p * q * product.multiplications,
-            (p + q) * transform.additions + positions * p * q * product.additions + p * (positions * q - 1) * k,
+            transforms * transform.multiplications + products * product.multiplications,
+            transforms * transform.additions + products * product.additions + written * p * (positions * q - 1) * k,
         )
 
 

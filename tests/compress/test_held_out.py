@@ -111,8 +111,10 @@ def test_a_layer_worse_than_zeros_is_named(tmp_path):
     assert any("further off than zeros" in w and "--block" in w for w in report.warnings)
 
 
-def test_a_network_that_stays_dense_has_nothing_to_warn_of(graph):
-    assert swm.convert(graph, block=64).report.warnings == ()
+def test_a_network_that_stays_dense_is_only_told_the_size_that_would_convert_it(graph):
+    (warning,) = swm.convert(graph, block=64).report.warnings
+    assert "no layer was converted" in warning
+    assert swm.convert(graph, block={"fc*": 1}).report.warnings == ()  # as asked for
 
 
 @pytest.mark.parametrize(
