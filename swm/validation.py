@@ -14,6 +14,7 @@ from onnx import helper
 from swm.accelerator.fixed_graph import FixedGraph
 from swm.errors import CalibrationError, OptionError
 from swm.graph import Graph
+from swm.reshape import reshape_advice
 
 __all__ = ["Array", "Inputs", "feeds", "only", "project_name", "require_fixed", "require_graph"]
 
@@ -112,8 +113,10 @@ def _checked(graph: Graph, name: str, value: Array, finite: bool) -> Array:
         for axis, (have, want) in enumerate(zip(value.shape, declared.shape, strict=True))
     )
     if not fits:
-        want = tuple("?" if d is None else d for d in declared.shape)
-        raise CalibrationError(f"input {name!r} must have shape {want}, got {value.shape}")
+        want = ", ".join("?" if d is None else str(d) for d in declared.shape) + "," * (len(declared.shape) == 1)
+        advice = reshape_advice(value.shape, declared.shape)
+        text = f"input {name!r} must have shape ({want}), got {value.shape}"
+        raise CalibrationError(f"{text}; {advice}" if advice else text)
     if finite and value.ndim and not len(value):
         raise CalibrationError(f"input {name!r} holds no samples")
     return value.astype(np.float32, copy=False) if is_float else _typed(value, declared.elem, name)

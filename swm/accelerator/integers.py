@@ -16,6 +16,7 @@ from swm.accelerator.fixed_graph import FixedGraph
 from swm.errors import CalibrationError
 from swm.layers import registry
 from swm.layers.values import FixedLayer, Ints
+from swm.reshape import reshape_advice
 
 __all__ = ["FixedResult", "Part", "Tensors", "flatten_inputs", "in_parts", "run_fixed", "run_integers", "run_layer"]
 
@@ -78,11 +79,18 @@ def flatten_inputs(graph: FixedGraph, x: NDArray[np.floating]) -> NDArray[np.flo
     """(samples, ...) → (samples, n).
 
     Raises:
-        CalibrationError: wrong number of values a sample.
+        CalibrationError: wrong number of values a sample, or axes in another order than the float network's.
     """
     n = graph.inputs
-    if x.ndim < 2 or x[0:1].size != n:
-        raise CalibrationError(f"inputs must hold {n} values a sample, got an array of shape {x.shape}")
+    value = None if graph.source is None else next(v for v in graph.source.inputs if v.name == graph.input_name)
+    want = value.type.shape if value is not None and value.type is not None and value.type.shape else (None, n)
+    same = x.ndim != len(want) or all(
+        not isinstance(w, int) or w == h for w, h in zip(want[1:], x.shape[1:], strict=True)
+    )
+    if x.ndim < 2 or x[0:1].size != n or not same:
+        advice = reshape_advice(x.shape, want)
+        text = f"inputs must hold {n} values a sample, in the model's order, got an array of shape {x.shape}"
+        raise CalibrationError(f"{text}; {advice}" if advice else text)
     return x.reshape(len(x), n)
 
 

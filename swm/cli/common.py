@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import json
 import sys
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from swm.accelerator.backend import backend_names
+from swm.cli.csv_files import read_csv
 from swm.errors import CalibrationError, OutputError
+from swm.graph import Graph
 
 __all__ = [
     "backend_option",
@@ -123,24 +127,42 @@ def check_file(path: str, read: Iterable[str | None], *, force: bool) -> None:
         raise OutputError(f"{path!r} exists; choose another name, or replace it with --force")
 
 
-def load_arrays(path: str) -> NDArray[Any] | dict[str, NDArray[Any]]:
-    """One array from .npy, or arrays by input name from .npz.
+def load_arrays(path: str, graph: Graph | None = None) -> NDArray[Any] | dict[str, NDArray[Any]]:
+    """One array from .npy or .csv, or arrays by input name from .npz.
+
+    A row of a .csv is a sample. With `graph` it takes the shape of the model's only input, values in C order, if it has
+    as many.
 
     Raises:
         CalibrationError: the file is missing or holds no plain arrays.
     """
+    if path.lower().endswith(".csv"):
+        table = read_csv(path)
+        return table if graph is None else _as_input(table, graph)
     try:
         loaded = np.load(path, allow_pickle=False)
         return loaded if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
     except FileNotFoundError as error:
         raise CalibrationError(f"there is no file {path!r}") from error
-    except (OSError, ValueError, EOFError, KeyError) as error:
-        text = f"{path!r} is not a numpy .npy or .npz file of numbers ({error}); write it with numpy.save"
+    except (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile) as error:
+        text = (
+            f"{path!r} is not a numpy .npy or .npz file of numbers ({error}); write it with numpy.save, or as text "
+            "with the ending .csv"
+        )
         raise CalibrationError(text) from error
 
 
+def _as_input(table: NDArray[Any], graph: Graph) -> NDArray[Any]:
+    """(rows, values) in the shape of a network's only input, if a row has as many values."""
+    declared = graph.inputs[0].type if len(graph.inputs) == 1 else None
+    sizes = declared.shape[1:] if declared is not None and declared.shape else ()
+    shape = tuple(d for d in sizes if isinstance(d, int))
+    fits = len(shape) == len(sizes) > 1 and prod(shape) == table.shape[1]
+    return table.reshape(-1, *shape) if fits else table
+
+
 def load_labels(path: str | None) -> NDArray[np.integer] | None:
-    """Class numbers from .npy.
+    """Class numbers from .npy, or from a .csv of one column or one row.
 
     Raises:
         CalibrationError: missing file, or not one vector of integers.
@@ -148,9 +170,24 @@ def load_labels(path: str | None) -> NDArray[np.integer] | None:
     if path is None:
         return None
     labels = load_arrays(path)
-    if not isinstance(labels, np.ndarray) or labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise CalibrationError(f"{path!r} must hold one vector of integer class numbers")
+    if isinstance(labels, dict):
+        raise CalibrationError(f"{path!r} must hold one vector of integer class numbers, got arrays by name (.npz)")
+    if path.lower().endswith(".csv") and 1 in labels.shape:
+        labels = labels.reshape(-1)
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise CalibrationError(
+            f"{path!r} must hold one vector of integer class numbers, got {labels.dtype} of shape {labels.shape}"
+            f"{_labels_advice(labels)}"
+        )
     return labels
+
+
+def _labels_advice(labels: NDArray[Any]) -> str:
+    if labels.ndim == 2 and 1 in labels.shape:
+        return "; write y.reshape(-1)"
+    if labels.ndim == 2:
+        return "; of one row of scores a sample write y.argmax(axis=1)"
+    return "; write y.astype(int)" if labels.ndim == 1 and labels.dtype.kind == "f" else ""
 
 
 @contextmanager

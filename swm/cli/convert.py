@@ -34,7 +34,11 @@ from swm.compress import ConversionReport, Interval, LayerReport, TestAccuracy, 
 )
 @click.option("--budget", help="Instead of --block: bits of all weights, or a compression like 8x.")
 @click.option("--method", help="least-squares (default with --calibration) or projection.")
-@click.option("--calibration", metavar="X.npy", help="Inputs, samples along axis 0 (.npz by name for several inputs).")
+@click.option(
+    "--calibration",
+    metavar="X.npy",
+    help="Inputs, samples along axis 0 (.npz by name for several inputs; .csv: a row each).",
+)
 @click.option("--labels", metavar="Y.npy", help="Class numbers of the calibration inputs: adds accuracy to the report.")
 @click.option(
     "--test",
@@ -70,7 +74,7 @@ def convert(
     check_file(output, (model, calibration, labels, test, test_labels), force=force)
     sizes = None if block is None else parse_blocks(block)
     graph = api.load(model, simplify=True)
-    inputs = None if calibration is None else load_arrays(calibration)
+    inputs = None if calibration is None else load_arrays(calibration, graph)
     with progress_bar() as progress:
         result = api.convert(
             graph,
@@ -79,7 +83,7 @@ def convert(
             method=method,
             calibration=inputs,
             labels=load_labels(labels),
-            test=None if test is None else load_arrays(test),
+            test=None if test is None else load_arrays(test, graph),
             test_labels=load_labels(test_labels),
             keep_unknown=keep_unknown,
             progress=progress,

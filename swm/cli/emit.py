@@ -75,7 +75,7 @@ def emit(
     """
     check_output(Path(output), force=force)  # before any work
     graph = api.load(model, simplify=True)
-    inputs = load_arrays(calibration)
+    inputs = load_arrays(calibration, graph)
     with progress_bar() as progress:
         progress("quantize", 0, 3)
         fixed = api.quantize(api.dense_twin(graph) if dense else graph, bits=bits, calibration=inputs)
@@ -96,7 +96,7 @@ def emit(
         path = projects.emit(
             made,
             path=output,
-            vectors=inputs if vectors is None else load_arrays(vectors),
+            vectors=inputs if vectors is None else load_arrays(vectors, graph),
             labels=load_labels(labels),
             reference=graph,
             force=force,

@@ -66,11 +66,13 @@ def report(
     """
     if (inputs is None) != (labels is None):
         raise click.UsageError("--inputs and --labels go together")
-    data = None if inputs is None else load_arrays(inputs)
+    network = Path(model) if Path(model).is_dir() else api.load(model, simplify=True)
+    graph = None if isinstance(network, Path) else network
+    data = None if inputs is None else load_arrays(inputs, graph)
     with progress_bar() as progress:
         progress("model boards", 0, 1)
         result = projects.report(
-            Path(model) if Path(model).is_dir() else api.load(model, simplify=True),
+            network,
             boards=board,
             bits=bits,
             backend=backend,
@@ -78,7 +80,7 @@ def report(
             hybrid=hybrid,
             inputs=data,
             labels=load_labels(labels),
-            calibration=None if calibration is None else load_arrays(calibration),
+            calibration=None if calibration is None else load_arrays(calibration, graph),
         )
     if html is not None:
         try:
