@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from swm.accelerator.saturation import Saturation
 from swm.graph import Graph
 from swm.layers.registry import kind
 from swm.layers.values import FixedLayer, Format, LayerSpec
@@ -58,7 +60,7 @@ class FixedGraph:
         input_name: the graph input that is quantized; the tensor of this name is read by the first layers.
         output_name: the graph output.
         output_tensor: tensor that the last layer writes (the host's operators follow it).
-        saturated: saturation counts over the calibration set, by tensor.
+        saturated: values of the calibration set that saturate, by tensor.
     """
 
     name: str
@@ -69,7 +71,7 @@ class FixedGraph:
     input_name: str
     output_name: str
     output_tensor: str
-    saturated: dict[str, int]
+    saturated: Mapping[str, Saturation]
 
     def __repr__(self) -> str:
         kinds = Counter(spec.kind for spec in self.specs)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.accelerator.fixed_graph import FixedGraph
+from swm.accelerator.saturation import Saturation, measured, observed
 from swm.errors import CalibrationError
 from swm.layers import registry
 from swm.layers.values import FixedLayer, Ints
@@ -35,12 +36,14 @@ class FixedResult:
         values: float32 outputs after the host's part (a final Softmax): (samples, m), or (samples, positions, channels)
             where the output has several positions.
         saturated: how many values saturated, by layer name and place.
+        ranges: the same of how many, and how far the values reach, by the same names.
     """
 
     inputs: Ints
     words: Ints
     values: NDArray[np.float32]
     saturated: dict[str, int]
+    ranges: dict[str, Saturation]
 
 
 def run_fixed(graph: FixedGraph, x: NDArray[np.floating], *, compiled: bool = False) -> FixedResult:
@@ -57,12 +60,14 @@ def run_fixed(graph: FixedGraph, x: NDArray[np.floating], *, compiled: bool = Fa
     """
     flat = flatten_inputs(graph, x)
     inputs = graph.input.quantize(flat)
+    furthest: dict[str, int] = {}
     if compiled:
         from swm.accelerator.integers_compiled import run_integers_fast  # it builds on this module
 
         words, saturated = run_integers_fast(graph, inputs, threads=os.cpu_count() or 1)
     else:
-        words, saturated = run_integers(graph, inputs)
+        words, saturated = run_integers(graph, inputs, furthest)
+    ranges = {graph.input_name: measured(graph.input, flat), **_ranges(graph, len(flat), saturated, furthest)}
     saturated = {graph.input_name: graph.input.overflows(flat), **saturated}
     values = graph.output.dequantize(words)
     shape = graph.last.spec.output
@@ -72,7 +77,7 @@ def run_fixed(graph: FixedGraph, x: NDArray[np.floating], *, compiled: bool = Fa
         from scipy.special import softmax  # here, as it takes 0.15 s that no other call should pay
 
         values = softmax(values, axis=-1).astype(np.float32)
-    return FixedResult(inputs, words, values, saturated)
+    return FixedResult(inputs, words, values, saturated, ranges)
 
 
 def flatten_inputs(graph: FixedGraph, x: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -127,9 +132,27 @@ def run_layer(layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[s
     return registry.kind(layer.spec.kind).run(layer, values)
 
 
-def run_integers(graph: FixedGraph, inputs: Ints) -> Part:
-    """(samples, n) input integers → (samples, m) output integers, and saturation counts by layer and place."""
-    return in_parts(graph, inputs, BATCH, lambda part: _run(graph, part))
+def _ranges(
+    graph: FixedGraph, samples: int, saturated: dict[str, int], furthest: dict[str, int]
+) -> dict[str, Saturation]:
+    """Every place of every layer that rounds: counts beside how many values there are."""
+    found = {}
+    for layer in graph.layers:
+        spec, kind = layer.spec, registry.kind(layer.spec.kind)
+        for place, count in saturated.items():
+            name, _, where = place.rpartition(".")
+            if name == spec.name:
+                values, form = samples * kind.rounded_values(spec, where), kind.rounded_format(layer, where)
+                found[place] = observed(count, values, form, furthest.get(place))
+    return found
+
+
+def run_integers(graph: FixedGraph, inputs: Ints, furthest: dict[str, int] | None = None) -> Part:
+    """(samples, n) input integers → (samples, m) output integers, and saturation counts by layer and place.
+
+    `furthest` is filled with the largest magnitude of every layer's output, by `layer.output`.
+    """
+    return in_parts(graph, inputs, BATCH, lambda part: _run(graph, part, {} if furthest is None else furthest))
 
 
 def in_parts(
@@ -158,11 +181,13 @@ def in_parts(
     return np.concatenate([words for words, _ in done]), saturated
 
 
-def _run(graph: FixedGraph, inputs: Ints) -> Part:
+def _run(graph: FixedGraph, inputs: Ints, furthest: dict[str, int]) -> Part:
     tensors = Tensors(graph, inputs)
     saturated: dict[str, int] = {}
     for layer in graph.layers:
         values, counts = run_layer(layer, tensors.read(layer))
         saturated.update({f"{layer.spec.name}.{place}": count for place, count in counts.items()})
+        place = f"{layer.spec.name}.output"
+        furthest[place] = max(furthest.get(place, 0), int(np.abs(values).max(initial=0)))
         tensors.write(layer.output, values)
     return tensors.take(graph.output_tensor).reshape(len(inputs), graph.outputs), saturated

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from swm.accelerator.fixed_graph import FixedGraph, NetworkShape, ShapedLayer
 from swm.accelerator.lower import Lowered
+from swm.accelerator.saturation import measured
 from swm.graph import Graph
 from swm.layers import registry
 from swm.layers.formats import best_format, check_bits
@@ -50,7 +51,7 @@ def quantize_layers(
     shape = network_shape(lowered, bits)
     first = activations[lowered.input]
     formats: dict[str, Format] = {lowered.input: best_format(first, bits)}
-    saturated = {lowered.input: formats[lowered.input].overflows(first)}
+    saturated = {lowered.input: measured(formats[lowered.input], first)}
     layers: list[FixedLayer] = []
     for shaped, layer in zip(shape.layers, lowered.layers, strict=True):
         fixed = registry.kind(layer.kind).quantize(
@@ -63,7 +64,7 @@ def quantize_layers(
             tuple(formats[t] for t in layer.inputs),
         )
         formats[layer.output] = fixed.output_format
-        saturated[layer.output] = fixed.output_format.overflows(activations[layer.output])
+        saturated[layer.output] = measured(fixed.output_format, activations[layer.output])
         layers.append(fixed)
     return FixedGraph(
         name=graph.name,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ from numpy.typing import NDArray
 
 from swm.accelerator.codec import decode, encode
 from swm.accelerator.fixed_graph import FixedGraph
+from swm.accelerator.saturation import Saturation
 from swm.errors import OutputError
 from swm.layers import registry
 from swm.layers.values import FixedLayer, Format, Ints, LayerSpec
 
 __all__ = ["load_fixed", "save_fixed"]
 
-STORE_VERSION = 2
+STORE_VERSION = 3
 # No integer of a layer is larger; keeps a damaged file from asking for all memory.
 _MOST_VALUES = 1 << 24  # channels of a tensor, and what else a spec counts
 _MOST_POSITIONS = 1 << 31
@@ -52,6 +54,7 @@ class _Meta:
     input_name: str
     output_name: str
     output_tensor: str
+    saturated: Mapping[str, Saturation]
 
 
 def save_fixed(graph: FixedGraph, path: Path) -> None:
@@ -72,7 +75,8 @@ def save_fixed(graph: FixedGraph, path: Path) -> None:
         )
         layers.append({"layer": encode(entry), "spec": encode(layer.spec)})
         arrays.update({_key(index, name): _narrow(values) for name, values in layer.arrays.items()})
-    meta = _Meta(graph.name, graph.bits, graph.host, graph.input_name, graph.output_name, graph.output_tensor)
+    ends = (graph.input_name, graph.output_name, graph.output_tensor)
+    meta = _Meta(graph.name, graph.bits, graph.host, *ends, graph.saturated)
     text = json.dumps({"version": STORE_VERSION, "graph": encode(meta), "layers": layers})
     arrays["meta"] = np.frombuffer(text.encode(), np.uint8)
     np.savez_compressed(path, **arrays)  # type: ignore[arg-type]  # numpy types **kwds as its own options
@@ -142,7 +146,7 @@ def _graph(meta: dict[str, Any], stored: Any) -> FixedGraph:
         input_name=head.input_name,
         output_name=head.output_name,
         output_tensor=head.output_tensor,
-        saturated={},
+        saturated=head.saturated,
     )
 
 

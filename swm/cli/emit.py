@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 from rich.text import Text
 
 from swm import api, projects
+from swm.accelerator.fixed_graph import FixedGraph
 from swm.cli.common import (
     backend_option,
     bits_option,
@@ -83,7 +85,9 @@ def emit(
         made = projects.design(fixed, board=board, backend=backend, clock_mhz=clock, hybrid=hybrid)
     plan = made.schedule
     verdict = {"fits": plan.fits, "overflow": plan.overflow}
+    saturated = {tensor: asdict(found) for tensor, found in fixed.saturated.items()}
     if json_to != "-":
+        out.print(Text(_calibrated(fixed)))
         style = "green" if plan.fits else "bold red"
         out.print(Text(f"The design {plan.verdict} ({plan.clock_mhz:g} MHz, modelled).", style=style))
     if not (plan.fits or allow_overflow):
@@ -105,7 +109,23 @@ def emit(
         )
     files = sorted(str(f.relative_to(path)) for f in path.rglob("*") if f.is_file())
     kept = [str(p) for p in backups(path) if p not in earlier]
-    if not write_json(json_to, {"project": str(path), **verdict, "files": files, "backup": kept[0] if kept else None}):
+    if not write_json(
+        json_to,
+        {"project": str(path), **verdict, "saturated": saturated, "files": files, "backup": kept[0] if kept else None},
+    ):
         for backup in kept:
             out.print(Text(f"files had been edited or added: the old project is kept as {backup}"))
         out.print(Text(f"{len(files)} files in {path}; next: swm verify {path}"))
+
+
+def _calibrated(fixed: FixedGraph) -> str:
+    """What the number formats cut off of the calibration inputs and what they make, and where most."""
+    found = list(fixed.saturated.values())
+    count, values = sum(s.count for s in found), sum(s.values for s in found)
+    text = (
+        f"{fixed.bits} bits: {count:,} of {values:,} calibration values saturate ({100 * count / max(values, 1):.2f} %)"
+    )
+    if not count:
+        return text
+    tensor, worst = max(fixed.saturated.items(), key=lambda item: item[1].share)
+    return f"{text}, most in {tensor!r}: {worst}"

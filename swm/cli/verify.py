@@ -36,7 +36,8 @@ def print_verification(result: Verification) -> None:
     out.print(
         Text(
             f"C simulation {verdict}: {result.words:,} words of {result.samples:,} samples,"
-            f" {result.mismatches:,} differ; {result.saturated:,} values saturated",
+            f" {result.mismatches:,} differ; {result.saturated:,} of {result.rounded:,} values saturated"
+            f" ({100 * result.saturated / max(result.rounded, 1):.2f} %)",
             style=style,
         )
     )
@@ -44,4 +45,6 @@ def print_verification(result: Verification) -> None:
         out.print(Text(f"first difference: {result.first_mismatch}", style=style))
     for line in result.remarks:
         out.print(Text(line))
+    for line in result.advice:
+        out.print(Text(f"what to do: {line}", style="yellow"))
     out.print(Text(f"compile {result.compile_seconds:.1f} s, run {result.run_seconds:.2f} s (measured)"))

@@ -16,9 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.accelerator.design import Design
+from swm.accelerator.fixed_graph import FixedGraph
 from swm.accelerator.integers import FixedResult, run_fixed
 from swm.accelerator.loading import loads
+from swm.accelerator.saturation import Saturation
 from swm.accelerator.store_design import load_design
+from swm.emit.advice import Distance, agreement_advice
 from swm.emit.context import INPUT_EDGE, OUTPUT_EDGE, WEIGHTS_EDGE, stream_depths
 from swm.emit.folder import MANIFEST, changed_files
 from swm.emit.simulate import compile_project, simulate_project
@@ -27,6 +30,7 @@ from swm.errors import OutputError, ToolError
 __all__ = ["Verification", "expected_iterations", "verify_project"]
 
 Progress = Callable[[str, int, int], None]
+SHOWN = 3  # places with saturated values
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,13 @@ class Verification:
         mismatches: words that differ.
         samples: vectors run.
         saturated: values that saturated in the integer engine, all layers.
-        saturated_by_place: the same by layer and place.
+        rounded: the values among which they are.
+        saturated_by_place: the same by layer and place, with the range that the values use.
         max_error: largest difference between the float reference and the fixed-point output, None without reference.
         mean_error: mean difference.
-        top1_agreement: fraction of samples with the same largest output as the reference, None without reference.
+        relative_error: norm of the difference over that of the reference.
+        top1_agreement: fraction of samples with the same largest output as the reference, None without reference or
+            where the network has one output only.
         accuracy: fraction of samples whose largest output is the label, None without labels.
         reference_accuracy: the same of the reference.
         iterations: iterations of all samples counted in the C simulation, by process, AXI edges included.
@@ -53,6 +60,7 @@ class Verification:
         edited: files that differ from those that swm wrote.
         interval_cycles: cycles between two frames that the design states (simulated on tokens).
         first_mismatch: where the first difference lies, empty if none.
+        advice: what to do where the answers differ much from the reference's; empty where they do not.
         compile_seconds: wall time of the compiler.
         run_seconds: wall time of the simulation.
     """
@@ -62,9 +70,11 @@ class Verification:
     mismatches: int
     samples: int
     saturated: int
-    saturated_by_place: dict[str, int]
+    rounded: int
+    saturated_by_place: dict[str, Saturation]
     max_error: float | None
     mean_error: float | None
+    relative_error: float | None
     top1_agreement: float | None
     accuracy: float | None
     reference_accuracy: float | None
@@ -75,6 +85,7 @@ class Verification:
     edited: tuple[str, ...]
     interval_cycles: int
     first_mismatch: str
+    advice: tuple[str, ...]
     compile_seconds: float
     run_seconds: float
 
@@ -82,11 +93,15 @@ class Verification:
     def remarks(self) -> list[str]:
         """The comparison with the float reference and with the design, in sentences."""
         lines = []
-        if self.max_error is not None and self.mean_error is not None and self.top1_agreement is not None:
-            lines.append(
+        if self.max_error is not None and self.mean_error is not None and self.relative_error is not None:
+            line = (
                 f"against onnxruntime on the float model: mean error {self.mean_error:.3g}, largest"
-                f" {self.max_error:.3g}, top-1 agreement {100 * self.top1_agreement:.2f} %"
+                f" {self.max_error:.3g}, {100 * self.relative_error:.2f} % of the norm"
             )
+            if self.top1_agreement is not None:
+                line += f", top-1 agreement {100 * self.top1_agreement:.2f} %"
+            lines.append(line)
+        lines += [f"saturated at {place}: {found}" for place, found in self._worst]
         if self.accuracy is not None:
             line = f"accuracy on {self.samples} labelled samples: fixed point {100 * self.accuracy:.2f} %"
             if self.reference_accuracy is not None:
@@ -106,6 +121,12 @@ class Verification:
         if self.edited:
             lines.append(f"edited since swm emitted the project: {', '.join(self.edited)}")
         return lines
+
+    @property
+    def _worst(self) -> list[tuple[str, Saturation]]:
+        """The places with the largest shares of saturated values."""
+        cut = [(place, found) for place, found in self.saturated_by_place.items() if found.count]
+        return sorted(cut, key=lambda item: -item[1].share)[:SHOWN]
 
     def to_json(self) -> dict[str, Any]:
         """Plain types for JSON."""
@@ -177,9 +198,11 @@ def verify_project(path: Path, *, compiler: str = "g++", progress: Progress | No
         words=int(run.words.size),
         mismatches=len(different),
         samples=len(run.words),
-        saturated=sum(expected.saturated.values()),
-        saturated_by_place=expected.saturated,
+        saturated=sum(found.count for found in expected.ranges.values()),
+        rounded=sum(found.values for found in expected.ranges.values()),
+        saturated_by_place=expected.ranges,
         **_accuracy(checks, expected),
+        advice=_advice(checks, expected, design.graph),
         iterations=run.iterations,
         iterations_expected=iterations,
         depths=depths,
@@ -228,16 +251,36 @@ def _first(different: NDArray[np.intp], words: NDArray[np.int64], expected: NDAr
 def _accuracy(checks: dict[str, NDArray[Any]], expected: FixedResult) -> dict[str, float | None]:
     values, reference, labels = expected.values, checks.get("reference"), checks.get("labels")
     found: dict[str, float | None] = dict.fromkeys(
-        ("max_error", "mean_error", "top1_agreement", "accuracy", "reference_accuracy")
+        ("max_error", "mean_error", "relative_error", "top1_agreement", "accuracy", "reference_accuracy")
     )
     top = values.argmax(axis=-1)
     if reference is not None:
         reference = reference.reshape(values.shape)
         error = np.abs(values - reference)
         found["max_error"], found["mean_error"] = float(error.max()), float(error.mean())
-        found["top1_agreement"] = float(np.mean(top == reference.argmax(axis=-1)))
+        distance = _distance(values, reference)
+        found["relative_error"], found["top1_agreement"] = distance.error, distance.agreement
     if labels is not None and top.ndim == 1:  # an answer at every position has no one class
         found["accuracy"] = float(np.mean(top == labels))
         if reference is not None:
             found["reference_accuracy"] = float(np.mean(reference.argmax(axis=-1) == labels))
     return found
+
+
+def _advice(checks: dict[str, NDArray[Any]], expected: FixedResult, graph: FixedGraph) -> tuple[str, ...]:
+    if "reference" not in checks:
+        return ()
+    own = _distance(expected.values, checks["float"]) if "float" in checks else None
+    reference = _distance(expected.values, checks["reference"])
+    tensors = {f"{layer.spec.name}.output": layer.output for layer in graph.layers} | {
+        graph.input_name: graph.input_name
+    }
+    calibrated = {place: graph.saturated[t] for place, t in tensors.items() if t in graph.saturated}
+    return tuple(agreement_advice(reference, own, graph.bits, expected.ranges, calibrated))
+
+
+def _distance(values: NDArray[np.floating], reference: NDArray[np.floating]) -> Distance:
+    reference = reference.reshape(values.shape)
+    norm = max(float(np.linalg.norm(reference)), 1e-30)
+    same = float(np.mean(values.argmax(axis=-1) == reference.argmax(axis=-1))) if values.shape[-1] > 1 else None
+    return Distance(same, float(np.linalg.norm(values - reference)) / norm)

@@ -126,6 +126,16 @@ class LayerKind(ABC):
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
         """Exact integers: (rows, channels) of every input → (rows, m), and saturation counts by place."""
 
+    def rounded_values(self, spec: LayerSpec, place: str) -> int:
+        """How many values a frame are rounded, and may saturate, at a place that `run` counts."""
+        del place
+        return spec.output.channels * spec.output.positions
+
+    def rounded_format(self, layer: FixedLayer, place: str) -> Format:
+        """The format that they are rounded to."""
+        del place
+        return layer.output_format
+
     @abstractmethod
     def offer(self, spec: LayerSpec, ports: DspPorts) -> Offer:
         """Everything the layer can be built as on a device with these DSP blocks."""

@@ -136,6 +136,16 @@ class Circulant(LayerKind):
         out, lost = finish(y + layer.arrays["bias"], layer)
         return out, {"sum": lost_re + lost_im, "output": lost}
 
+    def rounded_values(self, spec: LayerSpec, place: str) -> int:
+        """The spectral sums of every output block, k real numbers each; then the outputs."""
+        assert isinstance(spec, CirculantSpec)
+        return spec.positions * spec.p * spec.block if place == "sum" else super().rounded_values(spec, place)
+
+    def rounded_format(self, layer: FixedLayer, place: str) -> Format:
+        """That of the spectral sums, or of the outputs."""
+        assert isinstance(layer.spec, CirculantSpec)
+        return Format(layer.spec.rounded_bits, layer.value_frac) if place == "sum" else layer.output_format
+
     def offer(self, spec: LayerSpec, ports: DspPorts) -> Offer:
         """Every legal parallelism."""
         assert isinstance(spec, CirculantSpec)
