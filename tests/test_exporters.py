@@ -112,9 +112,9 @@ def test_many_samples_fit_a_recurrent_layer_of_a_fixed_batch(tmp_path, lengths):
     result = swm.convert(graph, block=4, calibration=feeds)
     (layer,) = (n for n in result.graph.nodes if isinstance(n, LSTM))
     assert layer.input_weight[0].block == layer.recurrent_weight[0].block == 4
-    errors = [row.output_error for row in swm.convert(graph, block=4, calibration=feeds).report.layers]
+    errors = [row.fitted_error for row in swm.convert(graph, block=4, calibration=feeds).report.layers]
     plain = swm.convert(graph, block=4, calibration=feeds, method="projection").report.layers
-    assert errors[0] < plain[0].output_error
+    assert errors[0] < plain[0].fitted_error
     swm.save(result.graph, tmp_path / "m.onnx")
     few = {k: v[:BATCH] for k, v in feeds.items()}
     (wanted,) = ort.InferenceSession(tmp_path / "m.onnx").run(None, few)
@@ -132,7 +132,7 @@ def test_the_fit_sees_sequences_of_the_exported_length():
     x = sequences(12)
     found = [swm.convert(from_proto(m), block=4, calibration=x, hold_out=False).report.layers for m in (model, free)]
     for ours, theirs in zip(*found, strict=True):
-        assert ours.output_error == pytest.approx(theirs.output_error, rel=1e-3, abs=1e-6)
+        assert ours.fitted_error == pytest.approx(theirs.fitted_error, rel=1e-3, abs=1e-6)
 
 
 def test_outputs_that_are_no_samples_are_not_put_together():

@@ -150,7 +150,7 @@ def convert(
             converted = converted.with_replaced(node, new)
         judged = feeds if samples.test is None else samples.test
         error = None if judged is None else _output_error(ActivationPairs(dense, before_node, judged), node, new)
-        reports += [_layer_report(p, new, positions.get(node.name), error) for p in own]
+        reports += [_layer_report(p, new, positions.get(node.name), error, seen=samples.test is None) for p in own]
     if progress is not None:
         progress("done", len(nodes), len(nodes))
     report = ConversionReport(
@@ -325,7 +325,9 @@ def _output_error(pairs: ActivationPairs, node: Node, new: Node) -> float:
     return float(np.sqrt(wrong / max(total, 1e-60)))
 
 
-def _layer_report(planned: Planned, new: Node, positions: Positions | None, error: float | None) -> LayerReport:
+def _layer_report(
+    planned: Planned, new: Node, positions: Positions | None, error: float | None, *, seen: bool
+) -> LayerReport:
     ref = planned.ref
     old, now = _weights(ref.node, ref.role), _weights(new, ref.role)
     return LayerReport(
@@ -340,5 +342,6 @@ def _layer_report(planned: Planned, new: Node, positions: Positions | None, erro
         multiplications_before=multiplications(old, positions),
         multiplications_after=multiplications(now, positions),
         weight_error=_weight_error(ref, new),
-        output_error=error,
+        output_error=None if seen else error,
+        fitted_error=error if seen else None,
     )

@@ -16,9 +16,9 @@ class LayerReport:
     """One weighted layer before and after.
 
     `weight_error` is the relative Frobenius error of the weights, `output_error` the relative error of the layer's
-    outputs over at most 512 samples, against the dense network's own outputs: test samples where there are any, else
-    calibration samples, which the fit has seen; None where there are neither. W and R of a recurrent layer have a row
-    each, with one error.
+    outputs over at most 512 samples that the fit has not seen, against the dense network's own; None where there are
+    none. Then `fitted_error` is the same over calibration samples, which the fit has seen: of few samples it says
+    nothing. W and R of a recurrent layer have a row each, with one error.
 
     `positions` says how often an inference runs the product: 1, output pixels of a convolution, tokens of a sequence,
     steps of a recurrent layer. Operations are real multiplications of an inference, all positions and directions,
@@ -37,6 +37,7 @@ class LayerReport:
     multiplications_after: int
     weight_error: float
     output_error: float | None
+    fitted_error: float | None
 
 
 @dataclass(frozen=True)

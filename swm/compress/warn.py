@@ -108,13 +108,15 @@ def _test(report: ConversionReport, why_none: str) -> Iterator[str]:
 
 
 def _outcome(report: ConversionReport) -> Iterator[str]:
-    bad = [(layer.name, layer.output_error) for layer in report.layers if (layer.output_error or 0) > LARGE_ERROR]
+    every = [(layer.name, layer.output_error or layer.fitted_error or 0.0) for layer in report.layers]
+    bad = [(name, error) for name, error in every if error > LARGE_ERROR]
     if bad:
-        errors = ", ".join(f"{name} {100 * error:.0f} %" for name, error in bad[:SHOWN] if error is not None)
+        errors = ", ".join(f"{name} {100 * error:.0f} %" for name, error in bad[:SHOWN])
         more = f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+        block = report.block if isinstance(report.block, int) else 8
         yield (
             f"layers whose outputs are further off than zeros would be: {errors}{more}; give more calibration samples, "
-            f"a smaller block for them, or leave them dense (--block '*=8,{bad[0][0]}=1')"
+            f"a smaller block for them, or leave them dense (--block {shlex.quote(f'*={block},{bad[0][0]}=1')})"
         )
     found = report.accuracy
     if found.dense is not None and found.test is not None:

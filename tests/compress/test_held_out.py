@@ -90,7 +90,10 @@ def test_too_few_samples_for_the_block_are_told_with_the_number_that_helps(graph
     wanted = int(warning.split("give about ")[1].split()[0].replace(",", ""))
     assert 80 < wanted <= 400
     assert not [w for w in swm.convert(graph, block=4, calibration=noise(wanted + 100)).report.warnings if "few" in w]
-    assert [w for w in swm.convert(graph, block=4, calibration=noise(3)).report.warnings if "held out" in w]
+    few = swm.convert(graph, block=4, calibration=noise(3)).report
+    assert [w for w in few.warnings if "held out" in w]
+    assert few.accuracy.test_samples == 0 and {layer.output_error for layer in few.layers} == {None}
+    assert few.layers[1].fitted_error < 0.05  # learnt by heart, and no figure to show
 
 
 def test_no_calibration_and_large_errors_are_told(graph):
