@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Accuracy of models whose task is known: dense, and converted one-shot at blocks 4, 8, 16 and to budgets of 2x and 4x.
 
-    python benchmarks/accuracy.py --shared ../shared            # all models, writes docs/results.md
+    python benchmarks/accuracy.py --shared FOLDER               # all models, writes docs/results.md
     python benchmarks/accuracy.py --models bundled,mnist-net     # some
 
-Data and models come from the shared folder (`--shared` or SWM_SHARED). A model's input normalisation counts as
-established if its dense accuracy reaches the floor stated beside it; otherwise it is skipped, and the table says so.
+Data and models come from a folder with `data/` and `models/` (`--shared` or SWM_SHARED). A model's input normalisation
+counts as established if its dense accuracy reaches the floor stated beside it; otherwise it is skipped, and the table
+says so.
 """
 
 from __future__ import annotations

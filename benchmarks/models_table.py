@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of models: what swm makes of every file of a folder, and whether it computes what onnxruntime does.
 
-    python benchmarks/models_table.py ../shared/models                       # prints the table
-    python benchmarks/models_table.py ../shared/models -o docs/models.md     # writes the documentation's page
+    python benchmarks/models_table.py MODELS                       # prints the table of a folder of ONNX files
+    python benchmarks/models_table.py MODELS -o docs/models.md     # writes the documentation's page
 
 A model that onnxruntime runs must give the same numbers through `swm.run`, and in onnxruntime after load and save
 (rtol 1e-3, atol 1e-4 on random inputs). One that it does not run (QONNX operators, say) either runs here or ends in
@@ -254,8 +254,8 @@ def page(rows: Sequence[Row], machine: str) -> str:
     lines = [
         "# Real models",
         "",
-        f"Written on {date.today().isoformat()} by `python benchmarks/models_table.py ../shared/models -o "
-        f"docs/models.md` with Python {platform.python_version()}, {versions}, {machine}.",
+        f"Written on {date.today().isoformat()} by `python benchmarks/models_table.py MODELS -o docs/models.md` on "
+        f"models from public repositories, with Python {platform.python_version()}, {versions}, {machine}.",
         "",
         table(rows),
         "",
@@ -319,7 +319,7 @@ def _load_seconds(path: Path) -> float:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table of every .onnx file below a folder, or write the page; 1 if any model differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", nargs="?", type=Path, default=Path("../shared/models"))
+    parser.add_argument("folder", type=Path)
     parser.add_argument("-o", "--output", type=Path, help="write the documentation's page")
     parser.add_argument("--time", type=Path, metavar="MODEL", help="only print the seconds to load and check one file")
     options = parser.parse_args(arguments)

@@ -19,6 +19,7 @@ from swm.compress import (
     prepared,
     reason_to_stay_dense,
 )
+from swm.engine.unknown import unknown_operators
 from swm.errors import Finding
 from swm.graph import Conv, ConvTranspose, Graph, Linear, MatMul, Node, Opaque, Recurrent
 from swm.structure import WeightStructure
@@ -56,10 +57,19 @@ class NodeInspection:
 
 @dataclass(frozen=True)
 class Inspection:
-    """A whole model; `advice` is about weights that are not float32, empty where all are."""
+    """A whole model.
+
+    Attributes:
+        nodes: in execution order.
+        graph_findings: what of the graph as a whole keeps it from hardware.
+        unknown: operators that onnxruntime does not know, those inside others included; with any, nothing here runs it
+            and `convert` refuses it.
+        advice: about weights that are not float32; empty where all are.
+    """
 
     nodes: tuple[NodeInspection, ...]
     graph_findings: tuple[Finding, ...]
+    unknown: tuple[Finding, ...] = ()
     advice: str = ""
 
     @property
@@ -88,7 +98,8 @@ def check(graph: Graph, *, block: Blocks | None = None) -> Inspection:
         OptionError: what was given is not a graph, or an impossible block size.
     """
     findings = hardware_findings(fold_affine(require_graph(graph)))
-    by_node = {f.node: f for f in findings if f.op != "graph"}
+    unknown = unknown_operators(graph)
+    by_node = {f.node: f for f in (*findings, *unknown) if f.op != "graph"}
     weights: dict[str, list[Planned]] = {}
     for planned in plan(prepared(graph), 2 if block is None else block):
         weights.setdefault(planned.ref.node.name, []).append(planned)
@@ -106,7 +117,7 @@ def check(graph: Graph, *, block: Blocks | None = None) -> Inspection:
                 remedy=finding.remedy if finding else "",
             )
         )
-    return Inspection(tuple(nodes), tuple(f for f in findings if f.op == "graph"), float32_advice(graph))
+    return Inspection(tuple(nodes), tuple(f for f in findings if f.op == "graph"), unknown, float32_advice(graph))
 
 
 def _structured(node: Node, weights: list[Planned], *, asked: bool) -> str:

@@ -25,6 +25,10 @@ def reshape_advice(have: Sequence[int], want: Dimensions) -> str:
             return moved
     if _fit((1, *have), want):
         return "this is one sample without the axis of samples: x[None]"
+    if len(have) == len(want) - 1 == 3:
+        moved = _layout((1, *have), want)
+        if moved:
+            return f"{moved.replace('x.', 'x[None].')} (and one sample without the axis of samples)"
     rest = [d for d in want[1:] if isinstance(d, int)]
     free = len(want) - 1 - len(rest)
     each, wanted = prod(have[1:]), prod(rest)

@@ -59,7 +59,14 @@ def check(model: str | None, list_operators: bool, block: str | None, json_to: s
         verdict = (
             "can become hardware" if inspection.ok else f"cannot become hardware: {inspection.obstacles} obstacle(s)"
         )
-        out.print(Text(f"The model {verdict}. swm.run needs no hardware: it runs whatever onnxruntime runs."))
+        if inspection.unknown:
+            names = ", ".join(sorted({finding.op for finding in inspection.unknown}))
+            runs = (
+                f"onnxruntime does not know {names}, so nothing here runs it and convert refuses it (--keep-unknown)."
+            )
+        else:
+            runs = "swm.run needs no hardware: it runs whatever onnxruntime runs."
+        out.print(Text(f"The model {verdict}. {runs}"))
     sys.exit(0 if inspection.ok else 1)
 
 

@@ -50,9 +50,18 @@ def example(text: str) -> str:
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in text.strip().splitlines())
 
 
+def _json_target(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse a name at once: work that takes minutes should not end in it."""
+    del context, parameter
+    if value not in (None, "-") and not str(value).endswith(".json"):  # `--json model.onnx` must never overwrite it
+        raise OutputError(f"--json writes to files that end in .json, got {value!r}; for standard output use --json=-")
+    return value
+
+
 json_option = click.option(
     "--json",
     "json_to",
+    callback=_json_target,
     metavar="[FILE.json]",
     is_flag=False,
     flag_value="-",
@@ -92,7 +101,7 @@ def write_json(json_to: str | None, data: Mapping[str, Any]) -> bool:
     """Write `data` if --json was given; True when it went to standard output, so that nothing else should.
 
     Raises:
-        OutputError: the file does not end in .json, or cannot be written.
+        OutputError: the file cannot be written.
     """
     if json_to is None:
         return False
@@ -100,10 +109,6 @@ def write_json(json_to: str | None, data: Mapping[str, Any]) -> bool:
     if json_to == "-":
         sys.stdout.write(text + "\n")
         return True
-    if not json_to.endswith(".json"):  # `--json model.onnx` must never overwrite the model
-        raise OutputError(
-            f"--json writes to files that end in .json, got {json_to!r}; for standard output use --json=-"
-        )
     try:
         Path(json_to).write_text(text + "\n", encoding="utf-8")
     except OSError as error:

@@ -154,3 +154,10 @@ def test_every_command_takes_it_as_it_takes_npy(tmp_path):
         found = json.loads((tmp_path / f"{kind}.json").read_text())
         written[kind] = (out.read_bytes(), vectors, done.stdout, found["accuracy"])
     assert written["csv"] == written["npy"]
+
+
+def test_a_wrong_name_for_json_ends_before_any_work(tmp_path):
+    model = write_mlp(tmp_path / "m.onnx")
+    done = CliRunner().invoke(convert, [model, "-o", str(tmp_path / "o.onnx"), "--block", "4", "--json", "o.onnx"])
+    assert "--json writes to files that end in .json" in str(done.exception)
+    assert not (tmp_path / "o.onnx").exists()

@@ -206,3 +206,16 @@ def test_a_model_whose_weights_run_through_nothing_else_is_not_told(tmp_path):
     )
     onnx.checker.check_model(proto)
     assert swm.check(from_proto(proto)).advice == ""
+
+
+def test_check_says_that_nothing_runs_an_unknown_operator(tmp_path):
+    proto = mlp((20, 24, 5))
+    proto.graph.node.append(helper.make_node("Frobnicate", ["h1"], ["z"], name="strange"))
+    proto.graph.output[0].name = "z"
+    onnx.save(proto, tmp_path / "m.onnx")
+    found = swm.check(swm.load(tmp_path / "m.onnx"))
+    assert [f.node for f in found.unknown] == ["strange"]
+    assert "--keep-unknown" in {n.name: n.remedy for n in found.nodes}["strange"]
+    done = CliRunner().invoke(check_command, [str(tmp_path / "m.onnx")])
+    text = " ".join(done.output.split())
+    assert "onnxruntime does not know Frobnicate" in text and "it runs whatever" not in text
