@@ -38,7 +38,7 @@ from swm.remedies import does_not_fit
 @click.option("-o", "--output", required=True, metavar="DIR", help="The project folder, new or empty.")
 @board_option(multiple=False)
 @bits_option
-@click.option("--calibration", required=True, metavar="X.npy", help="Inputs that set the number formats.")
+@click.option("--calibration", required=True, metavar="X.npy", help="Inputs that set the number formats (or .csv).")
 @click.option("--vectors", metavar="X.npy", help="Inputs that `swm verify` runs [default: 100 calibration samples].")
 @click.option("--labels", metavar="Y.npy", help="Class numbers of the --vectors.")
 @click.option("--dense", is_flag=True, help="Emit the dense twin: every structured matrix written out.")

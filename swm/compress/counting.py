@@ -67,7 +67,10 @@ def inference_positions(graph: Graph, feeds: Mapping[str, Array] | None) -> dict
         return {}
     given = {v.name for v in graph.inputs}
     tensors = {t for n in layers for t in (n.inputs[0], *n.outputs[:1]) if t and t not in given}
-    engine = FloatEngine(graph, sorted(tensors), deterministic=True)
+    try:
+        engine = FloatEngine(graph, sorted(tensors), deterministic=True)
+    except SwmError:
+        return {}
     shapes, batch = _run(engine, layers, _one(graph, feeds) if feeds else _zeros(graph, 1))
     if not feeds and _free(graph) and _run(engine, layers, _zeros(graph, 2))[1] != 2 * batch:
         return {}  # what is free is not the batch but the number of steps
