@@ -150,11 +150,21 @@ def load_arrays(path: str, graph: Graph | None = None) -> NDArray[Any] | dict[st
     except FileNotFoundError as error:
         raise CalibrationError(f"there is no file {path!r}") from error
     except (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile) as error:
-        text = (
-            f"{path!r} is not a numpy .npy or .npz file of numbers ({error}); write it with numpy.save, or as text "
-            "with the ending .csv"
-        )
-        raise CalibrationError(text) from error
+        why = error.strerror if isinstance(error, OSError) and error.strerror else _why_no_arrays(path)
+        raise CalibrationError(
+            f"{path!r} is not a numpy .npy or .npz file of numbers: {why}; write it with numpy.save, or as text with "
+            "the ending .csv"
+        ) from error
+
+
+def _why_no_arrays(path: str) -> str:
+    """What stands in a file that numpy does not read; its own words speak of loading unsafely."""
+    try:
+        with Path(path).open("rb") as file:
+            known = file.read(6).startswith((b"\x93NUMPY", b"PK\x03\x04"))
+    except OSError as error:
+        return str(error.strerror)
+    return "it is cut short or damaged, or holds Python objects" if known else "it begins as none does"
 
 
 def _as_input(table: NDArray[Any], graph: Graph) -> NDArray[Any]:

@@ -78,7 +78,7 @@ def reason_to_stay_dense(
     against = structure.reason_against(ref.shape, block)
     if against:
         m, n = ref.shape
-        return f"{against} in a {m} x {n} {'channels' if isinstance(ref.node, Conv) else 'matrix'}"
+        return f"{against} in " + (f"{m} x {n} channels" if isinstance(ref.node, Conv) else f"a {m} x {n} matrix")
     if isinstance(ref.node, Recurrent) and ref.node.hidden % block:
         return f"a block of {block} would straddle two gates of {ref.node.hidden} cells"
     return ""

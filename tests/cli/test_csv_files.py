@@ -107,8 +107,18 @@ def test_labels(file, tmp_path):
 @pytest.mark.parametrize("name", ["x.npy", "x.npz"])
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04broken", b"1,2,3\n", b"\x93NUMPY\x01\x00"])
 def test_damaged_arrays_end_in_one_message(file, name, content):
-    with pytest.raises(CalibrationError, match=r"not a numpy \.npy or \.npz file"):
+    with pytest.raises(CalibrationError, match=r"not a numpy \.npy or \.npz file of numbers: it ") as caught:
         load_arrays(file(content, name))
+    assert "unsafe" not in str(caught.value)
+
+
+def test_python_objects_and_folders_are_no_arrays(tmp_path):
+    np.save(tmp_path / "o.npy", np.array([{}, None], object), allow_pickle=True)
+    with pytest.raises(CalibrationError, match="holds Python objects") as caught:
+        load_arrays(str(tmp_path / "o.npy"))
+    assert "pickle" not in str(caught.value)
+    with pytest.raises(CalibrationError, match="Is a directory"):
+        load_arrays(str(tmp_path))
 
 
 def test_a_row_takes_the_shape_of_the_input(file):

@@ -118,7 +118,7 @@ def test_converted_convolutions_run_in_plain_onnxruntime_to_the_same_numbers(tmp
 def test_rules_for_staying_dense_stand_in_the_report():
     report = swm.convert(from_proto(convolutional()), block=8, calibration=images()).report
     reasons = {row.name: row.reason for row in report.layers}
-    assert "fewer than two blocks of 8 in a 8 x 3 channels" in reasons["conv1"]
+    assert "fewer than two blocks of 8 in 8 x 3 channels" in reasons["conv1"]
     assert reasons["depthwise"] == "convolution in 16 groups"
     assert reasons["fc"].startswith("last layer")
     report = swm.convert(from_proto(recurrent(hidden=10)), block=4, calibration=sequences()).report
