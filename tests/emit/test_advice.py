@@ -70,6 +70,7 @@ def test_the_bits_that_are_named_help(files):
     assert data["saturated"]["x"]["values"] == 2000
     total = sum(s["count"] for s in data["saturated"].values())
     assert f"4 bits: {total:,} of 6,500 calibration values saturate" in output
+    assert output.startswith("The design fits")  # the verdict is first
     done = CliRunner().invoke(verify_command, [str(files / "coarse"), "--json", str(files / "v.json")])
     found = json.loads((files / "v.json").read_text())
     text = " ".join(done.output.split())
