@@ -87,9 +87,9 @@ def emit(
     verdict = {"fits": plan.fits, "overflow": plan.overflow}
     saturated = {tensor: asdict(found) for tensor, found in fixed.saturated.items()}
     if json_to != "-":
-        out.print(Text(_calibrated(fixed)))
         style = "green" if plan.fits else "bold red"
         out.print(Text(f"The design {plan.verdict} ({plan.clock_mhz:g} MHz, modelled).", style=style))
+        out.print(Text(_calibrated(fixed)))
     if not (plan.fits or allow_overflow):
         error = does_not_fit(made)
         write_json(json_to, {"project": None, **verdict, "block": error.block, "bits": error.bits, "files": []})
