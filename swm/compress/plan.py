@@ -10,10 +10,9 @@ from swm.compress.fold_convolution import fold_conv
 from swm.compress.weights import Blocks, WeightRef, asked_by_name, dense_weights, reason_to_stay_dense, resolve_blocks
 from swm.graph import Conv, Graph, Linear, Node, Recurrent
 from swm.structure import BlockCirculant, WeightStructure
+from swm.structure.circulant import MAX_BLOCK
 
-__all__ = ["LARGEST", "Planned", "last_weighted", "plan", "possible_blocks", "prepared"]
-
-LARGEST = 4096  # block size
+__all__ = ["Planned", "last_weighted", "plan", "possible_blocks", "prepared"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +69,7 @@ def _planned(ref: WeightRef, last: Node | None, block: int, structure: type[Weig
     return Planned(ref, block, reason_to_stay_dense(ref, last, block or 1, structure), ref.node is last)
 
 
-def possible_blocks(ref: WeightRef, most: int = LARGEST) -> tuple[int, ...]:
+def possible_blocks(ref: WeightRef, most: int = MAX_BLOCK) -> tuple[int, ...]:
     """The block sizes up to `most` that the rules allow a weight, the last layer's exception aside."""
     sizes = (1 << i for i in range(1, most.bit_length()))
     return tuple(k for k in sizes if k <= most and not reason_to_stay_dense(ref, None, k))
