@@ -10,8 +10,6 @@
 True
 """
 
-from importlib.metadata import version
-
 # Before the imports that take time, and before anything that imports onnxruntime.
 from swm import interrupt, telemetry  # noqa: F401
 from swm.accelerator.design import Design
@@ -40,8 +38,7 @@ from swm.projects import design, emit, load_project, report, verify
 from swm.report import Report
 from swm.simplify import simplify
 from swm.structure import BlockCirculant
-
-__version__ = version("swm")
+from swm.version import __version__
 
 __all__ = [
     "BlockCirculant",

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm import compress, engine, onnx_io
-from swm.accelerator.fixed_graph import FixedGraph
+from swm.accelerator.fixed_graph import FixedGraph, Origin
 from swm.accelerator.integers import run_fixed
 from swm.accelerator.lower import lower
 from swm.accelerator.quantize import quantize_layers
@@ -204,6 +204,14 @@ def quantize(graph: Graph, *, bits: int, calibration: Inputs) -> FixedGraph:
     ready = compress.fold_affine(graph)
     lowered = lower(ready)
     names = list(dict.fromkeys(tensor for layer in lowered.layers for tensor in (*layer.inputs, layer.output)))
-    activations = engine.FloatEngine(ready, names, deterministic=True).run(feeds(ready, calibration))
+    given = feeds(ready, calibration)
+    activations = engine.FloatEngine(ready, names, deterministic=True).run(given)
     fixed = quantize_layers(ready, lowered, bits, activations)
-    return replace(fixed, name=project_name(graph))
+    origin = Origin(
+        model=Path(graph.source).name,
+        sha256=graph.sha256,
+        format_samples=len(next(iter(given.values()))),
+        format_hashes=compress.sample_hashes(given),
+        conversion=graph.metadata.get(compress.CONVERSION, ""),
+    )
+    return replace(fixed, name=project_name(graph), origin=origin)

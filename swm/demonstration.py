@@ -13,7 +13,7 @@ from swm.compress import Conversion, accuracy
 from swm.device import board_names
 from swm.emit import Verification
 from swm.emit.folder import MANIFEST, hashes, whole_folder
-from swm.report import Report, to_html
+from swm.report import Report
 
 __all__ = ["Demo", "demo"]
 
@@ -82,8 +82,8 @@ def demo(
             "fixed": verification.accuracy or 0.0,
         }
         names = [board, *(name for name in board_names() if name != board)]
-        report = projects.report(fixed, boards=names, accuracy=measured)
-        (staging / "report.html").write_text(to_html(report), encoding="utf-8")
+        report = projects.report(project, boards=names)
+        report.to_html(staging / "report.html")
         # Marks the folder as ours, so that --force may replace it.
         record = {"demo": True, "sha256": hashes(staging)}
         (staging / MANIFEST).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

@@ -19,15 +19,16 @@ from swm.accelerator.lower import lower
 from swm.accelerator.quantize import network_shape
 from swm.accelerator.schedule import make_schedule
 from swm.accelerator.store_design import load_design
-from swm.api import quantize, run
+from swm.api import quantize
 from swm.device import load_board
 from swm.emit import Verification
 from swm.errors import OptionError
-from swm.graph import Graph, is_structured
+from swm.graph import Graph
 from swm.layers.formats import check_bits
+from swm.measuring import evidence
 from swm.remedies import does_not_fit
 from swm.report import Report, compare_design, compare_networks
-from swm.validation import Inputs, feeds, only, require_fixed, require_graph
+from swm.validation import Inputs, only, require_fixed, require_graph
 
 __all__ = ["design", "emit", "load_project", "report", "verify"]
 
@@ -144,8 +145,12 @@ def report(
     inputs: Inputs | None = None,
     labels: NDArray[np.integer] | None = None,
     calibration: Inputs | None = None,
+    reference: Graph | None = None,
 ) -> Report:
-    """Modelled throughput, resources, power and energy of a network and its dense twin on each board.
+    """Modelled throughput, resources, power and energy of a network and its dense twin on each board, and what is lost.
+
+    Accuracy is measured where samples are given; else the report says what the converted model remembers of its
+    conversion, or that nothing is known and which command would tell.
 
     Args:
         graph: float, fixed, a Design, or the folder of a project. A fixed graph brings its own bits; a Design or
@@ -156,26 +161,29 @@ def report(
         clock_mhz: of a graph: clock in MHz on every board; where absent, the best of the board's.
         hybrid: of a graph: let wide multipliers be built of LUTs where DSPs run out.
         accuracy: measured accuracies to print beside the figures, by label.
-        inputs: labelled inputs; the network's accuracy on them is measured and added, in fixed point for a fixed graph,
-            or with `calibration`.
-        labels: (samples,) class numbers of the inputs.
-        calibration: inputs, other than the labelled ones, that set the number formats of a float graph.
+        inputs: samples to measure on, in fixed point for a fixed graph, a Design, a project, or with `calibration`. A
+            project has vectors of its own, which count where they are labelled and nothing was calibrated with them.
+        labels: (samples,) class numbers of the inputs; without them the network is held against the reference.
+        calibration: inputs, other than those, that set the number formats of a float graph.
+        reference: the dense original, measured on the same samples.
 
     Raises:
         UnsupportedModel: nodes have no hardware form.
         UnknownBoard: no such board.
-        OptionError: no board for a graph.
+        OptionError: no board for a graph, or a reference, inputs or labels without what they need.
+        CalibrationError: inputs or labels that do not fit, or inputs that the network was calibrated with.
         OutputError: the folder is not a project of swm.
     """
     made: Design | None = None
     boards = (boards,) if isinstance(boards, str | Path) else boards
+    folder: Path | None = None
     if isinstance(graph, Design):
         made = graph
     elif isinstance(graph, str | Path) and Path(graph).is_dir():
-        made = load_project(graph)
+        folder, made = Path(graph), load_project(graph)
     if made is not None:
-        measured = _accuracies(made.graph, dict(accuracy or {}), inputs, labels)
-        return compare_design(made, [load_board(b) for b in boards], accuracy=measured)
+        known = evidence(made.graph, project=folder, inputs=inputs, labels=labels, reference=reference)
+        return compare_design(made, [load_board(b) for b in boards], accuracy=accuracy, evidence=known)
     if not boards:
         raise OptionError("name at least one board; `swm boards` lists them")
     if isinstance(graph, FixedGraph):
@@ -184,17 +192,18 @@ def report(
         source = compress.fold_affine(require_graph(graph))  # a path that is not a project ends here, too
         network = network_shape(lower(source), check_bits(bits))
         graph = source if calibration is None else quantize(source, bits=bits, calibration=calibration)
-    measured = _accuracies(graph, dict(accuracy or {}), inputs, labels)
+    known = evidence(graph, inputs=inputs, labels=labels, reference=reference)
     name = (Path(source.source).name or source.name) if source is not None else ""
     return compare_networks(
         network,
         network.left_dense(),
         [load_board(b) for b in boards],
         backend=_backend(backend),
-        accuracy=measured,
+        accuracy=accuracy,
         model=name or "model",
         clock_mhz=clock_mhz,
         hybrid=hybrid,
+        evidence=known,
     )
 
 
@@ -205,26 +214,3 @@ def load_project(path: str | Path) -> Design:
         OutputError: the folder is not a project of swm, or damaged.
     """
     return load_design(Path(path) / "verify")
-
-
-def _accuracies(
-    graph: Graph | FixedGraph,
-    measured: dict[str, float],
-    inputs: Inputs | None,
-    labels: NDArray[np.integer] | None,
-) -> dict[str, float]:
-    """Accuracy on labelled inputs, float and fixed, added to those given.
-
-    Formats come from calibration, never from the labelled inputs: they would flatter themselves.
-    """
-    if inputs is None or labels is None:
-        return measured
-    source = graph.source if isinstance(graph, FixedGraph) else graph
-    if source is not None:
-        structured = any(is_structured(n) for n in source.nodes)
-        label = "converted_float" if structured else "dense_float"
-        measured[label] = compress.accuracy(next(iter(run(source, feeds(source, inputs)).values())), labels)
-    if isinstance(graph, FixedGraph):
-        values = inputs if isinstance(inputs, np.ndarray) else only(inputs, graph.input_name)
-        measured["fixed"] = compress.accuracy(run(graph, values), labels)
-    return measured

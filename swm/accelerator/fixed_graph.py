@@ -12,7 +12,7 @@ from swm.graph import Graph
 from swm.layers.registry import kind
 from swm.layers.values import FixedLayer, Format, LayerSpec
 
-__all__ = ["FixedGraph", "NetworkShape", "ShapedLayer"]
+__all__ = ["FixedGraph", "NetworkShape", "Origin", "ShapedLayer"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,25 @@ class NetworkShape:
         return replace(self, layers=layers)
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where a fixed-point network came from: what its report says of it, also when it was read back from a project.
+
+    Attributes:
+        model: file name of the float model; empty for one from memory.
+        sha256: of that file.
+        format_samples: calibration samples that set the number formats.
+        format_hashes: of all of them and of the first, by which a report knows them again.
+        conversion: record of the conversion as the model's metadata has it, JSON; empty without.
+    """
+
+    model: str = ""
+    sha256: str = ""
+    format_samples: int = 0
+    format_hashes: tuple[str, ...] = ()
+    conversion: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class FixedGraph:
     """A network in fixed point, in execution order.
@@ -61,6 +80,7 @@ class FixedGraph:
         output_name: the graph output.
         output_tensor: tensor that the last layer writes (the host's operators follow it).
         saturated: values of the calibration set that saturate, by tensor.
+        origin: the model and the samples that it was made from.
     """
 
     name: str
@@ -72,6 +92,7 @@ class FixedGraph:
     output_name: str
     output_tensor: str
     saturated: Mapping[str, Saturation]
+    origin: Origin = Origin()
 
     def __repr__(self) -> str:
         kinds = Counter(spec.kind for spec in self.specs)

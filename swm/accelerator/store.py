@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.accelerator.codec import decode, encode
-from swm.accelerator.fixed_graph import FixedGraph
+from swm.accelerator.fixed_graph import FixedGraph, Origin
 from swm.accelerator.saturation import Saturation
 from swm.errors import OutputError
 from swm.layers import registry
@@ -55,6 +55,7 @@ class _Meta:
     output_name: str
     output_tensor: str
     saturated: Mapping[str, Saturation]
+    origin: Origin
 
 
 def save_fixed(graph: FixedGraph, path: Path) -> None:
@@ -76,7 +77,7 @@ def save_fixed(graph: FixedGraph, path: Path) -> None:
         layers.append({"layer": encode(entry), "spec": encode(layer.spec)})
         arrays.update({_key(index, name): _narrow(values) for name, values in layer.arrays.items()})
     ends = (graph.input_name, graph.output_name, graph.output_tensor)
-    meta = _Meta(graph.name, graph.bits, graph.host, *ends, graph.saturated)
+    meta = _Meta(graph.name, graph.bits, graph.host, *ends, graph.saturated, graph.origin)
     text = json.dumps({"version": STORE_VERSION, "graph": encode(meta), "layers": layers})
     arrays["meta"] = np.frombuffer(text.encode(), np.uint8)
     np.savez_compressed(path, **arrays)  # type: ignore[arg-type]  # numpy types **kwds as its own options
@@ -147,6 +148,7 @@ def _graph(meta: dict[str, Any], stored: Any) -> FixedGraph:
         output_name=head.output_name,
         output_tensor=head.output_tensor,
         saturated=head.saturated,
+        origin=head.origin,
     )
 
 

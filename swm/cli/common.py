@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -40,9 +41,9 @@ __all__ = [
     "write_json",
 ]
 
-PIPE_WIDTH = 130  # of tables that no terminal limits
+PIPE_WIDTH = 130  # of tables that neither a terminal nor COLUMNS limits
 console = Console(stderr=True)  # progress and messages; standard output is for results
-out = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+out = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH)
 
 
 def example(text: str) -> str:

@@ -23,11 +23,15 @@ from swm.cli.common import (
     write_json,
 )
 from swm.errors import OutputError
-from swm.report import to_html, to_json, to_text
+from swm.report import to_text
 
 
 @click.command(
-    epilog=example("swm report model-k8.onnx --board pynq-z2 --board zcu104 --html report.html\nswm report project")
+    epilog=example(
+        "swm report project --html report.html\n"
+        "swm report project --reference model.onnx --inputs test.npy --labels labels.npy\n"
+        "swm report model-k8.onnx --board pynq-z2 --board zcu104"
+    )
 )
 @click.argument("model", metavar="MODEL|PROJECT")
 @board_option(multiple=True, required=False)
@@ -36,9 +40,10 @@ from swm.report import to_html, to_json, to_text
 @clock_option
 @hybrid_option
 @click.option(
-    "--inputs", metavar="X.npy", help="Labelled inputs: measures the accuracy that stands beside the figures."
+    "--reference", metavar="MODEL.onnx", help="The dense original: measured beside the design, to say what is lost."
 )
-@click.option("--labels", metavar="Y.npy", help="Class numbers of the --inputs.")
+@click.option("--inputs", metavar="X.npy", help="Inputs to measure on, which no calibration has seen.")
+@click.option("--labels", metavar="Y.npy", help="Class numbers of the --inputs; without them, agreement is measured.")
 @click.option(
     "--calibration",
     metavar="X.npy",
@@ -53,19 +58,23 @@ def report(
     backend: str,
     clock: float | None,
     hybrid: bool,
+    reference: str | None,
     inputs: str | None,
     labels: str | None,
     calibration: str | None,
     html: str | None,
     json_to: str | None,
 ) -> None:
-    """Compare MODEL with its dense twin on each board: cycles, resources, power and energy per inference.
+    """Say whether MODEL fits each board, how fast, at what energy, and how much accuracy is lost.
 
     Of the folder of a PROJECT that `swm emit` wrote, the very design is reported that lies there, on its own board
-    unless --board names others.
+    unless --board names others. Its accuracy is that of the integers that the hardware computes.
+
+    Accuracy is measured on --inputs, of the --reference too; a project with labelled vectors needs only the reference.
+    Without, the report says what the converted file remembers of `swm convert`.
     """
-    if (inputs is None) != (labels is None):
-        raise click.UsageError("--inputs and --labels go together")
+    if html is not None and not html.endswith((".html", ".htm")):  # `--html model.onnx` must never overwrite the model
+        raise OutputError(f"--html writes to files that end in .html, got {html!r}")
     network = Path(model) if Path(model).is_dir() else api.load(model, simplify=True)
     graph = None if isinstance(network, Path) else network
     data = None if inputs is None else load_arrays(inputs, graph)
@@ -81,11 +90,9 @@ def report(
             inputs=data,
             labels=load_labels(labels),
             calibration=None if calibration is None else load_arrays(calibration, graph),
+            reference=None if reference is None else api.load(reference),
         )
     if html is not None:
-        try:
-            Path(html).write_text(to_html(result), encoding="utf-8")
-        except OSError as error:
-            raise OutputError(f"cannot write {html!r}: {error.strerror}") from error
-    if not write_json(json_to, to_json(result)):
+        result.to_html(html)
+    if not write_json(json_to, result.to_json()):
         to_text(result, out)

@@ -8,14 +8,17 @@ from swm.compress.fold_convolution import fold_conv
 from swm.compress.methods import METHODS
 from swm.compress.plan import Planned, plan, possible_blocks, prepared
 from swm.compress.precision import WEIGHTED, float32_advice, other_weights
+from swm.compress.record import CONVERSION, ConversionRecord, parse_record, sample_hashes
 from swm.compress.report import ConversionReport, LayerReport
 from swm.compress.weights import Blocks, parse_blocks, reason_to_stay_dense
 
 __all__ = [
+    "CONVERSION",
     "METHODS",
     "WEIGHTED",
     "Blocks",
     "Conversion",
+    "ConversionRecord",
     "ConversionReport",
     "Interval",
     "LayerReport",
@@ -29,9 +32,11 @@ __all__ = [
     "fold_conv",
     "other_weights",
     "parse_blocks",
+    "parse_record",
     "plan",
     "possible_blocks",
     "prepared",
     "reason_to_stay_dense",
+    "sample_hashes",
     "wilson",
 ]

@@ -21,6 +21,7 @@ from swm.compress.hold_out import sample_count, split
 from swm.compress.methods import Freedom, Method, choose_method
 from swm.compress.plan import Planned, last_weighted, plan, prepared
 from swm.compress.precision import float32_advice
+from swm.compress.record import remembering, sample_hashes
 from swm.compress.report import ConversionReport, LayerReport
 from swm.compress.warn import conversion_warnings
 from swm.compress.weights import Blocks, WeightRef, dense_weights, reason_to_stay_dense
@@ -119,6 +120,7 @@ def convert(
     if some is not None:
         dense = make_batch_dynamic(dense, some)
     samples = _samples(dense, feeds, labels, test, test_labels, hold_out=hold_out)
+    seen = () if feeds is None else sample_hashes(feeds)
     feeds = samples.fit
     found = dense_weights(dense)
     if feeds and found:
@@ -168,7 +170,8 @@ def convert(
         except SwmError as failure:  # layers before a node that does not run were fitted all the same
             why_none = f"the whole network does not run: {failure}"
     warnings = conversion_warnings(report, planned, freedoms, why_none, float32_advice(dense))
-    return Conversion(replace(converted, inputs=graph.inputs), replace(report, warnings=warnings))
+    made = remembering(replace(converted, inputs=graph.inputs), graph, report, seen)
+    return Conversion(made, replace(report, warnings=warnings))
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from swm.device.board import Board, DspPorts, board_names, board_template, load_board
 from swm.device.limits import Limits
-from swm.device.power import Energy, Watts, energy, power
+from swm.device.power import Energy, Watts, beyond_supply, energy, power
 from swm.device.primitives import Cost, Usage, hls_level, routed
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Limits",
     "Usage",
     "Watts",
+    "beyond_supply",
     "board_names",
     "board_template",
     "energy",

@@ -124,12 +124,19 @@ class DynamicPower(_Sourced):
     ff: _Positive
 
 
+class Supply(_Sourced):
+    """What the board's supply can give the device, in watts: no design takes more."""
+
+    watts: _Positive
+
+
 class PowerModel(_Table):
-    """The terms of the power model; `processor` is absent on boards without one."""
+    """The terms of the power model; `processor` is absent on boards without one, `supply` where it is not known."""
 
     static: StaticPower
     dynamic: DynamicPower
     processor: ProcessorPower | None = None
+    supply: Supply | None = None
 
 
 class Overhead(_Sourced):

@@ -24,6 +24,7 @@ __all__ = [
     "TOTAL_RANGE",
     "Energy",
     "Watts",
+    "beyond_supply",
     "dynamic_watts",
     "energy",
     "power",
@@ -133,6 +134,17 @@ def power(board: Board, clock_mhz: float, used: Usage, activity: float = ACTIVIT
         activity=activity,
     )
     return Watts(board.power.static.watts, processor, dynamic)
+
+
+def beyond_supply(board: Board, watts: Watts) -> str:
+    """Say that a design takes more power than its board's supply can give; empty where it does not, or none is stated.
+
+    The modelled figure is not repeated: no device ever takes it.
+    """
+    supply = board.power.supply if board.power else None
+    if supply is None or watts.total <= supply.watts:
+        return ""
+    return f"modelled power is above the {supply.watts:g} W of the supply"
 
 
 def energy(watts: Watts, inferences_per_s: float) -> Energy:

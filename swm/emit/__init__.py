@@ -2,15 +2,19 @@
 """Design → project folder, and its C simulation."""
 
 from swm.emit.folder import backups, changed_files, check_output
+from swm.emit.outcome import Outcome, files_hash, kept_outcome
 from swm.emit.project import emit_project
 from swm.emit.verify import Verification, expected_iterations, verify_project
 
 __all__ = [
+    "Outcome",
     "Verification",
     "backups",
     "changed_files",
     "check_output",
     "emit_project",
     "expected_iterations",
+    "files_hash",
+    "kept_outcome",
     "verify_project",
 ]

@@ -22,7 +22,7 @@ from swm.emit.context import kinds_of, project_context
 from swm.emit.folder import MANIFEST, check_output, hashes, whole_folder
 from swm.engine import run_onnxruntime
 from swm.errors import CalibrationError, OptionError
-from swm.graph import Graph
+from swm.graph import Graph, is_structured
 from swm.layers.base import LayerKind
 from swm.package_data import hls_dir, templates_dir
 
@@ -105,6 +105,7 @@ def _references(
         shaped = _shaped(vectors, feed.type.shape if feed.type else None)
         answers = run_onnxruntime(source, {feed.name: shaped})[source.outputs[0].name]
         checks["reference"] = answers.reshape(len(vectors), -1)
+        checks["reference_structured"] = np.array(any(map(is_structured, source.nodes)))
     if reference is not None and graph.source is not None and reference is not graph.source:
         # Without them nobody could tell what fixed point costs from what the conversion before it cost.
         feed = graph.source.inputs[0]

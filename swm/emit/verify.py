@@ -24,6 +24,7 @@ from swm.accelerator.store_design import load_design
 from swm.emit.advice import Distance, agreement_advice
 from swm.emit.context import INPUT_EDGE, OUTPUT_EDGE, WEIGHTS_EDGE, stream_depths
 from swm.emit.folder import MANIFEST, changed_files
+from swm.emit.outcome import keep_outcome
 from swm.emit.simulate import compile_project, simulate_project
 from swm.errors import OutputError, ToolError
 
@@ -166,7 +167,7 @@ def verify_project(path: Path, *, compiler: str = "g++", progress: Progress | No
     """Compile and run a project's C simulation and hold it against the integer engine and the saved Design.
 
     Args:
-        path: a folder that `emit_project` wrote; it is left unchanged.
+        path: a folder that `emit_project` wrote; only the outcome is written there, for its report.
         compiler: a g++-compatible C++ compiler on PATH.
         progress: called as progress(step, done, total).
 
@@ -193,7 +194,7 @@ def verify_project(path: Path, *, compiler: str = "g++", progress: Progress | No
     streaming = design.backend.streaming
     depths = _emitted_depths(path) if streaming else {}
     depths_expected = stream_depths(design) if streaming else {}
-    return Verification(
+    found = Verification(
         ok=not len(different) and run.iterations == iterations and depths == depths_expected,
         words=int(run.words.size),
         mismatches=len(different),
@@ -213,6 +214,10 @@ def verify_project(path: Path, *, compiler: str = "g++", progress: Progress | No
         compile_seconds=compile_seconds,
         run_seconds=run.seconds,
     )
+    keep_outcome(
+        path, ok=found.ok, words=found.words, mismatches=len(different), samples=found.samples, compiler=compiler
+    )
+    return found
 
 
 def _check_manifest(path: Path) -> None:

@@ -55,6 +55,7 @@ class Graph:
         functions: serialised FunctionProto that opaque nodes call.
         metadata: the model's metadata properties.
         source: where the graph came from, for messages and reports.
+        sha256: of the file that it was read from, without external data; empty for a model in memory.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Graph:
     functions: tuple[bytes, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
+    sha256: str = ""
 
     def __repr__(self) -> str:
         kinds = Counter(n.op_type if isinstance(n, Opaque) else n.op for n in self.nodes)

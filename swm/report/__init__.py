@@ -4,20 +4,26 @@
 from __future__ import annotations
 
 from swm.report.boards import board_table, board_to_json, boards_table
-from swm.report.compare import BoardReport, Gain, Report, compare, compare_design, compare_networks
+from swm.report.compare import compare, compare_design, compare_networks
+from swm.report.evidence import Accuracy, Evidence, Loss, Verified
 from swm.report.figures import DesignFigures, StreamFigures, design_figures
 from swm.report.provenance import Provenance
 from swm.report.to_html import to_html
 from swm.report.to_json import to_json
 from swm.report.to_text import to_text
+from swm.report.value import BoardReport, Gain, Report
 
 __all__ = [
+    "Accuracy",
     "BoardReport",
     "DesignFigures",
+    "Evidence",
     "Gain",
+    "Loss",
     "Provenance",
     "Report",
     "StreamFigures",
+    "Verified",
     "board_table",
     "board_to_json",
     "boards_table",

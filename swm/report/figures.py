@@ -7,32 +7,25 @@ from dataclasses import dataclass
 
 from swm.accelerator.design import PlacedLayer, Schedule
 from swm.accelerator.resources import Estimate, container_bits, estimate
-from swm.device.power import Energy, Watts, energy, power
+from swm.device.power import Energy, Watts, beyond_supply, energy, power
 from swm.layers.registry import kind
 from swm.layers.values import FixedLayer, Format
 
 __all__ = ["DesignFigures", "StreamFigures", "axi_iterations", "design_figures", "stream_figures", "widest_word"]
 
-_LACKING = (
-    ("dsp", "as many DSPs"),
-    ("bram18", "as much block RAM"),
-    ("uram", "as much URAM"),
-    ("lut", "as many LUTs"),
-    ("ff", "as many flip-flops"),
-)
-
 
 @dataclass(frozen=True)
 class DesignFigures:
-    """One design on one board.
+    """One design on one board. What the board cannot hold or feed has counts, but neither speed nor power.
 
     Attributes:
-        plan: its schedule. Where `plan.fits` is False this may be the schedule of an imagined device: the same one with
-            as much block RAM as the design asks for; `plan.overflow` says what is too large on the real one.
+        plan: its schedule; of a design that does not fit the one of least parallelism, or the one that was emitted.
         used: resources of `plan`.
-        watts: power of `plan`; None where the board states none.
-        joules: energy per inference of `plan`; None where the board states no power.
+        watts: power; None where the design cannot exist or the board states no power.
+        joules: energy per inference, likewise.
+        beyond_supply: said where the modelled power is above what the board's supply gives; else empty.
         weight_bits: bits of all stored weights (counted).
+        weight_words: how many numbers these are (counted).
         useful_share: DSP-cycles doing useful multiplications, as a fraction of the DSPs used x the interval; None
             without DSPs.
         stream_bits_max: bits of the widest stream, port or ROM word.
@@ -42,30 +35,41 @@ class DesignFigures:
     used: Estimate
     watts: Watts | None
     joules: Energy | None
+    beyond_supply: str
     weight_bits: int
+    weight_words: int
     useful_share: float | None
     stream_bits_max: int
 
     @property
     def fits(self) -> bool:
-        """Whether it can be built: resources inside the limits."""
-        return self.plan.fits
+        """Whether it can exist: resources inside the limits, power inside the supply."""
+        return self.plan.fits and not self.beyond_supply
 
     @property
     def overflow(self) -> str:
-        """What is too large on the real device; empty when it fits."""
-        return self.plan.overflow
+        """What is too large; empty when it fits."""
+        return self.plan.overflow or self.beyond_supply
 
     @property
-    def latency_us(self) -> float:
-        """Latency of one inference in microseconds (modelled)."""
-        return self.plan.latency / self.plan.clock_mhz
+    def interval(self) -> int | None:
+        """Cycles from frame to frame (modelled); None where the design cannot exist."""
+        return self.plan.interval if self.fits else None
 
     @property
-    def lacking(self) -> tuple[str, ...]:
-        """Resources of which `plan` takes more than the device has, as in "as many LUTs"."""
-        has, takes = self.plan.board.resources, self.used.routed
-        return tuple(words for name, words in _LACKING if getattr(takes, name) > getattr(has, name))
+    def latency(self) -> int | None:
+        """Cycles of one inference (modelled), likewise."""
+        return self.plan.latency if self.fits else None
+
+    @property
+    def latency_us(self) -> float | None:
+        """Latency of one inference in microseconds (modelled), likewise."""
+        return self.plan.latency / self.plan.clock_mhz if self.fits else None
+
+    @property
+    def inferences_per_s(self) -> float | None:
+        """Inferences per second at full throughput (modelled), likewise."""
+        return self.plan.inferences_per_s if self.fits else None
 
 
 @dataclass(frozen=True)
@@ -102,16 +106,22 @@ class StreamFigures:
 
 def design_figures(plan: Schedule) -> DesignFigures:
     """Resources, power, energy and counts of a schedule."""
-    used = estimate(plan)
-    watts = power(plan.board, plan.clock_mhz, used.routed) if plan.board.power else None
+    used, specs = estimate(plan), [layer.spec for layer in plan.layers]
+    watts = power(plan.board, plan.clock_mhz, used.routed) if plan.fits and plan.board.power else None
+    fault = beyond_supply(plan.board, watts) if watts else ""
+    watts = None if fault else watts
     useful = sum(p.products * layer.spec.positions for layer in plan.layers for p in layer.processes)
     return DesignFigures(
         plan=plan,
         used=used,
         watts=watts,
         joules=energy(watts, plan.inferences_per_s) if watts else None,
-        weight_bits=sum(layer.spec.stored_bits for layer in plan.layers),
-        useful_share=useful / (used.routed.dsp * plan.interval) if used.routed.dsp else None,
+        beyond_supply=fault,
+        weight_bits=sum(spec.stored_bits for spec in specs),
+        weight_words=sum(spec.stored_words for spec in specs),
+        useful_share=useful / (used.routed.dsp * plan.interval)
+        if used.routed.dsp and plan.fits and not fault
+        else None,
         stream_bits_max=widest_word(plan),
     )
 

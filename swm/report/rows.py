@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers as a reader sees them, shared by the text and the HTML report."""
+"""The tables of a report as rows of text, shared by the text and the HTML report."""
 
 from __future__ import annotations
 
@@ -8,63 +8,55 @@ from dataclasses import dataclass
 from swm.accelerator.resources import Usage
 from swm.device.board import Board
 from swm.layers.registry import kind
-from swm.report.compare import BoardReport, Report
+from swm.report.evidence import ACCURACY_KEYS, Accuracy
 from swm.report.figures import DesignFigures, axi_iterations, stream_figures
+from swm.report.network import block_of
+from swm.report.numbers import NONE, NOT_STATED, interval, percent, quantity, share
+from swm.report.value import BoardReport, Report
 
 __all__ = [
+    "ACCURACY_HEAD",
+    "FIGURE_HEAD",
     "LAYER_HEAD",
-    "NOT_STATED",
+    "PARALLELISM_HEAD",
+    "POWER_HEAD",
     "PROCESS_HEAD",
     "RESOURCE_HEAD",
     "STREAM_HEAD",
-    "SUMMARY_HEAD",
     "ProcessRow",
     "accuracy_rows",
-    "gain_text",
+    "figure_rows",
     "layer_rows",
-    "percent",
+    "parallelism_rows",
+    "power_rows",
     "process_rows",
-    "quantity",
     "resource_rows",
     "stream_rows",
-    "summary_row",
-    "unfit_text",
 ]
 
-SUMMARY_HEAD = (
-    "design",
-    "fits",
-    "interval, cycles",
-    "latency, us",
-    "inferences/s",
-    "DSP",
-    "useful",
-    "BRAM18",
-    "LUT",
-    "power, W",
-    "energy, uJ",
-)
-RESOURCE_HEAD = ("resource", "device", "structured, HLS", "structured, routed", "dense, HLS", "dense, routed")
-LAYER_HEAD = ("layer", "kind", "parallelism", "inputs", "outputs", "positions")
-PROCESS_HEAD = ("layer", "process", "iterations", "cycles", "DSP", "BRAM18", "LUT", "FF")
-STREAM_HEAD = ("stream", "from", "to", "words", "bits", "width, bits", "depth, beats")
-NOT_STATED = "not stated"
-"""Power and energy on a board whose file has no [power]."""
+ACCURACY_HEAD = ("network", "quantity", "samples", "value", "95 %")
+FIGURE_HEAD = ("figure", "structured", "dense twin", "gain")
+RESOURCE_HEAD = ("resource", "device", "structured HLS", "routed", "dense HLS", "routed")
+POWER_HEAD = ("part", "structured", "dense twin")
+LAYER_HEAD = ("layer", "kind", "inputs", "outputs", "positions", "block", "weights stored", "output error")
+PARALLELISM_HEAD = ("layer", "built with")
+PROCESS_HEAD = ("process", "iterations", "cycles", "DSP", "BRAM18", "LUT", "FF")
+STREAM_HEAD = ("stream", "from", "to", "words x bits", "depth, beats")
 _RESOURCES = (("dsp", "DSP"), ("bram18", "BRAM18"), ("uram", "URAM"), ("lut", "LUT"), ("ff", "FF"))
 _OF_A_PROCESS = ("dsp", "bram18", "lut", "ff")
-_LABELS = {
-    "dense_float": "dense, float",
+_NETWORKS = {
+    "dense_float": "dense original, float",
     "converted_float": "converted, float",
-    "fixed": "converted, fixed point",
+    "fixed": "this design, fixed point",
 }
+_QUANTITIES = {"accuracy": "accuracy", "agreement": "answers as dense", "error": "output error"}
 
 
 @dataclass(frozen=True)
 class ProcessRow:
-    """One process of a design: its layer, its iterations and cycles, and its routed resources."""
+    """One process of a design: its iterations and cycles, and its routed resources."""
 
-    layer: str
-    process: str
+    name: str
     iterations: str
     cycles: str
     usage: tuple[str, ...]
@@ -74,91 +66,111 @@ class ProcessRow:
     @property
     def cells(self) -> tuple[str, ...]:
         """As in `PROCESS_HEAD`."""
-        return (self.layer, self.process, self.iterations, self.cycles, *self.usage)
+        return (self.name, self.iterations, self.cycles, *self.usage)
 
 
-def quantity(value: float) -> str:
-    """Three significant digits, thousands separated, no exponent: 0.0123, 1.23, 12.3, 123, 1,230, 85,300."""
-    if value == 0:
-        return "0"
-    if abs(value) >= 100:
-        digits = max(0, len(str(int(abs(value)))) - 3)
-        return f"{round(value, -digits):,.0f}"
-    text = f"{value:#.3g}"
-    return (f"{value:.9f}" if "e" in text else text).rstrip(".")
+def accuracy_rows(report: Report) -> list[tuple[str, ...]]:
+    """Every figure of accuracy, as in `ACCURACY_HEAD`, and those that nobody measured."""
+    known = {one.network for one in report.accuracies}
+    missing = [Accuracy(name, None) for name in ACCURACY_KEYS if name not in known]
+    if any(name in known for name in ("fixed", "converted_float")) and len(known) > 1:
+        missing = [one for one in missing if one.network != "converted_float"]
+    rows: list[tuple[str, ...]] = []
+    for one in (*report.accuracies, *missing):
+        where = f"{one.samples:,} {one.origin}".strip() if one.samples else one.origin
+        name = _NETWORKS.get(one.network, one.network)
+        rows.append((name, _QUANTITIES[one.quantity], where or NONE, share(one), interval(one)))
+    return rows
 
 
-def percent(share: float | None) -> str:
-    """A fraction as a percentage; a dash where there is none."""
-    return "-" if share is None else f"{share:.0%}"
+def figure_rows(row: BoardReport) -> list[tuple[str, ...]]:
+    """What decides, of both designs, as in `FIGURE_HEAD`; a dash is a figure of a design that cannot exist."""
+    pair, gain, has = (row.structured, row.dense), row.gain, row.board.resources
+    rows: list[tuple[str, ...]] = [
+        ("fits", *("yes" if d.fits else "NO" for d in pair), ""),
+        ("inferences/s", *(quantity(d.inferences_per_s) for d in pair), _times(gain.throughput)),
+        ("interval, cycles", *(NONE if d.interval is None else f"{d.interval:,}" for d in pair), ""),
+        ("latency, us", *(quantity(d.latency_us) for d in pair), _times(gain.latency)),
+        ("energy, uJ per inference", *(_energy(d) for d in pair), _times(gain.energy)),
+        ("power, W", *(_watts(d) for d in pair), ""),
+        ("useful share of DSP-cycles", *(percent(d.useful_share) for d in pair), ""),
+    ]
+    for key, label in _RESOURCES:
+        held: int = getattr(has, key)
+        taken = [getattr(d.used.routed, key) for d in pair]
+        if held or any(taken):
+            cells = (f"{n:,} ({n / held:.0%})" if held else f"{n:,}" for n in taken)
+            rows.append((f"{label}, of {held:,}", *cells, ""))
+    return rows
 
 
-def summary_row(name: str, design: DesignFigures) -> tuple[str, ...]:
-    """One line of the summary, as in `SUMMARY_HEAD`."""
-    used, plan = design.used.routed, design.plan
-    return (
-        name,
-        "yes" if design.fits else "no",
-        f"{plan.interval:,}",
-        quantity(design.latency_us),
-        quantity(plan.inferences_per_s),
-        f"{used.dsp:,}",
-        percent(design.useful_share),
-        f"{used.bram18:,}",
-        quantity(used.lut),
-        f"{design.watts.total:.2f}" if design.watts else NOT_STATED,
-        quantity(design.joules.total * 1e6) if design.joules else NOT_STATED,
-    )
+def _times(gain: float | None) -> str:
+    return NONE if gain is None else f"{quantity(gain)} x"
 
 
-def gain_text(row: BoardReport) -> str:
-    """The gains in one sentence, with a warning when one design cannot be built."""
-    gain = row.gain
-    pairs = (("throughput", gain.throughput), ("latency", gain.latency), ("energy", gain.energy))
-    text = ", ".join(f"{name} {quantity(value)}x" for name, value in pairs if value is not None)
-    if gain.energy is None:
-        text += f", energy {NOT_STATED} (the board file has no [power])"
-    if not gain.hypothetical:
-        return text
-    unfit = [(name, d) for name, d in (("structured design", row.structured), ("dense twin", row.dense)) if not d.fits]
-    names = " and the ".join(name for name, _ in unfit)
-    lacking = list(dict.fromkeys(word for _, d in unfit for word in d.lacking))
-    device = f"with {' and '.join(lacking)} as needed" if lacking else "filled beyond its limits"
-    return f"hypothetical: {text}. The {names} cannot be built here; the figures are those of the same device {device}"
+def _energy(design: DesignFigures) -> str:
+    return quantity(design.joules.total * 1e6) if design.joules else _no_power(design)
 
 
-def unfit_text(name: str, design: DesignFigures) -> str:
-    """Why a design cannot be built."""
-    return f"{name} does not fit, even with one lane per layer: {design.overflow}"
+def _watts(design: DesignFigures) -> str:
+    if design.watts is None:
+        return _no_power(design)
+    low, high = design.watts.total_range
+    return f"{design.watts.total:.2f} ({low:.2f}-{high:.2f})"
 
 
-def accuracy_rows(report: Report) -> list[tuple[str, str]]:
-    """(name, percentage or "not measured")."""
-    return [(_LABELS.get(k, k), "not measured" if v is None else f"{100 * v:.2f} %") for k, v in report.accuracy]
+def _no_power(design: DesignFigures) -> str:
+    return NOT_STATED if design.fits else NONE
+
+
+def power_rows(row: BoardReport) -> list[tuple[str, ...]]:
+    """Power and energy in parts, as in `POWER_HEAD`; none where no design has any."""
+    pair = (row.structured, row.dense)
+    if not any(d.watts for d in pair):
+        return []
+    return [
+        (part, *(_part(d, part) for d in pair))
+        for part in ("static", "processor", "dynamic", "total")
+        if part != "processor" or (row.board.power is not None and row.board.power.processor is not None)
+    ]
+
+
+def _part(design: DesignFigures, part: str) -> str:
+    if design.watts is None or design.joules is None:
+        return NONE
+    return f"{getattr(design.watts, part):.3f} W, {quantity(getattr(design.joules, part) * 1e6)} uJ"
 
 
 def resource_rows(row: BoardReport) -> list[tuple[str, ...]]:
-    """Resources of both designs against the device, as in `RESOURCE_HEAD`, with shares; URAM where there is any."""
+    """Resources of both designs at both levels, as in `RESOURCE_HEAD`; URAM where there is any."""
     board: Board = row.board
     usages = [u for d in (row.structured, row.dense) for u in (d.used.hls, d.used.routed)]
     rows = []
     for key, label in _RESOURCES:
         has: int = getattr(board.resources, key)
-        if not has and not any(getattr(u, key) for u in usages):
-            continue
-        cells = [f"{getattr(u, key):,}" + (f" ({getattr(u, key) / has:.0%})" if has else "") for u in usages]
-        rows.append((label, f"{has:,}", *cells))
+        if has or any(getattr(u, key) for u in usages):
+            rows.append((label, f"{has:,}", *(f"{getattr(u, key):,}" for u in usages)))
     return rows
 
 
-def layer_rows(design: DesignFigures) -> list[tuple[str, ...]]:
-    """Every layer with what it runs in parallel, as in `LAYER_HEAD`; what is zero is left out."""
+def layer_rows(report: Report, design: DesignFigures) -> list[tuple[str, ...]]:
+    """Every layer with its shape, weights and what conversion did to its outputs, as in `LAYER_HEAD`."""
     rows: list[tuple[str, ...]] = []
     for layer in design.plan.layers:
-        spec = layer.spec
-        shown = {name: value for name, value in kind(spec.kind).parallelism(layer.built).items() if value}
-        text = ", ".join(f"{name} {value}" for name, value in shown.items())
-        rows.append((spec.name, spec.kind, text, f"{spec.n:,}", f"{spec.m:,}", f"{spec.positions:,}"))
+        spec, error = layer.spec, report.evidence.layer_errors.get(layer.spec.name)
+        block = {0: NONE, 1: "dense"}.get(block_of(spec), str(block_of(spec)))
+        stored = f"{spec.stored_words:,}" if spec.stored_words else NONE
+        shape = (f"{spec.n:,}", f"{spec.m:,}", f"{spec.positions:,}")
+        rows.append((spec.name, spec.kind, *shape, block, stored, NONE if error is None else f"{100 * error:.1f} %"))
+    return rows
+
+
+def parallelism_rows(design: DesignFigures) -> list[tuple[str, ...]]:
+    """Every layer with what it runs in parallel, as in `PARALLELISM_HEAD`; what is zero is left out."""
+    rows: list[tuple[str, ...]] = []
+    for layer in design.plan.layers:
+        shown = {name: value for name, value in kind(layer.spec.kind).parallelism(layer.built).items() if value}
+        rows.append((layer.spec.name, ", ".join(f"{name} {value}" for name, value in shown.items())))
     return rows
 
 
@@ -166,19 +178,20 @@ def process_rows(design: DesignFigures) -> list[ProcessRow]:
     """Every process in the order of the data."""
     plan = design.plan
     axi = axi_iterations(plan)
-    counted = [
-        (layer.spec.name, p.name, p.program.iterations(layer.spec.positions), p.program.cycles * layer.spec.positions)
-        for layer in plan.layers
-        for p in layer.processes
-    ]
+    counted = []
+    for layer in plan.layers:
+        positions = layer.spec.positions
+        for p in layer.processes:
+            name = f"{layer.spec.name}.{p.name}"
+            counted.append((name, p.program.iterations(positions), p.program.cycles * positions))
     usages = [_cells(p.routed) for used in design.used.layers[: len(plan.layers)] for p in used.processes]
     empty = ("",) * len(_OF_A_PROCESS)
     slowest = max(*axi.values(), *(cycles for *_, cycles in counted), 0)
-    ends = [("", name, n, n, empty) for name, n in axi.items()]
+    ends = [(name, n, n, empty) for name, n in axi.items()]
     every = [*ends[:1], *((*c, u) for c, u in zip(counted, usages, strict=True)), *ends[1:]]
     return [
-        ProcessRow(layer, name, f"{iterations:,}", f"{cycles:,}", usage, cycles, cycles == slowest)
-        for layer, name, iterations, cycles, usage in every
+        ProcessRow(name, f"{iterations:,}", f"{cycles:,}", usage, cycles, cycles == slowest)
+        for name, iterations, cycles, usage in every
     ]
 
 
@@ -189,9 +202,7 @@ def stream_rows(design: DesignFigures) -> list[tuple[str, ...]]:
             f"{s.layer}.{s.name}" if s.layer else s.name,
             s.source,
             s.target,
-            f"{s.words:,}",
-            f"{s.bits:,}",
-            f"{s.width:,}",
+            f"{s.words:,} x {s.bits:,}",
             f"{s.depth:,}",
         )
         for s in stream_figures(design.plan)

@@ -11,8 +11,18 @@ from swm.package_data import templates_dir
 from swm.report import rows
 from swm.report.boards import board_figures
 from swm.report.charts import Chart, cycles_chart, energy_chart
-from swm.report.compare import BoardReport, Report
 from swm.report.figures import DesignFigures
+from swm.report.glossary import GLOSSARY
+from swm.report.numbers import quantity
+from swm.report.sentences import (
+    gain_sentence,
+    loss_sentence,
+    network_rows,
+    unfit_sentence,
+    verdict,
+    verified_sentence,
+)
+from swm.report.value import BoardReport, Report
 
 __all__ = ["to_html"]
 
@@ -20,11 +30,8 @@ __all__ = ["to_html"]
 @dataclass(frozen=True)
 class _DesignView:
     name: str
-    fits: bool
-    unfit: str
-    summary: tuple[str, ...]
-    power: tuple[str, ...]
     layers: list[tuple[str, ...]]
+    parallelism: list[tuple[str, ...]]
     processes: list[rows.ProcessRow]
     streams: list[tuple[str, ...]]
     widest: str
@@ -35,12 +42,14 @@ class _BoardView:
     anchor: str
     title: str
     subtitle: str
+    verdict: str
+    fits: bool
+    unfit: tuple[str, ...]
     gain: str
-    hypothetical: bool
-    throughput: str
-    energy: str
-    designs: tuple[_DesignView, ...]
+    figures: list[tuple[str, ...]]
+    power: list[tuple[str, ...]]
     resources: list[tuple[str, ...]]
+    designs: tuple[_DesignView, ...]
     charts: tuple[Chart, ...]
     sources: list[tuple[str, str, str, str]]
 
@@ -63,56 +72,47 @@ def to_html(report: Report) -> str:
     )
     return environment.get_template("report.html.j2").render(
         model=report.model,
+        created=report.created[:10],
+        version=report.swm,
+        loss=loss_sentence(report),
+        verified=verified_sentence(report),
+        remarks=report.evidence.remarks,
+        errors_of=report.evidence.layer_errors_of,
+        network=network_rows(report),
         accuracy=rows.accuracy_rows(report),
         provenance=report.provenance,
-        summary_head=tuple(h.replace("us", "µs").replace("uJ", "µJ") if "," in h else h for h in rows.SUMMARY_HEAD),
-        resource_head=rows.RESOURCE_HEAD,
-        layer_head=rows.LAYER_HEAD,
-        process_head=rows.PROCESS_HEAD,
-        stream_head=rows.STREAM_HEAD,
-        boards=[_board(i, b) for i, b in enumerate(report.boards)],
+        glossary=GLOSSARY,
+        heads=rows,
+        boards=[_board(report, i, b) for i, b in enumerate(report.boards)],
     )
 
 
-def _board(index: int, row: BoardReport) -> _BoardView:
+def _board(report: Report, index: int, row: BoardReport) -> _BoardView:
     board, plan = row.board, row.structured.plan
+    designs = [("structured", row.structured)] + ([("dense twin", row.dense)] if row.dense.fits else [])
     return _BoardView(
         anchor=f"board-{index}",
         title=board.title,
-        subtitle=f"{board.name} · {board.device} · {rows.quantity(plan.clock_mhz)} MHz · {plan.backend.title}",
-        gain=rows.gain_text(row),
-        hypothetical=row.gain.hypothetical,
-        throughput=f"{rows.quantity(row.gain.throughput)}×",
-        energy=rows.NOT_STATED if row.gain.energy is None else f"{rows.quantity(row.gain.energy)}×",
-        designs=(_design("structured", row.structured), _design("dense", row.dense)),
+        subtitle=f"{board.name} · {board.device} · {quantity(plan.clock_mhz)} MHz · {plan.backend.title}",
+        verdict=verdict(report, row),
+        fits=row.structured.fits,
+        unfit=unfit_sentence(row),
+        gain=gain_sentence(report, row),
+        figures=rows.figure_rows(row),
+        power=rows.power_rows(row),
         resources=rows.resource_rows(row),
-        charts=(*((energy_chart(row),) if board.power else ()), cycles_chart(row)),
+        designs=tuple(_design(report, name, design) for name, design in designs),
+        charts=tuple(chart for chart in (energy_chart(row), cycles_chart(row)) if chart.bars),
         sources=board_figures(board, plan.clock_mhz),
     )
 
 
-def _design(name: str, design: DesignFigures) -> _DesignView:
+def _design(report: Report, name: str, design: DesignFigures) -> _DesignView:
     return _DesignView(
         name=name,
-        fits=design.fits,
-        unfit=rows.unfit_text(name, design),
-        summary=rows.summary_row(name, design),
-        power=_power(design),
-        layers=rows.layer_rows(design),
+        layers=rows.layer_rows(report, design),
+        parallelism=rows.parallelism_rows(design),
         processes=rows.process_rows(design),
         streams=rows.stream_rows(design),
         widest=f"{design.stream_bits_max:,}",
-    )
-
-
-def _power(design: DesignFigures) -> tuple[str, ...]:
-    """Four parts and two ranges, as the page's table has them."""
-    w, j = design.watts, design.joules
-    if w is None or j is None:
-        return (rows.NOT_STATED,) * 6
-    parts = ((w.static, j.static), (w.processor, j.processor), (w.dynamic, j.dynamic), (w.total, j.total))
-    ranges = (w.dynamic_range, w.total_range)
-    return (
-        *(f"{watts:.3f} W · {rows.quantity(joules * 1e6)} µJ" for watts, joules in parts),
-        *(f"{low:.2f}–{high:.2f} W" for low, high in ranges),
     )

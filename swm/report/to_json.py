@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -10,16 +11,20 @@ from swm.accelerator.design import PlacedLayer
 from swm.accelerator.resources import LayerUsage, Usage
 from swm.layers.registry import kind
 from swm.report.boards import board_to_json
-from swm.report.compare import BoardReport, Report
 from swm.report.figures import DesignFigures, StreamFigures, axi_iterations, stream_figures
+from swm.report.network import network_figures
+from swm.report.sentences import verdict
+from swm.report.value import BoardReport, Report
 
 __all__ = ["SCHEMA", "to_json"]
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the keys; a key is never renamed or given another meaning without raising it.
 
 2: `layers` holds forks and width converters too, `layers[].parallelism` the fields of the layer's own kind,
 `board.clock` a list of clocks; `cycles` of a process are those of a frame in a row of frames, without filling.
+3: speed, power and energy of a design that cannot exist are null, and so are gains where one of the two cannot, with
+`gain.reason`; new are `verdict`, `loss`, `accuracies`, `network`, `evidence`, `created` and `swm`.
 """
 
 
@@ -30,29 +35,60 @@ def to_json(report: Report) -> dict[str, Any]:
         report: what to write.
 
     Returns:
-        Keys `schema`, `model`, `accuracy` (fraction, null = not measured), `kinds` (kind and error of every group of
-        figures) and `boards`.
+        Keys `schema`, `model`, `created`, `swm`, `verdict` (a line a board), `loss` (null = not known), `accuracy`
+        (fraction by network, null = not measured), `accuracies` (every figure with its samples), `network` (counts),
+        `evidence` (original, sample counts, verification), `kinds` (kind and error of every group of figures) and
+        `boards`.
     """
+    found, known = report.loss, report.evidence
     return {
         "schema": SCHEMA,
         "model": report.model,
-        "accuracy": dict(report.accuracy),
+        "created": report.created,
+        "swm": report.swm,
+        "verdict": [verdict(report, row) for row in report.boards],
+        "loss": None
+        if found is None
+        else {
+            "points": found.points,
+            "network": found.after.network,
+            "quantity": found.after.quantity,
+            "samples": found.after.samples,
+            "origin": found.after.origin,
+        },
+        "accuracy": report.accuracy,
+        "accuracies": [asdict(a) for a in report.accuracies],
+        "network": _network(report),
+        "evidence": {
+            "original": known.original or None,
+            "original_sha256": known.original_sha256 or None,
+            "fitted_samples": known.fitted_samples,
+            "format_samples": known.format_samples,
+            "verified": None if known.verified is None else asdict(known.verified),
+            "remarks": list(known.remarks),
+            "remedy": known.remedy,
+        },
         "kinds": [asdict(p) for p in report.provenance],
-        "boards": [_board(b) for b in report.boards],
+        "boards": [_board(report, b) for b in report.boards],
     }
 
 
-def _board(row: BoardReport) -> dict[str, Any]:
+def _network(report: Report) -> dict[str, Any]:
+    counts = network_figures(report)
+    return {**asdict(counts), "fewer": counts.fewer, "compression": counts.compression}
+
+
+def _board(report: Report, row: BoardReport) -> dict[str, Any]:
     return {
         "board": board_to_json(row.board),
         "dense_fits": row.dense_fits,
-        "structured": _design(row.structured),
-        "dense": _design(row.dense),
+        "structured": _design(report, row.structured),
+        "dense": _design(report, row.dense),
         "gain": asdict(row.gain),
     }
 
 
-def _design(design: DesignFigures) -> dict[str, Any]:
+def _design(report: Report, design: DesignFigures) -> dict[str, Any]:
     plan, watts, joules = design.plan, design.watts, design.joules
     streams = stream_figures(plan)
     inner = {layer.spec.name: [s for s in streams if s.layer == layer.spec.name] for layer in plan.layers}
@@ -62,10 +98,10 @@ def _design(design: DesignFigures) -> dict[str, Any]:
         "backend": plan.backend.name,
         "control": plan.backend.control if plan.backend.streaming else None,
         "clock_mhz": plan.clock_mhz,
-        "interval_cycles": plan.interval,
-        "latency_cycles": plan.latency,
+        "interval_cycles": design.interval,
+        "latency_cycles": design.latency,
         "latency_us": design.latency_us,
-        "inferences_per_s": plan.inferences_per_s,
+        "inferences_per_s": design.inferences_per_s,
         "useful_share": design.useful_share,
         "stream_bits_max": design.stream_bits_max,
         "weight_bits": design.weight_bits,
@@ -73,7 +109,7 @@ def _design(design: DesignFigures) -> dict[str, Any]:
         "edges": [_stream(s) | {"tensor": s.tensor} for s in streams if not s.layer],
         "axi": [{"name": name, "iterations": n, "cycles": n} for name, n in axi_iterations(plan).items()],
         "layers": [
-            _layer(layer, used, inner[layer.spec.name])
+            _layer(layer, used, inner[layer.spec.name], report.evidence.layer_errors)
             for layer, used in zip(plan.layers, design.used.layers, strict=False)
         ],
         "resources": {"hls": _usage(design.used.hls), "routed": _usage(design.used.routed)},
@@ -98,7 +134,9 @@ def _design(design: DesignFigures) -> dict[str, Any]:
     }
 
 
-def _layer(layer: PlacedLayer, used: LayerUsage, streams: list[StreamFigures]) -> dict[str, Any]:
+def _layer(
+    layer: PlacedLayer, used: LayerUsage, streams: list[StreamFigures], errors: Mapping[str, float]
+) -> dict[str, Any]:
     spec = layer.spec
     return {
         "name": spec.name,
@@ -107,6 +145,8 @@ def _layer(layer: PlacedLayer, used: LayerUsage, streams: list[StreamFigures]) -
         "inputs": spec.n,
         "positions": spec.positions,
         "block": getattr(spec, "block", 1),
+        "weights_stored": spec.stored_words,
+        "output_error": errors.get(spec.name),
         "parallelism": kind(spec.kind).parallelism(layer.built),
         "streams": [_stream(s) for s in streams],
         "processes": [

@@ -1,35 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A report as tables for a terminal."""
+"""A report as text for a terminal: the verdict first, readable from 80 columns on."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from swm.device.power import Energy, Watts
-from swm.report.compare import BoardReport, Report
-from swm.report.rows import (
-    LAYER_HEAD,
-    NOT_STATED,
-    PROCESS_HEAD,
-    RESOURCE_HEAD,
-    STREAM_HEAD,
-    SUMMARY_HEAD,
-    accuracy_rows,
-    gain_text,
-    layer_rows,
-    process_rows,
-    quantity,
-    resource_rows,
-    stream_rows,
-    summary_row,
-    unfit_text,
+from swm.report import rows
+from swm.report.figures import DesignFigures
+from swm.report.glossary import GLOSSARY
+from swm.report.layout import table_lines
+from swm.report.numbers import quantity
+from swm.report.sentences import (
+    gain_sentence,
+    loss_sentence,
+    network_rows,
+    unfit_sentence,
+    verdict,
+    verified_sentence,
 )
+from swm.report.value import BoardReport, Report
 
 __all__ = ["to_text"]
+
+_INDENT = "  "
 
 
 def to_text(report: Report, console: Console, *, details: bool = True) -> None:
@@ -38,71 +35,84 @@ def to_text(report: Report, console: Console, *, details: bool = True) -> None:
     Args:
         report: what to print.
         console: where to; its width decides the layout.
-        details: also the resources, the power split, the parallelism of every layer, the cycles of every process and
-            the depth of every stream.
+        details: also the resources, the power split, the parallelism of every layer, the cycles of every process, the
+            depth of every stream, and the glossary.
     """
-    _print(console, f"{report.model}: structured beside dense", "bold")
-    _table(console, "accuracy", ("network", "accuracy"), accuracy_rows(report))
     for row in report.boards:
-        board, plan = row.board, row.structured.plan
-        console.print()
-        place = f"{board.title} ({board.name}, {board.device})"
-        _print(console, f"{place} at {quantity(plan.clock_mhz)} MHz, {plan.backend.name}", "bold")
-        _table(
-            console,
-            "modelled; resources after routing, useful: of the DSP-cycles used, power +-25 %",
-            SUMMARY_HEAD,
-            [summary_row("structured", row.structured), summary_row("dense", row.dense)],
-        )
-        _print(console, f"gain of the structure: {gain_text(row)}", "yellow" if row.gain.hypothetical else "")
-        for name, design in (("structured", row.structured), ("dense", row.dense)):
-            if not design.fits:
-                _print(console, unfit_text(name, design), "yellow")
-        if details:
-            _details(console, row)
+        _print(console, verdict(report, row), "bold" if row.structured.fits else "bold red")
+    for text in (loss_sentence(report), verified_sentence(report), *report.evidence.remarks):
+        _print(console, text, "")
+    _print(
+        console, f"{report.model}; report of {report.created[:10]} by swm {report.swm}; speed and power modelled", "dim"
+    )
+    _table(console, "the network (counted)", ("", ""), network_rows(report), left=2)
+    _table(console, "accuracy (measured)", rows.ACCURACY_HEAD, rows.accuracy_rows(report), left=3, fold=(0, 2))
+    for row in report.boards:
+        _board(console, report, row, details=details)
     console.print()
     for group in report.provenance:
         _print(console, f"{group.figures}: {group.kind}; {group.note}", "dim")
+    if details:
+        _table(console, "glossary", ("", ""), GLOSSARY, left=2)
 
 
-def _details(console: Console, row: BoardReport) -> None:
-    _table(console, "resources (fraction of the device)", RESOURCE_HEAD, resource_rows(row))
-    energy_rows = []
-    for name, design in (("structured", row.structured), ("dense", row.dense)):
-        w, j = design.watts, design.joules
-        if w is None or j is None:
-            continue
-        parts = [f"{x:.3f} W / {quantity(y * 1e6)} uJ" for x, y in zip(_parts(w), _parts(j), strict=True)]
-        energy_rows.append((name, *parts, f"{w.total_range[0]:.2f}..{w.total_range[1]:.2f} W"))
-    head = ("design", "static", "processor", "dynamic", "total", "range")
-    if energy_rows:
-        _table(console, "power / energy per inference", head, energy_rows)
-    else:
-        _print(
-            console, f"power and energy: {NOT_STATED}; the file of {row.board.name} has no [power] (docs/boards.md)", ""
-        )
-    for name, design in (("structured", row.structured), ("dense", row.dense)):
-        _table(console, f"layers, {name}", LAYER_HEAD, layer_rows(design), left=3)
-        lines = [r.cells for r in process_rows(design)]
-        _table(console, f"processes, {name} (resources routed)", PROCESS_HEAD, lines, left=2)
-        streams = stream_rows(design)
-        if streams:
-            _table(console, f"streams, {name}; widest word {design.stream_bits_max} bits", STREAM_HEAD, streams, left=3)
+def _board(console: Console, report: Report, row: BoardReport, *, details: bool) -> None:
+    board, plan = row.board, row.structured.plan
+    console.print()
+    place = f"{board.title} ({board.name}, {board.device})"
+    _print(console, f"{place} at {quantity(plan.clock_mhz)} MHz, {plan.backend.name}", "bold")
+    for text in unfit_sentence(row):
+        _print(console, text, "yellow")
+    _print(console, gain_sentence(report, row), "")
+    _table(console, "modelled; resources after routing, power +-25 %", rows.FIGURE_HEAD, rows.figure_rows(row))
+    if not details:
+        return
+    _table(console, "resources", rows.RESOURCE_HEAD, rows.resource_rows(row))
+    _table(console, "power, energy per inference", rows.POWER_HEAD, rows.power_rows(row))
+    if board.power is None:
+        _print(console, f"The file of {board.name} has no [power], so neither watts nor energy are stated.", "")
+    _design(console, report, "structured", row.structured)
+    if row.dense.fits:
+        _design(console, report, "dense twin", row.dense)
 
 
-def _parts(x: Watts | Energy) -> tuple[float, ...]:
-    return (x.static, x.processor, x.dynamic, x.total)
+def _design(console: Console, report: Report, name: str, design: DesignFigures) -> None:
+    of = report.evidence.layer_errors_of
+    title = f"layers, {name}" + (f"; output errors of conversion {of}" if of and name == "structured" else "")
+    _table(console, title, rows.LAYER_HEAD, rows.layer_rows(report, design), left=2)
+    _table(console, f"parallelism, {name}", rows.PARALLELISM_HEAD, rows.parallelism_rows(design), left=2, fold=(0, 1))
+    lines = [r.cells for r in rows.process_rows(design)]
+    _table(console, f"processes, {name} (resources routed)", rows.PROCESS_HEAD, lines)
+    streams, widest = rows.stream_rows(design), design.stream_bits_max
+    _table(console, f"streams, {name}; widest word {widest} bits", rows.STREAM_HEAD, streams, left=3, fold=(0, 1, 2))
 
 
-def _table(console: Console, title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]], left: int = 1) -> None:
-    table = Table(title=Text(title), title_justify="left")
-    for i, name in enumerate(head):
-        table.add_column(Text(name), justify="left" if i < left else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    console.print(table)
+def _table(
+    console: Console,
+    title: str,
+    head: tuple[str, ...],
+    lines: Sequence[tuple[str, ...]],
+    *,
+    left: int = 1,
+    fold: tuple[int, ...] = (0,),
+) -> None:
+    """Print a table, if it has lines; only the columns in `fold` may break, so that no number does."""
+    if not lines:
+        return
+    console.print()
+    _print(console, title, "bold")
+    cells = [[_printable(cell) for cell in line] for line in lines]
+    breaks = fold if any(head) else tuple(range(1, len(head)))
+    for text in table_lines(head, cells, console.width - len(_INDENT), left=left, fold=breaks):
+        console.print(Text(_INDENT + text, no_wrap=True, overflow="fold"))
 
 
 def _print(console: Console, text: str, style: str) -> None:
     # Text, not a string: names out of a model are no markup.
-    console.print(Text(text, style=style))
+    for line in textwrap.wrap(_printable(text), console.width):
+        console.print(Text(line, style=style))
+
+
+def _printable(text: str) -> str:
+    """Without characters that steer a terminal: names come out of models."""
+    return "".join(c if c.isprintable() else "?" for c in text)

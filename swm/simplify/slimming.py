@@ -42,7 +42,7 @@ def slimmed(graph: Graph) -> Graph | None:
     lost = len(waiting) - sum(isinstance(n, _QUANTIZERS) for n in nodes)
     if lost:
         raise SwmError(f"onnxslim lost {lost} quantizers")
-    return replace(found, metadata=graph.metadata).with_nodes(_named_as_before(nodes, graph))
+    return replace(found, metadata=graph.metadata, sha256=graph.sha256).with_nodes(_named_as_before(nodes, graph))
 
 
 def _named_as_before(nodes: list[Node], graph: Graph) -> list[Node]:

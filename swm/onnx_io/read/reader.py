@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable
@@ -65,9 +66,9 @@ def load(path: str | os.PathLike[str]) -> Graph:
     file = Path(path)
     data = read_bytes(file)
     try:
-        model = parse(data)
+        model, digest = parse(data), hashlib.sha256(data).hexdigest()
         del data
-        return _convert(model, str(file), file.parent)
+        return replace(_convert(model, str(file), file.parent), sha256=digest)
     except ModelError as exc:
         raise ModelError(f"{str(file)!r}: {exc}") from exc
 

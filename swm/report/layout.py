@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables in plain text that fit a width: names break where they must, numbers never do."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Collection, Sequence
+
+__all__ = ["table_lines"]
+
+_GAP = 2
+_LEAST = 8  # characters of a column that breaks; narrower, a table becomes a list
+
+
+def table_lines(
+    head: Sequence[str], rows: Sequence[Sequence[str]], width: int, *, left: int, fold: Collection[int]
+) -> list[str]:
+    """Lay a table out.
+
+    Args:
+        head: names of the columns; all empty for a table without a head.
+        rows: cells of every line.
+        width: characters of a line.
+        left: how many columns are aligned to the left.
+        fold: columns whose cells may break.
+
+    Returns:
+        Lines of at most `width` characters, as long as no number alone is wider.
+    """
+    widths = [max(_longest_word(name), *(len(row[i]) for row in rows)) for i, name in enumerate(head)]
+    wide = {i: widths[i] for i in fold}
+    free = width - sum(n for i, n in enumerate(widths) if i not in wide) - _GAP * (len(head) - 1)
+    if sum(wide.values()) > free and free < _LEAST * len(wide):
+        return [line for row in rows for line in _listed(head, row, width)]
+    for left_over, i in zip(range(len(wide), 0, -1), sorted(wide, key=lambda i: wide[i]), strict=True):
+        widths[i] = min(wide[i], free // left_over)  # the narrow ones first: what they leave goes to the others
+        free -= widths[i]
+    lines = [*_row(head, widths, left), "-" * (sum(widths) + _GAP * (len(head) - 1))] if any(head) else []
+    return lines + [line for row in rows for line in _row(row, widths, left)]
+
+
+def _longest_word(text: str) -> int:
+    return max(map(len, text.split()), default=0)
+
+
+def _row(cells: Sequence[str], widths: Sequence[int], left: int) -> list[str]:
+    """One line of a table, several where a cell breaks."""
+    broken = [textwrap.wrap(cell, width) or [""] for cell, width in zip(cells, widths, strict=True)]
+    lines = []
+    for n in range(max(map(len, broken))):
+        parts = [cell[n] if n < len(cell) else "" for cell in broken]
+        aligned = [p.ljust(w) if i < left else p.rjust(w) for i, (p, w) in enumerate(zip(parts, widths, strict=True))]
+        lines.append((" " * _GAP).join(aligned).rstrip())
+    return lines
+
+
+def _listed(head: Sequence[str], row: Sequence[str], width: int) -> list[str]:
+    """A line of a table as a list, where it is too narrow for a table."""
+    first, *others = (f"{name}: {cell}" if name else cell for name, cell in zip(head, row, strict=True))
+    lines = textwrap.wrap(first, width)
+    for text in others:
+        lines += textwrap.wrap(text, width, initial_indent="  ", subsequent_indent="    ")
+    return lines

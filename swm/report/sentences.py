@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a report says in words: the verdict, what is lost, the gain, verification. Shared by text and page."""
+
+from __future__ import annotations
+
+from swm.report.evidence import Accuracy, Loss
+from swm.report.network import network_figures
+from swm.report.numbers import NOT_STATED, quantity, share
+from swm.report.value import BoardReport, Report
+
+__all__ = [
+    "first_line",
+    "gain_sentence",
+    "loss_sentence",
+    "network_rows",
+    "unfit_sentence",
+    "verdict",
+    "verified_sentence",
+]
+
+_NAMES = {"fixed": "this fixed-point design", "converted_float": "the converted network in float"}
+_QUANTITIES = {"agreement": "agrees in", "error": "is off by"}
+
+
+def verdict(report: Report, row: BoardReport) -> str:
+    """One line that answers: does it fit, how fast, how much energy, how much accuracy is lost."""
+    return f"{_built(row)}; {_lost(report.loss)}"
+
+
+def first_line(report: Report) -> str:
+    """The verdict on the first board."""
+    return verdict(report, report.boards[0])
+
+
+def _built(row: BoardReport) -> str:
+    design, board = row.structured, row.board.name
+    rate = design.inferences_per_s
+    if rate is None:
+        return f"DOES NOT FIT {board}: no speed, no energy"
+    energy = f"{quantity(design.joules.total * 1e6)} uJ each" if design.joules else f"energy {NOT_STATED}"
+    return f"Fits {board}: {quantity(rate)} inferences/s, {energy}"
+
+
+def _lost(found: Loss | None) -> str:
+    if found is None or found.after.share is None:
+        return "accuracy loss not known"
+    early = "" if found.after.network == "fixed" else " before fixed point"
+    if found.points is None:
+        words = "answers agree" if found.after.quantity == "agreement" else "outputs off by"
+        return f"{words} {100 * found.after.share:.1f} %{early}"
+    verb = "gains" if found.points < 0 else "loses"
+    return f"{verb} {abs(found.points):.1f} accuracy points{early}"
+
+
+def loss_sentence(report: Report) -> str:
+    """How much is lost, in a sentence; where nothing is known, the command that would tell."""
+    found, remedy = report.loss, report.evidence.remedy
+    more = f" To measure it: {remedy}" if remedy else ""
+    if found is None:
+        return f"How much accuracy is lost is not known: the dense original was not measured beside this network.{more}"
+    after, before = found.after, found.before
+    name, where = _NAMES.get(after.network, after.network), _where(after)
+    if before is not None:
+        text = f"Accuracy: dense original {share(before)}, {name} {share(after)} {where}."
+    else:
+        text = f"Against the dense original: {name} {_QUANTITIES[after.quantity]} {share(after)} {where}."
+    return text if after.network == "fixed" else f"{text} What fixed point costs beyond that is not known.{more}"
+
+
+def _where(one: Accuracy) -> str:
+    return f"on {one.samples:,} samples {one.origin}".strip() if one.samples else one.origin or "as told by the caller"
+
+
+def gain_sentence(report: Report, row: BoardReport) -> str:
+    """The gains of the structure, or why there are none."""
+    gain = row.gain
+    if gain.throughput is None or gain.latency is None:
+        text = f"Gain over the dense twin: none stated; {gain.reason}, so there is nothing to compare with."
+        if gain.elsewhere:
+            text += f" The dense twin fits {gain.elsewhere[0]}: --board {gain.elsewhere[0]} compares there."
+        return text
+    if not network_figures(report).structured:
+        return "Gain over the dense twin: none; no layer has a weight structure, the network is its own dense twin."
+    energy = f"energy {quantity(gain.energy)} x" if gain.energy is not None else f"energy {NOT_STATED}"
+    speed = f"throughput {quantity(gain.throughput)} x, latency {quantity(gain.latency)} x"
+    return f"Gain over the dense twin: {speed}, {energy}."
+
+
+def unfit_sentence(row: BoardReport) -> tuple[str, ...]:
+    """Why a design cannot exist, for each that cannot."""
+    pairs = (("The design", row.structured), ("Its dense twin", row.dense))
+    return tuple(f"{name} does not fit {row.board.name}: {d.overflow}." for name, d in pairs if not d.fits)
+
+
+def verified_sentence(report: Report) -> str:
+    """Whether the project was verified, when, and whether it is the one that lies there now; empty for a model."""
+    if not report.evidence.project:
+        return ""
+    found = report.evidence.verified
+    if found is None:
+        return "Not verified: swm verify compares the C simulation with the integer engine, word by word."
+    day = f"on {found.date[:10]} with swm {found.swm} and {found.compiler}"
+    if found.stale:
+        return f"The last verification ({day}) is of other files than lie here now; run swm verify again."
+    if not found.ok:
+        return (
+            f"Verification FAILED {day}: {found.mismatches:,} of {found.words:,} words differ, or counts of cycles do."
+        )
+    return f"Verified {day}: all {found.words:,} words of {found.samples:,} samples bit-exact in C simulation."
+
+
+def network_rows(report: Report) -> list[tuple[str, str]]:
+    """What the network is, and on what its figures rest."""
+    counts, known = network_figures(report), report.evidence
+    data, weights = ("/".join(map(str, bits)) for bits in (counts.data_bits, counts.weight_bits))
+    blocks = ", ".join(f"{_block(block)} in {n} layer{'s' * (n > 1)}" for block, n in counts.blocks.items())
+    stored = f"{counts.stored_bits:,} bits, {counts.compression:.1f} x less than float32 dense"
+    rows = [
+        ("bits", f"{data} data, {weights or '-'} weights"),
+        ("blocks", blocks or "no weights"),
+        ("weights", f"{counts.dense_weights:,} dense, {counts.stored_weights:,} stored ({counts.fewer:.2f} x fewer)"),
+        (
+            "weight storage",
+            f"{stored}, {counts.dense_bits / max(counts.stored_bits, 1):.2f} x less than dense at these bits",
+        ),
+    ]
+    if known.original:
+        rows.append(("dense original", f"{known.original}, SHA-256 {known.original_sha256[:16] or 'not known'}"))
+    if known.fitted_samples is not None:
+        rows.append(
+            ("conversion", f"fitted to {known.fitted_samples:,} samples" if known.fitted_samples else "projected")
+        )
+    if known.format_samples is not None:
+        rows.append(("number formats", f"from {known.format_samples:,} calibration samples"))
+    return rows
+
+
+def _block(size: int) -> str:
+    return "dense" if size == 1 else f"block {size}"
