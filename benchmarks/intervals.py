@@ -21,7 +21,6 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise, permutations
-from math import inf
 from pathlib import Path
 
 import swm
@@ -31,7 +30,7 @@ from swm.accelerator.lower import lower
 from swm.accelerator.quantize import network_shape
 from swm.accelerator.schedule import make_schedule
 from swm.compress import fold_affine
-from swm.device import Board, Limits, board_names, load_board
+from swm.device import Board, board_names, load_board
 from swm.report import design_figures
 
 __all__ = ["Row", "main", "measure", "table", "violations"]
@@ -60,7 +59,7 @@ HEAD = (
 
 @dataclass(frozen=True)
 class Row:
-    """One network on one board. `gain`: the dense twin's interval over this one; hypothetical if one does not fit."""
+    """One network on one board. `gain`: the dense twin's interval over this one; None where one does not fit."""
 
     board: str
     clock_mhz: float
@@ -78,8 +77,7 @@ class Row:
     ff: int
     stream_bits_max: int
     search_s: float
-    gain: float = 1.0
-    hypothetical: bool = False
+    gain: float | None = None
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -90,9 +88,9 @@ class Row:
             str(self.bits),
             "dense" if self.block == DENSE else str(self.block),
             "yes" if self.fits else "no",
-            f"{self.interval:,}",
-            "" if self.block == DENSE else f"{self.gain:.2f}" + (" *" if self.hypothetical else ""),
-            f"{self.latency:,}",
+            f"{self.interval:,}" if self.fits else "-",
+            "" if self.block == DENSE else "-" if self.gain is None else f"{self.gain:.2f}",
+            f"{self.latency:,}" if self.fits else "-",
             "-" if self.useful_share is None else f"{self.useful_share:.1%}",
             f"{self.dsp:,}",
             f"{self.bram18:,}",
@@ -115,9 +113,6 @@ def row(network: NetworkShape, board: Board, bits: int, block: int) -> Row:
     start = time.perf_counter()
     plan = make_schedule(network, board, clock_mhz=board.clock.mhz)
     seconds = time.perf_counter() - start
-    if not plan.fits:
-        imagined = make_schedule(network, board, clock_mhz=board.clock.mhz, limits=Limits(bram18=inf))
-        plan = replace(imagined, fits=False, overflow=plan.overflow)
     figures = design_figures(plan)
     used = figures.used.routed
     return Row(
@@ -150,8 +145,8 @@ def measure(boards: Sequence[Board], blocks: Sequence[int], widths: Sequence[int
             for block, network in by_bits[bits].items():
                 one = row(network, board, bits, block)
                 dense = dense or one
-                gain, doubt = dense.interval / one.interval, not (one.fits and dense.fits)
-                found.append(replace(one, gain=gain, hypothetical=doubt))
+                gain = dense.interval / one.interval if one.fits and dense.fits else None
+                found.append(replace(one, gain=gain))
                 print("  ".join(found[-1].cells), file=sys.stderr)
     return found
 
@@ -205,8 +200,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = measure(boards, sorted(options.block or BLOCKS), options.bits or BITS)
     faults = violations(rows, boards)
     text = table(rows)
-    if any(r.hypothetical for r in rows):
-        text += "\n\\* one of the two does not fit: it was given the same device with as much block RAM as it needs.\n"
+    if not all(r.fits for r in rows):
+        text += "\nWhat does not fit has the resources of its smallest form, and neither speed nor a gain.\n"
     print(text)
     for fault in faults:
         print(f"not monotone: {fault}")

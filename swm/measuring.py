@@ -24,7 +24,7 @@ from swm.emit import files_hash, kept_outcome
 from swm.errors import CalibrationError, OptionError, OutputError, SwmError
 from swm.graph import Graph, is_structured
 from swm.report import Accuracy, Evidence, Verified
-from swm.report.evidence import loss
+from swm.report.evidence import ACCURACY_KEYS, loss
 from swm.validation import Array, Inputs, feeds, only
 
 __all__ = ["evidence"]
@@ -141,6 +141,7 @@ def _first(graph: Graph, inputs: Inputs) -> Array:
 
 def _measured(answers: Mapping[str, Array], labels: NDArray[np.integer] | None, origin: str) -> Iterator[Accuracy]:
     """Accuracy of every network where there are labels, and agreement with the dense original."""
+    answers = {name: answers[name] for name in ACCURACY_KEYS if name in answers}  # the dense original first
     classes = {name: _classes(values) for name, values in answers.items()}
     if labels is not None:
         for name, answered in classes.items():

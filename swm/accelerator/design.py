@@ -138,9 +138,10 @@ class Design:
 
     def __repr__(self) -> str:
         plan = self.schedule
+        speed = f" {plan.inferences_per_s:,.0f} inferences/s (modelled);" if plan.fits else ""
         return (
             f"<Design {self.graph.name!r}: {self.graph.bits} bits, {plan.backend.name}, {plan.clock_mhz:g} MHz,"
-            f" {plan.inferences_per_s:,.0f} inferences/s (modelled); {plan.verdict}>"
+            f"{speed} {plan.verdict}>"
         )
 
     @property

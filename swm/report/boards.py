@@ -46,7 +46,10 @@ def _power(stated: PowerModel | None) -> list[tuple[str, str, str, str]]:
     rows = [("static power", f"{static.watts:g} W at {static.junction_c:g} C", static.kind, static.source)]
     if processor is not None:
         rows.append(("processor power", f"{processor.watts:g} W", processor.kind, processor.source))
-    return [*rows, ("dynamic power", coefficients, dynamic.kind, dynamic.source)]
+    rows.append(("dynamic power", coefficients, dynamic.kind, dynamic.source))
+    if stated.supply is not None:
+        rows.append(("supply", f"{stated.supply.watts:g} W", stated.supply.kind, stated.supply.source))
+    return rows
 
 
 def _clocks(board: Board, clock_mhz: float | None) -> list[tuple[str, str, str, str]]:

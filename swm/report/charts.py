@@ -53,8 +53,8 @@ def energy_chart(row: BoardReport) -> Chart:
     for name, design in _designs(row):
         if design.joules is not None:
             values = [(part, getattr(design.joules, part) * 1e6) for part in parts]
-            lines.append((name, name, values, f"{quantity(design.joules.total * 1e6)} µJ"))
-    return _chart("Energy per inference", "µJ", parts, lines)
+            lines.append((name, name, values, f"{quantity(design.joules.total * 1e6)} uJ"))
+    return _chart("Energy per inference", "uJ", parts, lines)
 
 
 def cycles_chart(row: BoardReport) -> Chart:

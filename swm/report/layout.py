@@ -45,7 +45,7 @@ def _longest_word(text: str) -> int:
 
 def _row(cells: Sequence[str], widths: Sequence[int], left: int) -> list[str]:
     """One line of a table, several where a cell breaks."""
-    broken = [textwrap.wrap(cell, width) or [""] for cell, width in zip(cells, widths, strict=True)]
+    broken = [_wrapped(cell, width) or [""] for cell, width in zip(cells, widths, strict=True)]
     lines = []
     for n in range(max(map(len, broken))):
         parts = [cell[n] if n < len(cell) else "" for cell in broken]
@@ -57,7 +57,11 @@ def _row(cells: Sequence[str], widths: Sequence[int], left: int) -> list[str]:
 def _listed(head: Sequence[str], row: Sequence[str], width: int) -> list[str]:
     """A line of a table as a list, where it is too narrow for a table."""
     first, *others = (f"{name}: {cell}" if name else cell for name, cell in zip(head, row, strict=True))
-    lines = textwrap.wrap(first, width)
+    lines = _wrapped(first, width)
     for text in others:
-        lines += textwrap.wrap(text, width, initial_indent="  ", subsequent_indent="    ")
+        lines += [("    " if n else "  ") + part for n, part in enumerate(_wrapped(text, width - 4))]
     return lines
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_on_hyphens=False)  # a command's options stay whole

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from swm.accelerator.resources import Usage
@@ -36,7 +37,7 @@ __all__ = [
 
 ACCURACY_HEAD = ("network", "quantity", "samples", "value", "95 %")
 FIGURE_HEAD = ("figure", "structured", "dense twin", "gain")
-RESOURCE_HEAD = ("resource", "device", "structured HLS", "routed", "dense HLS", "routed")
+RESOURCE_HEAD = ("resource", "device", "structured, HLS", "structured, routed", "dense, HLS", "dense, routed")
 POWER_HEAD = ("part", "structured", "dense twin")
 LAYER_HEAD = ("layer", "kind", "inputs", "outputs", "positions", "block", "weights stored", "output error")
 PARALLELISM_HEAD = ("layer", "built with")
@@ -92,7 +93,8 @@ def figure_rows(row: BoardReport) -> list[tuple[str, ...]]:
         ("interval, cycles", *(NONE if d.interval is None else f"{d.interval:,}" for d in pair), ""),
         ("latency, us", *(quantity(d.latency_us) for d in pair), _times(gain.latency)),
         ("energy, uJ per inference", *(_energy(d) for d in pair), _times(gain.energy)),
-        ("power, W", *(_watts(d) for d in pair), ""),
+        ("power, W", *(f"{d.watts.total:.2f}" if d.watts else _no_power(d) for d in pair), ""),
+        ("power, W, range", *(_range(d) for d in pair), ""),
         ("useful share of DSP-cycles", *(percent(d.useful_share) for d in pair), ""),
     ]
     for key, label in _RESOURCES:
@@ -112,11 +114,11 @@ def _energy(design: DesignFigures) -> str:
     return quantity(design.joules.total * 1e6) if design.joules else _no_power(design)
 
 
-def _watts(design: DesignFigures) -> str:
+def _range(design: DesignFigures) -> str:
     if design.watts is None:
         return _no_power(design)
     low, high = design.watts.total_range
-    return f"{design.watts.total:.2f} ({low:.2f}-{high:.2f})"
+    return f"{low:.2f}-{high:.2f}"
 
 
 def _no_power(design: DesignFigures) -> str:
@@ -153,11 +155,11 @@ def resource_rows(row: BoardReport) -> list[tuple[str, ...]]:
     return rows
 
 
-def layer_rows(report: Report, design: DesignFigures) -> list[tuple[str, ...]]:
+def layer_rows(design: DesignFigures, errors: Mapping[str, float]) -> list[tuple[str, ...]]:
     """Every layer with its shape, weights and what conversion did to its outputs, as in `LAYER_HEAD`."""
     rows: list[tuple[str, ...]] = []
     for layer in design.plan.layers:
-        spec, error = layer.spec, report.evidence.layer_errors.get(layer.spec.name)
+        spec, error = layer.spec, errors.get(layer.spec.name)
         block = {0: NONE, 1: "dense"}.get(block_of(spec), str(block_of(spec)))
         stored = f"{spec.stored_words:,}" if spec.stored_words else NONE
         shape = (f"{spec.n:,}", f"{spec.m:,}", f"{spec.positions:,}")

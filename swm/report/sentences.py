@@ -44,12 +44,11 @@ def _built(row: BoardReport) -> str:
 def _lost(found: Loss | None) -> str:
     if found is None or found.after.share is None:
         return "accuracy loss not known"
-    early = "" if found.after.network == "fixed" else " before fixed point"
+    early = "" if found.after.network == "fixed" else "float "
     if found.points is None:
         words = "answers agree" if found.after.quantity == "agreement" else "outputs off by"
-        return f"{words} {100 * found.after.share:.1f} %{early}"
-    verb = "gains" if found.points < 0 else "loses"
-    return f"{verb} {abs(found.points):.1f} accuracy points{early}"
+        return f"{early}{words} {100 * found.after.share:.1f} %"
+    return f"{early}accuracy {-found.points + 0.0:+.1f} points"
 
 
 def loss_sentence(report: Report) -> str:
@@ -75,9 +74,9 @@ def gain_sentence(report: Report, row: BoardReport) -> str:
     """The gains of the structure, or why there are none."""
     gain = row.gain
     if gain.throughput is None or gain.latency is None:
-        text = f"Gain over the dense twin: none stated; {gain.reason}, so there is nothing to compare with."
+        text = f"Gain over the dense twin: none, as {gain.reason}."
         if gain.elsewhere:
-            text += f" The dense twin fits {gain.elsewhere[0]}: --board {gain.elsewhere[0]} compares there."
+            text += f" The dense twin fits {gain.elsewhere[0]} (--board {gain.elsewhere[0]})."
         return text
     if not network_figures(report).structured:
         return "Gain over the dense twin: none; no layer has a weight structure, the network is its own dense twin."

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -89,7 +90,8 @@ def to_html(report: Report) -> str:
 
 def _board(report: Report, index: int, row: BoardReport) -> _BoardView:
     board, plan = row.board, row.structured.plan
-    designs = [("structured", row.structured)] + ([("dense twin", row.dense)] if row.dense.fits else [])
+    designs = [_design("structured", row.structured, report.evidence.layer_errors)]
+    designs += [_design("dense twin", row.dense, {})] if row.dense.fits else []
     return _BoardView(
         anchor=f"board-{index}",
         title=board.title,
@@ -101,16 +103,16 @@ def _board(report: Report, index: int, row: BoardReport) -> _BoardView:
         figures=rows.figure_rows(row),
         power=rows.power_rows(row),
         resources=rows.resource_rows(row),
-        designs=tuple(_design(report, name, design) for name, design in designs),
+        designs=tuple(designs),
         charts=tuple(chart for chart in (energy_chart(row), cycles_chart(row)) if chart.bars),
         sources=board_figures(board, plan.clock_mhz),
     )
 
 
-def _design(report: Report, name: str, design: DesignFigures) -> _DesignView:
+def _design(name: str, design: DesignFigures, errors: Mapping[str, float]) -> _DesignView:
     return _DesignView(
         name=name,
-        layers=rows.layer_rows(report, design),
+        layers=rows.layer_rows(design, errors),
         parallelism=rows.parallelism_rows(design),
         processes=rows.process_rows(design),
         streams=rows.stream_rows(design),

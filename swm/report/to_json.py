@@ -69,7 +69,7 @@ def to_json(report: Report) -> dict[str, Any]:
             "remedy": known.remedy,
         },
         "kinds": [asdict(p) for p in report.provenance],
-        "boards": [_board(report, b) for b in report.boards],
+        "boards": [_board(b, known.layer_errors) for b in report.boards],
     }
 
 
@@ -78,17 +78,17 @@ def _network(report: Report) -> dict[str, Any]:
     return {**asdict(counts), "fewer": counts.fewer, "compression": counts.compression}
 
 
-def _board(report: Report, row: BoardReport) -> dict[str, Any]:
+def _board(row: BoardReport, errors: Mapping[str, float]) -> dict[str, Any]:
     return {
         "board": board_to_json(row.board),
         "dense_fits": row.dense_fits,
-        "structured": _design(report, row.structured),
-        "dense": _design(report, row.dense),
+        "structured": _design(row.structured, errors),
+        "dense": _design(row.dense, {}),
         "gain": asdict(row.gain),
     }
 
 
-def _design(report: Report, design: DesignFigures) -> dict[str, Any]:
+def _design(design: DesignFigures, errors: Mapping[str, float]) -> dict[str, Any]:
     plan, watts, joules = design.plan, design.watts, design.joules
     streams = stream_figures(plan)
     inner = {layer.spec.name: [s for s in streams if s.layer == layer.spec.name] for layer in plan.layers}
@@ -109,7 +109,7 @@ def _design(report: Report, design: DesignFigures) -> dict[str, Any]:
         "edges": [_stream(s) | {"tensor": s.tensor} for s in streams if not s.layer],
         "axi": [{"name": name, "iterations": n, "cycles": n} for name, n in axi_iterations(plan).items()],
         "layers": [
-            _layer(layer, used, inner[layer.spec.name], report.evidence.layer_errors)
+            _layer(layer, used, inner[layer.spec.name], errors)
             for layer, used in zip(plan.layers, design.used.layers, strict=False)
         ],
         "resources": {"hls": _usage(design.used.hls), "routed": _usage(design.used.routed)},

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from swm.report import rows
+from swm.report.evidence import Evidence
 from swm.report.figures import DesignFigures
 from swm.report.glossary import GLOSSARY
 from swm.report.layout import table_lines
@@ -71,15 +72,15 @@ def _board(console: Console, report: Report, row: BoardReport, *, details: bool)
     _table(console, "power, energy per inference", rows.POWER_HEAD, rows.power_rows(row))
     if board.power is None:
         _print(console, f"The file of {board.name} has no [power], so neither watts nor energy are stated.", "")
-    _design(console, report, "structured", row.structured)
+    _design(console, "structured", row.structured, report.evidence)
     if row.dense.fits:
-        _design(console, report, "dense twin", row.dense)
+        _design(console, "dense twin", row.dense, Evidence())
 
 
-def _design(console: Console, report: Report, name: str, design: DesignFigures) -> None:
-    of = report.evidence.layer_errors_of
-    title = f"layers, {name}" + (f"; output errors of conversion {of}" if of and name == "structured" else "")
-    _table(console, title, rows.LAYER_HEAD, rows.layer_rows(report, design), left=2)
+def _design(console: Console, name: str, design: DesignFigures, known: Evidence) -> None:
+    of = known.layer_errors_of
+    title = f"layers, {name}" + (f"; output errors of conversion {of}" if of else "")
+    _table(console, title, rows.LAYER_HEAD, rows.layer_rows(design, known.layer_errors), left=2)
     _table(console, f"parallelism, {name}", rows.PARALLELISM_HEAD, rows.parallelism_rows(design), left=2, fold=(0, 1))
     lines = [r.cells for r in rows.process_rows(design)]
     _table(console, f"processes, {name} (resources routed)", rows.PROCESS_HEAD, lines)
@@ -109,7 +110,7 @@ def _table(
 
 def _print(console: Console, text: str, style: str) -> None:
     # Text, not a string: names out of a model are no markup.
-    for line in textwrap.wrap(_printable(text), console.width):
+    for line in textwrap.wrap(_printable(text), console.width, break_on_hyphens=False):
         console.print(Text(line, style=style))
 
 

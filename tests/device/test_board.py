@@ -230,7 +230,7 @@ def test_the_template_is_a_board_and_says_so(tmp_path: Path):
     assert done.exit_code == 0 and done.output == board_template()
     board = load_board(write(tmp_path, done.output))
     assert board.name == "my-board" and board.power is not None
-    uncommented = re.sub(r"^# (\[overhead\]|\w+ =)", r"\1", done.output, flags=re.MULTILINE)
+    uncommented = re.sub(r"^# (\[overhead\]|\[power\.supply\]|\w+ =)", r"\1", done.output, flags=re.MULTILINE)
     assert load_board(write(tmp_path, uncommented)).overhead is not None
     without = done.output[: done.output.index("[power.static]")]
     assert load_board(write(tmp_path, without)).power is None
