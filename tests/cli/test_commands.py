@@ -67,6 +67,7 @@ def files(tmp_path_factory):
     write_mlp(folder / "m.onnx")
     np.save(folder / "x.npy", inputs())
     np.save(folder / "y.npy", np.zeros(64, np.int64))
+    np.save(folder / "t.npy", inputs(seed=7))  # which no calibration sees
     return folder
 
 
@@ -111,7 +112,7 @@ def test_the_road_by_hand(files, tmp_path):
         "--html",
         page,
         "--inputs",
-        x,
+        files / "t.npy",
         "--labels",
         y,
     )
