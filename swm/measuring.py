@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shlex
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ def evidence(
     inputs: Inputs | None = None,
     labels: NDArray[np.integer] | None = None,
     reference: Graph | None = None,
+    boards: Sequence[str] = (),
 ) -> Evidence:
     """What is known of a network, and what samples show.
 
@@ -52,6 +53,7 @@ def evidence(
         inputs: samples to measure on, which neither the fit nor the number formats may have seen.
         labels: (samples,) their class numbers; without them the network is held against the reference.
         reference: the dense original.
+        boards: names or files of the boards of the report, for the command that measures what is missing.
 
     Raises:
         CalibrationError: inputs or labels that do not fit, or inputs that the network was calibrated with.
@@ -85,7 +87,7 @@ def evidence(
         project=project is not None,
         verified=None if project is None else _verified(project),
         remarks=tuple(_remarks(reference, record)),
-        remedy="" if lost and lost.after.network == "fixed" else _remedy(network, record, project),
+        remedy="" if lost and lost.after.network == "fixed" else _remedy(network, record, project, boards),
     )
 
 
@@ -228,13 +230,15 @@ def _remarks(reference: Graph | None, record: ConversionRecord | None) -> Iterat
         )
 
 
-def _remedy(network: Graph | FixedGraph, record: ConversionRecord | None, project: Path | None) -> str:
+def _remedy(
+    network: Graph | FixedGraph, record: ConversionRecord | None, project: Path | None, boards: Sequence[str]
+) -> str:
     """The command that measures what is not known."""
     fixed = isinstance(network, FixedGraph)
     file = network.origin.model if isinstance(network, FixedGraph) else network.source
     original = record.original or "original.onnx" if record else file if fixed else ""
     words = ["swm", "report", str(project or file or "model.onnx")]
-    words += [] if project else ["--board", "NAME"]
+    words += [] if project else [word for name in boards or ("NAME",) for word in ("--board", name)]
     words += ["--reference", original] if original else []
     words += ["--inputs", "X.npy", "--labels", "Y.npy"]
     words += [] if project else ["--calibration", "C.npy"]

@@ -192,7 +192,8 @@ def report(
         source = compress.fold_affine(require_graph(graph))  # a path that is not a project ends here, too
         network = network_shape(lower(source), check_bits(bits))
         graph = source if calibration is None else quantize(source, bits=bits, calibration=calibration)
-    known = evidence(graph, inputs=inputs, labels=labels, reference=reference)
+    names = [str(board) for board in boards]
+    known = evidence(graph, inputs=inputs, labels=labels, reference=reference, boards=names)
     name = (Path(source.source).name or source.name) if source is not None else ""
     return compare_networks(
         network,

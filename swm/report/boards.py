@@ -43,7 +43,9 @@ def _power(stated: PowerModel | None) -> list[tuple[str, str, str, str]]:
         return [("power", "not stated", "-", "the board file has no [power]: no watts, no energy in reports")]
     static, processor, dynamic = stated.static, stated.processor, stated.dynamic
     coefficients = f"DSP {dynamic.dsp:g}, BRAM36 {dynamic.bram36:g}, LUT {dynamic.lut:g}, FF {dynamic.ff:g} uW/MHz"
-    rows = [("static power", f"{static.watts:g} W at {static.junction_c:g} C", static.kind, static.source)]
+    rows: list[tuple[str, str, str, str]] = [
+        ("static power", f"{static.watts:g} W at {static.junction_c:g} C", static.kind, static.source)
+    ]
     if processor is not None:
         rows.append(("processor power", f"{processor.watts:g} W", processor.kind, processor.source))
     rows.append(("dynamic power", coefficients, dynamic.kind, dynamic.source))

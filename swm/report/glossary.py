@@ -31,7 +31,7 @@ GLOSSARY = (
     ("block", "size k of a block-circulant matrix: k x k weights are stored as k numbers"),
     ("output error", "norm of a layer's outputs' difference from the dense network's, over the norm of those"),
     ("answers as dense", "share of samples whose largest output is that of the dense network"),
-    ("95 %", "interval that the number of samples allows (Wilson)"),
+    ("95%", "interval that the number of samples allows (Wilson)"),
     ("dense twin", "the same network without weight structure, built by the same library for the same board"),
     ("HLS, routed", "what a synthesis report of the C++ would show, and what is left after place and route"),
     ("DSP, BRAM18, URAM", "multiplier blocks, 18 Kb and 288 Kb memories of the device"),

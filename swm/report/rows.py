@@ -11,7 +11,7 @@ from swm.device.board import Board
 from swm.layers.registry import kind
 from swm.report.evidence import ACCURACY_KEYS, Accuracy
 from swm.report.figures import DesignFigures, axi_iterations, stream_figures
-from swm.report.network import block_of
+from swm.report.network import block_of, network_figures
 from swm.report.numbers import NONE, NOT_STATED, interval, percent, quantity, share
 from swm.report.value import BoardReport, Report
 
@@ -35,7 +35,7 @@ __all__ = [
     "stream_rows",
 ]
 
-ACCURACY_HEAD = ("network", "quantity", "samples", "value", "95 %")
+ACCURACY_HEAD = ("network", "quantity", "samples", "value", "95%")
 FIGURE_HEAD = ("figure", "structured", "dense twin", "gain")
 RESOURCE_HEAD = ("resource", "device", "structured, HLS", "structured, routed", "dense, HLS", "dense, routed")
 POWER_HEAD = ("part", "structured", "dense twin")
@@ -74,7 +74,7 @@ def accuracy_rows(report: Report) -> list[tuple[str, ...]]:
     """Every figure of accuracy, as in `ACCURACY_HEAD`, and those that nobody measured."""
     known = {one.network for one in report.accuracies}
     missing = [Accuracy(name, None) for name in ACCURACY_KEYS if name not in known]
-    if any(name in known for name in ("fixed", "converted_float")) and len(known) > 1:
+    if "fixed" in known or not network_figures(report).structured:  # then it says nothing more, or there is none
         missing = [one for one in missing if one.network != "converted_float"]
     rows: list[tuple[str, ...]] = []
     for one in (*report.accuracies, *missing):

@@ -56,7 +56,10 @@ def loss_sentence(report: Report) -> str:
     found, remedy = report.loss, report.evidence.remedy
     more = f" To measure it: {remedy}" if remedy else ""
     if found is None:
-        return f"How much accuracy is lost is not known: the dense original was not measured beside this network.{more}"
+        beside = (
+            "the dense original was not measured beside" if network_figures(report).structured else "nobody measured"
+        )
+        return f"How much accuracy is lost is not known: {beside} this network.{more}"
     after, before = found.after, found.before
     name, where = _NAMES.get(after.network, after.network), _where(after)
     if before is not None:
@@ -73,21 +76,22 @@ def _where(one: Accuracy) -> str:
 def gain_sentence(report: Report, row: BoardReport) -> str:
     """The gains of the structure, or why there are none."""
     gain = row.gain
+    if not network_figures(report).structured:
+        return "Gain over the dense twin: none; no layer has a weight structure, the network is its own dense twin."
     if gain.throughput is None or gain.latency is None:
         text = f"Gain over the dense twin: none, as {gain.reason}."
         if gain.elsewhere:
             text += f" The dense twin fits {gain.elsewhere[0]} (--board {gain.elsewhere[0]})."
         return text
-    if not network_figures(report).structured:
-        return "Gain over the dense twin: none; no layer has a weight structure, the network is its own dense twin."
     energy = f"energy {quantity(gain.energy)} x" if gain.energy is not None else f"energy {NOT_STATED}"
     speed = f"throughput {quantity(gain.throughput)} x, latency {quantity(gain.latency)} x"
     return f"Gain over the dense twin: {speed}, {energy}."
 
 
-def unfit_sentence(row: BoardReport) -> tuple[str, ...]:
+def unfit_sentence(report: Report, row: BoardReport) -> tuple[str, ...]:
     """Why a design cannot exist, for each that cannot."""
     pairs = (("The design", row.structured), ("Its dense twin", row.dense))
+    pairs = pairs if network_figures(report).structured else pairs[:1]
     return tuple(f"{name} does not fit {row.board.name}: {d.overflow}." for name, d in pairs if not d.fits)
 
 
@@ -97,7 +101,7 @@ def verified_sentence(report: Report) -> str:
         return ""
     found = report.evidence.verified
     if found is None:
-        return "Not verified: swm verify compares the C simulation with the integer engine, word by word."
+        return "Not verified yet: swm verify PROJECT compares its C simulation with the integer engine, word by word."
     day = f"on {found.date[:10]} with swm {found.swm} and {found.compiler}"
     if found.stale:
         return f"The last verification ({day}) is of other files than lie here now; run swm verify again."
@@ -114,14 +118,15 @@ def network_rows(report: Report) -> list[tuple[str, str]]:
     data, weights = ("/".join(map(str, bits)) for bits in (counts.data_bits, counts.weight_bits))
     blocks = ", ".join(f"{_block(block)} in {n} layer{'s' * (n > 1)}" for block, n in counts.blocks.items())
     stored = f"{counts.stored_bits:,} bits, {counts.compression:.1f} x less than float32 dense"
+    fewer = less = ""
+    if counts.structured:
+        fewer = f" dense, {counts.stored_weights:,} stored ({counts.fewer:.2f} x fewer)"
+        less = f", {counts.dense_bits / counts.stored_bits:.2f} x less than dense at these bits"
     rows = [
         ("bits", f"{data} data, {weights or '-'} weights"),
         ("blocks", blocks or "no weights"),
-        ("weights", f"{counts.dense_weights:,} dense, {counts.stored_weights:,} stored ({counts.fewer:.2f} x fewer)"),
-        (
-            "weight storage",
-            f"{stored}, {counts.dense_bits / max(counts.stored_bits, 1):.2f} x less than dense at these bits",
-        ),
+        ("weights", f"{counts.dense_weights:,}{fewer}"),
+        ("weight storage", f"{stored}{less}"),
     ]
     if known.original:
         rows.append(("dense original", f"{known.original}, SHA-256 {known.original_sha256[:16] or 'not known'}"))

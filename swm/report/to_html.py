@@ -98,7 +98,7 @@ def _board(report: Report, index: int, row: BoardReport) -> _BoardView:
         subtitle=f"{board.name} · {board.device} · {quantity(plan.clock_mhz)} MHz · {plan.backend.title}",
         verdict=verdict(report, row),
         fits=row.structured.fits,
-        unfit=unfit_sentence(row),
+        unfit=unfit_sentence(report, row),
         gain=gain_sentence(report, row),
         figures=rows.figure_rows(row),
         power=rows.power_rows(row),

@@ -62,7 +62,7 @@ def _board(console: Console, report: Report, row: BoardReport, *, details: bool)
     console.print()
     place = f"{board.title} ({board.name}, {board.device})"
     _print(console, f"{place} at {quantity(plan.clock_mhz)} MHz, {plan.backend.name}", "bold")
-    for text in unfit_sentence(row):
+    for text in unfit_sentence(report, row):
         _print(console, text, "yellow")
     _print(console, gain_sentence(report, row), "")
     _table(console, "modelled; resources after routing, power +-25 %", rows.FIGURE_HEAD, rows.figure_rows(row))

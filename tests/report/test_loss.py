@@ -82,7 +82,7 @@ def test_a_file_without_samples_says_what_it_remembers(road):
     assert loss.after.origin == loss.before.origin == "held out at conversion"
     text = report.to_text()
     assert text.splitlines()[0].endswith(f"; float accuracy {-loss.points:+.1f} points")
-    assert f"swm report {folder / 'small.onnx'} --board NAME --reference m.onnx" in " ".join(text.split())
+    assert f"swm report {folder / 'small.onnx'} --board pynq-z2 --reference m.onnx" in " ".join(text.split())
     assert "fitted to 160 samples" in text and "block 4 in 2 layers, dense in 1 layer" in text
     assert "m.onnx, SHA-256" in text and report.evidence.original_sha256 in json.dumps(report.to_json())
     (row,) = report.boards
