@@ -56,9 +56,8 @@ def loss_sentence(report: Report) -> str:
     found, remedy = report.loss, report.evidence.remedy
     more = f" To measure it: {remedy}" if remedy else ""
     if found is None:
-        beside = (
-            "the dense original was not measured beside" if network_figures(report).structured else "nobody measured"
-        )
+        structured = network_figures(report).structured
+        beside = "the dense original was not measured beside" if structured else "nobody measured"
         return f"How much accuracy is lost is not known: {beside} this network.{more}"
     after, before = found.after, found.before
     name, where = _NAMES.get(after.network, after.network), _where(after)
@@ -90,8 +89,9 @@ def gain_sentence(report: Report, row: BoardReport) -> str:
 
 def unfit_sentence(report: Report, row: BoardReport) -> tuple[str, ...]:
     """Why a design cannot exist, for each that cannot."""
-    pairs = (("The design", row.structured), ("Its dense twin", row.dense))
-    pairs = pairs if network_figures(report).structured else pairs[:1]
+    pairs = [("The design", row.structured), ("Its dense twin", row.dense)]
+    if not network_figures(report).structured:
+        pairs.pop()
     return tuple(f"{name} does not fit {row.board.name}: {d.overflow}." for name, d in pairs if not d.fits)
 
 
