@@ -24,6 +24,7 @@ __all__ = ["CONVERSION", "ConversionRecord", "LayerRecord", "parse_record", "rem
 CONVERSION = "swm.conversion"
 """Key of the metadata property."""
 FIRST = 100
+_MOST_NAME = 1000
 _MOST_TEXT = 4 << 20  # characters; a row a layer takes some hundred
 
 
@@ -114,6 +115,8 @@ def parse_record(text: str) -> ConversionRecord | None:
     try:
         record: ConversionRecord = TypeAdapter(ConversionRecord).validate_json(text)
     except ValidationError:
+        return None
+    if any(len(text) > _MOST_NAME for text in (record.swm, record.original, record.sha256, record.method)):
         return None
     found = record.accuracy
     pairs = (found.test_interval, found.dense_interval, found.agreement_interval)

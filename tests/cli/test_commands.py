@@ -94,10 +94,14 @@ def test_the_road_by_hand(files, tmp_path):
     assert result.returncode == 0, result.stderr
     outcome = json.loads(result.stdout)
     assert (outcome["ok"], outcome["words"], outcome["mismatches"]) == (True, 64 * 5, 0)
+    kept = json.loads((project / "verify" / "result.json").read_text())
+    assert (kept["ok"], kept["words"], kept["samples"]) == (True, 64 * 5, 64)
     again = swm(*emit)
     assert again.returncode == 2
     assert "not empty" in again.stderr
     assert swm(*emit, "--force", "--hls", "generic").returncode == 0
+    assert not list(tmp_path.glob("*.bak-*"))  # what verify left is no work of the user's
+    assert not (project / "verify" / "result.json").exists()
     report = tmp_path / "r.json"
     page = tmp_path / "r.html"
     result = swm(

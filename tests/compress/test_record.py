@@ -61,7 +61,8 @@ def test_the_same_samples_are_known_again_in_any_shape():
         lambda data: json.dumps({**data, "accuracy": {**data["accuracy"], "dense": float("nan")}}),
         lambda data: json.dumps({**data, "accuracy": {**data["accuracy"], "dense_interval": [0.2, 3]}}),
         lambda data: json.dumps({**data, "layers": [{**data["layers"][0], "output_error": float("inf")}]}),
-        lambda data: json.dumps({**data, "swm": "x" * (5 << 20)}),
+        lambda data: json.dumps({**data, "original": "x" * 2000}),
+        lambda data: json.dumps({**data, "layers": []}) + " " * (5 << 20),
     ],
 )
 def test_a_record_that_makes_no_sense_is_none(made, change):
