@@ -25,7 +25,7 @@ from swm.errors import CalibrationError, OptionError, OutputError, SwmError
 from swm.graph import Graph, is_structured
 from swm.report import Accuracy, Evidence, Verified
 from swm.report.evidence import ACCURACY_KEYS, loss
-from swm.validation import Array, Inputs, feeds, only
+from swm.validation import Array, Inputs, feeds
 
 __all__ = ["evidence"]
 
@@ -124,8 +124,8 @@ def _answers(network: Graph | FixedGraph, inputs: Inputs, reference: Graph | Non
     if source is not None:
         found.setdefault(_name(any(map(is_structured, source.nodes))), _first(source, inputs))
     if isinstance(network, FixedGraph):
-        values = inputs if isinstance(inputs, np.ndarray) else only(inputs, network.input_name)
-        found["fixed"] = run(network, values)
+        result = run(network, inputs)
+        found["fixed"] = result if isinstance(result, np.ndarray) else next(iter(result.values()))
     return found
 
 
