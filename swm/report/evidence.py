@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["ACCURACY_KEYS", "Accuracy", "Evidence", "Loss", "Verified", "loss"]
+__all__ = ["ACCURACY_KEYS", "Accuracy", "Evidence", "Loss", "Verified", "fixed_point_cost", "loss"]
 
 ACCURACY_KEYS = ("dense_float", "converted_float", "fixed")
 """Networks whose accuracy every report shows, "not measured" when nothing is known of it."""
@@ -88,7 +88,7 @@ class Loss:
 
     Attributes:
         after: the network that is judged: this very design, or the converted one before fixed point.
-        before: the dense original on the same samples; None where `after` compares with it already.
+        before: what it is held against on the same samples; None where `after` compares with the original by itself.
     """
 
     after: Accuracy
@@ -103,20 +103,28 @@ class Loss:
 
 
 def loss(accuracies: tuple[Accuracy, ...]) -> Loss | None:
-    """The best answer to "how much do I lose": of the fixed-point design first, by accuracy first; None: not known.
-
-    Only figures of the same samples are compared.
-    """
-    known = [a for a in accuracies if a.share is not None]
-    dense = {(a.origin, a.samples): a for a in known if a.network == "dense_float" and a.quantity == "accuracy"}
+    """The best answer to "how much do I lose": of the fixed-point design first, by accuracy first; None: not known."""
     for network in ("fixed", "converted_float"):
-        own = [a for a in known if a.network == network]
-        for one in own:
-            before = dense.get((one.origin, one.samples))
-            if one.quantity == "accuracy" and before is not None:
-                return Loss(one, before)
+        found = _pair(accuracies, network, "dense_float")
+        if found is not None:
+            return found
         for quantity in ("agreement", "error"):
-            for one in own:
-                if one.quantity == quantity:
+            for one in accuracies:
+                if one.network == network and one.quantity == quantity and one.share is not None:
                     return Loss(one)
+    return None
+
+
+def fixed_point_cost(accuracies: tuple[Accuracy, ...]) -> Loss | None:
+    """What fixed point costs beyond the conversion; None: not known."""
+    return _pair(accuracies, "fixed", "converted_float")
+
+
+def _pair(accuracies: tuple[Accuracy, ...], network: str, before: str) -> Loss | None:
+    """Accuracies of two networks on the same samples: only those are compared."""
+    known = [a for a in accuracies if a.share is not None and a.quantity == "accuracy"]
+    others = {(a.origin, a.samples): a for a in known if a.network == before}
+    for one in known:
+        if one.network == network and (one.origin, one.samples) in others:
+            return Loss(one, others[one.origin, one.samples])
     return None

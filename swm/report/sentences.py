@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from swm.report.evidence import Accuracy, Loss
+from swm.report.evidence import Accuracy, Loss, fixed_point_cost
 from swm.report.network import network_figures
 from swm.report.numbers import NOT_STATED, quantity, share
 from swm.report.value import BoardReport, Report
@@ -13,6 +13,7 @@ __all__ = [
     "gain_sentence",
     "loss_sentence",
     "network_rows",
+    "remedy_words",
     "unfit_sentence",
     "verdict",
     "verified_sentence",
@@ -52,20 +53,33 @@ def _lost(found: Loss | None) -> str:
 
 
 def loss_sentence(report: Report) -> str:
-    """How much is lost, in a sentence; where nothing is known, the command that would tell."""
-    found, remedy = report.loss, report.evidence.remedy
-    more = f" To measure it: {remedy}" if remedy else ""
+    """How much is lost, in a sentence or two."""
+    found = report.loss
     if found is None:
         structured = network_figures(report).structured
         beside = "the dense original was not measured beside" if structured else "nobody measured"
-        return f"How much accuracy is lost is not known: {beside} this network.{more}"
+        return f"How much accuracy is lost is not known: {beside} this network."
     after, before = found.after, found.before
     name, where = _NAMES.get(after.network, after.network), _where(after)
     if before is not None:
         text = f"Accuracy: dense original {share(before)}, {name} {share(after)} {where}."
     else:
         text = f"Against the dense original: {name} {_QUANTITIES[after.quantity]} {share(after)} {where}."
-    return text if after.network == "fixed" else f"{text} What fixed point costs beyond that is not known.{more}"
+    return text if after.network == "fixed" else f"{text} {_beyond(report)}"
+
+
+def _beyond(report: Report) -> str:
+    cost = fixed_point_cost(report.accuracies)
+    if cost is None or cost.points is None:
+        return "What fixed point costs beyond that is not known."
+    return f"Fixed point takes {cost.points:.1f} points more {_where(cost.after)}."
+
+
+def remedy_words(report: Report) -> str:
+    """What stands before the command that measures what is missing; empty where nothing is."""
+    if not report.evidence.remedy:
+        return ""
+    return "To measure this very design" + (" beside the original:" if network_figures(report).structured else ":")
 
 
 def _where(one: Accuracy) -> str:

@@ -19,6 +19,7 @@ from swm.report.sentences import (
     gain_sentence,
     loss_sentence,
     network_rows,
+    remedy_words,
     unfit_sentence,
     verdict,
     verified_sentence,
@@ -41,7 +42,8 @@ def to_text(report: Report, console: Console, *, details: bool = True) -> None:
     """
     for row in report.boards:
         _print(console, verdict(report, row), "bold" if row.structured.fits else "bold red")
-    for text in (loss_sentence(report), verified_sentence(report), *report.evidence.remarks):
+    remedy = f"{remedy_words(report)} {report.evidence.remedy}".strip()
+    for text in (loss_sentence(report), remedy, verified_sentence(report), *report.evidence.remarks):
         _print(console, text, "")
     _print(
         console, f"{report.model}; report of {report.created[:10]} by swm {report.swm}; speed and power modelled", "dim"

@@ -102,12 +102,15 @@ def test_where_nothing_is_known_the_command_that_would_tell_is_given(road):
 
 
 def test_a_project_answers_by_its_own_vectors(road):
-    folder, original, _, fixed, _, test, labels = road
+    folder, original, graph, fixed, _, test, labels = road
     report = swm.report(folder / "p")
     (found,) = [a for a in report.accuracies if (a.network, a.quantity) == ("fixed", "accuracy")]
     ours = float(np.mean(run_fixed(fixed, test[:60]).words.argmax(axis=1) == labels[:60]))
     assert (found.share, found.samples, found.origin) == (pytest.approx(ours), 60, "of the project")
     assert report.loss.after.network == "converted_float"  # of the original only what the file remembers
+    beyond = 100 * (np.mean(swm.run(graph, test[:60]).argmax(axis=1) == labels[:60]) - ours)
+    words = f"Fixed point takes {beyond:.1f} points more on 60 samples of the project."
+    assert words in " ".join(report.to_text().split()) and words in report.to_html()
     assert "--reference m.onnx --inputs X.npy" in report.evidence.remedy and "--board" not in report.evidence.remedy
     beside = swm.report(folder / "p", reference=original)
     assert beside.loss.points == pytest.approx(100 * (np.mean(_dense(folder, test[:60]) == labels[:60]) - ours))
