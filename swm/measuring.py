@@ -73,6 +73,8 @@ def evidence(
         answers = _answers(network, stored["inputs"], reference)
         if "reference" in stored and "reference_structured" in stored:
             answers.setdefault(_name(bool(stored["reference_structured"])), stored["reference"])
+        if "float" in stored and any(block > 1 for block in _blocks(network)):
+            answers.setdefault("converted_float", stored["float"])
         measured = tuple(_measured(answers, stored["labels"], VECTORS))
     accuracies = (*measured, *(_remembered(record) if record else ()))
     lost = loss(accuracies)
@@ -109,6 +111,11 @@ def _check_options(
             "inputs alone say nothing: give their --labels, the dense original as --reference, or both (in Python"
             " labels= and reference=)"
         )
+
+
+def _blocks(network: Graph | FixedGraph) -> tuple[int, ...]:
+    """Block sizes of the layers of a fixed-point network."""
+    return tuple(getattr(spec, "block", 1) for spec in network.specs) if isinstance(network, FixedGraph) else ()
 
 
 def _name(structured: bool) -> str:
