@@ -42,7 +42,9 @@ TIME_LIMIT_S = 300
 def forks():
     """The process that forks, until pytest ends."""
     command = [sys.executable, "-c", FORKS]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+    pipe = subprocess.PIPE
+    # Without what readline, which pytest imports, told the C library alone: the COLUMNS of no terminal.
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, bufsize=1, env=dict(os.environ))
     atexit.register(process.communicate)
     return process
 
