@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm import compress
-from swm import emit as _emit
 from swm.accelerator.backend import backend as _backend
 from swm.accelerator.design import Design
 from swm.accelerator.fixed_graph import FixedGraph
@@ -21,7 +20,7 @@ from swm.accelerator.schedule import make_schedule
 from swm.accelerator.store_design import load_design
 from swm.api import quantize, run
 from swm.device import load_board
-from swm.emit import Verification
+from swm.emit import Verification, check_output, emit_project, verify_project
 from swm.errors import OptionError
 from swm.graph import Graph, is_structured
 from swm.layers.formats import check_bits
@@ -102,13 +101,13 @@ def emit(
         require_fixed(graph)
         if board is None:
             raise OptionError("name a board to emit for; `swm boards` lists them")
-        _emit.check_output(Path(path), force=force)  # before the search, so that a wrong path costs no time
+        check_output(Path(path), force=force)  # before the search, so that a wrong path costs no time
         made = design(graph, board=board, backend=backend, clock_mhz=clock_mhz, hybrid=hybrid)
     if not (made.schedule.fits or allow_overflow):
         raise does_not_fit(made)
     name = made.graph.input_name
     array = None if vectors is None else vectors if isinstance(vectors, np.ndarray) else only(vectors, name)
-    return _emit.emit_project(
+    return emit_project(
         made,
         Path(path),
         vectors=array,
@@ -129,7 +128,7 @@ def verify(path: str | Path, **options: Any) -> Verification:
         OutputError: the folder is not a project of swm.
         ToolError: no compiler, or it fails.
     """
-    return _emit.verify_project(Path(path), **options)
+    return verify_project(Path(path), **options)
 
 
 def report(

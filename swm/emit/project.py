@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from swm.errors import CalibrationError, OptionError
 from swm.graph import Graph
 from swm.layers.base import LayerKind
 from swm.package_data import hls_dir, templates_dir
+from swm.version import __version__
 
 __all__ = ["emit_project"]
 
@@ -176,7 +176,7 @@ def _write_manifest(folder: Path, design: Design) -> None:
     schedule = design.schedule
     manifest = {
         "project_version": PROJECT_VERSION,
-        "swm": version("swm"),
+        "swm": __version__,
         "model": design.graph.name,
         "backend": design.backend.name,
         "board": schedule.board.name,

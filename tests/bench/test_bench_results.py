@@ -23,7 +23,6 @@ from swm.cli.bench import bench
 from swm.engine.kernels import CompiledEngine
 from swm.errors import OutputError
 
-pytest.importorskip("threadpoolctl")
 pytestmark = pytest.mark.skipif(CompiledEngine().missing() is not None, reason="no C++ compiler")
 KEYS = {"case", "n", "k", "batch", "threads", "dense_ms", "swm_ms", "speedup", "limit_fraction"}
 
@@ -93,7 +92,6 @@ def test_page_and_plot(result, tmp_path):
     text = page([result])
     assert "| 64/8/4" in text
     assert "Time grows as n^" in text
-    pytest.importorskip("matplotlib")
     draw(result, str(tmp_path / "plot.svg"))
     assert (tmp_path / "plot.svg").read_text().lstrip().startswith("<?xml")
     with pytest.raises(OutputError, match=r"\.svg"):
@@ -147,7 +145,6 @@ def test_layers_have_the_same_keys_as_products(layers, tmp_path):
     text = page(list(layers))
     assert "16 3x2 on 5x4, stride 2/8/2" in text
     assert "LSTM 8-16/8/1" in text
-    pytest.importorskip("matplotlib")
     for result in layers:
         draw(result, str(tmp_path / f"{result['benchmark']}.svg"))
 
