@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     )
     from swm.graph import Graph
     from swm.inspection import Inspection, check
-    from swm.projects import design, emit, load_project, report, verify
+    from swm.projects import Project, design, emit, load_project, report, verify
     from swm.report import Report
     from swm.simplify import simplify
     from swm.structure import BlockCirculant
@@ -73,7 +73,7 @@ _HOMES = {
     ),
     "swm.graph": ("Graph",),
     "swm.inspection": ("Inspection", "check"),
-    "swm.projects": ("design", "emit", "load_project", "report", "verify"),
+    "swm.projects": ("Project", "design", "emit", "load_project", "report", "verify"),
     "swm.report": ("Report",),
     "swm.simplify": ("simplify",),
     "swm.structure": ("BlockCirculant",),
@@ -98,6 +98,7 @@ __all__ = [
     "ModelError",
     "OptionError",
     "OutputError",
+    "Project",
     "Report",
     "SwmError",
     "ToolError",
@@ -126,19 +127,21 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """A public name from its module, or a room of the package, imported now."""
-    if name in _HOME:
-        value = getattr(import_module(_HOME[name]), name)
-        globals()[name] = value
-        return value
-    if not name.startswith("_"):
-        try:
-            return import_module(f"swm.{name}")
-        except ModuleNotFoundError as error:
-            if error.name != f"swm.{name}":
-                raise
-    raise AttributeError(f"module 'swm' has no attribute {name!r}")
+if not TYPE_CHECKING:  # type checkers would take it that every name exists
+
+    def __getattr__(name: str) -> Any:
+        """A public name from its module, or a room of the package, imported now."""
+        if name in _HOME:
+            value = getattr(import_module(_HOME[name]), name)
+            globals()[name] = value
+            return value
+        if not name.startswith("_"):
+            try:
+                return import_module(f"swm.{name}")
+            except ModuleNotFoundError as error:
+                if error.name != f"swm.{name}":
+                    raise
+        raise AttributeError(f"module 'swm' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -57,6 +57,11 @@ def test_help_imports_no_command(bare):
     assert not command("--version") & HEAVY
 
 
+@pytest.mark.parametrize("name", ["convert", "report"])
+def test_help_of_a_command_needs_a_terminal_library_at_most(name):
+    assert command(name, "--help") & HEAVY <= {"rich"}
+
+
 def test_boards_need_no_networks():
     found = command("boards")
     assert "swm.device.board" in found
@@ -75,6 +80,7 @@ def test_the_names_that_type_checkers_see_are_those_that_are_found():
     seen = {i.module: tuple(a.name for a in i.names) for i in typed.body}
     assert seen == swm._HOMES
     assert {*swm._HOME, "__version__"} == set(swm.__all__)
+    assert not [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "__getattr__"]  # see there
 
 
 def test_dir_shows_the_public_names_alone():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from swm import api, projects
+import swm
 from swm.cli.common import (
     backend_option,
     bits_option,
@@ -23,7 +23,6 @@ from swm.cli.common import (
     write_json,
 )
 from swm.errors import OutputError
-from swm.report import to_html, to_json, to_text
 
 
 @click.command(
@@ -64,14 +63,16 @@ def report(
     Of the folder of a PROJECT that `swm emit` wrote, the very design is reported that lies there, on its own board
     unless --board names others.
     """
+    from swm.report import to_html, to_json, to_text  # here, as `--help` should not wait for it
+
     if (inputs is None) != (labels is None):
         raise click.UsageError("--inputs and --labels go together")
-    network = Path(model) if Path(model).is_dir() else api.load(model, simplify=True)
-    graph = None if isinstance(network, Path) else network
-    data = None if inputs is None else load_arrays(inputs, graph)
     with progress_bar() as progress:
-        progress("model boards", 0, 1)
-        result = projects.report(
+        progress("report", 0, 1)
+        network = Path(model) if Path(model).is_dir() else swm.load(model, simplify=True)
+        graph = None if isinstance(network, Path) else network
+        data = None if inputs is None else load_arrays(inputs, graph)
+        result = swm.report(
             network,
             boards=board,
             bits=bits,

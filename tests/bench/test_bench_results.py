@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import swm
 from swm.bench import conv as bench_conv
 from swm.bench import kernels as bench_kernels
 from swm.bench import rnn as bench_rnn
@@ -46,6 +47,7 @@ def test_rows_have_the_agreed_keys_and_are_plain_json(result):
     assert {row["threads"] for row in result["rows"]} == {1, 2}
     assert {"compiled", "scipy"} & {row["engine"] for row in result["rows"]}
     assert {"cpu", "versions", "compiler", "blas"} <= result["machine"].keys()
+    assert result["machine"]["versions"]["swm"] == swm.__version__
     assert [row["dense_ms"] for row in result["growth"]["rows"]] == [None] * 3
 
 

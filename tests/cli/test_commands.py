@@ -128,7 +128,7 @@ def test_verify_exits_1_when_words_differ(files, tmp_path):
 
     graph = package.load(files / "m.onnx")
     fixed = package.quantize(graph, bits=12, calibration=inputs())
-    project = package.emit(fixed, board="pynq-z2", path=tmp_path / "p", backend="generic", vectors=inputs(5))
+    project = package.emit(fixed, board="pynq-z2", path=tmp_path / "p", backend="generic", vectors=inputs(5)).path
     weights = next((project / "src").glob("weights_l0*"))
     text = weights.read_text()
     number = re.search(r"= \{[\s{]*(-?\d+)", text)
@@ -210,7 +210,7 @@ def test_missing_compiler_is_named(files, tmp_path):
     import swm as package
 
     fixed = package.quantize(package.load(files / "m.onnx"), bits=12, calibration=inputs())
-    project = package.emit(fixed, board="pynq-z2", path=tmp_path / "p", backend="generic", vectors=inputs(2))
+    project = package.emit(fixed, board="pynq-z2", path=tmp_path / "p", backend="generic", vectors=inputs(2)).path
     result = swm("verify", project, env={"PATH": str(tmp_path)})
     assert result.returncode == 2
     assert "no C++ compiler" in result.stderr
