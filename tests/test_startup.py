@@ -117,7 +117,8 @@ print(os.environ["ORT_DISABLE_TELEMETRY"], os.environ["ORT_TELEMETRY_DISABLED"])
 
 
 def test_every_module_of_a_command_is_a_command_with_a_line_in_the_help():
-    assert set(COMMANDS) == {f.stem for f in (ROOT / "swm" / "cli").glob("*.py")} - {"__init__", "common"}
+    files = [f for f in (ROOT / "swm" / "cli").glob("*.py") if f.stem != "__init__"]
+    assert set(COMMANDS) == {f.stem for f in files if f"\ndef {f.stem}(" in f.read_text(encoding="utf-8")}
     context = click.Context(cli)
     text = cli.get_help(context)
     for name, line in COMMANDS.items():
