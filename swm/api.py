@@ -7,6 +7,7 @@ What follows, from Designs to reports, stands in `swm.projects`.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
+from onnx import ModelProto
 
 from swm import compress, engine, onnx_io
 from swm.accelerator.fixed_graph import FixedGraph, Origin
@@ -27,6 +29,7 @@ from swm.engine.unknown import require_known
 from swm.errors import OptionError
 from swm.graph import Graph, densified, is_structured
 from swm.layers.formats import check_bits
+from swm.progress import Progress, told
 from swm.simplify import simplify as _simplify
 from swm.structure import BlockCirculant, WeightStructure
 from swm.validation import Array, Inputs, feeds, only, project_name, require_graph
@@ -37,18 +40,28 @@ __all__ = ["boards", "convert", "dense_twin", "engines", "load", "quantize", "ru
 COMPILED_WORK = 20_000_000_000
 
 
-def load(path: str | Path, *, simplify: bool = False) -> Graph:
-    """Read an ONNX file.
+def load(model: str | os.PathLike[str] | bytes | ModelProto, *, simplify: bool = False) -> Graph:
+    """Read an ONNX model.
 
     Args:
-        path: the file; external data must lie in the same folder or below it.
+        model: a file, whose external data must lie in the same folder or below it; or a model in memory, which has
+            all of its data inside.
         simplify: fold constants and exporters' shape arithmetic, name what they spelt out, see `swm.simplify`; it runs
             the model to check itself. Without it the graph is the file's, node by node.
 
     Raises:
-        ModelError: the file is missing, damaged or illegal.
+        ModelError: the file is missing, or the model damaged or illegal.
+        OptionError: what was given is none of these.
     """
-    graph = onnx_io.load(path)
+    if isinstance(model, str | os.PathLike):
+        graph = onnx_io.load(model)
+    elif isinstance(model, ModelProto | bytes):
+        graph = onnx_io.from_proto(model if isinstance(model, ModelProto) else onnx_io.parse(model))
+    else:
+        hint = "; give its attribute .model_proto" if hasattr(model, "model_proto") else ""  # what torch.onnx gives
+        raise OptionError(
+            f"a model is the path of an .onnx file, a ModelProto, or its bytes, got a {type(model).__name__}{hint}"
+        )
     return _simplify(graph) if simplify else graph
 
 
@@ -136,7 +149,7 @@ def convert(
     test_labels: NDArray[np.integer] | None = None,
     hold_out: bool = True,
     keep_unknown: bool = False,
-    progress: compress.Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Conversion:
     """Replace weights by block-circulant ones; see `swm.compress.convert`.
 
@@ -152,7 +165,7 @@ def convert(
         test_labels: class numbers of the test inputs.
         hold_out: False fits to all calibration inputs, and measures nothing without `test`.
         keep_unknown: carry along operators of ONNX's domain that onnxruntime does not know, for a runtime that does.
-        progress: called as progress(layer name, done, total).
+        progress: called as progress(what, layers done, layers), often; True shows it on standard error.
 
     Returns:
         An object with .graph and .report: `.report.accuracy` of samples that the fit has not seen, `.report.warnings`.
@@ -165,19 +178,20 @@ def convert(
     if not keep_unknown:
         require_known(require_graph(graph))
     given, unseen = (None if x is None else feeds(require_graph(graph), x) for x in (calibration, test))
-    return compress.convert(
-        graph,
-        given,
-        block=block,
-        budget=budget,
-        method=method,
-        structure=structure,
-        labels=labels,
-        test=unseen,
-        test_labels=test_labels,
-        hold_out=hold_out,
-        progress=progress,
-    )
+    with told(progress) as say:
+        return compress.convert(
+            graph,
+            given,
+            block=block,
+            budget=budget,
+            method=method,
+            structure=structure,
+            labels=labels,
+            test=unseen,
+            test_labels=test_labels,
+            hold_out=hold_out,
+            progress=say,
+        )
 
 
 def dense_twin(graph: Graph) -> Graph:
@@ -186,13 +200,14 @@ def dense_twin(graph: Graph) -> Graph:
     return graph.with_nodes(nodes)
 
 
-def quantize(graph: Graph, *, bits: int, calibration: Inputs) -> FixedGraph:
+def quantize(graph: Graph, *, bits: int, calibration: Inputs, progress: Progress | bool | None = None) -> FixedGraph:
     """Fixed point: formats of every tensor from calibration, weights quantized (circulant ones in the spectrum).
 
     Args:
         graph: a float graph whose every node has a hardware form.
         bits: data and weight bits, 4 to 18.
         calibration: inputs, samples along axis 0.
+        progress: called as progress(what, steps done, steps), for every layer; True shows it on standard error.
 
     Raises:
         UnsupportedModel: nodes are in the way; all of them are listed.
@@ -205,8 +220,10 @@ def quantize(graph: Graph, *, bits: int, calibration: Inputs) -> FixedGraph:
     lowered = lower(ready)
     names = list(dict.fromkeys(tensor for layer in lowered.layers for tensor in (*layer.inputs, layer.output)))
     given = feeds(ready, calibration)
-    activations = engine.FloatEngine(ready, names, deterministic=True).run(given)
-    fixed = quantize_layers(ready, lowered, bits, activations)
+    with told(progress) as say:
+        say("run the calibration inputs", 0, 2)
+        activations = engine.FloatEngine(ready, names, deterministic=True).run(given)
+        fixed = quantize_layers(ready, lowered, bits, activations, lambda part: say(part, 1, 2))
     origin = Origin(
         model=Path(graph.source).name,
         sha256=graph.sha256,

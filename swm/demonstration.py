@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from swm import api, bundled, projects
@@ -13,9 +13,12 @@ from swm.compress import Conversion, accuracy
 from swm.device import board_names
 from swm.emit import Verification
 from swm.emit.folder import MANIFEST, hashes, whole_folder
+from swm.progress import Progress, told
 from swm.report import Report
 
 __all__ = ["Demo", "demo"]
+
+STEPS = ("convert", "quantize", "emit", "verify", "report")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +40,7 @@ def demo(
     block: int = 8,
     bits: int = 12,
     force: bool = False,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | bool | None = None,
 ) -> Demo:
     """Convert, quantize, emit for `board`, verify 1,000 test images bit for bit, and report on every board.
 
@@ -47,23 +50,22 @@ def demo(
         block: block size.
         bits: data and weight bits.
         force: replace what an earlier demonstration wrote.
-        progress: called as progress(step, done, total).
+        progress: called as progress(what, steps done, steps); True shows it on standard error.
 
     Raises:
         SwmError: a bad option, an output folder in the way, or no compiler.
     """
-    say = progress or (lambda _what, _done, _total: None)
     folder = Path(path)
     calibration, _ = bundled.calibration()
     images, labels = bundled.test()
-    with whole_folder(folder, force=force) as staging:
-        say("convert", 0, 5)
+    with told(progress) as say, whole_folder(folder, force=force) as staging:
+        convert, quantize, emit, verify = (partial(_within, say, step) for step in STEPS[:-1])
         dense = api.load(bundled.model_path())
-        conversion = api.convert(dense, block=block, calibration=calibration, test=images, test_labels=labels)
+        conversion = api.convert(
+            dense, block=block, calibration=calibration, test=images, test_labels=labels, progress=convert
+        )
         api.save(conversion.graph, staging / "model.onnx")
-        say("quantize", 1, 5)
-        fixed = api.quantize(conversion.graph, bits=bits, calibration=calibration)
-        say("emit", 2, 5)
+        fixed = api.quantize(conversion.graph, bits=bits, calibration=calibration, progress=quantize)
         project = projects.emit(
             fixed,
             board=board,
@@ -72,10 +74,10 @@ def demo(
             labels=labels,
             reference=dense,
             most_vectors=None,
+            progress=emit,
         )
-        say("verify", 3, 5)
-        verification = projects.verify(project)
-        say("report", 4, 5)
+        verification = project.verify(progress=verify)
+        _within(say, STEPS[-1], "boards", 0, 1)
         measured = {
             "dense_float": accuracy(api.run(dense, images), labels),
             "converted_float": accuracy(api.run(conversion.graph, images), labels),
@@ -93,3 +95,7 @@ def demo(
         "report.html": "the report; open it in a browser",
     }
     return Demo(folder, conversion, verification, report, measured, files)
+
+
+def _within(say: Progress, step: str, what: str, _done: int, _total: int) -> None:
+    say(f"{step}: {what}", STEPS.index(step), len(STEPS))

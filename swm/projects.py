@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm import compress
-from swm import emit as _emit
 from swm.accelerator.backend import backend as _backend
 from swm.accelerator.design import Design
 from swm.accelerator.fixed_graph import FixedGraph
@@ -21,16 +23,85 @@ from swm.accelerator.schedule import make_schedule
 from swm.accelerator.store_design import load_design
 from swm.api import quantize
 from swm.device import load_board
-from swm.emit import Verification
+from swm.emit import Verification, backups, check_output, emit_project, verify_project
 from swm.errors import OptionError
 from swm.graph import Graph
 from swm.layers.formats import check_bits
 from swm.measuring import evidence
+from swm.notebook import html
+from swm.progress import Progress, told
 from swm.remedies import does_not_fit
 from swm.report import Report, compare_design, compare_networks
 from swm.validation import Inputs, only, require_fixed, require_graph
 
-__all__ = ["design", "emit", "load_project", "report", "verify"]
+__all__ = ["Project", "design", "emit", "load_project", "report", "verify"]
+
+
+@dataclass(frozen=True, eq=False)
+class Project:
+    """An emitted project: a folder, and the Design that it was made from. It stands wherever a path does.
+
+    Attributes:
+        path: the folder.
+        design: the Design.
+        files: paths of all files in it, relative to the folder.
+        backup: where an earlier project is kept that had edited files; None if there was none.
+    """
+
+    path: Path
+    design: Design
+    files: tuple[str, ...]
+    backup: Path | None = None
+
+    @property
+    def board(self) -> str:
+        """Name of the board."""
+        return self.design.schedule.board.name
+
+    @property
+    def fits(self) -> bool:
+        """Whether the board holds it, by the resource model."""
+        return self.design.schedule.fits
+
+    @property
+    def interval(self) -> int:
+        """Cycles per inference at full throughput (modelled)."""
+        return self.design.schedule.interval
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __truediv__(self, name: str | os.PathLike[str]) -> Path:
+        return self.path / name
+
+    def __repr__(self) -> str:
+        plan = self.design.schedule
+        return (
+            f"<Project {str(self.path)!r}: {plan.verdict}; {plan.backend.name}, {plan.clock_mhz:g} MHz,"
+            f" {plan.interval:,} cycles per inference (modelled), {len(self.files)} files; next: .verify()>"
+        )
+
+    def _repr_html_(self) -> str:
+        plan = self.design.schedule
+        folders = Counter(name.split("/")[0] if "/" in name else "." for name in self.files)
+        rows = (
+            ("board", plan.board.name),
+            ("back end", plan.backend.name),
+            ("bits", self.design.graph.bits),
+            ("clock", f"{plan.clock_mhz:g} MHz"),
+            ("interval", f"{plan.interval:,} cycles per inference (modelled)"),
+            ("latency", f"{plan.latency:,} cycles (modelled)"),
+            ("files", ", ".join(f"{count} in {folder}" for folder, count in folders.items())),
+        )
+        return html(self, ("of the project", ""), rows)
+
+    def verify(self, *, compiler: str = "g++", progress: Progress | bool | None = None) -> Verification:
+        """See `swm.verify`."""
+        return verify(self, compiler=compiler, progress=progress)
+
+    def report(self, **options: Any) -> Report:
+        """See `swm.report`, which takes the same options."""
+        return report(self, **options)
 
 
 def design(
@@ -40,6 +111,7 @@ def design(
     backend: str = "vitis",
     clock_mhz: float | None = None,
     hybrid: bool = False,
+    progress: Progress | bool | None = None,
 ) -> Design:
     """Choose parallelism and stream depths: a fixed-point network becomes a Design for a board.
 
@@ -49,21 +121,24 @@ def design(
         backend: "vitis" (fills the board) or "generic" (one lane everywhere).
         clock_mhz: clock in MHz; where absent, the one of the board's that gives the most inferences per second.
         hybrid: let wide multipliers be built of LUTs where DSPs run out.
+        progress: called as progress(what, 0, 1) for every interval tried; True shows it on standard error.
 
     Raises:
         UnknownBoard: no such board.
         OptionError: unknown back end, or an impossible clock.
     """
-    schedule = make_schedule(
-        require_fixed(graph).shape, load_board(board), backend=_backend(backend), clock_mhz=clock_mhz, hybrid=hybrid
-    )
+    network, target, maker = require_fixed(graph).shape, load_board(board), _backend(backend)
+    with told(progress) as say:
+        schedule = make_schedule(
+            network, target, backend=maker, clock_mhz=clock_mhz, hybrid=hybrid, note=lambda what: say(what, 0, 1)
+        )
     return Design(graph, schedule)
 
 
 def emit(
     graph: FixedGraph | Design,
     *,
-    path: str | Path,
+    path: str | os.PathLike[str],
     board: str | Path | None = None,
     backend: str = "vitis",
     clock_mhz: float | None = None,
@@ -74,8 +149,9 @@ def emit(
     force: bool = False,
     allow_overflow: bool = False,
     most_vectors: int | None = 100,
-) -> Path:
-    """Write a complete HLS project; see `swm.emit.emit_project`.
+    progress: Progress | bool | None = None,
+) -> Project:
+    """Write a complete HLS project: C++, testbench, scripts, the Design; the same Design always gives the same bytes.
 
     Args:
         graph: from `quantize`, or a Design, which brings its own board, back end and clock.
@@ -90,6 +166,11 @@ def emit(
         force: replace a folder that swm wrote before.
         allow_overflow: write a design that is larger than its board, too.
         most_vectors: how many of the vectors to keep; None keeps all.
+        progress: called as progress(what, steps done, steps) while it searches and writes; True shows it on standard
+            error.
+
+    Returns:
+        The project, which stands wherever its path is wanted.
 
     Raises:
         UnknownBoard: no such board.
@@ -97,31 +178,45 @@ def emit(
         DoesNotFit: the design is larger than its board; nothing was written.
         OutputError: the folder is not empty or cannot be written.
     """
-    if isinstance(graph, Design):
-        made = graph
-    else:
-        require_fixed(graph)
-        if board is None:
-            raise OptionError("name a board to emit for; `swm boards` lists them")
-        _emit.check_output(Path(path), force=force)  # before the search, so that a wrong path costs no time
-        made = design(graph, board=board, backend=backend, clock_mhz=clock_mhz, hybrid=hybrid)
-    if not (made.schedule.fits or allow_overflow):
-        raise does_not_fit(made)
-    name = made.graph.input_name
-    array = None if vectors is None else vectors if isinstance(vectors, np.ndarray) else only(vectors, name)
-    return _emit.emit_project(
-        made,
-        Path(path),
-        vectors=array,
-        labels=labels,
-        reference=reference,
-        force=force,
-        most_vectors=most_vectors,
-    )
+    folder = Path(path)
+    with told(progress) as say:
+        if isinstance(graph, Design):
+            made = graph
+        else:
+            require_fixed(graph)
+            if board is None:
+                raise OptionError("name a board to emit for; swm.board_names() lists them")
+            check_output(folder, force=force)  # before the search, so that a wrong path costs no time
+            made = design(graph, board=board, backend=backend, clock_mhz=clock_mhz, hybrid=hybrid, progress=say)
+        if not (made.schedule.fits or allow_overflow):
+            raise does_not_fit(made)
+        name = made.graph.input_name
+        array = None if vectors is None else vectors if isinstance(vectors, np.ndarray) else only(vectors, name)
+        earlier = backups(folder)
+        emit_project(
+            made,
+            folder,
+            vectors=array,
+            labels=labels,
+            reference=reference,
+            force=force,
+            most_vectors=most_vectors,
+            progress=say,
+        )
+    files = sorted(f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file())
+    kept = next((b for b in backups(folder) if b not in earlier), None)
+    return Project(folder, made, tuple(files), kept)
 
 
-def verify(path: str | Path, **options: Any) -> Verification:
-    """Compile the C simulation of a project with g++, run it, and compare every output word with the integer engine.
+def verify(
+    path: str | os.PathLike[str], *, compiler: str = "g++", progress: Progress | bool | None = None
+) -> Verification:
+    """Compile the C simulation of a project, run it, and compare every output word with the integer engine.
+
+    Args:
+        path: a folder that `emit` wrote, or what `emit` returned; it is left unchanged.
+        compiler: a g++-compatible C++ compiler on PATH.
+        progress: called as progress(what, steps done, steps), every second or so; True shows it on standard error.
 
     Returns:
         An object with .ok, .words, .mismatches and the float errors.
@@ -130,11 +225,12 @@ def verify(path: str | Path, **options: Any) -> Verification:
         OutputError: the folder is not a project of swm.
         ToolError: no compiler, or it fails.
     """
-    return _emit.verify_project(Path(path), **options)
+    with told(progress) as say:
+        return verify_project(Path(path), compiler=compiler, progress=say)
 
 
 def report(
-    graph: Graph | FixedGraph | Design | str | Path,
+    graph: Graph | FixedGraph | Design | str | os.PathLike[str],
     *,
     boards: str | Path | Sequence[str | Path] = (),
     bits: int = 12,
@@ -153,8 +249,9 @@ def report(
     conversion, or that nothing is known and which command would tell.
 
     Args:
-        graph: float, fixed, a Design, or the folder of a project. A fixed graph brings its own bits; a Design or
-            project is reported as it was designed; on boards other than its own, by new schedules for its back end.
+        graph: float, fixed, a Design, or a project (its folder, or what `emit` returned). A fixed graph brings its own
+            bits; a Design or project is reported as it was designed; on boards other than its own, by new schedules
+            for its back end.
         boards: one or several names among `boards/`, or paths of own .toml files; a Design or project has its own.
         bits: data and weight bits of a float graph.
         backend: of a graph: "vitis" or "generic".
@@ -179,13 +276,13 @@ def report(
     folder: Path | None = None
     if isinstance(graph, Design):
         made = graph
-    elif isinstance(graph, str | Path) and Path(graph).is_dir():
+    elif isinstance(graph, str | os.PathLike) and Path(graph).is_dir():
         folder, made = Path(graph), load_project(graph)
     if made is not None:
         known = evidence(made.graph, project=folder, inputs=inputs, labels=labels, reference=reference)
         return compare_design(made, [load_board(b) for b in boards], accuracy=accuracy, evidence=known)
     if not boards:
-        raise OptionError("name at least one board; `swm boards` lists them")
+        raise OptionError("name at least one board; `swm boards` lists them, in Python swm.board_names()")
     if isinstance(graph, FixedGraph):
         source, network = graph.source, graph.shape
     else:
@@ -208,7 +305,7 @@ def report(
     )
 
 
-def load_project(path: str | Path) -> Design:
+def load_project(path: str | os.PathLike[str]) -> Design:
     """The Design that an emitted project was made from.
 
     Raises:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
+import ast
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,11 +12,14 @@ from pathlib import Path
 
 import pytest
 
+import swm
 from swm import package_data
 from swm.errors import SwmError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FOLDERS = ("templates", "hls", "boards")
+INFO = f"swm_fpga-{swm.__version__}.dist-info"
+PROVIDES = {"google": "protobuf"}  # packages whose distribution has another name
 
 
 @pytest.mark.parametrize("name", FOLDERS)
@@ -46,6 +51,54 @@ def test_every_dependency_says_why_it_is_there():
         assert lines[lines.index(f'"{dependency}",') - 1].startswith("# "), dependency
 
 
+def project():
+    return tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def test_whatever_the_package_imports_is_a_dependency():
+    """`swm bench` and its plots, too: an ordinary install runs every command."""
+    imported = set()
+    for file in (REPOSITORY / "swm").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                imported.add(node.module.split(".")[0])
+    assert {"matplotlib", "threadpoolctl"} <= imported  # what benchmarks import is among them
+    names = {PROVIDES.get(name, name) for name in imported - set(sys.stdlib_module_names) - {"swm"}}
+    assert names == {re.split(r"[<>=~]", dependency)[0] for dependency in project()["dependencies"]}
+
+
+def test_the_distribution_is_never_called_by_the_name_of_another_project():
+    assert project()["name"] == "swm-fpga"
+    texts = [
+        *(REPOSITORY / name for name in ("README.md", "Makefile", "pyproject.toml", ".ci/run")),
+        *(f for folder in ("swm", "docs", "benchmarks", "tools", *FOLDERS) for f in (REPOSITORY / folder).rglob("*")),
+    ]
+    wrong = re.compile(r"""pip install[^\n#]*\bswm(?![-\w])|\bswm\[\w+[\],]['"]|version\(["']swm["']\)""")
+    for text in texts:
+        if text.suffix in {".md", ".py", ".toml", ".j2", ".h", ".tcl", ".html", ""} and text.is_file():
+            assert not wrong.findall(text.read_text(encoding="utf-8")), text
+    assert wrong.search("pip install 'swm[bench]'") and wrong.search("pip install swm")
+    assert not wrong.search("pip install swm-fpga")
+
+
+def test_the_version_is_known_without_an_installation(tmp_path):
+    """A checkout that nobody installed, with another distribution called swm beside it."""
+    (tmp_path / "swm").symlink_to(REPOSITORY / "swm")
+    (tmp_path / "swm-9.9.dist-info").mkdir()
+    (tmp_path / "swm-9.9.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: swm\nVersion: 9.9\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "swm", "--version"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"swm, version {swm.__version__}\n"
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     """A wheel built by way of the sdist, in a copy: building must not write into the checkout."""
@@ -59,7 +112,7 @@ def wheel(tmp_path_factory):
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", "dist", "."]
     result = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
-    (path,) = (copy / "dist").glob("swm-*.whl")
+    (path,) = (copy / "dist").glob("swm_fpga-*.whl")
     return path
 
 
@@ -90,11 +143,11 @@ def test_wheel_holds_the_package_its_data_and_the_licences(wheel_names):
         "swm/bundled/mnist_calibration.npz",
         "swm/bundled/mnist_mlp.onnx",
         "swm/bundled/mnist_test.npz",
-        "swm-0.1.0.dist-info/licenses/LICENSE",
-        "swm-0.1.0.dist-info/licenses/NOTICE",
+        f"{INFO}/licenses/LICENSE",
+        f"{INFO}/licenses/NOTICE",
     }
     tops = {name.split("/")[0] for name in wheel_names}
-    assert tops == {"swm", "swm-0.1.0.dist-info"}
+    assert tops == {"swm", INFO}
 
 
 @pytest.mark.slow

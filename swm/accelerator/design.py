@@ -13,6 +13,7 @@ from swm.accelerator.fixed_graph import FixedGraph
 from swm.device.board import Board
 from swm.layers.program import ProcessModel
 from swm.layers.values import Implementation, LayerSpec
+from swm.notebook import html
 
 __all__ = ["Design", "Edge", "PlacedLayer", "Schedule"]
 
@@ -143,6 +144,18 @@ class Design:
             f"<Design {self.graph.name!r}: {self.graph.bits} bits, {plan.backend.name}, {plan.clock_mhz:g} MHz,"
             f"{speed} {plan.verdict}>"
         )
+
+    def _repr_html_(self) -> str:
+        rows = (
+            (
+                layer.spec.name,
+                layer.spec.kind,
+                f"{layer.spec.n} -> {layer.spec.m}",
+                f"{max(p.program.cycles for p in layer.processes) * layer.spec.positions:,}",
+            )
+            for layer in self.schedule.layers
+        )
+        return html(self, ("layer", "kind", "channels", "cycles per inference"), rows)
 
     @property
     def backend(self) -> Backend:

@@ -11,6 +11,7 @@ from swm.accelerator.saturation import Saturation
 from swm.graph import Graph
 from swm.layers.registry import kind
 from swm.layers.values import FixedLayer, Format, LayerSpec
+from swm.notebook import html
 
 __all__ = ["FixedGraph", "NetworkShape", "Origin", "ShapedLayer"]
 
@@ -102,6 +103,20 @@ class FixedGraph:
             f"<FixedGraph {self.name!r}: {self.inputs:,} -> {self.outputs:,} values, {self.bits} bits,"
             f" {len(self.layers)} layers ({layers}), weights {bits:,} bits>"
         )
+
+    def _repr_html_(self) -> str:
+        rows = (
+            (
+                layer.node,
+                layer.spec.kind,
+                f"{layer.spec.n} -> {layer.spec.m}",
+                ", ".join(map(str, layer.input_formats)),
+                layer.output_format,
+                f"{layer.spec.stored_bits:,}",
+            )
+            for layer in self.layers
+        )
+        return html(self, ("layer", "kind", "channels", "input", "output", "bits stored"), rows)
 
     def formats(self) -> dict[str, dict[str, str]]:
         """Formats of input, weights and output of every layer, as text, by the name of the float node."""

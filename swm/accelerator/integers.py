@@ -17,6 +17,7 @@ from swm.accelerator.saturation import Saturation, measured, observed
 from swm.errors import CalibrationError
 from swm.layers import registry
 from swm.layers.values import FixedLayer, Ints
+from swm.progress import Note, quiet
 from swm.reshape import reshape_advice
 
 __all__ = ["FixedResult", "Part", "Tensors", "flatten_inputs", "in_parts", "run_fixed", "run_integers", "run_layer"]
@@ -46,7 +47,7 @@ class FixedResult:
     ranges: dict[str, Saturation]
 
 
-def run_fixed(graph: FixedGraph, x: NDArray[np.floating], *, compiled: bool = False) -> FixedResult:
+def run_fixed(graph: FixedGraph, x: NDArray[np.floating], *, compiled: bool = False, note: Note = quiet) -> FixedResult:
     """Quantize float inputs (samples, ...), run the integer layers, give integers and floats back.
 
     Args:
@@ -54,6 +55,7 @@ def run_fixed(graph: FixedGraph, x: NDArray[np.floating], *, compiled: bool = Fa
         x: (samples, ...) float inputs.
         compiled: let the compiled kernel run the layers that it can prove exact: the same bits, much sooner for many
             samples, after seconds of compilation the first time.
+        note: called with what is going on, for every layer of every part of the samples; not by the compiled kernel.
 
     Raises:
         CalibrationError: x does not hold the network's number of inputs a sample.
@@ -66,7 +68,7 @@ def run_fixed(graph: FixedGraph, x: NDArray[np.floating], *, compiled: bool = Fa
 
         words, saturated = run_integers_fast(graph, inputs, threads=os.cpu_count() or 1)
     else:
-        words, saturated = run_integers(graph, inputs, furthest)
+        words, saturated = run_integers(graph, inputs, furthest, note)
     ranges = {graph.input_name: measured(graph.input, flat), **_ranges(graph, len(flat), saturated, furthest)}
     saturated = {graph.input_name: graph.input.overflows(flat), **saturated}
     values = graph.output.dequantize(words)
@@ -147,12 +149,12 @@ def _ranges(
     return found
 
 
-def run_integers(graph: FixedGraph, inputs: Ints, furthest: dict[str, int] | None = None) -> Part:
+def run_integers(graph: FixedGraph, inputs: Ints, furthest: dict[str, int] | None = None, note: Note = quiet) -> Part:
     """(samples, n) input integers → (samples, m) output integers, and saturation counts by layer and place.
 
     `furthest` is filled with the largest magnitude of every layer's output, by `layer.output`.
     """
-    return in_parts(graph, inputs, BATCH, lambda part: _run(graph, part, {} if furthest is None else furthest))
+    return in_parts(graph, inputs, BATCH, lambda part: _run(graph, part, {} if furthest is None else furthest, note))
 
 
 def in_parts(
@@ -181,10 +183,11 @@ def in_parts(
     return np.concatenate([words for words, _ in done]), saturated
 
 
-def _run(graph: FixedGraph, inputs: Ints, furthest: dict[str, int]) -> Part:
+def _run(graph: FixedGraph, inputs: Ints, furthest: dict[str, int], note: Note) -> Part:
     tensors = Tensors(graph, inputs)
     saturated: dict[str, int] = {}
     for layer in graph.layers:
+        note(f"integers of {layer.spec.name}")
         values, counts = run_layer(layer, tensors.read(layer))
         saturated.update({f"{layer.spec.name}.{place}": count for place, count in counts.items()})
         place = f"{layer.spec.name}.output"

@@ -15,6 +15,7 @@ from swm.graph import Graph
 from swm.layers import registry
 from swm.layers.formats import best_format, check_bits
 from swm.layers.values import FixedLayer, Format
+from swm.progress import Note, quiet
 
 __all__ = ["network_shape", "quantize_layers"]
 
@@ -33,7 +34,11 @@ def network_shape(lowered: Lowered, bits: int) -> NetworkShape:
 
 
 def quantize_layers(
-    graph: Graph, lowered: Lowered, bits: int, activations: Mapping[str, NDArray[np.floating]]
+    graph: Graph,
+    lowered: Lowered,
+    bits: int,
+    activations: Mapping[str, NDArray[np.floating]],
+    note: Note = quiet,
 ) -> FixedGraph:
     """Quantize a network: one format a tensor by calibration, whoever reads it, and integer parameters.
 
@@ -43,6 +48,7 @@ def quantize_layers(
         bits: data and weight bits, 4 to 18.
         activations: float values over the calibration set of every tensor that a layer reads or writes,
             (samples, ...) each.
+        note: called with what is going on, for every layer.
 
     Raises:
         OptionError: impossible bits.
@@ -54,6 +60,7 @@ def quantize_layers(
     saturated = {lowered.input: measured(formats[lowered.input], first)}
     layers: list[FixedLayer] = []
     for shaped, layer in zip(shape.layers, lowered.layers, strict=True):
+        note(f"formats of {shaped.spec.name}")
         fixed = registry.kind(layer.kind).quantize(
             shaped.spec,
             layer,

@@ -14,6 +14,7 @@ from swm.accelerator.simulation import sequential, simulated
 from swm.device.board import Board
 from swm.device.limits import Limits
 from swm.errors import OptionError
+from swm.progress import Note, quiet
 
 __all__ = ["make_schedule"]
 
@@ -31,6 +32,7 @@ def make_schedule(
     limits: Limits | None = None,
     target_interval: int | None = None,
     hybrid: bool = False,
+    note: Note = quiet,
 ) -> Schedule:
     """Choose the parallelism of every layer and the depth of every stream.
 
@@ -42,6 +44,7 @@ def make_schedule(
         limits: fractions of the device that may be used; FINN's for timing closure when absent.
         hybrid: let multipliers of any width be built of LUTs where DSPs run out: faster, for several times the energy
             of a DSP; without it only those of narrow weights (`products.NARROW_WEIGHT`).
+        note: called with what is going on, for every interval that is tried.
         target_interval: cycles; take the cheapest design that is at least this fast instead of the fastest.
 
     Returns:
@@ -56,11 +59,11 @@ def make_schedule(
     if target_interval is not None and target_interval < 1:
         raise OptionError(f"target interval {target_interval}: must be at least one cycle")
     limits = limits or Limits()
-    search = Search(network, board, limits, hybrid=hybrid, uram=backend.loads_weights)
+    search = Search(network, board, limits, hybrid=hybrid, uram=backend.loads_weights, note=note)
     clocks = (clock_mhz,) if clock_mhz is not None else tuple(clock.mhz for clock in board.clocks)
     found = _find(search, backend, target_interval)
     # Neither costs nor intervals depend on the clock; only the pipeline's depth, and with it FIFOs and latency, do.
-    schedules = [_complete(search, found, board, backend, clock, limits) for clock in clocks]
+    schedules = [_complete(search, found, board, backend, clock, limits, note) for clock in clocks]
     return max(schedules, key=lambda s: (s.fits, s.inferences_per_s))
 
 
@@ -80,10 +83,11 @@ def _find(search: Search, backend: Backend, target: int | None) -> Found:
 
 
 def _complete(
-    search: Search, found: Found, board: Board, backend: Backend, clock_mhz: float, limits: Limits
+    search: Search, found: Found, board: Board, backend: Backend, clock_mhz: float, limits: Limits, note: Note
 ) -> Schedule:
     """Depths and cycles by simulation; slower designs where deeper FIFOs go beyond the limits."""
     for _ in range(_MOST_STEPS):
+        note(f"cycles and depths at {clock_mhz:g} MHz")
         run = (simulated if backend.streaming else sequential)(found.placement, clock_mhz)
         placement = run.placement
         schedule = Schedule(board, clock_mhz, backend, placement.layers, placement.edges, run.interval, run.latency)

@@ -24,6 +24,7 @@ from swm.device.primitives import routed
 from swm.layers.base import Offer, Preference
 from swm.layers.registry import kind
 from swm.layers.values import Implementation, LayerSpec, TensorShape
+from swm.progress import Note, quiet
 
 __all__ = ["WEIGHTS", "Found", "Search"]
 
@@ -54,7 +55,14 @@ class Search:
     """All layers of one network on one board, ready to be asked for any interval."""
 
     def __init__(
-        self, network: NetworkShape, board: Board, limits: Limits, *, hybrid: bool = False, uram: bool = False
+        self,
+        network: NetworkShape,
+        board: Board,
+        limits: Limits,
+        *,
+        hybrid: bool = False,
+        uram: bool = False,
+        note: Note = quiet,
     ) -> None:
         """Make the offers; layers of the same shape share theirs.
 
@@ -64,8 +72,10 @@ class Search:
             limits: fractions of the device that may be used.
             hybrid: let multipliers of any width be built of LUTs where DSPs run out, not only those of narrow weights.
             uram: let weights lie in UltraRAM where block RAM runs out; the back end has to fill it at start.
+            note: called with what is going on, for every interval that is tried.
         """
         self._network, self._board, self._limits, self._uram = network, board, limits, uram
+        self._note = note
         self._ports = board.dsp_ports
         offers: dict[LayerSpec, Offer] = {}
         for layer in network.layers:
@@ -125,6 +135,7 @@ class Search:
 
     def at(self, interval: int) -> Found | None:
         """Cheapest placement at an interval that fits, else the first one tried; None: nothing is that fast."""
+        self._note(f"search at {interval:,} cycles")
         first: list[Option] | None = None
         tried: set[tuple[Option, ...]] = set()
         ends = self._ends(interval)

@@ -138,7 +138,7 @@ def run_conv(*, quick: bool = False, progress: Progress | None = None) -> dict[s
     """All cases: machine, limits and rows.
 
     Raises:
-        ToolError: no compiler for the probes, or threadpoolctl is missing.
+        ToolError: no compiler for the probes.
     """
     return run_cases("conv", CASES, run_case, quick, progress)
 

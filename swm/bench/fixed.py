@@ -57,7 +57,7 @@ def run_fixed_bench(*, quick: bool = False, progress: Callable[[str, int, int], 
     """Time both integer engines, 1 and 2 threads; the words and counts of both are compared first.
 
     Raises:
-        ToolError: no compiler for the probes, or threadpoolctl is missing.
+        ToolError: no compiler for the probes.
     """
     blas = BlasThreads()
     machine, limits = describe(), measure_limits()

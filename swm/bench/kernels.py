@@ -121,7 +121,7 @@ def run_kernels(*, quick: bool = False, progress: Progress | None = None) -> dic
     """All cases: machine, limits, rows, and the fitted exponent of time against n at k = n/8.
 
     Raises:
-        ToolError: no compiler for the probes, or threadpoolctl is missing.
+        ToolError: no compiler for the probes.
     """
     blas = BlasThreads()
     machine = describe()

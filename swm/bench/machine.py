@@ -18,6 +18,7 @@ import numpy as np
 from swm.engine.kernels import cpu_name, load_library
 from swm.engine.kernels.build import FLAGS, compiler
 from swm.engine.kernels.compiled import aligned
+from swm.version import __version__
 
 __all__ = ["MachineLimits", "describe", "measure_limits"]
 
@@ -101,8 +102,8 @@ def measure_limits() -> MachineLimits:
 
 def describe() -> dict[str, Any]:
     """Processor, cores, load, versions and compiler."""
-    versions = {}
-    for name in ("swm", "numpy", "scipy", "pyFFTW", "onnxruntime"):
+    versions = {"swm": __version__}
+    for name in ("numpy", "scipy", "pyFFTW", "onnxruntime"):
         try:
             versions[name] = version(name)
         except PackageNotFoundError:

@@ -17,7 +17,7 @@ _INTRO = """# Benchmarks
 
 Written by `python -m swm.bench.page` from `benchmarks/results/*.json`; measure again with
 
-    pip install 'swm[bench,plot]'
+    pip install swm-fpga
     swm bench kernels --json benchmarks/results/kernels.json --plot benchmarks/results/kernels.svg
     swm bench conv --json benchmarks/results/conv.json --plot benchmarks/results/conv.svg
     swm bench rnn --json benchmarks/results/rnn.json --plot benchmarks/results/rnn.svg

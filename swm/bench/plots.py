@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from swm.errors import OutputError, ToolError
+from swm.errors import OutputError
 
 __all__ = ["draw"]
 
@@ -21,15 +21,12 @@ def draw(result: dict[str, Any], path: str) -> None:
     """Write one SVG.
 
     Raises:
-        ToolError: matplotlib is not installed.
         OutputError: the path does not end in .svg or cannot be written.
     """
     if not path.endswith(".svg"):
         raise OutputError(f"--plot writes to files that end in .svg, got {path!r}")
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ToolError("plots need matplotlib: pip install 'swm[plot]'") from error
+    from matplotlib.figure import Figure  # here, as it takes a quarter of a second that only plots should pay
+
     panels = _PANELS[result["benchmark"]]
     figure = Figure(figsize=(5.5 * len(panels), 4.5), layout="constrained")
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):

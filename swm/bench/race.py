@@ -134,7 +134,7 @@ def run_cases(
     """A benchmark's JSON: machine, limits and the rows of all cases, or of the quick ones.
 
     Raises:
-        ToolError: no compiler for the probes, or threadpoolctl is missing.
+        ToolError: no compiler for the probes.
     """
     machine, limits = describe(), measure_limits()
     race = Race(BlasThreads(), limits, Effort.of(quick))

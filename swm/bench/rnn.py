@@ -121,7 +121,7 @@ def run_rnn(*, quick: bool = False, progress: Progress | None = None) -> dict[st
     """All cases: machine, limits and rows.
 
     Raises:
-        ToolError: no compiler for the probes, or threadpoolctl is missing.
+        ToolError: no compiler for the probes.
     """
     return run_cases("rnn", CASES, run_case, quick, progress)
 

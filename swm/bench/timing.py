@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from swm.errors import ToolError
-
 __all__ = ["DISTURBED", "BlasThreads", "Timing", "interleaved", "undisturbed"]
 
 
@@ -33,18 +31,12 @@ class Timing:
 
 
 class BlasThreads:
-    """Sets how many threads numpy's BLAS uses; it can change between calls.
-
-    Raises:
-        ToolError: threadpoolctl is not installed.
-    """
+    """Sets how many threads numpy's BLAS uses; it can change between calls."""
 
     def __init__(self) -> None:
         """Find the BLAS libraries that are loaded."""
-        try:
-            from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
-        except ImportError as error:
-            raise ToolError("benchmarks need threadpoolctl to set BLAS threads: pip install 'swm[bench]'") from error
+        from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
         self._controller: Any = ThreadpoolController()
 
     def limit(self, threads: int) -> AbstractContextManager[Any]:

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: one thin module per command; nothing is computed here."""
+"""The command line: one thin module per command, imported when it is called; nothing is computed here."""
 
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version
+from importlib import import_module
 
 import click
 
-from swm.cli import bench, boards, check, convert, demo, emit, report, verify
-from swm.cli.common import console
 from swm.errors import DoesNotFit, SwmError
 from swm.interrupt import INTERRUPTED
+from swm.version import __version__
 
 __all__ = ["cli", "main"]
 
@@ -19,27 +18,47 @@ EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130  # as shells say of SIGINT
 
+# Module and command have one name; what `swm --help` says of it stands here, so that it need not be imported for that.
+COMMANDS = {
+    "demo": "The bundled network down the whole road, reported on every board.",
+    "check": "Whether every node of a model is supported, why not, what to do.",
+    "convert": "Replace the weights of a model by block-circulant ones.",
+    "emit": "Write an HLS project for a model: C++, testbench, scripts.",
+    "verify": "Compile a project, run it, and compare every output word.",
+    "report": "Cycles, resources, power and energy beside the dense twin.",
+    "boards": "The boards, and the source of every figure.",
+    "bench": "Measure products and engines on this machine.",
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in the order of the road."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"swm.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Names and what they do, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
 
 @click.group(
+    cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Begin with: swm demo -o demo. Exit status: 0 done, 1 a check failed or no fit, 2 bad input.",
 )
-@click.version_option(version("swm"), prog_name="swm")
+@click.version_option(__version__, prog_name="swm")
 def cli() -> None:
     """Put compressed neural networks on FPGAs: ONNX in, block-circulant HLS project and board report out."""
-
-
-for command in (
-    demo.demo,
-    check.check,
-    convert.convert,
-    emit.emit,
-    verify.verify,
-    report.report,
-    boards.boards,
-    bench.bench,
-):
-    cli.add_command(command)
 
 
 def main() -> None:
@@ -50,9 +69,11 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        console.print(INTERRUPTED, style="bold red")
+        click.secho(INTERRUPTED, err=True, fg="red", bold=True)
         sys.exit(EXIT_INTERRUPTED)
     except SwmError as error:
+        from swm.cli.common import console  # here, as nothing else in this module should wait for rich
+
         console.print(f"swm: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(EXIT_FAILED if isinstance(error, DoesNotFit) else EXIT_BAD_INPUT)
     sys.exit(status if isinstance(status, int) else 0)

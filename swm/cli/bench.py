@@ -14,7 +14,7 @@ from swm.cli.common import console, example, json_option, out, progress_bar, wri
 __all__ = ["bench"]
 
 quick_option = click.option("--quick", is_flag=True, help="The main cases only, fewer rounds.")
-plot_option = click.option("--plot", metavar="FILE.svg", help="Draw the results (needs matplotlib).")
+plot_option = click.option("--plot", metavar="FILE.svg", help="Draw the results.")
 
 
 @click.group(epilog=example("swm bench kernels --quick\nswm bench fixed --json fixed.json"))

@@ -5,10 +5,7 @@ from __future__ import annotations
 
 import click
 
-from swm import api
 from swm.cli.common import example, json_option, out, write_json
-from swm.device import board_template
-from swm.report import board_table, board_to_json, boards_table
 
 
 @click.command(
@@ -19,9 +16,12 @@ from swm.report import board_table, board_to_json, boards_table
 @json_option
 def boards(name: str | None, template: bool, json_to: str | None) -> None:
     """List the boards, or show one with the source of every figure; NAME may be the path of an own .toml."""
+    from swm.device import board_names, board_template, load_board
+    from swm.report import board_table, board_to_json, boards_table
+
     if template:
         click.echo(board_template(), nl=False)
         return
-    chosen = api.boards(name)
+    chosen = [load_board(n) for n in ([name] if name else board_names())]
     if not write_json(json_to, {"boards": [board_to_json(b) for b in chosen]}):
         out.print(board_table(chosen[0]) if name else boards_table(chosen))

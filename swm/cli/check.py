@@ -10,11 +10,8 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from swm import api
-from swm.cli.common import example, json_option, out, write_json
-from swm.compress import parse_blocks
-from swm.inspection import check as check_graph
-from swm.operators import operator_table
+import swm
+from swm.cli.common import example, json_option, out, progress_bar, write_json
 
 
 @click.command(epilog=example("swm check model.onnx\nswm check model.onnx --block 8\nswm check --operators"))
@@ -37,8 +34,12 @@ def check(model: str | None, list_operators: bool, block: str | None, json_to: s
         return
     if model is None:
         raise click.UsageError("give a MODEL, or --operators")
+    from swm.compress import parse_blocks  # here, as `--help` should not wait for it
+
     sizes = None if block is None else parse_blocks(block)
-    inspection = check_graph(api.load(model, simplify=True), block=sizes)
+    with progress_bar() as progress:
+        progress("read the model", 0, 1)
+        inspection = swm.check(swm.load(model, simplify=True), block=sizes)
     if not write_json(json_to, inspection.to_json()):
         table = Table(title=Text(f"{model}: {len(inspection.nodes)} nodes"), title_justify="left")
         for heading in ("node", "operator", "structured", "hardware", "why not, and what to do"):
@@ -71,6 +72,8 @@ def check(model: str | None, list_operators: bool, block: str | None, json_to: s
 
 
 def _print_operators(json_to: str | None) -> None:
+    from swm.operators import operator_table  # here, as `--help` should not wait for it
+
     rows = [asdict(row) for row in operator_table()]
     if write_json(json_to, {"operators": rows}):
         return

@@ -7,22 +7,24 @@ import json
 import os
 import sys
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from swm.accelerator.backend import backend_names
-from swm.cli.csv_files import read_csv
 from swm.errors import CalibrationError, OutputError
-from swm.graph import Graph
+from swm.progress import Progress, told
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from swm.graph import Graph
 
 __all__ = [
     "backend_option",
@@ -142,7 +144,11 @@ def load_arrays(path: str, graph: Graph | None = None) -> NDArray[Any] | dict[st
     Raises:
         CalibrationError: the file is missing or holds no plain arrays.
     """
+    import numpy as np  # here, as `--help` should not wait for it
+
     if path.lower().endswith(".csv"):
+        from swm.cli.csv_files import read_csv
+
         table = read_csv(path)
         return table if graph is None else _as_input(table, graph)
     try:
@@ -206,19 +212,6 @@ def _labels_advice(labels: NDArray[Any]) -> str:
     return "; write y.astype(int)" if labels.ndim == 1 and labels.dtype.kind == "f" else ""
 
 
-@contextmanager
-def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar on standard error (on a terminal only); yields progress(what, done, total)."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=None)
-
-        def progress(what: str, done: int, total: int) -> None:
-            bar.update(task, description=what.replace("[", "("), completed=done, total=total)
-
-        yield progress
+def progress_bar() -> AbstractContextManager[Progress]:
+    """Gives progress(what, done, total): a bar on a terminal, elsewhere a line on standard error every few seconds."""
+    return told(True)

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 from rich.table import Table
 from rich.text import Text
 
-from swm import api
+import swm
 from swm.cli.common import (
     check_file,
     console,
@@ -19,7 +21,9 @@ from swm.cli.common import (
     progress_bar,
     write_json,
 )
-from swm.compress import ConversionReport, Interval, LayerReport, TestAccuracy, parse_blocks
+
+if TYPE_CHECKING:
+    from swm.compress import ConversionReport, Interval, LayerReport, TestAccuracy
 
 
 @click.command(
@@ -71,12 +75,15 @@ def convert(
     Accuracy, or without labels agreement with the dense network, is measured on samples that the fit has not seen:
     those of --test, else every fifth calibration sample or so (at most 2,000), which the fit then leaves out.
     """
+    from swm.compress import parse_blocks  # here, as `--help` should not wait for it
+
     check_file(output, (model, calibration, labels, test, test_labels), force=force)
     sizes = None if block is None else parse_blocks(block)
-    graph = api.load(model, simplify=True)
-    inputs = None if calibration is None else load_arrays(calibration, graph)
     with progress_bar() as progress:
-        result = api.convert(
+        progress("read the model", 0, 1)
+        graph = swm.load(model, simplify=True)
+        inputs = None if calibration is None else load_arrays(calibration, graph)
+        result = swm.convert(
             graph,
             block=sizes,
             budget=budget,
@@ -88,7 +95,8 @@ def convert(
             keep_unknown=keep_unknown,
             progress=progress,
         )
-    api.save(result.graph, output)
+        progress("write the model", 0, 1)
+        swm.save(result.graph, output)
     if not write_json(json_to, {"output": output, **result.report.to_json()}):
         print_conversion(result.report)
         out.print(Text(f"written: {output}"))

@@ -8,11 +8,10 @@ import sys
 import click
 from rich.text import Text
 
+import swm
 from swm.cli.common import bits_option, console, example, json_option, out, progress_bar, write_json
 from swm.cli.convert import print_conversion
 from swm.cli.verify import print_verification
-from swm.demonstration import demo as run_demo
-from swm.report import to_json, to_text
 
 
 @click.command(epilog=example("swm demo -o demo\nswm demo -o demo --board zcu104 --block 16"))
@@ -26,8 +25,10 @@ from swm.report import to_json, to_text
 @json_option
 def demo(output: str, board: str, block: int, bits: int, force: bool, json_to: str | None) -> None:
     """Take the bundled MNIST network from ONNX to a verified HLS project and a report on every board."""
+    from swm.report import to_json, to_text  # here, as `--help` should not wait for it
+
     with progress_bar() as progress:
-        result = run_demo(output, board=board, block=block, bits=bits, force=force, progress=progress)
+        result = swm.demo(output, board=board, block=block, bits=bits, force=force, progress=progress)
     if not write_json(
         json_to,
         {

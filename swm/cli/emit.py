@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.text import Text
 
-from swm import api, projects
-from swm.accelerator.fixed_graph import FixedGraph
+import swm
 from swm.cli.common import (
     backend_option,
     bits_option,
@@ -25,8 +25,9 @@ from swm.cli.common import (
     progress_bar,
     write_json,
 )
-from swm.emit import backups, check_output
-from swm.remedies import does_not_fit
+
+if TYPE_CHECKING:
+    from swm.accelerator.fixed_graph import FixedGraph
 
 
 @click.command(
@@ -75,14 +76,18 @@ def emit(
 
     A design that the board does not hold is not written without --allow-overflow: exit status 1.
     """
+    # Here, as `--help` should not wait for them.
+    from swm.emit import check_output
+    from swm.remedies import does_not_fit
+
     check_output(Path(output), force=force)  # before any work
-    graph = api.load(model, simplify=True)
-    inputs = load_arrays(calibration, graph)
     with progress_bar() as progress:
-        progress("quantize", 0, 3)
-        fixed = api.quantize(api.dense_twin(graph) if dense else graph, bits=bits, calibration=inputs)
-        progress("design", 1, 3)
-        made = projects.design(fixed, board=board, backend=backend, clock_mhz=clock, hybrid=hybrid)
+        progress("read the model", 0, 1)
+        graph = swm.load(model, simplify=True)
+        inputs = load_arrays(calibration, graph)
+        network = swm.dense_twin(graph) if dense else graph
+        fixed = swm.quantize(network, bits=bits, calibration=inputs, progress=progress)
+        made = swm.design(fixed, board=board, backend=backend, clock_mhz=clock, hybrid=hybrid, progress=progress)
     plan = made.schedule
     verdict = {"fits": plan.fits, "overflow": plan.overflow}
     saturated = {tensor: asdict(found) for tensor, found in fixed.saturated.items()}
@@ -94,10 +99,8 @@ def emit(
         error = does_not_fit(made)
         write_json(json_to, {"project": None, **verdict, "block": error.block, "bits": error.bits, "files": []})
         raise error
-    earlier = backups(Path(output))
     with progress_bar() as progress:
-        progress("write", 2, 3)
-        path = projects.emit(
+        project = swm.emit(
             made,
             path=output,
             vectors=inputs if vectors is None else load_arrays(vectors, graph),
@@ -106,16 +109,14 @@ def emit(
             force=force,
             allow_overflow=allow_overflow,
             most_vectors=None if vectors is not None else 100,
+            progress=progress,
         )
-    files = sorted(str(f.relative_to(path)) for f in path.rglob("*") if f.is_file())
-    kept = [str(p) for p in backups(path) if p not in earlier]
-    if not write_json(
-        json_to,
-        {"project": str(path), **verdict, "saturated": saturated, "files": files, "backup": kept[0] if kept else None},
-    ):
-        for backup in kept:
-            out.print(Text(f"files had been edited or added: the old project is kept as {backup}"))
-        out.print(Text(f"{len(files)} files in {path}; next: swm verify {path}"))
+    kept = None if project.backup is None else str(project.backup)
+    told = {**verdict, "saturated": saturated, "files": list(project.files), "backup": kept}
+    if not write_json(json_to, {"project": str(project.path), **told}):
+        if kept is not None:
+            out.print(Text(f"files had been edited or added: the old project is kept as {kept}"))
+        out.print(Text(f"{len(project.files)} files in {project.path}; next: swm verify {project.path}"))
 
 
 def _calibrated(fixed: FixedGraph) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from swm import api, projects
+import swm
 from swm.cli.common import (
     backend_option,
     bits_option,
@@ -23,7 +23,6 @@ from swm.cli.common import (
     write_json,
 )
 from swm.errors import OutputError
-from swm.report import to_text
 
 
 @click.command(
@@ -73,14 +72,16 @@ def report(
     Accuracy is measured on --inputs, of the --reference too; a project with labelled vectors needs only the reference.
     Without, the report says what the converted file remembers of `swm convert`.
     """
+    from swm.report import to_text  # here, as `--help` should not wait for it
+
     if html is not None and not html.endswith((".html", ".htm")):  # `--html model.onnx` must never overwrite the model
         raise OutputError(f"--html writes to files that end in .html, got {html!r}")
-    network = Path(model) if Path(model).is_dir() else api.load(model, simplify=True)
-    graph = None if isinstance(network, Path) else network
-    data = None if inputs is None else load_arrays(inputs, graph)
     with progress_bar() as progress:
-        progress("model boards", 0, 1)
-        result = projects.report(
+        progress("report", 0, 1)
+        network = Path(model) if Path(model).is_dir() else swm.load(model, simplify=True)
+        graph = None if isinstance(network, Path) else network
+        data = None if inputs is None else load_arrays(inputs, graph)
+        result = swm.report(
             network,
             boards=board,
             bits=bits,
@@ -90,7 +91,7 @@ def report(
             inputs=data,
             labels=load_labels(labels),
             calibration=None if calibration is None else load_arrays(calibration, graph),
-            reference=None if reference is None else api.load(reference),
+            reference=None if reference is None else swm.load(reference),
         )
     if html is not None:
         result.to_html(html)

@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 from rich.text import Text
 
-from swm import projects
+import swm
 from swm.cli.common import example, json_option, out, progress_bar, write_json
-from swm.emit import Verification
+
+if TYPE_CHECKING:
+    from swm.emit import Verification
 
 
 @click.command(epilog=example("swm verify project\nswm verify project --compiler clang++"))
@@ -23,7 +26,7 @@ def verify(project: str, compiler: str, json_to: str | None) -> None:
     Exit status 0: no word differs. 1: words differ. 2: the project is damaged or no compiler is there.
     """
     with progress_bar() as progress:
-        result = projects.verify(project, compiler=compiler, progress=progress)
+        result = swm.verify(project, compiler=compiler, progress=progress)
     if not write_json(json_to, result.to_json()):
         print_verification(result)
     sys.exit(0 if result.ok else 1)

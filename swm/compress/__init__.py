@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Dense graph → structured graph: folding, choice of layers, fitting layer after layer, report."""
 
-from swm.compress.conversion import Conversion, Progress, convert
+from swm.compress.conversion import Conversion, convert
 from swm.compress.evaluation import Interval, TestAccuracy, accuracy, wilson
 from swm.compress.fold import fold_affine
 from swm.compress.fold_convolution import fold_conv
@@ -23,7 +23,6 @@ __all__ = [
     "Interval",
     "LayerReport",
     "Planned",
-    "Progress",
     "TestAccuracy",
     "accuracy",
     "convert",

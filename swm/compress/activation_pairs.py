@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from swm.engine import FloatEngine, batches
 from swm.errors import SwmError
 from swm.graph import Graph, Opaque, Recurrent, Relu
+from swm.progress import Note, quiet
 
 __all__ = ["ActivationPairs", "rows", "warm_up"]
 
@@ -28,17 +29,19 @@ class ActivationPairs:
         dense: the graph whose answers are the targets.
         converted: the graph whose tensors the layer reads.
         feeds: calibration inputs.
+        note: called with what is going on, for every chunk.
     """
 
-    def __init__(self, dense: Graph, converted: Graph, feeds: Mapping[str, Array]) -> None:
+    def __init__(self, dense: Graph, converted: Graph, feeds: Mapping[str, Array], note: Note = quiet) -> None:
         """Nothing runs yet."""
-        self.dense, self.converted, self.feeds = dense, converted, feeds
+        self.dense, self.converted, self.feeds, self.note = dense, converted, feeds, note
         self._engines: dict[tuple[int, tuple[str, ...]], FloatEngine] = {}
 
     def chunks(self, inputs: tuple[str, ...], targets: tuple[str, ...]) -> Iterator[tuple[list[Array], list[Array]]]:
         """Tensors of the converted graph and of the dense graph, chunk by chunk."""
         reading, answering = self._engine(self.converted, inputs), self._engine(self.dense, targets)
-        for part in self.parts():
+        for count, part in enumerate(self.parts()):
+            self.note(f"samples, part {count + 1}")
             read, answered = reading.run(part), answering.run(part)
             yield [read[t] for t in inputs], [answered[t] for t in targets]
 

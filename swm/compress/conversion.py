@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,6 +29,8 @@ from swm.engine import FloatEngine
 from swm.engine.structured import StructuredLayer
 from swm.errors import CalibrationError, OptionError, SwmError
 from swm.graph import Conv, Graph, Linear, Node, Recurrent, is_structured
+from swm.notebook import html
+from swm.progress import Note, Progress, quiet
 from swm.structure import BlockCirculant, WeightStructure
 
 __all__ = ["Conversion", "convert"]
@@ -37,7 +39,6 @@ FLOAT_BITS = 32
 SENSITIVITY_SAMPLES = 256  # of the calibration inputs, for the error that a layer alone causes
 ERROR_SAMPLES = 512  # for the output errors of the report
 Array = NDArray[Any]
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +63,19 @@ class Conversion:
         if report.warnings:
             parts.append(f"{len(report.warnings)} warning(s), see .report.warnings")
         return f"<Conversion of {self.graph.name!r}: {'; '.join(parts)}>"
+
+    def _repr_html_(self) -> str:
+        rows = (
+            (
+                layer.name,
+                " x ".join(map(str, layer.shape)),
+                f"{layer.structure} {layer.block}" if layer.block > 1 else f"{layer.structure}: {layer.reason}",
+                f"{layer.words_before:,} -> {layer.words_after:,}",
+                "not measured" if layer.output_error is None else f"{100 * layer.output_error:.1f} %",
+            )
+            for layer in self.report.layers
+        )
+        return html(self, ("layer", "shape", "structure", "weights", "error of outputs"), rows)
 
 
 def convert(
@@ -104,12 +118,13 @@ def convert(
             calibration inputs, at most 2,000, is held out of the fit; of fewer than 10 none.
         test_labels: (samples,) class numbers of the test inputs.
         hold_out: whether calibration inputs are held out where there is no test; without either nothing is measured.
-        progress: called as progress(layer name, done, total).
+        progress: called as progress(what, layers done, layers), at every step inside a layer, too.
 
     Raises:
         OptionError: impossible block sizes, names that match nothing, a budget that cannot be met.
         CalibrationError: inputs or labels that do not fit.
     """
+    say = progress or quiet
     if block is None and budget is None:
         raise OptionError("give a block size, like --block 8, or a budget, like --budget 8x")
     if block is not None and budget is not None:
@@ -123,10 +138,12 @@ def convert(
     seen = () if feeds is None else sample_hashes(feeds)
     feeds = samples.fit
     found = dense_weights(dense)
+    layers = len({p.node for p in found})
     if feeds and found:
+        say("run the network once", 0, layers)
         warm_up(dense, feeds)
     if budget is not None:
-        sizes: Blocks = _within(dense, found, budget, how, feeds, structure)
+        sizes: Blocks = _within(dense, found, budget, how, feeds, structure, say)
     else:
         assert block is not None  # checked above
         sizes = block
@@ -136,11 +153,11 @@ def convert(
     nodes = list(dict.fromkeys(p.node for p in found))
     converted, reports = dense, []
     for done, node in enumerate(nodes):
-        if progress is not None:
-            progress(node.name, done, len(nodes))
+        note = _noting(say, node.name, done, len(nodes))
+        say(node.name, done, len(nodes))
         own = [p for p in planned if p.ref.node is node]
         before_node = converted
-        pairs = None if feeds is None else ActivationPairs(dense, converted, feeds)
+        pairs = None if feeds is None else ActivationPairs(dense, converted, feeds, note)
         before = len(how.freedoms)
         new = _converted(node, {p.ref.role: p.block for p in own if not p.reason}, how, pairs, structure)
         if len(how.freedoms) > before:
@@ -150,11 +167,10 @@ def convert(
         elif pairs is not None and isinstance(node, Linear | Conv) and any(map(is_structured, converted.nodes)):
             new = refit(node, pairs)
             converted = converted.with_replaced(node, new)
+        note("what it costs")
         judged = feeds if samples.test is None else samples.test
-        error = None if judged is None else _output_error(ActivationPairs(dense, before_node, judged), node, new)
+        error = None if judged is None else _output_error(ActivationPairs(dense, before_node, judged, note), node, new)
         reports += [_layer_report(p, new, positions.get(node.name), error, seen=samples.test is None) for p in own]
-    if progress is not None:
-        progress("done", len(nodes), len(nodes))
     report = ConversionReport(
         how.label,
         block if isinstance(block, int) else {p.ref.name: p.block for p in planned if p.block > 1},
@@ -165,10 +181,12 @@ def convert(
     why_none = samples.why_none
     if samples.test is not None:
         try:
-            measured = evaluate(dense, converted, samples.test, samples.test_labels, samples.origin)
+            note = _noting(say, "accuracy", len(nodes), len(nodes))
+            measured = evaluate(dense, converted, samples.test, samples.test_labels, samples.origin, note)
             report = replace(report, accuracy=measured)
         except SwmError as failure:  # layers before a node that does not run were fitted all the same
             why_none = f"the whole network does not run: {failure}"
+    say("done", len(nodes), len(nodes))
     warnings = conversion_warnings(report, planned, freedoms, why_none, float32_advice(dense))
     made = remembering(replace(converted, inputs=graph.inputs), graph, report, seen)
     return Conversion(made, replace(report, warnings=warnings))
@@ -223,6 +241,11 @@ def _check_labels(graph: Graph, feeds: Mapping[str, Array], labels: NDArray[np.i
     check_labels(labels, len(labels), answer.reshape(len(answer), -1).shape[1])
 
 
+def _noting(say: Progress, what: str, done: int, total: int) -> Note:
+    """Tells of a step from within."""
+    return lambda part: say(f"{what}: {part}", done, total)
+
+
 def _converted(
     node: Node,
     blocks: Mapping[str, int],
@@ -253,6 +276,7 @@ def _within(
     method: Method,
     feeds: Mapping[str, Array] | None,
     structure: type[WeightStructure],
+    say: Progress,
 ) -> dict[str, int]:
     """Block sizes within a budget, from the error of the network's outputs when one layer alone is converted."""
     by_name, last = {p.name: p for p in found}, last_weighted(graph)
@@ -265,9 +289,15 @@ def _within(
     few = None if feeds is None else _first(feeds, SENSITIVITY_SAMPLES)
     wanted = None if few is None else FloatEngine(graph, names, deterministic=True).run(few)
 
+    tries, tried = sum(len(sizes) for _, sizes in free.values()), 0
+
     def error(name: str, block: int) -> tuple[int, float]:
+        nonlocal tried
         ref = by_name[name]
-        pairs = None if few is None else ActivationPairs(graph, graph, few)
+        note = _noting(say, f"{name} alone at block {block}", tried, tries)
+        note("fit")
+        tried += 1
+        pairs = None if few is None else ActivationPairs(graph, graph, few, note)
         new = _converted(ref.node, {ref.role: block}, method, pairs, structure)
         stored = sum(w.words for w in _weights(new, ref.role))
         if few is None or wanted is None:
@@ -317,7 +347,7 @@ def _output_error(pairs: ActivationPairs, node: Node, new: Node) -> float:
     wrong = total = 0.0
     samples = 0
     layer = StructuredLayer(new) if own else None
-    for read, (wanted,) in ActivationPairs(pairs.dense, converted, pairs.feeds).chunks(names, (name,)):
+    for read, (wanted,) in ActivationPairs(pairs.dense, converted, pairs.feeds, pairs.note).chunks(names, (name,)):
         given = dict(zip(names, read, strict=True))
         got = layer([given.get(t) for t in new.inputs])[new.outputs.index(name)] if layer else read[0]
         wrong += float(np.sum(np.square(got - wanted), dtype=np.float64))

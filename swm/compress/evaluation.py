@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from swm.compress.activation_pairs import ActivationPairs
 from swm.errors import CalibrationError
 from swm.graph import Graph
+from swm.progress import Note, quiet
 
 __all__ = ["Interval", "TestAccuracy", "accuracy", "check_labels", "evaluate", "wilson"]
 
@@ -91,7 +92,12 @@ def check_labels(labels: NDArray[np.integer], samples: int, classes: int | None 
 
 
 def evaluate(
-    dense: Graph, converted: Graph, feeds: Mapping[str, Array], labels: NDArray[np.integer] | None, samples: str
+    dense: Graph,
+    converted: Graph,
+    feeds: Mapping[str, Array],
+    labels: NDArray[np.integer] | None,
+    samples: str,
+    note: Note = quiet,
 ) -> TestAccuracy:
     """Run both networks on test inputs, chunk by chunk, and hold them against each other and the labels.
 
@@ -101,7 +107,7 @@ def evaluate(
     right, dense_right, agreeing, count = 0, 0, 0, 0
     wrong = total = 0.0
     classes = True
-    for (got,), (wanted,) in ActivationPairs(dense, converted, feeds).chunks((name,), (name,)):
+    for (got,), (wanted,) in ActivationPairs(dense, converted, feeds, note).chunks((name,), (name,)):
         floats = all(isinstance(a, np.ndarray) and a.ndim and a.dtype.kind == "f" for a in (got, wanted))
         if not floats or got.shape != wanted.shape:
             return TestAccuracy(samples=samples)

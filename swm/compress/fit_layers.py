@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from swm.compress.activation_pairs import ActivationPairs, rows
 from swm.compress.methods import Chunks, Method, Problem
 from swm.graph import Conv, Linear
+from swm.progress import Note, quiet
 from swm.structure import BlockCirculant, BlockCirculantConv, Dense, WeightStructure, default_transforms, fit_dense
 from swm.structure.circulant_conv import pixel_spectra, windows
 from swm.structure.spectral import block_spectra
@@ -38,7 +39,8 @@ def fit_linear(node: Linear, block: int, method: Method, pairs: ActivationPairs 
                 part = slice(start, start + step)
                 yield block_spectra(rows(x)[part], block), rows(y)[part]
 
-    solution = method.fit(Problem((matrix,), block, None if pairs is None else chunks, _rectified(node, pairs)))
+    given = None if pairs is None else chunks
+    solution = method.fit(Problem((matrix,), block, given, _rectified(node, pairs), _note(pairs)))
     weight = BlockCirculant(solution.columns[0], matrix.shape)
     return replace(node, weight=weight, bias=node.bias if solution.bias is None else solution.bias)
 
@@ -61,6 +63,7 @@ def fit_own(
 
 def refit(node: Linear | Conv, pairs: ActivationPairs) -> Linear | Conv:
     """The node with its dense weights refitted to what the converted network before it gives."""
+    pairs.note("refit of what stays dense")
     if isinstance(node, Linear):
         answers = ((rows(x), rows(y)) for (x,), (y,) in pairs.chunks(node.inputs, node.outputs))
         matrix, bias = _refitted(answers, node.weight.to_dense())
@@ -101,13 +104,17 @@ def fit_conv(node: Conv, block: int, method: Method, pairs: ActivationPairs | No
     tensor = node.weight.to_dense().reshape(m, node.channels, -1)
     matrices = tuple(np.ascontiguousarray(tensor[:, :, i]) for i in range(tensor.shape[2]))
     chunks = None if pairs is None else _patches(node, block, pairs)
-    solution = method.fit(Problem(matrices, block, chunks, _rectified(node, pairs)))
+    solution = method.fit(Problem(matrices, block, chunks, _rectified(node, pairs), _note(pairs)))
     kernel = BlockCirculantConv(np.stack(solution.columns), (m, node.channels), node.kernel)
     return replace(node, weight=kernel, bias=node.bias if solution.bias is None else solution.bias)
 
 
 def _rectified(node: Linear | Conv, pairs: ActivationPairs | None) -> bool:
     return pairs is not None and pairs.rectified(node.outputs[0])
+
+
+def _note(pairs: ActivationPairs | None) -> Note:
+    return quiet if pairs is None else pairs.note
 
 
 def _patches(node: Conv, block: int, pairs: ActivationPairs) -> Chunks:

@@ -57,7 +57,8 @@ def fit_recurrent(
     pieces = list(pairs.chunks(names, names))  # one, unless the model has a fixed batch: see ActivationPairs
     wanted = _traces(node, [_arguments(node, names, answered) for _, answered in pieces])
     fitted = node
-    for _ in range(PASSES):
+    for turn in range(PASSES):
+        pairs.note(f"sequences, pass {turn + 1} of {PASSES}")
         seen = _traces(fitted, [_arguments(node, names, read) for read, _ in pieces])
         new = [_fit_direction(node, d, blocks, method, seen[d], wanted[d]) for d in range(node.directions)]
         fitted = _assembled(node, new)

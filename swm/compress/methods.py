@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.errors import CalibrationError, OptionError
+from swm.progress import Note, quiet
 from swm.structure import project
 from swm.structure.fit import RIDGE
 from swm.structure.rectify import RECTIFY_BYTES
@@ -34,12 +35,14 @@ class Problem:
         block: k.
         chunks: gives the calibration rows anew at each call; None without calibration.
         rectified: whether nothing but a ReLU reads the outputs.
+        note: called with what is going on, every second or so.
     """
 
     matrices: tuple[NDArray[Any], ...]
     block: int
     chunks: Chunks | None
     rectified: bool = False
+    note: Note = quiet
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +128,7 @@ class LeastSquares:
             if room > 0:
                 kept.append((spectra, targets))
         work = sum(16 * x.size * -(-y.shape[1] // problem.block) + TARGET_WORK * y.size for x, y in kept)  # of a round
-        columns, bias = system.solve(RIDGE, kept, min(RECTIFY_ROUNDS, RECTIFY_WORK // max(work, 1)))
+        columns, bias = system.solve(RIDGE, kept, min(RECTIFY_ROUNDS, RECTIFY_WORK // max(work, 1)), problem.note)
         self.freedoms.append(Freedom(system.freedom, system.rows, sum(counts)))
         split = np.split(columns.astype(np.float32), np.cumsum(counts)[:-1], axis=1)
         return Solution(tuple(np.ascontiguousarray(c) for c in split), bias.astype(np.float32))

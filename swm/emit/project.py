@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,8 @@ from swm.errors import CalibrationError, OptionError
 from swm.graph import Graph, is_structured
 from swm.layers.base import LayerKind
 from swm.package_data import hls_dir, templates_dir
+from swm.progress import Progress, quiet
+from swm.version import __version__
 
 __all__ = ["emit_project"]
 
@@ -41,6 +42,7 @@ def emit_project(
     reference: Graph | None = None,
     force: bool = False,
     most_vectors: int | None = 100,
+    progress: Progress | None = None,
 ) -> Path:
     """Write a complete HLS project; the same arguments always give the same bytes.
 
@@ -52,6 +54,7 @@ def emit_project(
         reference: float network to hold the outputs against, run in plain onnxruntime; default `design.graph.source`.
         force: replace a folder that swm wrote before.
         most_vectors: how many of the vectors to keep; None keeps all.
+        progress: called as progress(what, steps done, steps), at every layer of the integer engine, too.
 
     Returns:
         The path.
@@ -67,15 +70,19 @@ def emit_project(
             f" {design.backend.control} does not do; make the schedule for it anew"
         )
     check_output(path, force=force)  # before any work, so that a wrong path costs no time
+    say = progress or quiet
+    say("run the test vectors in onnxruntime", 0, 4)
     chosen = _vectors(design.graph, vectors, most_vectors)
     checks = _references(design.graph, chosen, labels, reference)
     with whole_folder(path, force=force) as folder:
+        say("write the C++", 1, 4)
         _copy_library(folder, design)
         _render(folder, design)
+        say("save the design", 2, 4)
         (folder / "verify").mkdir()
         save_design(design, folder / "verify")
         np.savez_compressed(folder / "verify" / "vectors.npz", **checks)  # type: ignore[arg-type]  # numpy's own options
-        result = run_fixed(design.graph, chosen)
+        result = run_fixed(design.graph, chosen, note=lambda part: say(part, 3, 4))
         np.savetxt(folder / "tb" / "input.dat", result.inputs, fmt="%d")
         np.savetxt(folder / "tb" / "expected.dat", result.words, fmt="%d")
         _write_weights(folder, design)
@@ -177,7 +184,7 @@ def _write_manifest(folder: Path, design: Design) -> None:
     schedule = design.schedule
     manifest = {
         "project_version": PROJECT_VERSION,
-        "swm": version("swm"),
+        "swm": __version__,
         "model": design.graph.name,
         "backend": design.backend.name,
         "board": schedule.board.name,

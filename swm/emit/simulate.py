@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from swm.accelerator.backend import Backend
 from swm.errors import ToolError
+from swm.progress import Note, quiet
 
 __all__ = ["SimulationRun", "compile_project", "simulate_project"]
 
 # A damaged project must end in a message, not in a hung terminal; the bundled network takes seconds.
 TIME_LIMIT_S = 1800
+NOTE_S = 1
 FLAGS = ("-std=c++14", "-O2", "-Wall", "-Wextra", "-Werror", "-DSWM_COUNT_ITERATIONS")
 STATUS = {
     3: "the testbench reads a stream that is empty",
@@ -42,8 +44,8 @@ class SimulationRun:
     seconds: float
 
 
-def compile_project(path: Path, binary: Path, backend: Backend, compiler: str) -> float:
-    """Compile a project's top and testbench.
+def compile_project(path: Path, binary: Path, backend: Backend, compiler: str, note: Note = quiet) -> float:
+    """Compile a project's top and testbench; `note` is called every second.
 
     Returns:
         Wall seconds.
@@ -57,15 +59,15 @@ def compile_project(path: Path, binary: Path, backend: Backend, compiler: str) -
     defines = [f"-D{name}" for name in backend.defines]
     sources = [str(path / "src" / "top.cpp"), str(path / "tb" / "testbench.cpp")]
     start = time.perf_counter()
-    result = _run([compiler, *FLAGS, *defines, *include, *sources, "-o", str(binary)])
+    result = _run([compiler, *FLAGS, *defines, *include, *sources, "-o", str(binary)], note)
     if result.returncode != 0:
         lines = "\n".join(result.stderr.splitlines()[:20])
         raise ToolError(f"{compiler} does not compile {str(path)!r}:\n{lines}")
     return time.perf_counter() - start
 
 
-def simulate_project(path: Path, binary: Path, scratch: Path) -> SimulationRun:
-    """Run every vector of a project, back to back.
+def simulate_project(path: Path, binary: Path, scratch: Path, note: Note = quiet) -> SimulationRun:
+    """Run every vector of a project, back to back; `note` is called every second.
 
     Raises:
         ToolError: the simulation ends without a result: a crash, a deadlock, a stream left full.
@@ -76,7 +78,7 @@ def simulate_project(path: Path, binary: Path, scratch: Path) -> SimulationRun:
     weights = path / "tb" / "weights.dat"
     if weights.is_file():
         command.append(str(weights))
-    result = _run(command)
+    result = _run(command, note)
     seconds = time.perf_counter() - start
     if not output.is_file() or not counts.is_file():  # status 1 alone means differing words, which are compared later
         what = STATUS.get(result.returncode, f"status {result.returncode}")
@@ -89,10 +91,22 @@ def simulate_project(path: Path, binary: Path, scratch: Path) -> SimulationRun:
         raise ToolError("the C simulation wrote something other than integers; emit the project again") from error
 
 
-def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+def _run(command: list[str], note: Note) -> subprocess.CompletedProcess[str]:
+    name = Path(command[0]).name
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise ToolError(f"{command[0]} did not end within {TIME_LIMIT_S} s") from error
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     except OSError as error:
         raise ToolError(f"cannot run {command[0]}: {error.strerror}") from error
+    with process:
+        for seconds in range(0, TIME_LIMIT_S, NOTE_S):
+            note(f"{name}, {seconds} s")
+            try:
+                out, errors = process.communicate(timeout=NOTE_S)
+                return subprocess.CompletedProcess(command, process.returncode, out, errors)
+            except subprocess.TimeoutExpired:
+                continue
+            except BaseException:  # Ctrl-C: the context would wait for it
+                process.kill()
+                raise
+        process.kill()
+    raise ToolError(f"{command[0]} did not end within {TIME_LIMIT_S} s")

@@ -7,8 +7,8 @@ import json
 import re
 import tempfile
 import zipfile
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,10 @@ from swm.emit.folder import MANIFEST, changed_files
 from swm.emit.outcome import keep_outcome
 from swm.emit.simulate import compile_project, simulate_project
 from swm.errors import OutputError, ToolError
+from swm.progress import Progress, quiet
 
 __all__ = ["Verification", "expected_iterations", "verify_project"]
 
-Progress = Callable[[str, int, int], None]
 SHOWN = 3  # places with saturated values
 
 
@@ -89,6 +89,15 @@ class Verification:
     advice: tuple[str, ...]
     compile_seconds: float
     run_seconds: float
+
+    def __repr__(self) -> str:
+        verdict = "bit-exact" if self.ok else f"DIFFERS: {self.first_mismatch or '; '.join(self.remarks)}"
+        parts = [f"{self.words:,} words of {self.samples:,} samples, {self.mismatches:,} differ"]
+        if self.top1_agreement is not None:
+            parts.append(f"{100 * self.top1_agreement:.2f} % top-1 agreement with the float model")
+        if self.accuracy is not None:
+            parts.append(f"accuracy {100 * self.accuracy:.2f} %")
+        return f"<Verification {verdict}; {'; '.join(parts)} (measured)>"
 
     @property
     def remarks(self) -> list[str]:
@@ -169,24 +178,25 @@ def verify_project(path: Path, *, compiler: str = "g++", progress: Progress | No
     Args:
         path: a folder that `emit_project` wrote; only the outcome is written there, for its report.
         compiler: a g++-compatible C++ compiler on PATH.
-        progress: called as progress(step, done, total).
+        progress: called as progress(what, steps done, steps), every second or so.
 
     Raises:
         OutputError: the folder is not a project, or files are missing or damaged.
         ToolError: the compiler is missing, or compilation or simulation fails.
     """
-    say = progress or (lambda _what, _done, _total: None)
+    say = progress or quiet
+    say("read the project", 0, 4)
     _check_manifest(path)
     design = load_design(path / "verify")
     with tempfile.TemporaryDirectory(prefix="swm-verify-") as scratch:
-        say("compile", 0, 3)
         binary = Path(scratch) / "csim"
-        compile_seconds = compile_project(path, binary, design.backend, compiler)
-        say("simulate", 1, 3)
-        run = simulate_project(path, binary, Path(scratch))
-    say("compare", 2, 3)
+        compiling, simulating, comparing = (
+            partial(_within, say, what, done) for done, what in enumerate(("compile", "simulate", "compare"), 1)
+        )
+        compile_seconds = compile_project(path, binary, design.backend, compiler, compiling)
+        run = simulate_project(path, binary, Path(scratch), simulating)
     checks = _vectors(path)
-    expected = run_fixed(design.graph, checks["inputs"])
+    expected = run_fixed(design.graph, checks["inputs"], note=comparing)
     if run.words.shape != expected.words.shape:
         raise ToolError(f"the C simulation wrote an array of {run.words.shape}, expected {expected.words.shape}")
     different = np.argwhere(run.words != expected.words)
@@ -218,6 +228,10 @@ def verify_project(path: Path, *, compiler: str = "g++", progress: Progress | No
         path, ok=found.ok, words=found.words, mismatches=len(different), samples=found.samples, compiler=compiler
     )
     return found
+
+
+def _within(say: Progress, what: str, done: int, part: str) -> None:
+    say(f"{what}: {part}", done, 4)
 
 
 def _check_manifest(path: Path) -> None:

@@ -15,6 +15,8 @@ from swm.errors import ModelError
 from swm.graph.formats import WEIGHT_FORMATS, WeightFormat, read_formats
 from swm.graph.nodes import Affine, Linear, Node, Opaque
 from swm.graph.weighted import verify_weighted
+from swm.notebook import html
+from swm.structure import WeightStructure
 
 __all__ = ["Graph", "TensorType", "Value"]
 
@@ -78,16 +80,20 @@ class Graph:
         where = f" from {self.source!r}" if self.source else ""
         return f"<Graph {self.name!r}{where}: {ends}; {len(self.nodes)} nodes ({shown}), {self._weights:,} weights>"
 
+    def _repr_html_(self) -> str:
+        rows = []
+        for node in self.nodes:
+            held = _structures(node)
+            words = f"{sum(w.words for w in held):,}" if held else ""
+            shapes = ", ".join(dict.fromkeys(" x ".join(map(str, w.shape)) for w in held))
+            made = ", ".join(dict.fromkeys(w.label for w in held))
+            rows.append((node.name, node.op_type if isinstance(node, Opaque) else node.op, shapes, made, words))
+        return html(self, ("node", "operator", "weights", "structure", "stored"), rows)
+
     @property
     def _weights(self) -> int:
         """Stored numbers of all weight structures."""
-        found = 0
-        for node in self.nodes:
-            held = [getattr(node, name, ()) for name in ("weight", "input_weight", "recurrent_weight")]
-            for weights in held:
-                each = weights if isinstance(weights, tuple) else (weights,)
-                found += sum(getattr(weight, "words", 0) for weight in each)
-        return found
+        return sum(weights.words for node in self.nodes for weights in _structures(node))
 
     def producers(self) -> dict[str, Node]:
         """The node that writes each tensor."""
@@ -174,3 +180,10 @@ def _verify_parameters(node: Node) -> None:
     for value in vars(node).values():
         if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
             raise ModelError(f"node {node.name!r} holds NaN or infinite weights; retrain or repair the model")
+
+
+def _structures(node: Node) -> list[WeightStructure]:
+    """The weight structures that a node holds, whatever its kind."""
+    held = [getattr(node, name, ()) for name in ("weight", "input_weight", "recurrent_weight")]
+    each = [w for weights in held for w in (weights if isinstance(weights, tuple) else (weights,))]
+    return [w for w in each if isinstance(w, WeightStructure)]

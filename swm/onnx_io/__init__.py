@@ -2,6 +2,7 @@
 """ONNX in and out: files and protos to `Graph` (`read/`), and back (`write/`). Nothing here runs a model."""
 
 from swm.onnx_io.extension import register_operator, unregister_operator
+from swm.onnx_io.proto import parse
 from swm.onnx_io.read import Operator, from_proto, load, operators
 from swm.onnx_io.scope import inner_nodes
 from swm.onnx_io.write import save, serialized, subgraph_proto, to_proto
@@ -12,6 +13,7 @@ __all__ = [
     "inner_nodes",
     "load",
     "operators",
+    "parse",
     "register_operator",
     "save",
     "serialized",

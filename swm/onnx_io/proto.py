@@ -17,6 +17,7 @@ __all__ = [
     "QONNX_DOMAINS",
     "QONNX_OPERATORS",
     "before_forks",
+    "check_graph",
     "check_text",
     "opsets",
     "parse",
@@ -48,9 +49,18 @@ def parse(data: bytes) -> ModelProto:
         model.ParseFromString(data)
     except DecodeError as exc:
         raise ModelError(f"this is not an ONNX file, or a truncated one ({exc}); export or download it again") from exc
-    if not model.HasField("graph") or not (model.graph.node or model.graph.output):
-        raise ModelError("the file holds no ONNX graph; give a model exported to ONNX")
+    check_graph(model)
     return model
+
+
+def check_graph(model: ModelProto) -> None:
+    """Check that there is a graph at all.
+
+    Raises:
+        ModelError: there is none.
+    """
+    if not model.HasField("graph") or not (model.graph.node or model.graph.output):
+        raise ModelError("there is no ONNX graph in it; give a model exported to ONNX")
 
 
 def check_text(message: Message, path: str = "model") -> None:

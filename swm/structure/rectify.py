@@ -29,6 +29,7 @@ def rectified(
     solve: Callable[[int, Complex], Complex],
     penalties: Sequence[float],
     rounds: int,
+    note: Callable[[str], None] = lambda _what: None,
 ) -> tuple[Complex, Real]:
     """Half spectra and offset that answer relu(targets) better.
 
@@ -39,6 +40,7 @@ def rectified(
         solve: gives the solution of the factored system of a bin.
         penalties: the ridge of each bin.
         rounds: how often targets are relaxed anew.
+        note: called with what is going on, piece by piece.
     """
     samples = sum(len(y) for _, y in kept)
     before, before_offset = half, offset
@@ -50,6 +52,7 @@ def rectified(
         step = np.zeros_like(offset)
         single = ahead.astype(np.complex64)
         for x, y in kept:
+            note(f"errors under the ReLU, round {turn + 1} of {rounds}")
             left = _left(x, y, single, ahead_offset)
             step += left.sum(axis=0, dtype=np.float64)
             for f, spectrum in enumerate(_spectra(left, ahead)):

@@ -105,7 +105,11 @@ class SpectralSystem:
         return (-(-self.outputs // self.block) - 1) * self.block
 
     def solve(
-        self, ridge: float, rectify: Sequence[tuple[Complex, Real]] = (), rounds: int = 0
+        self,
+        ridge: float,
+        rectify: Sequence[tuple[Complex, Real]] = (),
+        rounds: int = 0,
+        note: Callable[[str], None] = lambda _what: None,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Columns (p, input blocks, k) and the bias (m,) that answers the means, both double.
 
@@ -113,6 +117,7 @@ class SpectralSystem:
             ridge: regularisation relative to the mean diagonal of each system.
             rectify: rows as given to `add`, if a ReLU follows the layer: the fit is then refined for what it passes.
             rounds: of that refinement.
+            note: called with what is going on, bin by bin and round by round.
         """
         assert self._shift_x is not None  # a layer is fitted to at least one chunk
         assert self._shift_y is not None
@@ -127,7 +132,8 @@ class SpectralSystem:
         diagonal = [float(np.trace(g).real) / self.inputs for g in grams]
         floor = max(diagonal) * 1e-12 or 1.0  # bins, or whole inputs, without energy stay solvable
         factors = []
-        for gram, weight in zip(grams, diagonal, strict=True):
+        for f, (gram, weight) in enumerate(zip(grams, diagonal, strict=True)):
+            note(f"solving, bin {f + 1} of {self.bins}")
             gram[np.diag_indices(self.inputs)] += ridge * max(weight, floor)
             factors.append(_factor(gram))
         self.freedom = self._freedom(factors, [ridge * max(weight, floor) for weight in diagonal])
@@ -140,7 +146,7 @@ class SpectralSystem:
             centre = mean_in.astype(np.complex64)
             kept = [(x - centre, y) for x, y in rectify]
             penalties = [ridge * max(weight, floor) for weight in diagonal]
-            half, offset = rectified(kept, half, offset, self._solver(factors), penalties, rounds)
+            half, offset = rectified(kept, half, offset, self._solver(factors), penalties, rounds, note)
         columns = np.fft.irfft(half.transpose(2, 1, 0), n=self.block)
         answered = np.fft.irfft((mean_in @ half)[:, 0].T, n=self.block).reshape(-1)[: self.outputs]
         bias: NDArray[np.float64] = offset - answered

@@ -11,18 +11,16 @@ import logging
 import os
 import threading
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import scipy  # its parts are imported when first used
 from numpy.typing import NDArray
 
-try:
+if TYPE_CHECKING:
     import pyfftw
-except ImportError:  # pyfftw has no wheel for every platform; scipy gives the same numbers
-    pyfftw = None
 
 __all__ = [
     "FftwTransforms",
@@ -82,6 +80,16 @@ class FftwTransforms:
         return y
 
 
+@cache
+def _fftw() -> Any:
+    """pyfftw, imported at first use: with the parts of scipy that it imports it takes longer than numpy."""
+    try:
+        import pyfftw
+    except ImportError:  # pyfftw has no wheel for every platform; scipy gives the same numbers
+        return None
+    return pyfftw
+
+
 _one_at_a_time = threading.Lock()  # plans own the arrays that they work on, and threads share plans
 
 
@@ -101,13 +109,13 @@ def _execute(key: tuple[Direction, tuple[int, ...], str], values: NDArray[Any]) 
 @lru_cache(maxsize=256)
 def _plan(direction: Direction, real_shape: tuple[int, ...], real: str) -> pyfftw.FFTW:
     half_shape = (*real_shape[:-1], real_shape[-1] // 2 + 1)
-    time_side = pyfftw.empty_aligned(real_shape, dtype=real)
-    return fftw_plan(direction, time_side, pyfftw.empty_aligned(half_shape, dtype=real.upper()))
+    empty = _fftw().empty_aligned
+    return fftw_plan(direction, empty(real_shape, dtype=real), empty(half_shape, dtype=real.upper()))
 
 
 def fftw_version() -> str | None:
     """Version of pyfftw, None where it is not installed."""
-    return None if pyfftw is None else str(pyfftw.__version__)
+    return None if _fftw() is None else str(_fftw().__version__)
 
 
 def fftw_plan(
@@ -130,7 +138,7 @@ def fftw_plan(
     sides = (time_side, frequency_side) if direction == "forward" else (frequency_side, time_side)
     sign = "FFTW_FORWARD" if direction == "forward" else "FFTW_BACKWARD"
     effort = "FFTW_MEASURE" if measured else "FFTW_ESTIMATE"
-    return pyfftw.FFTW(*sides, axes=(-1,), direction=sign, flags=(effort,), threads=threads)
+    return _fftw().FFTW(*sides, axes=(-1,), direction=sign, flags=(effort,), threads=threads)
 
 
 class FftwWisdom:
@@ -147,14 +155,14 @@ class FftwWisdom:
         if self._path not in FftwWisdom._read:
             FftwWisdom._read.add(self._path)
             try:
-                pyfftw.import_wisdom(tuple(self._path.read_bytes().split(b"\0")))
+                _fftw().import_wisdom(tuple(self._path.read_bytes().split(b"\0")))
             except (OSError, ValueError, TypeError) as error:
                 _log.debug("no FFTW wisdom from %s: %s", self._path, error)
-        self._before = pyfftw.export_wisdom()
+        self._before = _fftw().export_wisdom()
 
     def __exit__(self, *_: object) -> None:
         """Keep what is new."""
-        after = pyfftw.export_wisdom()
+        after = _fftw().export_wisdom()
         if after != self._before:
             temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}")
             try:
@@ -166,4 +174,4 @@ class FftwWisdom:
 
 def default_transforms() -> Transforms:
     """FFTW when pyfftw can be imported, else scipy."""
-    return ScipyTransforms() if pyfftw is None else FftwTransforms()
+    return ScipyTransforms() if _fftw() is None else FftwTransforms()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import swm
 from swm.bench import conv as bench_conv
 from swm.bench import kernels as bench_kernels
 from swm.bench import rnn as bench_rnn
@@ -23,7 +24,6 @@ from swm.cli.bench import bench
 from swm.engine.kernels import CompiledEngine
 from swm.errors import OutputError
 
-pytest.importorskip("threadpoolctl")
 pytestmark = pytest.mark.skipif(CompiledEngine().missing() is not None, reason="no C++ compiler")
 KEYS = {"case", "n", "k", "batch", "threads", "dense_ms", "swm_ms", "speedup", "limit_fraction"}
 
@@ -47,6 +47,7 @@ def test_rows_have_the_agreed_keys_and_are_plain_json(result):
     assert {row["threads"] for row in result["rows"]} == {1, 2}
     assert {"compiled", "scipy"} & {row["engine"] for row in result["rows"]}
     assert {"cpu", "versions", "compiler", "blas"} <= result["machine"].keys()
+    assert result["machine"]["versions"]["swm"] == swm.__version__
     assert [row["dense_ms"] for row in result["growth"]["rows"]] == [None] * 3
 
 
@@ -93,7 +94,6 @@ def test_page_and_plot(result, tmp_path):
     text = page([result])
     assert "| 64/8/4" in text
     assert "Time grows as n^" in text
-    pytest.importorskip("matplotlib")
     draw(result, str(tmp_path / "plot.svg"))
     assert (tmp_path / "plot.svg").read_text().lstrip().startswith("<?xml")
     with pytest.raises(OutputError, match=r"\.svg"):
@@ -147,7 +147,6 @@ def test_layers_have_the_same_keys_as_products(layers, tmp_path):
     text = page(list(layers))
     assert "16 3x2 on 5x4, stride 2/8/2" in text
     assert "LSTM 8-16/8/1" in text
-    pytest.importorskip("matplotlib")
     for result in layers:
         draw(result, str(tmp_path / f"{result['benchmark']}.svg"))
 

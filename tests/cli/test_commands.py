@@ -43,8 +43,9 @@ def forks():
     """The process that forks, until pytest ends."""
     command = [sys.executable, "-c", FORKS]
     pipe = subprocess.PIPE
-    # Without what readline, which pytest imports, told the C library alone: the COLUMNS of no terminal.
-    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, bufsize=1, env=dict(os.environ))
+    # Without the COLUMNS that xdist gives its workers and readline, which pytest imports, the C library alone.
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, bufsize=1, env=environment)
     atexit.register(process.communicate)
     return process
 
@@ -135,7 +136,7 @@ def test_verify_exits_1_when_words_differ(files, tmp_path):
 
     graph = package.load(files / "m.onnx")
     fixed = package.quantize(graph, bits=12, calibration=inputs())
-    project = package.emit(fixed, board="pynq-z2", path=tmp_path / "p", backend="generic", vectors=inputs(5))
+    project = package.emit(fixed, board="pynq-z2", path=tmp_path / "p", backend="generic", vectors=inputs(5)).path
     weights = next((project / "src").glob("weights_l0*"))
     text = weights.read_text()
     number = re.search(r"= \{[\s{]*(-?\d+)", text)
@@ -217,7 +218,7 @@ def test_missing_compiler_is_named(files, tmp_path):
     import swm as package
 
     fixed = package.quantize(package.load(files / "m.onnx"), bits=12, calibration=inputs())
-    project = package.emit(fixed, board="pynq-z2", path=tmp_path / "p", backend="generic", vectors=inputs(2))
+    project = package.emit(fixed, board="pynq-z2", path=tmp_path / "p", backend="generic", vectors=inputs(2)).path
     result = swm("verify", project, env={"PATH": str(tmp_path)})
     assert result.returncode == 2
     assert "no C++ compiler" in result.stderr

@@ -145,6 +145,8 @@ def test_every_command_takes_it_as_it_takes_npy(tmp_path):
         tmp_path / "x.csv", x, fmt="%.9g", delimiter=",", header=",".join(f"f{i}" for i in range(20)), comments=""
     )
     np.savetxt(tmp_path / "y.csv", y, fmt="%d", header="label", comments="")
+    np.save(tmp_path / "unseen.npy", x[::-1] + 1)
+    np.savetxt(tmp_path / "unseen.csv", x[::-1] + 1, fmt="%.9g", delimiter=",")
 
     def run(command, *arguments):
         done = CliRunner().invoke(command, [str(a) for a in arguments])
@@ -159,10 +161,12 @@ def test_every_command_takes_it_as_it_takes_npy(tmp_path):
             "--test", data, "--test-labels", labels, "--json", tmp_path / f"{kind}.json")  # fmt: skip
         board = ("--board", "pynq-z2", "--calibration", data, "--labels", labels)
         run(emit, model, "-o", tmp_path / kind, *board, "--vectors", data, "--backend", "generic")
-        done = run(report, model, *board, "--inputs", data, "--backend", "generic", "--json")
+        unseen = tmp_path / f"unseen.{kind}"
+        done = run(report, model, *board, "--inputs", unseen, "--backend", "generic", "--json")
         vectors = (tmp_path / kind / "verify" / "vectors.npz").read_bytes()
         found = json.loads((tmp_path / f"{kind}.json").read_text())
-        written[kind] = (out.read_bytes(), vectors, done.stdout, found["accuracy"])
+        made = {**json.loads(done.stdout), "created": ""}
+        written[kind] = (out.read_bytes(), vectors, made, found["accuracy"])
     assert written["csv"] == written["npy"]
 
 

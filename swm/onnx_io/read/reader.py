@@ -33,7 +33,7 @@ from swm.graph import (
 from swm.onnx_io.expand import Expansion, recognise_expansion
 from swm.onnx_io.files import read_bytes
 from swm.onnx_io.function import DOMAIN, Structured, recognise
-from swm.onnx_io.proto import check_text, parse, upgrade
+from swm.onnx_io.proto import check_graph, check_text, parse, upgrade
 from swm.onnx_io.read.context import Context
 from swm.onnx_io.read.external import inline_external_data
 from swm.onnx_io.read.fuse import fuse
@@ -96,6 +96,7 @@ def from_proto(model: ModelProto, source: str = "", folder: str | os.PathLike[st
 
 
 def _convert(model: ModelProto, source: str, folder: Path | None) -> Graph:
+    check_graph(model)
     check_text(model)
     inline_external_data(model, folder)
     for tensor in walk_tensors(model):
