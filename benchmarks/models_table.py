@@ -338,7 +338,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _machine() -> str:
-    from swm.engine.kernels import cpu_name
+    from swm.kernels import cpu_name
 
     return f"{cpu_name()}, {os.cpu_count()} cores"
 

@@ -95,7 +95,7 @@ def run(graph: Graph | FixedGraph, x: Array) -> Array: ...
 @overload
 def run(graph: Graph | FixedGraph, x: Mapping[str, Array]) -> dict[str, Array]: ...
 def run(graph: Graph | FixedGraph, x: Inputs) -> Array | dict[str, Array]:
-    """Run a network: float graphs by FFT and onnxruntime, fixed graphs by exact integers.
+    """Run a network: float graphs by kernels of ours and onnxruntime, fixed graphs by exact integers.
 
     Args:
         graph: from `load`, `convert` or `quantize`.
@@ -107,6 +107,9 @@ def run(graph: Graph | FixedGraph, x: Inputs) -> Array | dict[str, Array]:
     Raises:
         CalibrationError: inputs of the wrong names, shape or type.
     """
+    again = engine.run_again(graph, x)
+    if again is not None:
+        return again
     if isinstance(graph, FixedGraph):
         values = x if isinstance(x, np.ndarray) else only(x, graph.input_name)
         work = len(values) * sum(s.dense_macs for s in graph.specs)
@@ -119,7 +122,10 @@ def run(graph: Graph | FixedGraph, x: Inputs) -> Array | dict[str, Array]:
 def engines(graph: Graph, x: Inputs) -> dict[str, Choice]:
     """Which engine runs each structured layer of a float graph on inputs of this size, and why.
 
-    The network runs once. SWM_ENGINE in the environment (compiled, pyfftw, scipy or dense) overrides the choice.
+    The network runs once. A layer that would not gain runs dense in onnxruntime, and so does a network as a whole. A
+    kernel that is not compiled yet is compiled in the background, and the reason says so. In the environment,
+    SWM_ENGINE (compiled, pyfftw, scipy or dense) overrides the choice, SWM_BUILD ("wait" or "never") how kernels are
+    compiled, and SWM_THREADS how many threads are used.
 
     Args:
         graph: a float graph.
@@ -153,6 +159,9 @@ def convert(
 ) -> Conversion:
     """Replace weights by block-circulant ones; see `swm.compress.convert`.
 
+    What comes out does not depend on the machine. The kernels on which `swm.run` would run it are compiled in the
+    background meanwhile, if they are not there yet.
+
     Args:
         graph: a float graph.
         block: power of two, 2 to 4096, or a map like {"fc1": 8, "conv*": 4, "lstm/R": 16} by layer name or pattern.
@@ -179,7 +188,7 @@ def convert(
         require_known(require_graph(graph))
     given, unseen = (None if x is None else feeds(require_graph(graph), x) for x in (calibration, test))
     with told(progress) as say:
-        return compress.convert(
+        found = compress.convert(
             graph,
             given,
             block=block,
@@ -192,6 +201,8 @@ def convert(
             hold_out=hold_out,
             progress=say,
         )
+    engine.prepare(found.graph)
+    return found
 
 
 def dense_twin(graph: Graph) -> Graph:

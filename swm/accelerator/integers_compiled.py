@@ -22,9 +22,8 @@ from numpy.typing import NDArray
 
 from swm.accelerator.fixed_graph import FixedGraph
 from swm.accelerator.integers import Part, Tensors, in_parts, run_layer
-from swm.engine.kernels.build import load_library, note_once
-from swm.engine.kernels.compiled import address, aligned
 from swm.errors import ToolError
+from swm.kernels import address, aligned, load_library, note_once
 from swm.layers.arithmetic import activation_table
 from swm.layers.circulant import CirculantSpec
 from swm.layers.dense import DenseSpec

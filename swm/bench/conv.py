@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from swm.bench.chosen import Layer, chosen_layer
 from swm.bench.race import Contender, Progress, Race, run_cases
 from swm.engine.kernels import ENGINES, ConvGeometry, Policy, dense_conv
 from swm.engine.structured import StructuredLayer
@@ -113,12 +114,10 @@ def run_case(case: ConvCase, race: Race, threads: tuple[int, ...] = (1, 2)) -> l
     exact = _reference(tensor, x[:ACCURACY_SAMPLES], g)
     moved = 4.0 * (columns.size + x.size + case.batch * exact[0].size)
     dense = {t: dense_conv(tensor, g, threads=t) for t in threads}
-    layers = []
+    layers: list[tuple[str, str, int, Layer]] = []
     for t in threads:
-        layer = StructuredLayer(node, Policy("eager", t), lambda t=t: lambda tensors: (dense[t](tensors[0]),))  # type: ignore[misc]
-        layer([x])
-        assert layer.choice is not None  # it has run
-        layers.append(("auto", layer.choice.engine, t, layer))
+        engine, layer = chosen_layer(node, x, t, lambda tensors, t=t: (dense[t](tensors[0]),))  # type: ignore[misc]
+        layers.append(("auto", engine, t, layer))
     others = [name for name, e in ENGINES.items() if name not in (layers[0][1], "dense") and e.missing() is None]
     layers += [(name, name, threads[0], StructuredLayer(node, Policy("eager", 1, name))) for name in others]
     contenders = []

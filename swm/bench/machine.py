@@ -15,9 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from swm.engine.kernels import cpu_name, load_library
-from swm.engine.kernels.build import FLAGS, compiler
-from swm.engine.kernels.compiled import aligned
+from swm.kernels import FLAGS, aligned, compiler, cpu_name, load_library
 from swm.version import __version__
 
 __all__ = ["MachineLimits", "describe", "measure_limits"]

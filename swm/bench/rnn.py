@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from swm.bench.chosen import Layer, chosen_layer
 from swm.bench.race import Contender, Progress, Race, run_cases
 from swm.engine.kernels import ENGINES, Policy, dense_cell
 from swm.engine.kernels.cost import TILE
@@ -93,12 +94,10 @@ def run_case(case: CellCase, race: Race, threads: tuple[int, ...] = (1, 2)) -> l
     bias = node.bias[0]
     dense = {t: dense_cell(case.kind, w.to_dense(), r.to_dense(), bias, threads=t) for t in threads}
     exact = _reference(case.kind, w.to_dense(), r.to_dense(), bias, x)
-    layers = []
+    layers: list[tuple[str, str, int, Layer]] = []
     for t in threads:
-        layer = StructuredLayer(node, Policy("eager", t), lambda t=t: lambda tensors: (dense[t](tensors[0])[:, None],))  # type: ignore[misc]
-        layer([x])
-        assert layer.choice is not None  # it has run
-        layers.append(("auto", layer.choice.engine, t, layer))
+        engine, layer = chosen_layer(node, x, t, lambda tensors, t=t: (dense[t](tensors[0])[:, None],))  # type: ignore[misc]
+        layers.append(("auto", engine, t, layer))
     others = [name for name, e in ENGINES.items() if name not in (layers[0][1], "dense", "scipy") and not e.missing()]
     layers += [(name, name, threads[0], StructuredLayer(node, Policy("eager", 1, name))) for name in others]
     moved = 4.0 * (case.steps * r.words + w.words + x.size + case.steps * case.batch * (2 * rows + case.cells))

@@ -1,38 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The float engine: structured layers in our FFT kernels, everything between them in onnxruntime."""
+"""The float engine: structured layers in our kernels where that is faster, everything else in onnxruntime."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.engine.kernels import Choice, Policy
-from swm.engine.session import Session
-from swm.engine.structured import DETERMINISTIC, StructuredLayer
+from swm.engine.cutting import whole
+from swm.engine.kernels import Choice
+from swm.engine.kernels.choice import check_engine
+from swm.engine.planning import Plan, make_plan
+from swm.engine.repeats import Repeats
+from swm.engine.road import Direct, Road, session_of_graph
 from swm.errors import CalibrationError, ModelError
-from swm.graph import Graph, Node, densified, is_structured
-from swm.graph.graph import reads
-from swm.onnx_io import serialized, subgraph_proto
+from swm.graph import Graph, is_structured
+from swm.kernels import cores
 
-__all__ = ["FloatEngine", "batches", "run_float", "run_onnxruntime"]
+__all__ = ["FloatEngine", "batches", "run_again", "run_float", "run_onnxruntime"]
 
 Array = NDArray[Any]
-
-
-@dataclass(frozen=True, eq=False)
-class _Segment:
-    """Nodes that run together in one onnxruntime session, or one structured layer."""
-
-    nodes: tuple[Node, ...]
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    structured: Node | None
+_SETTLED = 64  # sets of input shapes whose plan is kept
+_AGAIN = 0.05  # seconds
+_ROADS = 2  # cuts of the network that are kept ready; each holds its dense layers' weights
 
 
 class FloatEngine:
@@ -41,10 +37,10 @@ class FloatEngine:
     Args:
         graph: any graph.
         outputs: tensors wanted; any tensor of the graph, default its outputs.
-        deterministic: run structured layers on engines that their size alone decides, so that results which are kept (a
-            conversion) depend on nothing that this machine has built or measured. Otherwise the engine predicted to
-            be fastest runs them, which may be the dense layer.
-        threads: for structured layers; default all cores.
+        deterministic: run every structured layer on an engine that its size alone decides, so that results which are
+            kept (a conversion) depend on nothing that this machine has built or measured. Otherwise the network runs as
+            `swm.engine.planning` predicts it to be fastest, which may be dense, whole in onnxruntime.
+        threads: to use; default all cores.
 
     Raises:
         ModelError: a wanted tensor does not exist, or a part of the model cannot be written as ONNX.
@@ -58,31 +54,40 @@ class FloatEngine:
         deterministic: bool = False,
         threads: int | None = None,
     ) -> None:
-        """Plan the segments and write those for onnxruntime as models."""
+        """Where there is only one way to run the graph, write its parts as models."""
         self.graph = graph
         self.outputs = tuple(outputs) if outputs is not None else tuple(v.name for v in graph.outputs)
         known = {v.name for v in graph.inputs} | set(graph.constants) | set(graph.producers())
         missing = [t for t in self.outputs if t not in known]
         if missing:
             raise ModelError(f"the graph has no tensor named {', '.join(map(repr, missing))}")
-        self.segments = _plan(graph, self.outputs)
-        self._sessions = [None if s.structured else _session(graph, s) for s in self.segments]
-        policy = Policy(DETERMINISTIC.mode if deterministic else "patient", threads or _cores())
-        self._layers = {
-            id(node): StructuredLayer(node, policy, lambda node=node: _dense(graph, node))  # type: ignore[misc]
-            for node in (s.structured for s in self.segments)
-            if node is not None
-        }
+        self._names = tuple(v.name for v in graph.inputs)
+        self._threads = threads or cores()
+        # onnxruntime counts the cores of the machine, not those that this process may use
+        self._session_threads = threads or (cores() if cores() != os.cpu_count() else None)
+        self._roads: dict[Hashable, Road] = {}
+        self._settled: dict[Hashable, tuple[Road, Plan | None]] = {}
+        self._until: dict[Hashable, float] = {}  # when to look again whether a kernel has been built
+        self._last: tuple[Road, Plan | None] | None = None
+        structured = any(map(is_structured, graph.nodes))
+        self._fixed: Road | None = None
+        if not structured or (deterministic and check_engine(None)[0] is None):
+            self._fixed = self._road(None if structured else {})
 
     @property
     def guarded(self) -> bool:
         """Whether some part runs in a child process before it runs here."""
-        return any(s is not None and s.guarded for s in self._sessions)
+        road = self._fixed or (self._last[0] if self._last else self._road({}))
+        return road.guarded
 
     @property
     def choices(self) -> dict[str, Choice | None]:
         """By structured layer, the engine that the last run took and why; None before any run."""
-        return {layer.node.name: layer.choice for layer in self._layers.values()}
+        names = [n.name for n in self.graph.nodes if is_structured(n)]
+        road, plan = self._last or (None, None)
+        if road is None:
+            return dict.fromkeys(names)
+        return road.choices if plan is None else dict(plan.choices)
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Run the graph on named inputs and return the wanted tensors by name.
@@ -91,44 +96,78 @@ class FloatEngine:
             CalibrationError: an input is missing, unknown, or onnxruntime rejects its shape or type.
             ModelError: onnxruntime refuses a part of the model, or failed in the trial of it.
         """
-        names = [v.name for v in self.graph.inputs]
-        if set(feeds) != set(names):
-            raise CalibrationError(f"the model's inputs are {names}, got {sorted(feeds)}")
+        if feeds.keys() != set(self._names):
+            raise CalibrationError(f"the model's inputs are {list(self._names)}, got {sorted(feeds)}")
         return _joined([self._run(part) for part in batches(self.graph, feeds)])
 
+    def direct(self, feeds: Mapping[str, Array]) -> tuple[Direct, float | None]:
+        """From inputs of the shapes of some that ran to the outputs in order, and until when: None for good.
+
+        A time of `time.monotonic` is given while a kernel is being built.
+        """
+        part, *more = batches(self.graph, feeds)
+        key = _key(part)
+        run, until = self._settled[key][0].direct(), self._until.get(key)
+        if not more:
+            return run, until
+        samples, size = (len(next(iter(f.values()))) for f in (feeds, part))
+        starts = range(0, samples, size)
+
+        def run_cut(given: Mapping[str, Array]) -> list[Array]:
+            parts = [run({t: a[i : i + size] for t, a in given.items()}) for i in starts]
+            return [np.concatenate(values) for values in zip(*parts, strict=True)]
+
+        return run_cut, until
+
     def _run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        tensors: dict[str, Array] = {**self.graph.constants, **feeds}
-        for segment, session in zip(self.segments, self._sessions, strict=True):
-            if segment.structured is not None:
-                node = segment.structured
-                values = self._layers[id(node)]([np.asarray(tensors[t]) if t else None for t in node.inputs])
-                tensors.update((t, y) for t, y in zip(node.outputs, values, strict=False) if t)
-                continue
-            assert session is not None  # every segment that is not structured has one
-            given = {t: tensors[t] for t in segment.inputs}
-            results = session.run(given)
-            tensors.update(zip(segment.outputs, results, strict=True))
-        return {t: tensors[t] for t in self.outputs}
+        key = _key(feeds)
+        settled = self._settled.get(key)
+        if settled is not None and (key not in self._until or time.monotonic() < self._until[key]):
+            self._last = settled
+            return settled[0].run(feeds)
+        road, plan = self._planned(feeds)
+        results = road.run(feeds)
+        self._last = road, plan
+        if len(self._settled) >= _SETTLED:
+            self._settled.pop(next(iter(self._settled)), None)
+        self._settled[key] = road, plan
+        self._until.pop(key, None)
+        if plan is not None and plan.coming:
+            self._until[key] = time.monotonic() + _AGAIN
+        return results
+
+    def _planned(self, feeds: Mapping[str, Array]) -> tuple[Road, Plan | None]:
+        if self._fixed is not None:
+            return self._fixed, None
+        plan = make_plan(self.graph, self.outputs, {t: np.shape(a) for t, a in feeds.items()}, self._threads)
+        return self._road(plan.engines, as_declared(self.graph, feeds)), plan
+
+    def _road(self, engines: Mapping[str, str] | None, declared: bool = False) -> Road:
+        key = None if engines is None else (frozenset(engines.items()), declared)
+        road = self._roads.get(key)
+        if road is None:
+            road = Road(self.graph, self.outputs, engines, self._threads, self._session_threads, declared)
+            while len(self._roads) >= _ROADS:
+                gone = self._roads.pop(next(iter(self._roads)))
+                self._settled = {k: v for k, v in self._settled.items() if v[0] is not gone}
+            self._roads[key] = road
+        return road
 
 
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def as_declared(graph: Graph, feeds: Mapping[str, Array]) -> bool:
+    """Whether inputs have every length that the model gives a number for."""
+    for value in graph.inputs:
+        shape, declared = np.shape(feeds[value.name]), value.type.shape if value.type else None
+        if declared is None or len(shape) != len(declared):
+            return False
+        if any(isinstance(d, int) and d != n for d, n in zip(declared, shape, strict=True)):
+            return False
+    return True
 
 
-def _dense(graph: Graph, node: Node) -> Callable[[Sequence[Array | None]], tuple[Array, ...]]:
-    """A structured layer with its weights written out, in onnxruntime."""
-    written = densified(node)
-    inputs = tuple(dict.fromkeys(t for t in node.inputs if t and t not in graph.constants))  # h and c may be one tensor
-    outputs = tuple(t for t in node.outputs if t)
-    session = _session(graph.with_replaced(node, written), _Segment((written,), inputs, outputs, None))
-
-    def run(tensors: Sequence[Array | None]) -> tuple[Array, ...]:
-        feeds = {t: a for t, a in zip(node.inputs, tensors, strict=False) if t in inputs and a is not None}
-        results = iter(session.run(feeds))
-        return tuple(next(results) if t else np.empty(0, np.float32) for t in node.outputs)
-
-    return run
+def _key(feeds: Mapping[str, Array]) -> Hashable:
+    """What a plan depends on: the shapes of the inputs, and the types as far as they are arrays."""
+    return tuple([(a.shape, a.dtype.char) if isinstance(a, np.ndarray) else type(a) for a in feeds.values()])
 
 
 def batches(graph: Graph, feeds: Mapping[str, Array]) -> list[Mapping[str, Array]]:
@@ -164,56 +203,6 @@ def _not_samples(name: str, cuts: int) -> CalibrationError:
     )
 
 
-def _plan(graph: Graph, outputs: Sequence[str]) -> tuple[_Segment, ...]:
-    """Group nodes by how many structured layers lie before them: as few onnxruntime segments as possible."""
-    needed = _needed(graph, outputs)
-    depth: dict[str, int] = {}
-    groups: dict[int, list[Node]] = {}
-    structured: dict[int, list[Node]] = {}
-    for node in needed:
-        level = max((depth.get(t, 0) for t in reads(node)), default=0)
-        if is_structured(node):
-            structured.setdefault(level, []).append(node)
-            level += 1
-        else:
-            groups.setdefault(level, []).append(node)
-        depth.update(dict.fromkeys(node.outputs, level))
-    wanted = set(outputs)
-    segments: list[_Segment] = []
-    for level in range(max([*groups, *structured], default=-1) + 1):
-        if level in groups:
-            segments.append(_segment(groups[level], graph, needed, wanted))
-        segments += [_Segment((n,), n.inputs, n.outputs, n) for n in structured.get(level, ())]
-    return tuple(segments)
-
-
-def _needed(graph: Graph, outputs: Sequence[str]) -> list[Node]:
-    """The nodes on which the outputs depend, in execution order."""
-    wanted = set(outputs)
-    needed: list[Node] = []
-    for node in reversed(graph.nodes):
-        if wanted & set(node.outputs):
-            needed.append(node)
-            wanted |= set(reads(node))
-    return needed[::-1]
-
-
-def _segment(nodes: Sequence[Node], graph: Graph, needed: Sequence[Node], wanted: set[str]) -> _Segment:
-    inside = {id(n) for n in nodes}
-    written = [t for n in nodes for t in n.outputs if t]
-    read_inside = dict.fromkeys(t for n in nodes for t in reads(n))
-    read_outside = {t for n in needed if id(n) not in inside for t in reads(n)} | wanted
-    inputs = tuple(t for t in read_inside if t not in written and t not in graph.constants)
-    return _Segment(tuple(nodes), inputs, tuple(t for t in written if t in read_outside), None)
-
-
-def _session(graph: Graph, segment: _Segment) -> Session:
-    def write() -> bytes:
-        return serialized(subgraph_proto(graph, segment.nodes, segment.inputs, segment.outputs))
-
-    return Session(write, segment.nodes, segment.outputs, graph.source or graph.name)
-
-
 def run_onnxruntime(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array]:
     """Run the whole graph, structured layers included, in plain onnxruntime: what a user of the saved file gets.
 
@@ -221,14 +210,23 @@ def run_onnxruntime(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array
         ModelError: onnxruntime refuses the model, or failed in the trial of it.
         CalibrationError: it refuses these inputs.
     """
-    whole = _Segment(graph.nodes, tuple(v.name for v in graph.inputs), tuple(v.name for v in graph.outputs), None)
-    session = _session(graph, whole)
+    session = session_of_graph(graph, whole(graph), alone=True)
     names = [v.name for v in graph.outputs]
     runs = (session.run(part) for part in batches(graph, feeds))
     return _joined([dict(zip(names, results, strict=True)) for results in runs])
 
 
 _kept: WeakKeyDictionary[Graph, FloatEngine] = WeakKeyDictionary()
+_again: dict[int, Repeats] = {}  # by the identity of a living graph
+
+
+def run_again(graph: object, x: object) -> Any:
+    """What `swm.run` answers, for inputs of shapes that this graph ran on before; None where it did not.
+
+    An array stands for the only input and gives the first output; a dict of arrays gives all outputs by name.
+    """
+    repeats = _again.get(id(graph))
+    return None if repeats is None else repeats.run(x)
 
 
 def run_float(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array]:
@@ -241,6 +239,8 @@ def run_float(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array]:
     engine = _kept.get(graph)
     if engine is None:
         engine = _kept[graph] = FloatEngine(replace(graph))  # of a twin: it refers to its graph, and would keep the key
+        _again[id(graph)] = Repeats(engine.outputs)
+        finalize(graph, _again.pop, id(graph), None)
     results = engine.run(feeds)
     cuts = len(batches(graph, feeds))
     if cuts > 1:
@@ -248,4 +248,5 @@ def run_float(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array]:
         for name, value in results.items():
             if len(value) != samples:
                 raise _not_samples(name, cuts)
+    _again[id(graph)].add(feeds, *engine.direct(feeds))
     return results

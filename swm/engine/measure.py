@@ -18,14 +18,13 @@ from swm.engine.kernels import (
     ConvShape,
     Policy,
     Shape,
-    cpu_name,
     dense_cell,
     dense_conv,
 )
 from swm.engine.kernels.cost import DEFAULTS, AnyShape, Constants, fit, store
-from swm.engine.kernels.interface import Floats
 from swm.engine.structured import StructuredLayer
 from swm.graph import LSTM, Conv, GateActivation, Node
+from swm.kernels import Floats, cpu_name
 from swm.structure import BlockCirculant, BlockCirculantConv
 
 __all__ = ["measure_constants"]

@@ -160,7 +160,7 @@ class _Direction:
     def over(self, x: Array, length: NDArray[np.integer]) -> tuple[Array, ...]:
         """Y (time, batch, hidden) in the order of the run, and the final states."""
         steps, batch, _ = x.shape
-        from_input = self.w.matmul(x)
+        from_input = self.w.reference(x)
         y = np.zeros((steps, batch, self.node.hidden), np.float32)
         h, c = self.states[0], self.states[1]
         for t in range(steps):
@@ -174,7 +174,7 @@ class _Direction:
         node = self.node
         if isinstance(node, GRU):
             return self._gru(node, from_input, h, x, alive), c
-        from_state = self.r.matmul(h)
+        from_state = self.r.reference(h)
         self._record(alive, x, h, None, from_input, from_state)
         total = from_input + from_state + (self.wb + self.rb)
         if isinstance(node, LSTM):
@@ -192,7 +192,7 @@ class _Direction:
 
     def _gru(self, node: GRU, from_input: Array, h: Array, x: Array, alive: NDArray[np.bool_]) -> Array:
         n = 2 * node.hidden
-        from_state = self.r.matmul(h)
+        from_state = self.r.reference(h)
         gates = from_input[:, :n] + from_state[:, :n] + (self.wb[:n] + self.rb[:n])
         z, r = np.split(self.f[0](self._clipped(gates)), 2, axis=1)
         if node.linear_before_reset:
@@ -200,7 +200,7 @@ class _Direction:
             self._record(alive, x, h, None, from_input, from_state)
         else:
             reset = r * h
-            product = self.r.matmul(reset)[:, n:]
+            product = self.r.reference(reset)[:, n:]
             self._record(alive, x, h, reset, from_input, np.concatenate([from_state[:, :n], product], axis=1))
             inner = product + self.rb[n:]
         candidate = self.f[1](self._clipped(from_input[:, n:] + inner + self.wb[n:]))

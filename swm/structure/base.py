@@ -94,6 +94,10 @@ class WeightStructure(ABC):
     def matmul(self, x: NDArray[np.floating]) -> NDArray[np.floating]:
         """`x W^T`: (..., n) → (..., m), float32 in float32 out, float64 in float64 out."""
 
+    def reference(self, x: NDArray[np.floating]) -> NDArray[np.floating]:
+        """`matmul` in arithmetic that depends on nothing this machine has compiled: what conversions go by."""
+        return self.matmul(x)
+
     @property
     @abstractmethod
     def words(self) -> int:
@@ -151,7 +155,7 @@ class WeightStructure(ABC):
         found = cls.project(matrix, size)
         total, count = np.zeros(matrix.shape[0]), 0
         for x, y in rows():
-            total += (y - found.matmul(x)).sum(axis=0, dtype=np.float64)
+            total += (y - found.reference(x)).sum(axis=0, dtype=np.float64)
             count += len(x)
         return found, (total / max(count, 1)).astype(np.float32)
 

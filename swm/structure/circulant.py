@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,13 @@ from swm.structure.base import FunctionBody, Operations, WeightStructure, regist
 from swm.structure.fit import least_squares, project
 from swm.structure.transforms import Transforms, default_transforms
 
+if TYPE_CHECKING:  # imported when first used: who only converts needs no compiled kernels
+    from swm.kernels import CompiledProduct
+
 __all__ = ["MAX_BLOCK", "BlockCirculant", "check_block"]
 
 MAX_BLOCK = 4096  # hardware has a limit of its own, which lowering names
+WORTH_BUILDING = 1 << 14  # words of the circulant vectors times samples: below that numpy is no slower
 
 
 def check_block(block: int) -> int:
@@ -212,14 +217,24 @@ class BlockCirculant(WeightStructure):
     def matmul(self, x: NDArray[np.floating], transforms: Transforms | None = None) -> NDArray[np.floating]:
         """`x W^T` in O(n log n): (..., n) → (..., m).
 
+        For float32 by the compiled kernel of `swm.kernels`, on all cores, once that is built: the first product large
+        enough to gain from it has it built in the background. Until then, and with `transforms`, by those and numpy.
+
         q forward transforms, p*q*(k/2+1) spectral products summed in the frequency domain, p inverse transforms for
         each row of x, instead of p*q of each (the decoupling of C-LSTM, Wang et al., FPGA 2018).
 
         Raises:
             OptionError: the last axis of x is not n long.
         """
-        transforms = transforms or default_transforms()
+        if transforms is None and x.dtype == np.float32 and x.ndim == 2 and x.shape[1] == self._inputs:
+            product = self.__dict__.get("_product") or self._compiled(len(x))
+            if product is not None:
+                compiled: NDArray[np.float32] = product(x)
+                return compiled
         m, n = self.shape
+        if transforms is None and x.dtype == np.float32 and x.ndim != 2 and x.ndim and x.shape[-1] == n:
+            return self.matmul(x.reshape(math.prod(x.shape[:-1]), n)).reshape(*x.shape[:-1], m)
+        transforms = transforms or default_transforms()
         if x.ndim == 0 or x.shape[-1] != n:
             raise OptionError(f"matmul needs (..., {n}), got an array of shape {x.shape}")
         x = x if x.dtype in (np.float32, np.float64) else x.astype(np.float32)
@@ -228,6 +243,31 @@ class BlockCirculant(WeightStructure):
         product = np.ascontiguousarray(self.spectral_product(flat, transforms))
         y = transforms.inverse(product, k).reshape(len(flat), p * k)[:, :m]
         return np.ascontiguousarray(y).reshape(*x.shape[:-1], m)
+
+    def reference(self, x: NDArray[np.floating]) -> NDArray[np.floating]:
+        """See WeightStructure: `matmul` by the default transforms and numpy."""
+        return self.matmul(x, default_transforms())
+
+    @cached_property
+    def _inputs(self) -> int:
+        return self.shape[1]
+
+    def _compiled(self, batch: int) -> CompiledProduct | None:
+        """The compiled product, kept once there is one; asked for by products of some size only."""
+        p, q, k = self.columns.shape
+        if batch * p * q * k < WORTH_BUILDING:
+            return None
+        from swm.kernels import CompiledProduct, cores, wanted_library
+
+        if wanted_library("matmul.cpp", k).library is None:
+            return None
+        product = CompiledProduct(self.columns, self.shape, threads=cores())
+        self.__dict__["_product"] = product  # as cached_property does: a fact about the value, not a change of it
+        return product
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied and pickled: the fields, not what was made ready for this process."""
+        return {"columns": self.columns, "logical": self.logical}
 
     @property
     def words(self) -> int:

@@ -117,7 +117,7 @@ class BlockCirculantConv(ConvStructure):
         patches[..., :c] = np.swapaxes(x.reshape(*x.shape[:-1], c, positions), -1, -2)
         rows = self.columns.transpose(1, 0, 2, 3).reshape(p, positions * q, k)
         flat = BlockCirculant(rows, (m, positions * q * k))
-        return flat.matmul(patches.reshape(*x.shape[:-1], positions * q * k))
+        return flat.reference(patches.reshape(*x.shape[:-1], positions * q * k))
 
     def convolve(
         self,

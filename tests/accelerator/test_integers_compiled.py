@@ -14,7 +14,8 @@ from networks import branches, quantized, residual, smooth, tokens
 from swm.accelerator.fixed_graph import FixedGraph
 from swm.accelerator.integers import flatten_inputs, run_fixed, run_integers
 from swm.accelerator.integers_compiled import CHUNK, proven_layers, run_integers_fast
-from swm.engine.kernels import CompiledEngine, build
+from swm.engine.kernels import CompiledEngine
+from swm.kernels import build
 from swm.layers.circulant import CirculantSpec
 from swm.layers.dense import DenseSpec
 from swm.layers.scale import ScaleSpec

@@ -15,6 +15,7 @@ from swm.cli.convert import convert
 from swm.compress import accuracy, fold_affine
 from swm.compress.dynamic_batch import make_batch_dynamic
 from swm.engine import FloatEngine
+from swm.engine.cutting import cut
 from swm.errors import CalibrationError, OptionError, UnsupportedModel
 from swm.graph import Affine, Linear
 from swm.structure import BlockCirculant, Dense, least_squares
@@ -147,9 +148,10 @@ def test_file_of_a_converted_model_is_smaller(tmp_path):
 
 def test_float_engine_runs_structured_layers_itself_and_the_rest_in_few_segments(graph):
     converted = swm.convert(graph, block=8, calibration=inputs()).graph
-    segments = FloatEngine(converted).segments
-    assert [s.structured is not None for s in segments] == [True, False, True, False]
-    assert len(FloatEngine(graph).segments) == 1
+    outputs = [v.name for v in graph.outputs]
+    segments = cut(converted, outputs, {n.name for n in converted.nodes})
+    assert [s.layer is not None for s in segments] == [True, False, True, False]
+    assert len(cut(graph, outputs, {n.name for n in graph.nodes})) == 1
 
 
 def test_any_tensor_can_be_asked_for(graph):

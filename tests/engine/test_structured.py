@@ -322,22 +322,6 @@ def test_every_engine_gives_the_same_numbers_and_says_so(monkeypatch, engine):
     close(FloatEngine(graph).run({"x": x})["y"], run_onnxruntime(dense_twin(graph), {"x": x})["y"])
 
 
-def test_a_kernel_is_built_once_the_others_have_cost_as_much(monkeypatch, tmp_path):
-    from swm.engine.kernels import choice as choosing
-
-    monkeypatch.delenv("SWM_ENGINE", raising=False)
-    monkeypatch.setenv("SWM_CACHE", str(tmp_path))  # nothing is built here
-    monkeypatch.setattr(choosing, "predict", lambda name, *_: {"compiled": 0.1, "dense": 9.0}.get(name, 1.0))
-    monkeypatch.setattr(choosing, "_spent", choosing.defaultdict(float))
-    shape = choosing.Shape(3, 3, 8, 1)
-    policy, library = choosing.Policy("patient"), ("matmul.cpp", 4096)
-    if "compiled" in policy.choice(shape, library).missing:
-        pytest.skip("no C++ compiler")
-    chosen = [policy.choice(shape, library).engine for _ in range(4)]
-    assert chosen[-1] == "compiled"
-    assert {"pyfftw", "scipy"} & set(chosen[:2])
-
-
 def test_conversions_do_not_depend_on_what_is_built(monkeypatch):
     monkeypatch.delenv("SWM_ENGINE", raising=False)
     graph = layer_graph()

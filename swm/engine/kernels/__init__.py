@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fast block-circulant products, from C++ that is compiled on first use.
+"""Fast block-circulant products, by `swm.kernels`, FFT libraries or BLAS.
 
 Every engine of products answers `MatmulEngine.prepare(matrix) → callable`; `BlockMatmul` picks among them by a
 measured cost model. `CompiledConv` and `CompiledCell` are the convolution and the recurrent steps, `dense_conv` and
-`dense_cell` what they have to beat. `cpp/fixed.cpp` is compiled here for `swm.accelerator.integers_compiled`.
+`dense_cell` what they have to beat.
 """
 
-from swm.engine.kernels.build import load_library
-from swm.engine.kernels.cache import cache_folder, cpu_name
 from swm.engine.kernels.cell import CellParameters, CompiledCell
 from swm.engine.kernels.choice import ENGINES, Choice, Policy, choose, choose_for, explain
 from swm.engine.kernels.compiled import CompiledEngine
@@ -38,14 +36,11 @@ __all__ = [
     "Product",
     "ScipyEngine",
     "Shape",
-    "cache_folder",
     "choose",
     "choose_for",
-    "cpu_name",
     "dense_cell",
     "dense_conv",
     "explain",
-    "load_library",
     "product_of",
     "register_product",
 ]

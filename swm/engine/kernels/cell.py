@@ -10,10 +10,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.engine.kernels.build import load_library
-from swm.engine.kernels.compiled import KernelPlan, Scratch, address, aligned, kernel_plan
-from swm.engine.kernels.interface import Floats
 from swm.errors import OptionError
+from swm.kernels import Floats, KernelPlan, Scratch, address, aligned, kernel_plan, load_library
 from swm.structure import BlockCirculant, WeightStructure
 
 __all__ = ["FUNCTIONS", "CellKind", "CompiledCell"]
@@ -132,7 +130,7 @@ class CompiledCell:
         self._scratch: dict[int, Scratch] = {}
 
     def _plan(self, matrix: BlockCirculant, lanes: int) -> KernelPlan:
-        plan, weights = kernel_plan(matrix, lanes)
+        plan, weights = kernel_plan(matrix.columns, matrix.shape, lanes)
         self._kept.append(weights)
         return plan
 

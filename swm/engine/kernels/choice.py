@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from swm.engine.kernels.build import is_built, note_once
 from swm.engine.kernels.compiled import CompiledEngine
 from swm.engine.kernels.cost import ENGINE_NAMES, AnyShape, Shape, predict, stored_constants
 from swm.engine.kernels.interface import MatmulEngine
@@ -23,7 +21,6 @@ ENGINES: dict[str, MatmulEngine] = {e.name: e for e in (CompiledEngine(), FftwEn
 
 # Multiply-accumulates of the circulant vectors in one call above which a conversion waits for the compiled kernel.
 DETERMINISTIC_WORK = 1_000_000_000
-BUILD_SECONDS = 3.0  # what building one kernel takes, roughly
 
 
 @dataclass(frozen=True)
@@ -73,8 +70,6 @@ def choose_for(shape: AnyShape, engine: str | None = None, missing: Mapping[str,
         OptionError: no engine of that name.
     """
     absent = {name: why for name, e in ENGINES.items() if (why := e.missing()) is not None}
-    if "compiled" in absent:
-        note_once(f"block-circulant layers run without the compiled kernel, several times slower: {absent['compiled']}")
     absent |= missing or {}
     constants = stored_constants()
     seconds = {name: predict(name, shape, constants) for name in ENGINE_NAMES if name not in absent}
@@ -90,46 +85,30 @@ def choose_for(shape: AnyShape, engine: str | None = None, missing: Mapping[str,
     return Choice(best, reason, seconds, absent)
 
 
-_spent: defaultdict[tuple[str, int], float] = defaultdict(float)
-
-
 @dataclass(frozen=True)
 class Policy:
-    """When the compiled kernel is worth its building, and how many threads there are.
+    """How a layer that stands alone finds its engine; for whole networks see `swm.engine.planning`.
 
     Attributes:
-        mode: "eager" always builds what the cost model asks for. "patient" builds once the other engines have cost this
-            process as much as building would; an earlier process may have built it. "deterministic" goes by the size of
-            the layer alone, so that a conversion gives the same numbers whatever this machine has built or measured.
+        mode: "eager" takes what the cost model asks for, and builds it. "deterministic" goes by the size of the layer
+            alone, so that a conversion gives the same numbers whatever this machine has built or measured.
         threads: to use.
         engine: name of an engine, "auto", or None: the environment's SWM_ENGINE, else auto.
     """
 
-    mode: Literal["eager", "patient", "deterministic"] = "eager"
+    mode: Literal["eager", "deterministic"] = "eager"
     threads: int = 1
     engine: str | None = None
 
-    def choice(self, shape: AnyShape, library: tuple[str, int], missing: Mapping[str, str] | None = None) -> Choice:
-        """The engine for a shape.
-
-        Args:
-            shape: what is to be computed.
-            library: source and block size of the compiled kernel.
-            missing: see `choose_for`.
-        """
+    def choice(self, shape: AnyShape, missing: Mapping[str, str] | None = None) -> Choice:
+        """The engine for a shape; for `missing` see `choose_for`."""
         found = choose_for(shape, self.engine, missing)
         if self.mode == "eager" or check_engine(self.engine)[0] is not None:
             return found
+        if "compiled" not in found.missing and shape.work >= DETERMINISTIC_WORK:
+            return Choice("compiled", "so large that its building pays", found.seconds, found.missing)
         plain = "scipy" if "pyfftw" in found.missing else "pyfftw"
-        if self.mode == "deterministic":
-            if "compiled" not in found.missing and shape.work >= DETERMINISTIC_WORK:
-                return Choice("compiled", "so large that its building pays", found.seconds, found.missing)
-            return Choice(plain, "by size alone", found.seconds, found.missing, plain=True)
-        if found.engine != "compiled" or is_built(*library) or _spent[library] >= BUILD_SECONDS:
-            return found
-        _spent[library] += found.seconds[plain]
-        reason = "the compiled kernel would be faster, but has not yet paid for its building"
-        return Choice(plain, reason, found.seconds, found.missing, plain=True)
+        return Choice(plain, "by size alone", found.seconds, found.missing, plain=True)
 
 
 def choose(p: int, q: int, k: int, batch: int, threads: int = 1, engine: str | None = None) -> Choice:

@@ -11,10 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.engine.kernels.build import load_library
-from swm.engine.kernels.compiled import Scratch, address, aligned, packed_spectra, three_parts
-from swm.engine.kernels.interface import Floats
 from swm.errors import OptionError
+from swm.kernels import Floats, Scratch, address, aligned, load_library, packed_spectra, three_parts
 from swm.structure import BlockCirculantConv, WeightStructure
 
 __all__ = ["CompiledConv", "ConvGeometry"]
@@ -74,6 +72,7 @@ class _Conv(ctypes.Structure):
     _fields_: ClassVar = [
         *((name, ctypes.c_int64) for name in (*_SIZES, "group")),
         *((name, ctypes.c_void_p) for name in ("phase_y", "phase_x", "tap_at", "weights", "bias")),
+        ("relu", ctypes.c_int64),
     ]
 
 
@@ -85,6 +84,7 @@ class CompiledConv:
         geometry: the parameters of the convolution.
         bias: (M,) float32 or None.
         threads: how many to use.
+        relu: whether `max(y, 0)` follows.
 
     Raises:
         OptionError: weight and geometry contradict each other.
@@ -100,7 +100,13 @@ class CompiledConv:
         return taps, p, q, k
 
     def __init__(
-        self, weight: WeightStructure, geometry: ConvGeometry, bias: Floats | None = None, *, threads: int = 1
+        self,
+        weight: WeightStructure,
+        geometry: ConvGeometry,
+        bias: Floats | None = None,
+        *,
+        threads: int = 1,
+        relu: bool = False,
     ) -> None:
         """Build the library if need be and lay the weights out."""
         if not isinstance(weight, BlockCirculantConv):
@@ -116,6 +122,7 @@ class CompiledConv:
         self._run.restype = None
         self._weights = _grouped(three_parts(packed_spectra(weight.columns)))
         self._bias = None if bias is None else np.array(bias, np.float32)
+        self._relu = relu
         self._plans: dict[tuple[int, ...], _Plan] = {}
 
     def __call__(self, x: Floats) -> Floats:
@@ -155,6 +162,7 @@ class _Plan:
     def __init__(self, conv: CompiledConv, shape: tuple[int, ...]) -> None:
         g = conv._geometry
         batch, c, *spatial = shape
+        self._conv = conv  # whose bias is read from where it lies
         out = g.out(tuple(spatial))
         self.out = (batch, g.channels[0], *out)
         p, q, k = conv._blocks
@@ -173,9 +181,10 @@ class _Plan:
         self._kept: list[NDArray[Any]] = [
             np.array(v, np.int64) for v in ([y for y, _ in phases], [x for _, x in phases], at)
         ]
-        self._kept += [conv._weights] if conv._bias is None else [conv._weights, conv._bias]
+        self._kept.append(conv._weights)
+        bias = None if conv._bias is None else conv._bias.ctypes.data
         sizes = (c, g.channels[0], p, q, h, w, oh, ow, sy, sx, top, left, len(phases), len(taps), ph, pw, pitch, group)
-        self.parameters = _Conv(*sizes, *(a.ctypes.data for a in self._kept))
+        self.parameters = _Conv(*sizes, *(a.ctypes.data for a in self._kept), bias, conv._relu)
         self.scratch = Scratch(int(conv._work_floats(ctypes.addressof(self.parameters), conv._threads)))
 
     @staticmethod

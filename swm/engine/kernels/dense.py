@@ -12,7 +12,7 @@ import onnxruntime as ort
 
 from swm.engine.kernels.cell import CellKind
 from swm.engine.kernels.conv import ConvGeometry
-from swm.engine.kernels.interface import Floats
+from swm.kernels import Floats
 
 __all__ = ["dense_cell", "dense_conv", "session_of"]
 

@@ -9,10 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.engine.kernels.cache import cache_folder, machine_key
-from swm.engine.kernels.compiled import aligned
-from swm.engine.kernels.interface import Floats, MatmulEngine, Prepared, check_threads, result_array
+from swm.engine.kernels.interface import MatmulEngine, Prepared
 from swm.errors import ToolError
+from swm.kernels import Floats, aligned, cache_folder, check_threads, machine_key, result_array
 from swm.structure import BlockCirculant, ScipyTransforms
 from swm.structure.transforms import FftwWisdom, fftw_plan, fftw_version
 

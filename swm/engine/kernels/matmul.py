@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from swm.engine.kernels.build import note_once
 from swm.engine.kernels.choice import ENGINES, Choice, Policy, check_engine
 from swm.engine.kernels.cost import Shape
-from swm.engine.kernels.interface import Floats, Prepared, check_threads
+from swm.engine.kernels.interface import Prepared
 from swm.errors import ToolError
+from swm.kernels import Floats, check_threads, note_once
 from swm.structure import BlockCirculant
 
 __all__ = ["BlockMatmul"]
@@ -47,7 +47,7 @@ class BlockMatmul:
     def choice(self, batch: int) -> Choice:
         """The engine for a batch, and why."""
         p, q, k = self.matrix.columns.shape
-        return self.policy.choice(Shape(p, q, k, max(batch, 1), self.policy.threads), ("matmul.cpp", k))
+        return self.policy.choice(Shape(p, q, k, max(batch, 1), self.policy.threads))
 
     def engine_for(self, batch: int) -> Prepared:
         """The prepared engine that runs a batch."""

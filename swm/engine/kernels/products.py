@@ -22,10 +22,9 @@ _KEPT = 16  # sizes of a layer's input whose engine is remembered
 
 
 class Choices:
-    """Choices by size, remembered unless they may change: choosing looks for a compiler, which takes its time."""
+    """Choices by size, remembered: choosing looks for a compiler, which takes its time."""
 
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+    def __init__(self) -> None:
         self._by_size: dict[Hashable, Choice] = {}
 
     def at(self, size: Hashable, choose: Callable[[], Choice]) -> Choice:
@@ -33,10 +32,9 @@ class Choices:
         choice = self._by_size.get(size)
         if choice is None:
             choice = choose()
-            if not choice.plain or self._policy.mode == "deterministic":
-                if len(self._by_size) >= _KEPT:
-                    self._by_size.pop(next(iter(self._by_size)), None)
-                self._by_size[size] = choice
+            if len(self._by_size) >= _KEPT:
+                self._by_size.pop(next(iter(self._by_size)), None)
+            self._by_size[size] = choice
         return choice
 
 
@@ -86,7 +84,7 @@ class _CirculantProduct:
     def __init__(self, weight: BlockCirculant, policy: Policy) -> None:
         self._weight, self._policy = weight, policy
         self.choice: Choice | None = None
-        self._chosen = Choices(policy)
+        self._chosen = Choices()
 
     @cached_property
     def _matmul(self) -> BlockMatmul:
@@ -96,13 +94,11 @@ class _CirculantProduct:
         m, n = self._weight.shape
         rows = x.size // n if n else 0
         if x.dtype != np.float32 or not rows:
-            return self._weight.matmul(x)
+            return self._weight.reference(x)
         p, q, k = self._weight.columns.shape
-        self.choice = self._chosen.at(
-            rows, lambda: self._policy.choice(Shape(p, q, k, rows, self._policy.threads), ("matmul.cpp", k))
-        )
+        self.choice = self._chosen.at(rows, lambda: self._policy.choice(Shape(p, q, k, rows, self._policy.threads)))
         if self.choice.plain:
-            return self._weight.matmul(x)
+            return self._weight.reference(x)
         if self._policy.mode == "deterministic":
             y = self._matmul.prepared(self.choice.engine)(x.reshape(-1, n))
         else:

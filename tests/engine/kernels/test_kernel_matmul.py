@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from swm.engine.kernels import ENGINES, BlockMatmul, CompiledEngine
-from swm.engine.kernels import build as build
 from swm.errors import OptionError
+from swm.kernels import build as build
 from swm.structure import BlockCirculant
 
 BLOCKS = [2, 4, 8, 16, 32, 64, 128, 256]

@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import logging
 import os
 import platform
+import shutil
 import tempfile
 from functools import lru_cache
 from pathlib import Path
 
-__all__ = ["cache_folder", "cpu_name", "machine_key", "replace_file"]
+from swm.errors import OptionError
+
+__all__ = ["cache_folder", "cores", "cpu_name", "machine_key", "replace_file"]
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +39,7 @@ def _writable(folder: Path) -> Path:
             return folder
     except OSError as error:
         other = Path(tempfile.mkdtemp(prefix="swm-"))
+        atexit.register(shutil.rmtree, other, ignore_errors=True)
         _log.warning("the cache folder %s cannot be written (%s); using %s for now", folder, error.strerror, other)
         return other
 
@@ -49,6 +54,20 @@ def replace_file(path: Path, content: bytes) -> None:
     except OSError:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def cores() -> int:
+    """Cores to use: SWM_THREADS of the environment, else all that this process may use.
+
+    Raises:
+        OptionError: SWM_THREADS is no number from 1.
+    """
+    wanted = os.environ.get("SWM_THREADS")
+    if wanted:
+        if not wanted.isascii() or not wanted.isdigit() or int(wanted) < 1:
+            raise OptionError(f"$SWM_THREADS is {wanted!r}: give a number of threads, 1 or more")
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @lru_cache

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Block-circulant product y = x W^T in float32, in two layouts of the same steps:
+// Block-circulant product y = act(x W^T + bias) in float32, in two layouts of the same steps:
 //   batch:  samples in vector lanes, one tile of LANES samples at a time; weights are broadcast
 //   single: blocks in vector lanes (input blocks forward, output blocks after the product); weights are loaded once
 // Weights of the single layout, which is bound by reading them: [row f][vector of PL outputs][input block j][re, im][PL].
@@ -31,7 +31,14 @@ constexpr int PARTS = 3;
 
 struct Shape {
     std::ptrdiff_t m, n, p, q, pl;  // outputs, inputs, block rows, block columns, outputs in a weight vector
+    const float* bias;              // m, added to the outputs, or nothing
+    bool relu;                      // max(y, 0) at the end; NaN stays NaN
 };
+
+template <class T>
+inline T rectified(T value) {
+    return value < T{} ? T{} : value;
+}
 
 // IB outputs at once: X is loaded once for all of them.
 template <int L, int IB, bool FIRST>
@@ -92,6 +99,12 @@ inline void tile(const Shape& s, const float* w, const float* x, float* y, int r
                 done = at;
             } else if (at != data + g * K) {
                 std::memcpy(data + g * K, at, sizeof(V<L>) * K);
+            }
+        }
+        if (s.bias || s.relu) {
+            for (std::ptrdiff_t c = 0, end = std::min<std::ptrdiff_t>(UNIT, s.m - i * K); c < end; ++c) {
+                if (s.bias) done[c] += broadcast<L>(s.bias[i * K + c]);
+                if (s.relu) done[c] = rectified(done[c]);
             }
         }
         scatter<L, UNIT>(done, y + i * K, s.m, rows, int(std::min<std::ptrdiff_t>(UNIT, s.m - i * K)));
@@ -224,7 +237,14 @@ void few(const Shape& s, const float* w, const float* x, float* y, float* work, 
             if (v >= vectors) v = 0, ++f;
         }
     });
-    for (int b = 0; b < B; ++b) blocks_of_spectra<PL>(s, ys + b * y_apart, padded_p, y + b * s.m, scratch);
+    for (int b = 0; b < B; ++b) {
+        float* to = y + b * s.m;
+        blocks_of_spectra<PL>(s, ys + b * y_apart, padded_p, to, scratch);
+        if (s.bias)
+            for (std::ptrdiff_t c = 0; c < s.m; ++c) to[c] += s.bias[c];
+        if (s.relu)
+            for (std::ptrdiff_t c = 0; c < s.m; ++c) to[c] = rectified(to[c]);
+    }
 }
 
 template <int PL>
@@ -253,6 +273,8 @@ inline void few_samples(const Shape& s, const float* w, const float* x, float* y
 struct Plan {
     std::int64_t m, n, p, q, pl, few;
     const float *weights, *tile_weights;
+    const float* bias;  // or nothing
+    std::int64_t relu;
 };
 
 // Floats of scratch memory one thread needs, aligned to 64 bytes.
@@ -262,12 +284,12 @@ inline std::ptrdiff_t work_of(const Shape& s) {
     return round_up(std::max(tiles, single), 16);
 }
 
-// y (batch, m) = x (batch, n) W^T. Whole tiles of samples are shared out among `threads` threads. `work` holds
+// y (batch, m) = act(x (batch, n) W^T + bias). Whole tiles of samples are shared out among `threads` threads. `work` holds
 // work_of floats for each of them. Callers that multiply by one matrix again and again alternate `backwards`. Returns the number of tiles done with samples in lanes.
 inline std::int64_t multiply(const Plan& plan, const float* x, float* y, std::int64_t batch, std::int64_t threads, float* work,
                              bool backwards = false) {
     const std::int64_t m = plan.m, n = plan.n, few = plan.few;
-    const Shape s{m, n, plan.p, plan.q, plan.pl};
+    const Shape s{m, n, plan.p, plan.q, plan.pl, plan.bias, plan.relu != 0};
     const std::int64_t rest = batch % LANES, tiles = batch / LANES + (rest > 0 && rest >= few ? 1 : 0);
     if (tiles > 0) {
         const std::int64_t size = work_of(s);

@@ -32,6 +32,7 @@ struct SwmConv {
     const std::int64_t *phase_y, *phase_x;  // first pixel of each phase in the padded input
     const std::int64_t* tap_at;             // floats from an output pixel to what each tap sees
     const float *weights, *bias;            // bias may be null
+    std::int64_t relu;                      // whether max(y, 0) follows
 };
 
 }  // extern "C"
@@ -155,7 +156,8 @@ void outputs(const SwmConv& s, const float* spectra, std::int64_t i, std::int64_
                 const Piece& piece = pieces[n];
                 float* to = y + (piece.sample * s.m + channel + r) * area + piece.to;
                 for (int done = 0; done < piece.count; done += L) {
-                    const Lanes value = load<L>(pixels + r * TB * L + piece.from + done) + bias;
+                    Lanes value = load<L>(pixels + r * TB * L + piece.from + done) + bias;
+                    if (s.relu) value = value < Lanes{} ? Lanes{} : value;  // NaN stays NaN
                     store_first<L>(to + done, value, std::min(L, piece.count - done));
                 }
             }

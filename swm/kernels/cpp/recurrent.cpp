@@ -40,7 +40,7 @@ typedef V<L> Lanes;
 
 bool resets_first(const SwmCell& cell) { return cell.kind == 1 && !cell.linear_before_reset; }
 
-Shape shape_of(const Plan& plan) { return Shape{plan.m, plan.n, plan.p, plan.q, plan.pl}; }
+Shape shape_of(const Plan& plan) { return Shape{plan.m, plan.n, plan.p, plan.q, plan.pl, plan.bias, plan.relu != 0}; }
 
 // One vector of cells, or what is left of one: the lanes behind `count` hold zeros.
 struct Part {

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from swm.engine.kernels import BlockMatmul, CompiledEngine, cache_folder, choose, load_library
-from swm.engine.kernels import build as build
-from swm.engine.kernels import cache as cache
+from swm.engine.kernels import BlockMatmul, CompiledEngine, choose
 from swm.errors import ToolError
+from swm.kernels import build as build
+from swm.kernels import cache as cache
+from swm.kernels import cache_folder, load_library
 from swm.structure import BlockCirculant
 
 needs_compiler = pytest.mark.skipif(CompiledEngine().missing() is not None, reason="no C++ compiler")
@@ -89,16 +90,13 @@ def test_a_source_that_does_not_compile_is_a_tool_error(fresh, tmp_path):
     assert not list(fresh.glob("*"))
 
 
-def test_without_a_compiler_another_engine_runs_and_one_note_is_logged(fresh, monkeypatch, caplog):
+def test_without_a_compiler_another_engine_runs_in_silence(fresh, monkeypatch, caplog):
     monkeypatch.setenv("CXX", "no-such-compiler")
     x = np.ones((2, 64), np.float32)
     with caplog.at_level(logging.WARNING):
-        for _ in range(2):
-            y = BlockMatmul(BlockCirculant(np.ones((2, 1, 64), np.float32)))(x)
+        y = BlockMatmul(BlockCirculant(np.ones((2, 1, 64), np.float32)))(x)
     np.testing.assert_allclose(y, 64)
-    notes = [r.message for r in caplog.records if "compiled kernel" in r.message]
-    assert len(notes) == 1
-    assert "no-such-compiler" in notes[0]
+    assert not caplog.records
     choice = choose(16, 16, 64, 256)
     assert choice.engine == ("pyfftw" if "pyfftw" in choice.seconds else "scipy")
     assert "install g++" in choice.missing["compiled"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compiles the C++ in `cpp/` on first use and loads it; the result is kept in the cache by content."""
+"""Names, compiles and loads the C++ in `cpp/`; libraries are kept in the cache by content."""
 
 from __future__ import annotations
 
@@ -9,16 +9,27 @@ import logging
 import os
 import shutil
 import subprocess
-import tempfile
 import threading
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from swm.engine.kernels.cache import cache_folder, machine_key
 from swm.errors import ToolError
+from swm.kernels.builder import build
+from swm.kernels.cache import cache_folder, machine_key
 
-__all__ = ["FLAGS", "compiler", "is_built", "load_library", "note_once"]
+__all__ = [
+    "FLAGS",
+    "SOURCES",
+    "TIMEOUT",
+    "command",
+    "compiler",
+    "is_built",
+    "library_path",
+    "load_library",
+    "loaded_library",
+    "note_once",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +37,7 @@ _log = logging.getLogger(__name__)
 # switches denormal numbers off for the whole process.
 FLAGS = ("-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-pthread")
 TIMEOUT = 300  # seconds
-_SOURCES = Path(__file__).parent / "cpp"
+SOURCES = Path(__file__).parent / "cpp"
 
 _lock = threading.Lock()
 _loaded: dict[tuple[str, str], ctypes.CDLL] = {}
@@ -46,13 +57,20 @@ def compiler() -> str:
     Raises:
         ToolError: there is none.
     """
-    wanted = os.environ.get("CXX")
-    for name in [wanted] if wanted else ["c++", "g++", "clang++"]:
-        found = shutil.which(name)
-        if found:
-            return found
+    wanted = os.environ.get("CXX", "")
+    found = _found(wanted, os.environ.get("PATH", ""))
+    if found:
+        return found
     what = f"$CXX names {wanted!r}, which" if wanted else "a C++ compiler"
     raise ToolError(f"{what} was not found; install g++ or clang++ (Debian: apt install g++)")
+
+
+@lru_cache
+def _found(wanted: str, folders: str) -> str:
+    del folders  # part of the key: with another PATH another is found
+    return next(
+        (path for name in ([wanted] if wanted else ["c++", "g++", "clang++"]) if (path := shutil.which(name))), ""
+    )
 
 
 @lru_cache
@@ -65,33 +83,48 @@ def _version(path: str, changed: int) -> str:
     return done.stdout
 
 
+@lru_cache
+def _content(source: Path) -> bytes:
+    digest = hashlib.sha256()
+    for part in (source, *sorted(SOURCES.glob("*.h"))):
+        digest.update(part.read_bytes())
+    return digest.digest()
+
+
 def library_path(source: Path, defines: Mapping[str, int], cxx: str) -> Path:
     """Where the library of a source and its defines lives: named by everything that decides its bytes."""
-    digest = hashlib.sha256()
-    for part in (source, *sorted(_SOURCES.glob("*.h"))):
-        digest.update(part.read_bytes())
+    digest = hashlib.sha256(_content(source))
     parts = (_version(cxx, Path(cxx).stat().st_mtime_ns), *FLAGS, *_options(defines), machine_key())
     digest.update("\0".join(parts).encode())
     label = "-".join([source.stem, *(str(v) for v in defines.values())])
     return cache_folder() / f"{label}-{digest.hexdigest()[:24]}.so"
 
 
+def command(source: Path, defines: Mapping[str, int], cxx: str) -> list[str]:
+    """The compiler's command line, without its output."""
+    return [cxx, *FLAGS, *_options(defines), str(source)]
+
+
+def loaded_library(name: str, defines: Mapping[str, int]) -> ctypes.CDLL | None:
+    """What this process has loaded of a source in `cpp/`, None if it has not."""
+    return _loaded.get((str(SOURCES / name), str(sorted(defines.items()))))
+
+
 def is_built(name: str, block: int) -> bool:
     """Whether the library of a source of ours for one block size waits in the cache; False without a compiler."""
     defines = {"SWM_K": block}
-    if (str(_SOURCES / name), str(sorted(defines.items()))) in _loaded:
+    if loaded_library(name, defines) is not None:
         return True
     try:
-        return library_path(_SOURCES / name, defines, compiler()).exists()
+        return library_path(SOURCES / name, defines, compiler()).exists()
     except ToolError:
         return False
 
 
-def load_library(name: str, defines: Mapping[str, int] | None = None, folder: Path = _SOURCES) -> ctypes.CDLL:
+def load_library(name: str, defines: Mapping[str, int] | None = None, folder: Path = SOURCES) -> ctypes.CDLL:
     """Compile `folder/name` with the defines, unless the cache has it, and load it.
 
-    Two processes that do this at once both compile, and the last to finish replaces the other's equal file; nobody
-    ever loads a half-written one.
+    Of two processes that do this at once one compiles and the other waits; nobody ever loads a half-written file.
 
     Args:
         name: file name of the source.
@@ -112,7 +145,7 @@ def load_library(name: str, defines: Mapping[str, int] | None = None, folder: Pa
             try:
                 _loaded[key] = ctypes.CDLL(str(path))
             except OSError:  # a damaged file: a full disk, a crash while it was written
-                _compile(cxx, folder / name, defines, path)
+                _compile(cxx, folder / name, defines, path, anew=True)
                 _loaded[key] = ctypes.CDLL(str(path))
         return _loaded[key]
 
@@ -121,16 +154,7 @@ def _options(defines: Mapping[str, int]) -> list[str]:
     return [f"-D{name}={value}" for name, value in defines.items()]
 
 
-def _compile(cxx: str, source: Path, defines: Mapping[str, int], target: Path) -> None:
-    handle, part = tempfile.mkstemp(dir=target.parent, prefix=target.stem, suffix=".part")
-    os.close(handle)
-    command = [cxx, *FLAGS, *_options(defines), str(source), "-o", part]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
-        if done.returncode:
-            raise ToolError(f"{cxx} could not compile {source.name}:\n{done.stderr.strip()[-2000:]}")
-        os.replace(part, target)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ToolError(f"{cxx} could not compile {source.name}: {error}") from error
-    finally:
-        Path(part).unlink(missing_ok=True)
+def _compile(cxx: str, source: Path, defines: Mapping[str, int], target: Path, *, anew: bool = False) -> None:
+    reason = build(target, command(source, defines, cxx), TIMEOUT, anew=anew)
+    if reason:
+        raise ToolError(f"{cxx} could not compile {source.name}:\n{reason}")
