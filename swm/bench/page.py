@@ -23,7 +23,8 @@ Written by `python -m swm.bench.page` from `benchmarks/results/*.json`; measure 
     swm bench rnn --json benchmarks/results/rnn.json --plot benchmarks/results/rnn.svg
     swm bench fixed --json benchmarks/results/fixed.json --plot benchmarks/results/fixed.svg
     swm bench convert --json benchmarks/results/convert.json --plot benchmarks/results/convert.svg
-    python -m swm.bench.page benchmarks/results/{kernels,conv,rnn,fixed,convert}.json > docs/benchmarks.md
+    swm bench models ../shared/models --json benchmarks/results/models.json --plot benchmarks/results/models.svg
+    python -m swm.bench.page benchmarks/results/{kernels,conv,rnn,fixed,convert,models}.json > docs/benchmarks.md
 
 Contenders take turns on the same data; a figure is the median of the rounds, and the spread is the distance between
 the quartiles over the median. The baseline is the fastest of numpy's BLAS (matrix stored either way) and onnxruntime,
@@ -41,6 +42,11 @@ _WORDS = {
     "rnn": "## Recurrent layers (inputs-cells/k/batch)\n\n50 steps from zero states, W and R of one block size. The "
     "baseline is onnxruntime's LSTM or GRU; both sides include the product with W. R is read again at every step: its "
     "share of the limit is that of reading a working set of its size. Gates are not counted as operations.\n",
+    "models": "## Converted models (`swm bench models`)\n\nEvery model of a folder, its weights projected to block 8 "
+    "or the largest smaller block at which a layer is large enough, run by `swm.run` as a user gets it, beside "
+    "onnxruntime on the original file. One thread, kernels built. A model with a fixed batch is called once a batch on "
+    "both sides. Error is the largest deviation of `swm.run` from onnxruntime on the converted file, over the largest "
+    "output: it says nothing of what the conversion costs in accuracy, for which see results.md.\n",
     "fixed": "## Bit-accurate integer inference\n\nDense-equivalent multiply-accumulates: those of the uncompressed "
     "network. Words and saturation counts of both engines are compared before they are timed.\n",
     "convert": "## Conversion by least squares\n\nOne layer with a small dense one behind it, in a process of its own: "

@@ -114,11 +114,21 @@ def _conversion(key: str, goal: str, label: str) -> Panel:
     return panel
 
 
+def _ratios(axes: Any, result: dict[str, Any]) -> None:
+    rows = sorted(result["rows"], key=lambda r: r["speedup"])
+    names = [f"{Path(r['case']).stem}, batch {r['batch']}" for r in rows]
+    axes.barh(names, [r["speedup"] for r in rows], height=0.7)
+    axes.axvline(1, color="grey", linewidth=0.8)
+    axes.set(xscale="log", xlabel="onnxruntime's time over swm's, one thread", title="Converted models")
+    axes.tick_params(axis="y", labelsize=3)
+
+
 _PANELS: dict[str, tuple[Panel, ...]] = {
     "kernels": (_speedups, _growth, _roofline),
     "conv": (_speedups, _roofline),
     "rnn": (_speedups, _roofline),
     "fixed": (_rates,),
+    "models": (_ratios,),
     "convert": (
         _conversion("seconds", "goal", "seconds"),
         _conversion("peak_mib_over_model", "goal_mib", "MiB over the model's own"),

@@ -25,6 +25,7 @@ _KERNELS = (
     "spread",
 )
 _FIXED = ("case", "threads", "engine", "ms a sample", "MAC/s", "goal", "over numpy", "of limit", "equal", "spread")
+_MODELS = ("model", "block", "batch", "onnxruntime ms", "swm ms", "ratio", "engines", "error", "spread")
 _CONVERT = ("layer n/k/samples", "threads", "seconds", "to reach", "MiB over model", "to reach", "error", "spread")
 
 
@@ -40,6 +41,21 @@ def rows_as_text(result: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[st
                 f"{r['peak_mib_over_model']:.0f}",
                 _number(r["goal_mib"], "g"),
                 f"{r['relative_error']:.0%}",
+                f"{r['spread']:.0%}",
+            )
+            for r in result["rows"]
+        ]
+    if result["benchmark"] == "models":
+        return _MODELS, [
+            (
+                r["case"],
+                str(r["k"]),
+                str(r["batch"]),
+                f"{r['dense_ms']:.4f}",
+                f"{r['swm_ms']:.4f}",
+                f"{r['speedup']:.2f} x" + (" SLOWER" if r["slower"] else ""),
+                r["engine"],
+                f"{r['error']:.0e}",
                 f"{r['spread']:.0%}",
             )
             for r in result["rows"]
@@ -85,6 +101,8 @@ def _number(value: float | None, form: str, unit: str = "") -> str:
 def headlines(result: dict[str, Any]) -> list[str]:
     """What the rows come to, a sentence each."""
     lines = []
+    if result["benchmark"] == "models":
+        lines += _of_models(result)
     if "growth" in result:
         growth = result["growth"]
         lines.append(
@@ -114,6 +132,21 @@ def headlines(result: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _of_models(result: dict[str, Any]) -> list[str]:
+    rows = result["rows"]
+    slower = [f"{r['case']} at batch {r['batch']}" for r in rows if r["slower"]]
+    worst, best = (pick(rows, key=lambda r: r["speedup"]) for pick in (min, max))
+    lines = [
+        f"{len({r['case'] for r in rows})} models, {len(rows)} rows: {worst['speedup']:.2f} x ({worst['case']}, batch "
+        f"{worst['batch']}) to {best['speedup']:.2f} x ({best['case']}, batch {best['batch']}); "
+        f"{sum(r['speedup'] < 1 for r in rows)} rows below 1 x, {len(slower)} below 0.91 x"
+        + (f": {', '.join(slower)}." if slower else "."),
+        "Milliseconds of processor time on one thread, the fastest of the rounds; both sides called from Python.",
+    ]
+    lines += [f"Not compared: {s['model']}: {s['reason']}" for s in result["skipped"]]
+    return lines
+
+
 def _size(size: int) -> str:
     return f"{size >> 20} MiB" if size >= 1 << 20 else f"{size >> 10} KiB"
 
@@ -123,7 +156,9 @@ def to_table(result: dict[str, Any]) -> Table:
     columns, rows = rows_as_text(result)
     table = Table(title=f"swm bench {result['benchmark']}")
     for name in columns:
-        table.add_column(name, justify="left" if name in ("case", "engine", "baseline") else "right")
+        table.add_column(
+            name, justify="left" if name in ("case", "model", "engine", "engines", "baseline") else "right"
+        )
     for row in rows:
         table.add_row(*row)
     return table

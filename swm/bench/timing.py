@@ -79,7 +79,11 @@ def undisturbed(measure: Callable[[], dict[str, Timing]]) -> tuple[dict[str, Tim
 
 
 def interleaved(
-    calls: Mapping[str, tuple[int, Callable[[], object]]], blas: BlasThreads, rounds: int, burst: float
+    calls: Mapping[str, tuple[int, Callable[[], object]]],
+    blas: BlasThreads,
+    rounds: int,
+    burst: float,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Timing]:
     """Time several calls in turns.
 
@@ -88,6 +92,7 @@ def interleaved(
         blas: the setter of BLAS threads.
         rounds: turns each call gets, after one that does not count.
         burst: seconds of repetitions in one turn; at least one call.
+        clock: in seconds; `time.thread_time` leaves out what other processes take, where all runs on this thread.
     """
     counts: dict[str, int] = {}
     seconds: dict[str, list[float]] = {name: [] for name in calls}
@@ -96,14 +101,14 @@ def interleaved(
             with blas.limit(threads):
                 call()  # after another contender: bring back the caches, wake the threads
                 if turn == 0:
-                    start = time.perf_counter()
+                    start = clock()
                     call()
-                    counts[name] = max(1, int(burst / max(time.perf_counter() - start, 1e-7)))
+                    counts[name] = max(1, int(burst / max(clock() - start, 1e-7)))
                     continue
-                start = time.perf_counter()
+                start = clock()
                 for _ in range(counts[name]):
                     call()
-                seconds[name].append((time.perf_counter() - start) / counts[name])
+                seconds[name].append((clock() - start) / counts[name])
     return {name: _summary(values) for name, values in seconds.items()}
 
 

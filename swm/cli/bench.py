@@ -94,3 +94,28 @@ def convert(quick: bool, json_to: str | None, plot: str | None) -> None:
     from swm.bench.convert import run_convert
 
     _measured(run_convert, quick, json_to, plot)
+
+
+@bench.command(
+    epilog=example("swm bench models zoo/ --quick\nswm bench models model.onnx --block 16 --json models.json")
+)
+@click.argument("folder", type=click.Path(exists=True))
+@click.option("--block", type=int, help="Block size [default: 8, or the largest below it at which a layer fits].")
+@quick_option
+@json_option
+@plot_option
+def models(folder: str, block: int | None, quick: bool, json_to: str | None, plot: str | None) -> None:
+    """Converted models by `swm.run` against onnxruntime on the originals.
+
+    FOLDER is searched for .onnx files; one such file may stand in its place. Batch 1 and 64, one thread. Weights are
+    merely projected, since only time is compared. Files that cannot be converted are listed with the reason. Exit
+    status 1 if a converted model takes more than 1.1 times onnxruntime's time in each of three attempts.
+    """
+    from functools import partial
+
+    from swm.bench.models import run_models
+
+    result = _measured(partial(run_models, folder, block=block), quick, json_to, plot)
+    if any(row["slower"] for row in result["rows"]):
+        console.print("some models are slower converted than dense", style="bold red")
+        sys.exit(1)

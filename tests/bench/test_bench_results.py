@@ -2,14 +2,17 @@
 """The benchmark machinery on tiny cases: keys, counts, fits, page and plot. No time is judged."""
 
 import json
+import os
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from support import write_mlp
 
 import swm
 from swm.bench import conv as bench_conv
 from swm.bench import kernels as bench_kernels
+from swm.bench import models as bench_models
 from swm.bench import rnn as bench_rnn
 from swm.bench import timing
 from swm.bench.conv import ConvCase
@@ -22,7 +25,7 @@ from swm.bench.rnn import CellCase
 from swm.bench.timing import BlasThreads, interleaved
 from swm.cli.bench import bench
 from swm.engine.kernels import CompiledEngine
-from swm.errors import OutputError
+from swm.errors import OptionError, OutputError
 
 pytestmark = pytest.mark.skipif(CompiledEngine().missing() is not None, reason="no C++ compiler")
 KEYS = {"case", "n", "k", "batch", "threads", "dense_ms", "swm_ms", "speedup", "limit_fraction"}
@@ -168,3 +171,72 @@ def test_commands_of_layers(monkeypatch, layers, name):
     done = CliRunner().invoke(bench, [name, "--quick"])
     assert done.exit_code == 0
     assert "onnxruntime" in done.output
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """The table of a folder with a model, one that is too small, and a file that is none; with the folder."""
+    folder = tmp_path_factory.mktemp("models")
+    write_mlp(folder / "good.onnx", widths=(32, 24, 24, 5))
+    (folder / "below").mkdir()
+    write_mlp(folder / "below" / "fixed.onnx", widths=(32, 24, 5), batch=2)
+    write_mlp(folder / "small.onnx", widths=(3, 2))
+    (folder / "broken.onnx").write_bytes(b"no model")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench_models, "_ATTEMPTS", 1)
+        return bench_models.run_models(folder, quick=True), folder
+
+
+def test_models_are_compared_and_what_cannot_be_is_named(compared):
+    result, _ = compared
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    assert [r["batch"] for r in result["rows"] if r["case"] == "good.onnx"] == [1, 64]
+    assert [r["batch"] for r in result["rows"] if r["case"] == "below/fixed.onnx"] == [2, 64]
+    for row in result["rows"]:
+        assert row["k"] == 8
+        assert row["threads"] == 1
+        assert row["error"] <= 1e-5
+        assert row["speedup"] == pytest.approx(row["dense_ms"] / row["swm_ms"])
+        assert row["slower"] == (row["speedup"] < 1 / bench_models.SLOWER)
+        assert sum(row["engines"].values()) == 1 + (row["case"] == "good.onnx")
+        assert row["engine"]
+    reasons = {s["model"]: s["reason"] for s in result["skipped"]}
+    assert set(reasons) == {"broken.onnx", "small.onnx"}
+    assert "large enough" in reasons["small.onnx"]
+    assert "broken.onnx" in reasons["broken.onnx"]
+
+
+def test_models_leave_the_environment_as_it_was(monkeypatch, tmp_path):
+    monkeypatch.delenv("SWM_BUILD", raising=False)
+    monkeypatch.setenv("SWM_THREADS", "2")
+    with pytest.raises(OptionError, match="no \\.onnx file"):
+        bench_models.run_models(tmp_path)
+    (tmp_path / "broken.onnx").write_bytes(b"no model")
+    with pytest.raises(OptionError, match=r"can be compared \(broken\.onnx"):
+        bench_models.run_models(tmp_path, quick=True)
+    assert os.environ["SWM_THREADS"] == "2"
+    assert "SWM_BUILD" not in os.environ
+
+
+def test_models_page_plot_and_status(compared, monkeypatch, tmp_path):
+    result, folder = compared
+    text = page([result])
+    assert "| good.onnx | 8 | 64 |" in text
+    assert "Not compared: small.onnx" in text
+    for slower, status in ((False, 0), (True, 1)):
+        rows = [{**r, "slower": slower} for r in result["rows"]]
+        monkeypatch.setattr(bench_models, "run_models", lambda *_, rows=rows, **__: {**result, "rows": rows})
+        done = CliRunner().invoke(bench, ["models", str(folder), "--quick"])
+        assert done.exit_code == status, done.output
+        assert ("SLOWER" in done.output) == slower
+        assert ("slower converted" in done.output) == slower
+        assert CliRunner().invoke(bench, ["models", str(folder), "--json"]).exit_code == status
+    pytest.importorskip("matplotlib")
+    draw(result, str(tmp_path / "models.svg"))
+
+
+def test_inputs_of_models(compared):
+    _, folder = compared
+    assert bench_models.example_inputs(swm.load(folder / "good.onnx"), 3)["x"].shape == (3, 32)
+    fixed = swm.load(folder / "below" / "fixed.onnx")
+    assert [bench_models.example_inputs(fixed, n)["x"].shape for n in (1, 64)] == [(2, 32), (64, 32)]
