@@ -25,7 +25,7 @@ from swm.engine import batches, run_onnxruntime
 from swm.engine.refusal import reason
 from swm.engine.session import ORT_ERRORS
 from swm.errors import CalibrationError, OptionError, SwmError
-from swm.graph import Graph
+from swm.graph import Graph, is_structured
 
 __all__ = ["BATCHES", "SLOWER", "example_inputs", "run_models"]
 
@@ -110,6 +110,8 @@ def _environment(**values: str) -> Iterator[None]:
 
 def _case(file: Path, name: str, block: int | None) -> _Case:
     dense = api.load(file)
+    if any(map(is_structured, dense.nodes)):
+        raise OptionError("it is converted already, and the comparison starts from the original: give that")
     length = _length(dense)
     options = ort.SessionOptions()
     options.log_severity_level = 4

@@ -182,6 +182,7 @@ def compared(tmp_path_factory):
     write_mlp(folder / "below" / "fixed.onnx", widths=(32, 24, 5), batch=2)
     write_mlp(folder / "small.onnx", widths=(3, 2))
     (folder / "broken.onnx").write_bytes(b"no model")
+    swm.save(swm.convert(swm.load(folder / "good.onnx"), block=8).graph, folder / "done.onnx")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bench_models, "_ATTEMPTS", 1)
         return bench_models.run_models(folder, quick=True), folder
@@ -201,7 +202,8 @@ def test_models_are_compared_and_what_cannot_be_is_named(compared):
         assert sum(row["engines"].values()) == 1 + (row["case"] == "good.onnx")
         assert row["engine"]
     reasons = {s["model"]: s["reason"] for s in result["skipped"]}
-    assert set(reasons) == {"broken.onnx", "small.onnx"}
+    assert set(reasons) == {"broken.onnx", "done.onnx", "small.onnx"}
+    assert "converted already" in reasons["done.onnx"]
     assert "large enough" in reasons["small.onnx"]
     assert "broken.onnx" in reasons["broken.onnx"]
 
