@@ -2,6 +2,7 @@
 """Dense graph → structured graph: folding, choice of layers, fitting layer after layer, report."""
 
 from swm.compress.conversion import Conversion, convert
+from swm.compress.detect import detect_structure
 from swm.compress.evaluation import Interval, TestAccuracy, accuracy, wilson
 from swm.compress.fold import fold_affine
 from swm.compress.fold_convolution import fold_conv
@@ -26,6 +27,7 @@ __all__ = [
     "TestAccuracy",
     "accuracy",
     "convert",
+    "detect_structure",
     "float32_advice",
     "fold_affine",
     "fold_conv",

@@ -14,6 +14,7 @@ from swm.structure.base import (
 )
 from swm.structure.circulant import BlockCirculant
 from swm.structure.circulant_conv import BlockCirculantConv
+from swm.structure.detect import circulant_columns
 from swm.structure.fit import fit_dense, least_squares, project
 from swm.structure.transforms import ScipyTransforms, Transforms, default_transforms
 
@@ -28,6 +29,7 @@ __all__ = [
     "ScipyTransforms",
     "Transforms",
     "WeightStructure",
+    "circulant_columns",
     "default_transforms",
     "fit_dense",
     "least_squares",

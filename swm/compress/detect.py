@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Structure that a file does not declare: layers trained block-circulant and exported as ordinary dense matrices."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from swm.graph import Conv, Graph, Linear, Node, Recurrent
+from swm.structure import BlockCirculant, BlockCirculantConv, Dense, WeightStructure, circulant_columns
+
+__all__ = ["detect_structure"]
+
+
+def detect_structure(graph: Graph) -> Graph:
+    """The same network with each dense weight that *is* block-circulant held as what it is, whatever wrote the file.
+
+    Elements of a block that must be equal may differ by float noise (`swm.structure.detect.TOLERANCE` of the largest
+    weight); they become their mean. Blocks may not straddle two gates of a recurrent layer; convolutions in groups
+    stay as they are. A graph in which nothing is found is returned itself.
+
+    Args:
+        graph: a float graph.
+    """
+    for node in graph.nodes:
+        found = _detected(node)
+        if found is not node:
+            graph = graph.with_replaced(node, found)
+    return graph
+
+
+def _detected(node: Node) -> Node:
+    match node:
+        case Linear(weight=Dense()):
+            columns = circulant_columns(node.weight.to_dense()[None])
+            return node if columns is None else replace(node, weight=BlockCirculant(columns[0], node.weight.shape))
+        case Conv(weight=Dense(), group=1):
+            m = node.weight.shape[0]
+            tensor = node.weight.to_dense().reshape(m, node.channels, -1)
+            columns = circulant_columns(tensor.transpose(2, 0, 1))
+            if columns is None:
+                return node
+            return replace(node, weight=BlockCirculantConv(columns, (m, node.channels), node.kernel))
+        case Recurrent():
+            return _sides(node)
+        case _:
+            return node
+
+
+def _sides(node: Recurrent) -> Recurrent:
+    """A recurrent layer with W, R or both structured; gates and directions share one block size."""
+    w, r = _side(node, node.input_weight), _side(node, node.recurrent_weight)
+    if w is None and r is None:
+        return node
+    return replace(node, input_weight=w or node.input_weight, recurrent_weight=r or node.recurrent_weight)
+
+
+def _side(node: Recurrent, weights: tuple[WeightStructure, ...]) -> tuple[WeightStructure, ...] | None:
+    if not all(isinstance(weight, Dense) for weight in weights):
+        return None
+    gates = np.concatenate([weight.to_dense().reshape(node.gates, node.hidden, -1) for weight in weights])
+    # Each gate as a matrix of its own: no block straddles two. A size that does not divide the cells would leave gaps
+    # between the gates.
+    limit = node.hidden & -node.hidden
+    columns = circulant_columns(gates, limit=limit)
+    if columns is None:
+        return None
+    p, q, k = columns.shape[1:]
+    stacked = columns.reshape(len(weights), node.gates * p, q, k)
+    return tuple(BlockCirculant(part, weight.shape) for part, weight in zip(stacked, weights, strict=True))

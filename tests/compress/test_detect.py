@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Structure found in dense weights: what was expanded is found again, and nothing else is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support import inputs, mlp
+
+import swm
+from swm.compress import detect_structure
+from swm.graph import LSTM, Conv, densified, is_structured
+from swm.onnx_io import load as load_model
+from swm.structure import BlockCirculant, BlockCirculantConv, Dense, circulant_columns
+
+
+@st.composite
+def circulant(draw):
+    """A block-circulant matrix of at least one whole block, cut off or not."""
+    k = 2 ** draw(st.integers(1, 4))
+    p, q = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    m = draw(st.integers(max((p - 1) * k + 1, k), p * k))
+    n = draw(st.integers(max((q - 1) * k + 1, k), q * k))
+    columns = np.random.default_rng(draw(st.integers(0, 99))).normal(size=(p, q, k)).astype(np.float32)
+    return BlockCirculant(columns, (m, n))
+
+
+@settings(max_examples=60, deadline=None)
+@given(circulant(), st.booleans())
+def test_an_expanded_matrix_is_found_with_its_block(weight, noisy):
+    dense = weight.to_dense()
+    if noisy:  # what an inverse FFT in float32 leaves
+        dense = dense * (1 + np.random.default_rng(0).uniform(-1e-7, 1e-7, dense.shape)).astype(np.float32)
+    columns = circulant_columns(dense[None])
+    assert columns is not None
+    found = BlockCirculant(columns[0], weight.shape)
+    assert found.block == weight.block
+    np.testing.assert_allclose(found.to_dense(), weight.to_dense(), atol=1e-6 * np.abs(dense).max())
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 12), st.integers(2, 12), st.integers(0, 99))
+def test_nothing_is_found_in_other_matrices(m, n, seed):
+    rng = np.random.default_rng(seed)
+    assert circulant_columns(rng.normal(size=(1, m, n))) is None
+    # Pruned, and of few values: equal numbers by chance are no structure. (At least 4 x 4: of signs, a small matrix may
+    # well be circulant by chance.)
+    wide = rng.normal(size=(1, m + 14, n + 14)) * (rng.random((1, m + 14, n + 14)) < 0.3)
+    assert circulant_columns(wide) is None
+    assert circulant_columns(np.sign(wide)) is None
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        np.zeros((8, 8)),
+        np.ones((8, 8)),
+        np.eye(8),
+        3 * np.eye(8)[::-1],
+        np.full((1, 8), 2.0),
+        np.full((8, 8), np.nan),
+        np.ones((14, 14)),
+    ],
+    ids=["zeros", "constant", "identity", "reversal", "one row", "nan", "constant, cut off"],
+)
+def test_constant_and_permutation_matrices_are_no_finds(matrix):
+    assert circulant_columns(matrix[None]) is None
+
+
+def test_one_weight_that_differs_refuses_the_block():
+    dense = BlockCirculant(np.random.default_rng(1).normal(size=(2, 2, 8)).astype(np.float32)).to_dense()
+    dense[13, 5] += 1e-4
+    assert circulant_columns(dense[None]) is None
+
+
+def test_a_dense_file_of_a_structured_network_is_found_out(tmp_path):
+    graph = swm.convert(load_model(_save(tmp_path / "m.onnx", mlp((32, 32, 32, 5)))), block=8).graph
+    plain = graph
+    for node in graph.nodes:
+        if is_structured(node):
+            plain = plain.with_replaced(node, densified(node))
+    swm.save(plain, tmp_path / "dense.onnx")
+    assert not any(map(is_structured, load_model(tmp_path / "dense.onnx").nodes))
+    found = detect_structure(load_model(tmp_path / "dense.onnx"))
+    blocks = [node.weight.block for node in found.nodes if is_structured(node)]
+    assert blocks == [8, 8]
+    x = inputs(9, 32)
+    np.testing.assert_allclose(swm.run(found, x), swm.run(plain, x), atol=1e-5)
+
+
+def test_a_graph_without_finds_is_returned_itself(tmp_path):
+    graph = load_model(_save(tmp_path / "m.onnx", mlp()))
+    assert detect_structure(graph) is graph
+
+
+def test_convolutions_over_all_positions(tmp_path):
+    rng = np.random.default_rng(0)
+    kernel = BlockCirculantConv(rng.normal(size=(9, 2, 2, 4)).astype(np.float32), (8, 8), (3, 3)).to_tensor()
+    graph = _one_node(tmp_path, "Conv", kernel, [1, 8, 6, 6], [1, 8, 4, 4])
+    (node,) = detect_structure(graph).nodes
+    assert isinstance(node, Conv)
+    assert node.weight.size == 4
+    x = rng.normal(size=(1, 8, 6, 6)).astype(np.float32)
+    np.testing.assert_allclose(swm.run(detect_structure(graph), x), swm.run(graph, x), atol=1e-4)
+    # One position of nine that is not circulant: the layer is not.
+    kernel[0, 0, 1, 1] += 0.1
+    graph = _one_node(tmp_path, "Conv", kernel, [1, 8, 6, 6], [1, 8, 4, 4])
+    assert detect_structure(graph) is graph
+
+
+def test_recurrent_gates_share_a_block_that_straddles_none():
+    rng = np.random.default_rng(0)
+    hidden = 12  # 12 = 3 blocks of 4: a block of 8 would straddle
+    w = BlockCirculant(rng.normal(size=(12, 2, 4)).astype(np.float32)).to_dense()
+    r = rng.normal(size=(4 * hidden, hidden)).astype(np.float32)
+    node = LSTM(
+        name="l", inputs=("x",), outputs=("y",), input_weight=(Dense(w),), recurrent_weight=(Dense(r),), hidden=hidden,
+        activations=(),
+    )  # fmt: skip
+    from swm.compress.detect import _detected
+
+    found = _detected(node)
+    assert isinstance(found, LSTM)
+    assert found.input_weight[0].size == 4
+    assert isinstance(found.recurrent_weight[0], Dense)
+    np.testing.assert_array_equal(found.input_weight[0].to_dense(), w)
+    whole = BlockCirculant(rng.normal(size=(6, 1, 8)).astype(np.float32)).to_dense()
+    assert _detected(replace(node, input_weight=(Dense(whole),))).input_weight[0].size < 8
+
+
+def test_no_false_finds_in_models_of_others(shared):
+    files = sorted((shared / "models").rglob("*.onnx"))
+    assert len(files) > 40
+    for path in files:
+        try:
+            graph = load_model(path)
+        except swm.SwmError:
+            continue  # docs/models.md says which and why
+        assert detect_structure(graph) is graph, path
+
+
+def _save(path, model):
+    onnx.save(model, str(path))
+    return path
+
+
+def _one_node(folder, op, weight, into, out):
+    node = onnx.helper.make_node(op, ["x", "w"], ["y"], name="n")
+    info = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [node], "g", [info("x", 1, into)], [info("y", 1, out)], [onnx.numpy_helper.from_array(weight, "w")]
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
+    return load_model(_save(folder / "one.onnx", model))
