@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads the reports that a user's own tools wrote: HLS, synthesis, place and route, power; AMD, Intel, open tools.
+
+One file a kind of report; each offers `recognise(head)` and `parse(text)`, and `read.py` holds the list of them.
+"""
+
+from swm.report.vendor.read import read_reports
+from swm.report.vendor.values import Reading, Skipped, VendorReport
+
+__all__ = ["Reading", "Skipped", "VendorReport", "read_reports"]

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""yosys's `stat` (text and JSON) and nextpnr's `--report`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from swm.report.vendor.values import ReportError, VendorReport, number
+
+__all__ = ["count_cells", "parse_nextpnr", "parse_yosys", "parse_yosys_json", "recognise_nextpnr", "recognise_yosys",
+           "recognise_yosys_json"]  # fmt: skip
+
+# Cells → (figure, how many each counts). LUTs of distributed memories and of carry chains count as the LUTs they take:
+# UG474 and UG574 (7-series, UltraScale), FPGA-TN-02199 and FPGA-TN-02205 (ECP5).
+CELLS: dict[str, tuple[str, int]] = {
+    **{f"LUT{n}": ("lut", 1) for n in range(1, 7)},
+    "INV": ("lut", 1),
+    "SRL16E": ("lut", 1),
+    "SRLC32E": ("lut", 1),
+    "RAM32X1D": ("lut", 2),
+    "RAM64X1D": ("lut", 2),
+    "RAM32M": ("lut", 4),
+    "RAM64M": ("lut", 4),
+    "RAM32M16": ("lut", 8),
+    "RAM64M8": ("lut", 8),
+    **dict.fromkeys(("FDRE", "FDSE", "FDCE", "FDPE", "TRELLIS_FF", "DFF", "DFFE", "DFFR", "DFFRE"), ("ff", 1)),
+    **dict.fromkeys(("DFFS", "DFFSE", "DFFC", "DFFCE", "DFFP", "DFFPE"), ("ff", 1)),
+    **dict.fromkeys(("DSP48E1", "DSP48E2", "MULT18X18D", "MULT18X18", "MULT9X9"), ("dsp", 1)),
+    "RAMB18E1": ("bram18", 1),
+    "RAMB18E2": ("bram18", 1),
+    "RAMB36E1": ("bram18", 2),
+    "RAMB36E2": ("bram18", 2),
+    "URAM288": ("uram", 1),
+    "CCU2C": ("lut", 2),
+    "TRELLIS_DPR16X4": ("lut", 4),
+    "DP16KD": ("bram18", 1),
+    "ALU": ("lut", 1),
+}
+
+# nextpnr's names of sites, ECP5 and Gowin.
+SITES: dict[str, tuple[str, int]] = {
+    "TRELLIS_COMB": ("lut", 1),
+    "TRELLIS_FF": ("ff", 1),
+    "MULT18X18D": ("dsp", 1),
+    "DP16KD": ("bram18", 1),
+    "LUT4": ("lut", 1),
+    "DFF": ("ff", 1),
+    "BSRAM": ("bram18", 1),
+}
+
+VERSION = re.compile(r"Yosys (\d[\w.+-]*)")
+MODULE = re.compile(r"^=== (\S.*?) ===$", re.MULTILINE)
+# Until 0.5x a name and its count below "Number of cells: 17", since then the count and its name below "17 cells".
+CELL = re.compile(r"^\s+(\$?[A-Za-z_][\w$]*)\s+(\d+)\s*$", re.MULTILINE)
+COUNTED_CELL = re.compile(r"^\s+(\d+)\s+(?:[\d.e+-]+\s+)?(\$?[A-Za-z_][\w$]*)\s*$", re.MULTILINE)
+COUNT = re.compile(r"^\s+\d+ cells\s*$", re.MULTILINE)
+NEXTPNR = re.compile(r'"(?:fmax|utilization)"\s*:\s*\{')
+
+
+def recognise_yosys(head: str) -> bool:
+    """Whether the first characters of a file are those of a log of yosys or of its `stat`."""
+    return "Yosys Open SYnthesis Suite" in head or ("Printing statistics" in head and MODULE.search(head) is not None)
+
+
+def recognise_yosys_json(head: str) -> bool:
+    """Whether the first characters of a file are those of `stat -json`."""
+    return head.lstrip().startswith("{") and '"creator"' in head and "Yosys" in head
+
+
+def recognise_nextpnr(head: str) -> bool:
+    """Whether the first characters of a file are those of nextpnr's report."""
+    return head.lstrip().startswith("{") and NEXTPNR.search(head) is not None
+
+
+def count_cells(cells: Mapping[str, int]) -> dict[str, int]:
+    """LUT, FF, DSP, BRAM18 and URAM that technology cells take; cells of other kinds take none.
+
+    Raises:
+        ReportError: A cell of yosys's own ($add, $_AND_) is left: the netlist is not mapped to a device.
+    """
+    counts = dict.fromkeys(("lut", "ff", "dsp", "bram18", "uram"), 0)
+    for name, amount in cells.items():
+        if name.startswith("$"):
+            raise ReportError(f"{amount} cells {name}: the netlist is not mapped to a device")
+        if name in CELLS:
+            figure, each = CELLS[name]
+            counts[figure] += each * amount
+    return counts
+
+
+def parse_yosys(text: str) -> VendorReport:
+    """The last statistics in a log, of the whole hierarchy where it has one.
+
+    Raises:
+        ReportError: No statistics, or of an unmapped netlist.
+    """
+    blocks = MODULE.split(text)
+    named = list(zip(blocks[1::2], blocks[2::2], strict=False))
+    if not named:
+        raise ReportError("no statistics")
+    top, block = next(((name, block) for name, block in reversed(named) if name == "design hierarchy"), named[-1])
+    cells = {name: int(number(amount) or 0) for name, amount in _cells(block)}
+    version = VERSION.search(text)
+    return _yosys(version.group(1) if version else None, None if top == "design hierarchy" else top, cells)
+
+
+def parse_yosys_json(text: str) -> VendorReport:
+    """The totals of the design.
+
+    Raises:
+        ReportError: Not JSON, no totals, or an unmapped netlist.
+    """
+    data = _json(text)
+    design = data.get("design")
+    cells = design.get("num_cells_by_type") if isinstance(design, dict) else None
+    if not isinstance(cells, dict) or not all(isinstance(amount, int) for amount in cells.values()):
+        raise ReportError("no num_cells_by_type of the design")
+    version = VERSION.search(str(data.get("creator", "")))
+    return _yosys(version.group(1) if version else None, None, cells)
+
+
+def parse_nextpnr(text: str) -> VendorReport:
+    """Sites in use, and the clock that was reached beside the one asked for; of several clocks, the slowest.
+
+    Raises:
+        ReportError: Not JSON, or neither part.
+    """
+    data = _json(text)
+    utilization, fmax = data.get("utilization", {}), data.get("fmax", {})
+    if not isinstance(utilization, dict) or not isinstance(fmax, dict) or not (utilization or fmax):
+        raise ReportError("neither utilization nor fmax")
+    values: dict[str, float | int | None] = {}
+    for name, row in utilization.items():
+        if name in SITES and isinstance(row, dict) and isinstance(row.get("used"), int):
+            figure, each = SITES[name]
+            values[figure] = (values.get(figure) or 0) + each * row["used"]
+    clocks = [row for row in fmax.values() if isinstance(row, dict) and isinstance(row.get("achieved"), int | float)]
+    slowest = min(clocks, key=lambda row: row["achieved"], default=None)
+    notes = []
+    if slowest is not None and isinstance(constraint := slowest.get("constraint"), int | float) and constraint > 0:
+        values["clock_ns"] = float(f"{1e3 / constraint:.4g}")
+        if slowest["achieved"] < constraint:
+            notes.append(f"timing is not met: {slowest['achieved']:.2f} MHz of {constraint:.2f} MHz")
+    return VendorReport(
+        tool="nextpnr",
+        version=None,
+        kind="fit",
+        state="Routed",
+        values=values,
+        more={"fmax_mhz": None if slowest is None else slowest["achieved"]},
+        notes=tuple(notes),
+    )
+
+
+def _cells(block: str) -> Iterator[tuple[str, str]]:
+    """Names and counts in the list of cells, which ends with an empty line or the list of submodules."""
+    old = "Number of cells:" in block
+    rest = block.split("Number of cells:")[-1] if old else COUNT.split(block)[-1]
+    for line in rest.lstrip("\n").splitlines()[1 if old else 0 :]:
+        found = (CELL if old else COUNTED_CELL).match(line)
+        if found is None or line.split()[-1] == "submodules":
+            return
+        yield (found.group(1), found.group(2)) if old else (found.group(2), found.group(1))
+
+
+def _yosys(version: str | None, top: str | None, cells: Mapping[str, int]) -> VendorReport:
+    return VendorReport(
+        tool="yosys",
+        version=version,
+        kind="utilization",
+        top=top,
+        state="Synthesized",
+        values=count_cells(cells),
+        more={"cells": sum(cells.values())},
+    )
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ReportError(f"not JSON: {str(error)[:80]}") from error
+    if not isinstance(data, dict):
+        raise ReportError("JSON, but not an object")
+    return data
