@@ -40,7 +40,7 @@ __all__ = ["boards", "convert", "dense_twin", "engines", "load", "quantize", "ru
 COMPILED_WORK = 20_000_000_000
 
 
-def load(model: str | os.PathLike[str] | bytes | ModelProto, *, simplify: bool = False) -> Graph:
+def load(model: str | os.PathLike[str] | bytes | ModelProto, *, simplify: bool = False, detect: bool = False) -> Graph:
     """Read an ONNX model.
 
     Args:
@@ -48,6 +48,8 @@ def load(model: str | os.PathLike[str] | bytes | ModelProto, *, simplify: bool =
             all of its data inside.
         simplify: fold constants and exporters' shape arithmetic, name what they spelt out, see `swm.simplify`; it runs
             the model to check itself. Without it the graph is the file's, node by node.
+        detect: hold dense weights that are block-circulant to float noise, as training with the structure and an
+            ordinary export leave them, as what they are. The commands do both.
 
     Raises:
         ModelError: the file is missing, or the model damaged or illegal.
@@ -62,7 +64,13 @@ def load(model: str | os.PathLike[str] | bytes | ModelProto, *, simplify: bool =
         raise OptionError(
             f"a model is the path of an .onnx file, a ModelProto, or its bytes, got a {type(model).__name__}{hint}"
         )
-    return _simplify(graph) if simplify else graph
+    if detect:  # before a scale of rows is folded into weights, whose structure that breaks
+        graph = compress.detect_structure(graph)
+    if simplify:
+        graph = _simplify(graph)
+        if detect:  # layers that the exporter had spelt out
+            graph = compress.detect_structure(graph)
+    return graph
 
 
 def save(graph: Graph | FixedGraph, path: str | Path) -> None:

@@ -39,7 +39,7 @@ def check(model: str | None, list_operators: bool, block: str | None, json_to: s
     sizes = None if block is None else parse_blocks(block)
     with progress_bar() as progress:
         progress("read the model", 0, 1)
-        inspection = swm.check(swm.load(model, simplify=True), block=sizes)
+        inspection = swm.check(swm.load(model, simplify=True, detect=True), block=sizes)
     if not write_json(json_to, inspection.to_json()):
         table = Table(title=Text(f"{model}: {len(inspection.nodes)} nodes"), title_justify="left")
         for heading in ("node", "operator", "structured", "hardware", "why not, and what to do"):

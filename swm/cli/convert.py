@@ -81,7 +81,7 @@ def convert(
     sizes = None if block is None else parse_blocks(block)
     with progress_bar() as progress:
         progress("read the model", 0, 1)
-        graph = swm.load(model, simplify=True)
+        graph = swm.load(model, simplify=True, detect=True)
         inputs = None if calibration is None else load_arrays(calibration, graph)
         result = swm.convert(
             graph,

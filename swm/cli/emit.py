@@ -83,7 +83,7 @@ def emit(
     check_output(Path(output), force=force)  # before any work
     with progress_bar() as progress:
         progress("read the model", 0, 1)
-        graph = swm.load(model, simplify=True)
+        graph = swm.load(model, simplify=True, detect=True)
         inputs = load_arrays(calibration, graph)
         network = swm.dense_twin(graph) if dense else graph
         fixed = swm.quantize(network, bits=bits, calibration=inputs, progress=progress)

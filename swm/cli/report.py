@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from rich.text import Text
 
 import swm
 from swm.cli.common import (
@@ -29,10 +30,11 @@ from swm.errors import OutputError
     epilog=example(
         "swm report project --html report.html\n"
         "swm report project --reference model.onnx --inputs test.npy --labels labels.npy\n"
-        "swm report model-k8.onnx --board pynq-z2 --board zcu104"
+        "swm report model-k8.onnx --board pynq-z2 --board zcu104\n"
+        "swm report project --from vivado/reports"
     )
 )
-@click.argument("model", metavar="MODEL|PROJECT")
+@click.argument("model", metavar="MODEL|PROJECT", required=False)
 @board_option(multiple=True, required=False)
 @bits_option
 @backend_option
@@ -48,10 +50,17 @@ from swm.errors import OutputError
     metavar="X.npy",
     help="Inputs, other than those, that set the number formats of a model: measures fixed point too.",
 )
+@click.option(
+    "--from",
+    "reports",
+    metavar="DIR",
+    help="Read what your own tools reported (HLS, Vivado, Quartus, yosys, nextpnr) from the files below DIR; with a"
+    " PROJECT, beside what is modelled for it.",
+)
 @click.option("--html", metavar="FILE.html", help="Also write a page for a browser.")
 @json_option
 def report(
-    model: str,
+    model: str | None,
     board: tuple[str, ...],
     bits: int,
     backend: str,
@@ -61,6 +70,7 @@ def report(
     inputs: str | None,
     labels: str | None,
     calibration: str | None,
+    reports: str | None,
     html: str | None,
     json_to: str | None,
 ) -> None:
@@ -74,11 +84,16 @@ def report(
     """
     from swm.report import to_text  # here, as `--help` should not wait for it
 
+    if reports is not None:
+        _tools(reports, model, board, html, json_to)
+        return
+    if model is None:
+        raise click.UsageError("give a MODEL or the folder of a PROJECT, or --from DIR")
     if html is not None and not html.endswith((".html", ".htm")):  # `--html model.onnx` must never overwrite the model
         raise OutputError(f"--html writes to files that end in .html, got {html!r}")
     with progress_bar() as progress:
         progress("report", 0, 1)
-        network = Path(model) if Path(model).is_dir() else swm.load(model, simplify=True)
+        network = Path(model) if Path(model).is_dir() else swm.load(model, simplify=True, detect=True)
         graph = None if isinstance(network, Path) else network
         data = None if inputs is None else load_arrays(inputs, graph)
         result = swm.report(
@@ -97,3 +112,20 @@ def report(
         result.to_html(html)
     if not write_json(json_to, result.to_json()):
         to_text(result, out)
+
+
+def _tools(folder: str, model: str | None, board: tuple[str, ...], html: str | None, json_to: str | None) -> None:
+    """The reports of a user's own tools, beside the estimate of a project where one is named."""
+    from swm.report.vendor import modelled_figures, read_reports, reading_lines, reading_to_json
+
+    if html is not None:
+        raise click.UsageError("--from prints text or --json; it writes no --html")
+    if model is not None and not Path(model).is_dir():
+        raise click.UsageError("beside --from stands the folder of a PROJECT that `swm emit` wrote, not a model")
+    if board:
+        raise click.UsageError("--from compares with the project on its own board; leave --board out")
+    modelled = None if model is None else modelled_figures(swm.report(model).boards[0].structured)
+    reading = read_reports(folder)
+    if not write_json(json_to, reading_to_json(reading, modelled)):
+        for line in reading_lines(reading, out.width, modelled):
+            out.print(Text(line), soft_wrap=True)
