@@ -23,7 +23,7 @@ Written by `python -m swm.bench.page` from `benchmarks/results/*.json`; measure 
     swm bench rnn --json benchmarks/results/rnn.json --plot benchmarks/results/rnn.svg
     swm bench fixed --json benchmarks/results/fixed.json --plot benchmarks/results/fixed.svg
     swm bench convert --json benchmarks/results/convert.json --plot benchmarks/results/convert.svg
-    swm bench models ../shared/models --json benchmarks/results/models.json --plot benchmarks/results/models.svg
+    swm bench models models --json benchmarks/results/models.json --plot benchmarks/results/models.svg
     python -m swm.bench.page benchmarks/results/{kernels,conv,rnn,fixed,convert,models}.json > docs/benchmarks.md
 
 Contenders take turns on the same data; a figure is the median of the rounds, and the spread is the distance between

@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import onnx
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import inputs, mlp
 
 import swm
+from swm.cli.check import check
 from swm.compress import detect_structure
 from swm.graph import LSTM, Conv, densified, is_structured
 from swm.onnx_io import load as load_model
@@ -157,3 +160,14 @@ def _one_node(folder, op, weight, into, out):
     )
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
     return load_model(_save(folder / "one.onnx", model))
+
+
+def test_load_detects_only_when_asked_and_the_commands_ask(tmp_path):
+    weight = BlockCirculant(np.random.default_rng(0).normal(size=(4, 4, 4)).astype(np.float32)).to_dense()
+    proto = mlp((16, 16, 5), names=["wide", "last"])
+    proto.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(weight, "w0"))
+    path = _save(tmp_path / "m.onnx", proto)
+    assert not any(map(is_structured, swm.load(path).nodes))
+    assert any(map(is_structured, swm.load(path, detect=True).nodes))
+    nodes = json.loads(CliRunner().invoke(check, [str(path), "--json"]).output)["nodes"]
+    assert nodes[0]["structured"] == "is block-circulant 4 (16 x 16)"

@@ -6,11 +6,16 @@ The texts here are written by hand in the layout of the tools; the real files of
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from support import inputs, write_mlp
 
+import swm
+from swm.cli.report import report
 from swm.errors import OptionError
 from swm.report.vendor import Reading, read_reports
 from swm.report.vendor.values import FIGURES, VendorReport
@@ -486,3 +491,43 @@ def test_every_real_report_parses_or_says_why_not(shared):
     skipped = {item.path for item in reading.skipped}
     assert files | {"hls4ml/Vivado/vivado_hls.app"} == set(found) | skipped
     assert len(skipped) == 5
+
+
+def command(*arguments):
+    return CliRunner().invoke(report, [str(argument) for argument in arguments])
+
+
+def test_the_command_prints_and_writes_what_it_read(tmp_path):
+    (tmp_path / "util.rpt").write_text(CASES["utilization, UltraScale+"][1])
+    (tmp_path / "power.rpt").write_text(CASES["power"][1])
+    (tmp_path / "broken.rpt").write_text("a poem")
+    data = json.loads(command("--from", tmp_path, "--json").output)
+    assert [item["path"] for item in data["reports"]] == ["power.rpt", "util.rpt"]
+    assert set(FIGURES) | {"path", "tool", "version", "kind"} <= set(data["reports"][0])
+    assert data["reports"][0]["lut"] is None
+    assert data["reports"][1]["lut"] == 7722
+    text = command("--from", tmp_path).output
+    assert "7,722" in text
+    assert "power.rpt: confidence: Low" in text
+    assert "broken.rpt: not a report" in text
+
+
+def test_beside_a_project_stands_its_estimate(tmp_path):
+    write_mlp(tmp_path / "m.onnx")
+    fixed = swm.quantize(swm.load(tmp_path / "m.onnx"), bits=8, calibration=inputs())
+    swm.emit(fixed, board="pynq-z2", path=tmp_path / "project")
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "util.rpt").write_text(CASES["utilization, 7-series"][1])
+    data = json.loads(command("--from", tmp_path / "reports", tmp_path / "project", "--json").output)
+    figures = swm.report(tmp_path / "project").boards[0].structured
+    assert data["modelled"]["lut"] == figures.used.routed.lut
+    assert data["modelled"]["interval_cycles"] == figures.plan.interval
+    assert "modelled" in command("--from", tmp_path / "reports", tmp_path / "project").output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("m.onnx", "--from", "."), ("--from", ".", "--html", "r.html"), ("--from", ".", "--board", "kv260")],
+)
+def test_options_that_do_not_go_together(arguments):
+    assert command(*arguments).exit_code == 2

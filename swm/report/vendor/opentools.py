@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""yosys's `stat` (text and JSON) and nextpnr's `--report`."""
+"""yosys's `stat` (text and JSON) and the JSON report of nextpnr."""
 
 from __future__ import annotations
 
