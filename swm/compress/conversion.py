@@ -23,6 +23,7 @@ from swm.compress.plan import Planned, last_weighted, plan, prepared
 from swm.compress.precision import float32_advice
 from swm.compress.record import remembering, sample_hashes
 from swm.compress.report import ConversionReport, LayerReport
+from swm.compress.threads import blas_threads
 from swm.compress.warn import conversion_warnings
 from swm.compress.weights import Blocks, WeightRef, dense_weights, reason_to_stay_dense
 from swm.engine import FloatEngine
@@ -156,21 +157,24 @@ def convert(
         note = _noting(say, node.name, done, len(nodes))
         say(node.name, done, len(nodes))
         own = [p for p in planned if p.ref.node is node]
-        before_node = converted
-        pairs = None if feeds is None else ActivationPairs(dense, converted, feeds, note)
-        before = len(how.freedoms)
-        new = _converted(node, {p.ref.role: p.block for p in own if not p.reason}, how, pairs, structure)
-        if len(how.freedoms) > before:
-            freedoms[node.name] = max(how.freedoms[before:], key=lambda freedom: freedom.share)
-        if new is not node:
-            converted = converted.with_replaced(node, new)
-        elif pairs is not None and isinstance(node, Linear | Conv) and any(map(is_structured, converted.nodes)):
-            new = refit(node, pairs)
-            converted = converted.with_replaced(node, new)
-        note("what it costs")
-        judged = feeds if samples.test is None else samples.test
-        error = None if judged is None else _output_error(ActivationPairs(dense, before_node, judged, note), node, new)
-        reports += [_layer_report(p, new, positions.get(node.name), error, seen=samples.test is None) for p in own]
+        with blas_threads(max((p.ref.shape[0] * p.ref.shape[1] for p in own), default=0)):
+            before_node = converted
+            pairs = None if feeds is None else ActivationPairs(dense, converted, feeds, note)
+            before = len(how.freedoms)
+            new = _converted(node, {p.ref.role: p.block for p in own if not p.reason}, how, pairs, structure)
+            if len(how.freedoms) > before:
+                freedoms[node.name] = max(how.freedoms[before:], key=lambda freedom: freedom.share)
+            if new is not node:
+                converted = converted.with_replaced(node, new)
+            elif pairs is not None and isinstance(node, Linear | Conv) and any(map(is_structured, converted.nodes)):
+                new = refit(node, pairs)
+                converted = converted.with_replaced(node, new)
+            note("what it costs")
+            judged = feeds if samples.test is None else samples.test
+            error = (
+                None if judged is None else _output_error(ActivationPairs(dense, before_node, judged, note), node, new)
+            )
+            reports += [_layer_report(p, new, positions.get(node.name), error, seen=samples.test is None) for p in own]
     report = ConversionReport(
         how.label,
         block if isinstance(block, int) else {p.ref.name: p.block for p in planned if p.block > 1},
