@@ -7,6 +7,8 @@ import os
 # which wait for each other in a loop; where two workers share two processors, small products wait most of the time (a
 # conversion of the bundled network took 12 to 16 s of the processor, and takes 1 s with one thread).
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Which xdist gives its workers: tables of commands would break where a narrow terminal breaks them.
+os.environ.pop("COLUMNS", None)
 
 from pathlib import Path
 
