@@ -8,7 +8,7 @@
 /// II = 1. Iterations: tokens * period, period = ceil(n / V); iteration i reads beat i of a, then of b, and writes beat i.
 /// Latency is the fill of one pipeline. V adders, no multiplier (but those of a sigmoid or tanh).
 ///
-/// \tparam Cfg  tick, n, a_bits, b_bits, out_bits, a_shift, b_shift (both >= 0, one of them 0), out_shift, act_shift, out_frac
+/// \tparam Cfg  tick, n, a_bits, b_bits, out_bits, a_shift, b_shift (both >= 0, one of them 0), out_shift
 ///              (see finish.h; v is the sum), vec = V, activation
 #pragma once
 
@@ -46,7 +46,7 @@ struct add_layer {
   static_assert(Cfg::out_bits >= 4 && Cfg::out_bits <= 18, "data have 4 to 18 bits");
   static_assert(Cfg::a_shift >= 0 && Cfg::b_shift >= 0 && (Cfg::a_shift == 0 || Cfg::b_shift == 0),
                 "the operand with fewer fractional bits is shifted to the left, the other stays");
-  static_assert(value_bits + max_of(0, -Cfg::act_shift) <= 62, "sums fit 64 bits with room to round");
+  static_assert(value_bits <= 62, "sums fit 64 bits with room to round");
 };
 
 /// \param tokens  positions of all frames of this call

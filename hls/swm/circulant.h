@@ -18,7 +18,7 @@
 ///   in_bits, weight_bits, bias_bits, out_bits
 ///   fft_shifts    halving stages of the forward transform
 ///   acc_shift     right shift of the one rounding of a spectral sum
-///   out_shift, act_shift, out_frac   see finish.h
+///   out_shift                        see finish.h
 ///   in_vec, out_vec                  values a beat at the input and the output, powers of two
 ///   mac_rows, mac_columns, mac_bins  block rows, block columns and words of a block multiplied side by side
 ///   products      multipliers of a complex product: 3 or 4
@@ -147,7 +147,7 @@ struct circulant {
   static_assert(Cfg::products == 4 || Cfg::weight_bits <= 17, "three multipliers take sums of two weights: at most 17 bits each");
   static_assert(spectrum_bits + (Cfg::products == 3) <= 27, "spectra fit the wide port of a DSP block");
   static_assert(inverse_turn_bits <= 27, "rotations of the inverse fit the wide port of a DSP block");
-  static_assert(acc_bits <= 61 && value_bits + max_of(0, -Cfg::act_shift) <= 62, "sums fit 64 bits with room to round");
+  static_assert(acc_bits <= 61 && value_bits <= 62, "sums fit 64 bits with room to round");
   static_assert(Cfg::acc_shift >= 0, "a spectral sum is never shifted left");
   static_assert(is_power_of_two(in_vec) && is_power_of_two(out_vec), "beats are powers of two");
   static_assert(streaming || (in_vec <= k && out_vec <= k), "from k = 32 on a beat lies inside one block");

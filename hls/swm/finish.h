@@ -2,17 +2,23 @@
 /// \file finish.h
 /// \brief The end of every layer: activation, one rounding to the output's binary point, saturation.
 ///
-/// An activation is a policy type with `template <Cfg, W> run(v)`; v is the exact sum plus bias, W bits. Sigmoid and tanh
-/// interpolate 256 segments of 1/16 on [-8, 8) and are constant outside: value = T[i] + (T[i+1] - T[i]) d / 256, one
-/// 19 x 9 multiplier a lane. No loops: a caller's pipeline takes one value a lane and cycle.
+/// An activation is a policy type with `template <Cfg, W> run(v)`; v is the exact sum plus bias, W bits. No loops: a
+/// caller's pipeline takes one value a lane and cycle. Definitions: docs/arithmetic.md section 5.
 ///
-/// \tparam Cfg  out_bits; out_shift (binary point of v minus that of the output); act_shift (binary point of v minus 12);
-///              out_frac (fractional bits of the output)
+///   identity, relu      the sum, or its positive part
+///   clip<low, high>     the output between two words; costs what saturation costs
+///   ramp<R>, leaky<R>   a multiplication by a constant: HardSigmoid; LeakyReLU (sums of zero and above pass as they are)
+///   curve<T>            a table of equal segments, lines or constants: sigmoid, tanh, GELU, SiLU, ... A line takes one
+///                       multiplier of rise_bits x (step_bits + 1), a constant none
+///
+/// R and T are structs that the project writes into its layers.h, one a layer (swm/layers/curves.py says what each
+/// member means).
+///
+/// \tparam Cfg  out_bits; out_shift (binary point of v minus that of the output)
 /// \tparam W    bits of v
 #pragma once
 
 #include "fixed.h"
-#include "tables.h"
 
 namespace swm {
 
@@ -35,43 +41,106 @@ struct relu {
 
 namespace detail {
 
-/// Linear interpolation in a table: Table::at(i), 0 <= i <= 256, 16 fractional bits.
-template <class Table>
-struct interpolated {
-  template <class Cfg, int W>
-  static int_t<Cfg::out_bits> run(int_t<W> v) {
+/// Clip to Low .. High, and to WO bits.
+template <int WO, int Low, int High, int W>
+inline int_t<WO> bounded(int_t<W> v) {
+  SWM_INLINE
+  enum { wide = max_of(W, WO), least = -(1 << (WO - 1)), largest = (1 << (WO - 1)) - 1 };
+  const int_t<wide> low = int_t<wide>(min_of(max_of(Low, least), largest));
+  const int_t<wide> high = int_t<wide>(min_of(max_of(High, least), largest));
+  const int_t<wide> upper = int_t<wide>(v) > high ? high : int_t<wide>(v);
+  return int_t<WO>(upper < low ? low : upper);
+}
+
+/// The sum, rounded and narrowed to the bits in which a ramp or table takes it.
+template <class P, int W>
+inline int_t<P::input_bits> narrowed(int_t<W> v) {
+  SWM_INLINE
+  return saturate<P::input_bits, rounded<P::input_shift, W>::bits>(round_shift<P::input_shift, W>(v));
+}
+
+/// The value of a table at the place of z, lines or constants.
+template <class T, bool Lines>
+struct segment;
+template <class T>
+struct segment<T, true> {
+  enum { bits = max_of(int(T::start_bits), int(T::rise_bits)) + T::step_bits + 1 };
+  static int_t<bits> value(int i, int d) {
     SWM_INLINE
-    enum { wide = rounded<Cfg::act_shift, W>::bits, shift = 24 - Cfg::out_frac };
-    const int_t<16> z = saturate<16, wide>(round_shift<Cfg::act_shift, W>(v));
-    const int position = int(z) + 32768;
-    const int segment = position >> 8;
-    const int_t<9> offset = int_t<9>(position & 255);
-    const int_t<18> left = Table::at(segment);
-    const int_t<19> slope = subtract<18>(Table::at(segment + 1), left);
-    const int_t<28> rise = multiply<19, 9>(slope, offset);
-    const int_t<28> start = int_t<28>(int_t<28>(left) * 256);
-    return saturate<Cfg::out_bits, rounded<shift, 29>::bits>(round_shift<shift, 29>(add<28>(start, rise)));
+    const int_t<T::step_bits + 1> place = int_t<T::step_bits + 1>(d);
+    const int_t<T::rise_bits + T::step_bits + 1> gain = multiply<T::rise_bits, T::step_bits + 1>(T::rise(i), place);
+    return int_t<bits>(int_t<bits>(round_shift<-T::step_bits, T::start_bits>(T::start(i))) + int_t<bits>(gain));
   }
 };
-
-struct sigmoid_table {
-  static int_t<18> at(int i) {
+template <class T>
+struct segment<T, false> {
+  enum { bits = T::start_bits };
+  static int_t<bits> value(int i, int) {
     SWM_INLINE
-    return tables::sigmoid(i);
-  }
-};
-
-struct tanh_table {
-  static int_t<18> at(int i) {
-    SWM_INLINE
-    return tables::tanh(i);
+    return T::start(i);
   }
 };
 
 }  // namespace detail
 
-struct sigmoid : detail::interpolated<detail::sigmoid_table> {};
-/// Named so as not to shadow the function of <cmath>.
-struct tanh_ : detail::interpolated<detail::tanh_table> {};
+template <int Low, int High>
+struct clip {
+  template <class Cfg, int W>
+  static int_t<Cfg::out_bits> run(int_t<W> v) {
+    SWM_INLINE
+    return detail::bounded<Cfg::out_bits, Low, High, rounded<Cfg::out_shift, W>::bits>(round_shift<Cfg::out_shift, W>(v));
+  }
+};
+
+template <class R>
+struct ramp {
+  template <class Cfg, int W>
+  static int_t<Cfg::out_bits> run(int_t<W> v) {
+    SWM_INLINE
+    enum {
+      product_bits = R::input_bits + R::slope_bits,
+      bits = max_of(int(product_bits), R::offset_bits + R::offset_shift) + 1
+    };
+    const int_t<R::input_bits> z = detail::narrowed<R, W>(v);
+    const int_t<product_bits> product = multiply<R::input_bits, R::slope_bits>(z, int_t<R::slope_bits>(R::slope));
+    const int_t<bits> offset = int_t<bits>(round_shift<-R::offset_shift, R::offset_bits>(int_t<R::offset_bits>(R::offset)));
+    const int_t<bits> sum = int_t<bits>(int_t<bits>(product) + offset);
+    return detail::bounded<Cfg::out_bits, R::low, R::high, rounded<R::out_shift, bits>::bits>(round_shift<R::out_shift, bits>(sum));
+  }
+};
+
+template <class R>
+struct leaky {
+  template <class Cfg, int W>
+  static int_t<Cfg::out_bits> run(int_t<W> v) {
+    SWM_INLINE
+    const int_t<Cfg::out_bits> below = ramp<R>::template run<Cfg, W>(v), above = identity::run<Cfg, W>(v);
+    return v < 0 ? below : above;
+  }
+};
+
+template <class T>
+struct curve {
+  template <class Cfg, int W>
+  static int_t<Cfg::out_bits> run(int_t<W> v) {
+    SWM_INLINE
+    typedef detail::segment<T, (T::rise_bits > 0)> entry;
+    enum {
+      last = T::first + T::entries * (1 << T::step_bits) - 1,
+      base_bits = T::input_bits + T::base_shift,
+      bits = max_of(int(entry::bits), T::rectified ? int(base_bits) : 0) + 1
+    };
+    const int_t<T::input_bits> z = detail::narrowed<T, W>(v);
+    const int upper = int(z) > last ? int(last) : int(z);
+    const int at = (upper < T::first ? int(T::first) : upper) - T::first;
+    const int i = at >> T::step_bits, d = at & ((1 << T::step_bits) - 1);
+    int_t<bits> value = int_t<bits>(entry::value(i, d));
+    if (T::rectified) {
+      const int_t<T::input_bits> positive = z < 0 ? int_t<T::input_bits>(0) : z;
+      value = int_t<bits>(value + int_t<bits>(round_shift<-T::base_shift, T::input_bits>(positive)));
+    }
+    return saturate<Cfg::out_bits, rounded<T::out_shift, bits>::bits>(round_shift<T::out_shift, bits>(value));
+  }
+};
 
 }  // namespace swm

@@ -7,7 +7,7 @@
 /// II = 1. Iterations: tokens * period, period = ceil(n / V); iteration i reads beat i and writes beat i. Latency is the
 /// fill of one pipeline. V multipliers of weight_bits x in_bits; one ROM word of gains a bank and one of offsets a cycle.
 ///
-/// \tparam Cfg  tick, n, in_bits, weight_bits, bias_bits, out_bits, out_shift, act_shift, out_frac, in_vec = out_vec = V,
+/// \tparam Cfg  tick, n, in_bits, weight_bits, bias_bits, out_bits, out_shift, in_vec = out_vec = V,
 ///              rom_banks, rom_lanes (rom_banks * rom_lanes = V; lane i of a beat lies in bank i / rom_lanes), activation
 #pragma once
 
@@ -44,7 +44,7 @@ struct scale_layer {
   static_assert(Cfg::in_vec == Cfg::out_vec && is_power_of_two(Cfg::in_vec), "input and output beats are equal powers of two");
   static_assert(Cfg::in_bits >= 4 && Cfg::in_bits <= 18 && Cfg::out_bits >= 4 && Cfg::out_bits <= 18, "data have 4 to 18 bits");
   static_assert(Cfg::weight_bits >= 4 && Cfg::weight_bits <= 18, "gains fit the narrow port of a DSP block");
-  static_assert(value_bits + max_of(0, -Cfg::act_shift) <= 62, "sums fit 64 bits with room to round");
+  static_assert(value_bits <= 62, "sums fit 64 bits with room to round");
   static_assert(Cfg::rom_banks * Cfg::rom_lanes == V, "the banks of the ROM hold one beat");
   static_assert(Cfg::rom_lanes * Cfg::weight_bits <= 4096 && V * Cfg::bias_bits <= 4096, "a word of a ROM has at most 4,096 bits");
 };

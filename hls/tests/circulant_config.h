@@ -12,7 +12,7 @@ template <int M, int N, int K, int Bits, int WeightBits, int Shifts, int InVec, 
 struct shape {
   static constexpr int tick = 12, m = M, n = N, k = K;
   static constexpr int in_bits = Bits, weight_bits = WeightBits, bias_bits = Bits + 5 + Shifts, out_bits = OutBits;
-  static constexpr int fft_shifts = Shifts, acc_shift = AccShift, out_shift = OutShift, act_shift = 0, out_frac = 0;
+  static constexpr int fft_shifts = Shifts, acc_shift = AccShift, out_shift = OutShift;
   static constexpr int in_vec = InVec, out_vec = OutVec;
   typedef Activation activation;
 };

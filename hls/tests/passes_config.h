@@ -12,7 +12,7 @@
 template <int M, int N, int K, int Bits, int Shifts, int InVec, int OutVec, int Rows, int Bins, int OutShift = 0>
 struct pass_config {
   static constexpr int tick = 40, m = M, n = N, k = K, in_bits = Bits, weight_bits = 8, bias_bits = Bits + 5 + Shifts;
-  static constexpr int out_bits = 18, fft_shifts = Shifts, acc_shift = 0, out_shift = OutShift, act_shift = 0, out_frac = 0;
+  static constexpr int out_bits = 18, fft_shifts = Shifts, acc_shift = 0, out_shift = OutShift;
   static constexpr int in_vec = InVec, out_vec = OutVec, mac_rows = Rows, mac_bins = Bins;
   static constexpr int mac_columns = swm::max_of(1, InVec / 4), products = 3;
   static constexpr int rom_banks = mac_rows, rom_lanes = mac_columns * mac_bins * 2;

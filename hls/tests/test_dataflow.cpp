@@ -28,7 +28,7 @@ struct split {
 };
 struct sum {
   static constexpr int tick = 8, n = channels, a_bits = bits, b_bits = bits, out_bits = bits, a_shift = 0, b_shift = 0;
-  static constexpr int out_shift = 0, act_shift = 0, out_frac = 0, vec = V;
+  static constexpr int out_shift = 0, vec = V;
   typedef swm::relu activation;
 };
 struct edge {

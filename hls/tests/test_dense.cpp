@@ -11,7 +11,7 @@ template <int M, int N, int Bits, int WeightBits, int OutBits, int Shift, int In
           class Activation, int Banks = 1, int FabricRows = 0, int Packed = 0>
 struct config {
   static constexpr int tick = 5, m = M, n = N, in_bits = Bits, weight_bits = WeightBits, out_bits = OutBits;
-  static constexpr int bias_bits = Bits + WeightBits, out_shift = Shift, act_shift = 0, out_frac = 0;
+  static constexpr int bias_bits = Bits + WeightBits, out_shift = Shift;
   static constexpr int in_vec = InVec, out_vec = OutVec, rows = Rows, columns = Columns;
   static constexpr int rom_banks = Banks, rom_lanes = Rows * Columns / Banks, fabric_rows = FabricRows, packed = Packed;
   typedef Activation activation;

@@ -9,7 +9,7 @@ namespace {
 template <int N, int Bits, int GainBits, int OutBits, int Shift, int Vec, int Banks, class Act>
 struct config {
   static constexpr int tick = 9, n = N, in_bits = Bits, weight_bits = GainBits, bias_bits = Bits + GainBits;
-  static constexpr int out_bits = OutBits, out_shift = Shift, act_shift = 0, out_frac = 0, in_vec = Vec, out_vec = Vec;
+  static constexpr int out_bits = OutBits, out_shift = Shift, in_vec = Vec, out_vec = Vec;
   static constexpr int rom_banks = Banks, rom_lanes = Vec / Banks;
   typedef Act activation;
 };

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Write hls/swm/tables.h: cosines, sigmoid and tanh as integers (docs/arithmetic.md sections 1 and 5).
+"""Write hls/swm/tables.h: cosines and sines as integers (docs/arithmetic.md section 1).
 
 Run as `python hls/tools/make_tables.py > hls/swm/tables.h`; a test compares the file with what this script prints.
 """
 
 from __future__ import annotations
 
-from math import cos, exp, floor, pi, sin, tanh
+from math import cos, floor, pi, sin
 
 FRAC = 16
 TEMPLATE = """// SPDX-License-Identifier: Apache-2.0
@@ -40,8 +40,6 @@ def rom(name: str, text: str, bits: int, values: list[int]) -> str:
 def main() -> None:
     """Print the header."""
     angles = [2 * pi * t / 256 for t in range(64)]
-    points = [n / 16 - 8 for n in range(257)]
-    logistic = [rounded(1 / (1 + exp(-x))) for x in points]
     print(
         TEMPLATE
         + rom("cosine", "cos(2 pi i / 256), 0 <= i < 64.", 18, [rounded(cos(a)) for a in angles])
@@ -58,8 +56,6 @@ def main() -> None:
             18,
             [rounded(cos(a)) + rounded(sin(a)) for a in angles],
         )
-        + rom("sigmoid", "1 / (1 + exp(-x)) at x = i / 16 - 8, 0 <= i <= 256.", 18, logistic)
-        + rom("tanh", "tanh(x) at x = i / 16 - 8, 0 <= i <= 256.", 18, [rounded(tanh(x)) for x in points])
         + "\n}  // namespace tables\n}  // namespace swm",
     )
 

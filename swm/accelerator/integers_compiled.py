@@ -24,8 +24,8 @@ from swm.accelerator.fixed_graph import FixedGraph
 from swm.accelerator.integers import Part, Tensors, in_parts, run_layer
 from swm.errors import ToolError
 from swm.kernels import address, aligned, load_library, note_once
-from swm.layers.arithmetic import activation_table
 from swm.layers.circulant import CirculantSpec
+from swm.layers.curves import Curve, Ramp, Table
 from swm.layers.dense import DenseSpec
 from swm.layers.scale import ScaleSpec
 from swm.layers.values import TWIDDLE_FRAC, FixedLayer, Ints, clog2
@@ -36,17 +36,18 @@ EXACT_BITS = 53  # a two's complement integer of so many bits, and every sum on 
 MOST_SHIFT = 50
 CHUNK = 128  # tokens of one task: the values of a wide layer stay in the L2 cache
 _KINDS: dict[type, int] = {CirculantSpec: 0, DenseSpec: 1, ScaleSpec: 2}
-_ACTIVATIONS = {"identity": 0, "relu": 1, "sigmoid": 2, "tanh": 2}
+_POLICIES = ("identity", "relu", "clip", "ramp", "leaky", "curve")
+_CURVE = ("input_shift", "input_bits", "out_shift", "low", "high", "slope", "offset", "first", "last", "step_bits")
 
 
 class _SwmLayer(ctypes.Structure):
     _integers = (
         *("kind", "m", "n", "p", "q", "fft_shifts", "acc_shift", "rounded_bits"),
-        *("activation", "value_frac", "out_frac", "out_bits"),
+        *("activation", "plain_shift", "out_bits", *_CURVE, "lines", "rectified", "base_shift"),
     )
     _fields_: ClassVar = [
         *((name, ctypes.c_int64) for name in _integers),
-        *((name, ctypes.c_void_p) for name in ("weights", "bias", "table")),
+        *((name, ctypes.c_void_p) for name in ("weights", "bias", "starts", "rises")),
     ]
 
 
@@ -77,13 +78,14 @@ def _proven(layer: FixedLayer, incoming: int) -> bool:
     else:
         inside = value = weight_bits + incoming + (clog2(spec.n) if isinstance(spec, DenseSpec) else 0)
     value = max(value, _bits(layer.arrays["bias"])) + 1
-    out_frac = layer.output_format.frac
-    if spec.activation in ("identity", "relu"):
-        shifts.append(layer.value_frac - out_frac)
+    curve = layer.curve
+    inside = max(inside, value)
+    if not isinstance(curve, Table) and not (isinstance(curve, Ramp) and not curve.leaky):
+        shifts.append(layer.value_frac - layer.output_format.frac)
         inside = max(inside, value + max(0, -shifts[-1]))
-    else:
-        shifts += [layer.value_frac - 12, 24 - out_frac]
-        inside = max(inside, value + max(0, -shifts[-2]), 26 + max(0, -shifts[-1]))
+    if isinstance(curve, Ramp | Table):
+        shifts += [curve.input_shift, curve.out_shift]
+        inside = max(inside, curve.inner_bits)
     return inside <= EXACT_BITS and all(shift <= MOST_SHIFT for shift in shifts)
 
 
@@ -123,18 +125,27 @@ def _compile(layer: FixedLayer) -> _CompiledLayer | None:
     stored = layer.arrays["weights"]
     weights = np.ascontiguousarray(stored.transpose(2, 0, 1, 3) if block > 1 else stored, np.float64)
     bias = np.ascontiguousarray(layer.arrays["bias"], np.float64)
-    table = np.zeros(1)
-    if spec.activation in ("sigmoid", "tanh"):
-        # one entry more, which the last input of the last segment reads with weight 0
-        table = np.append(activation_table(spec.activation), 0).astype(np.float64)
-    keep = (weights, bias, table)
+    curve = layer.curve
+    starts = np.array(getattr(curve, "starts", ()), np.float64)
+    rises = np.array(getattr(curve, "rises", ()) or np.zeros(len(starts)), np.float64)
+    keep = (weights, bias, starts, rises)
     parameters = _SwmLayer(
         _KINDS[type(spec)],
         *(spec.m, spec.n, p, q, shifts, layer.acc_shift, rounded),
-        *(_ACTIVATIONS[spec.activation], layer.value_frac, layer.output_format.frac, spec.out_bits),
+        *(_POLICIES.index(curve.policy if curve else spec.activation), layer.value_frac - layer.output_format.frac),
+        *(spec.out_bits, *_curve_integers(curve)),
         *(array.ctypes.data for array in keep),
     )
     return _CompiledLayer(layer, library, parameters, library.swm_fixed_work(p, q), keep)
+
+
+def _curve_integers(curve: Curve | None) -> tuple[int, ...]:
+    """What the kernel knows of an activation, tables aside; 0 for all that it has not."""
+    found = {name: getattr(curve, name, 0) for name in (*_CURVE, "rectified", "base_shift")}
+    if isinstance(curve, Ramp):
+        found["offset"] = curve.offset << curve.offset_shift
+    lines = bool(getattr(curve, "rises", ()))
+    return (*(found[name] for name in _CURVE), int(lines), int(found["rectified"]), found["base_shift"])
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from math import prod
 
+from swm.accelerator.forms import normal_forms
 from swm.errors import Finding, UnsupportedModel
 from swm.graph import Affine, Cast, Concat, Graph, Linear, Node, Opaque, Reshape, Softmax, Squeeze, Unsqueeze, reads
 from swm.layers import registry
+from swm.layers.activations import Chosen, activation_of
 from swm.layers.base import LayerKind, Obstacle, Operand
-from swm.layers.scale import ACTIVATIONS
 from swm.layers.values import FloatLayer
 
 __all__ = ["FREE", "HOST", "Lowered", "fixed_places", "hardware_findings", "hls_places", "lower", "safe_identifier"]
@@ -120,7 +121,7 @@ class _Lowering:
         self._on_host: set[str] = set()
         self._writer: dict[str, int] = {}  # place of the layer that writes a tensor
         self._kernels = {node for node, place in fixed_places().items() if place == "kernel"}
-        nodes = _needed(graph)
+        nodes = _needed(normal_forms(graph))
         self._uses = _uses(graph, nodes)
         found: list[Finding] = []
         if len(graph.inputs) != 1 or len(graph.outputs) != 1:
@@ -246,15 +247,15 @@ class _Lowering:
 
     def _fuse(self, node: Node, sources: list[str]) -> bool:
         """Put an activation into the layer before it, where nothing else reads that layer's output."""
-        activation = ACTIVATIONS.get(type(node))
+        chosen = activation_of(node)
         tensor = self.origin[sources[0]]
         place = self._writer.get(tensor)
-        if activation is None or place is None or self._uses[tensor] != 1:
+        if not isinstance(chosen, Chosen) or place is None or self._uses[tensor] != 1:
             return False
         layer = self.layers[place]
         if layer.activation != "identity" or not registry.kind(layer.kind).fuses:
             return False
-        self.layers[place] = replace(layer, activation=activation, output=node.outputs[0])
+        self.layers[place] = replace(layer, **chosen._asdict(), output=node.outputs[0])
         self._writer[node.outputs[0]] = place
         self.origin[node.outputs[0]] = node.outputs[0]
         self._held[node.outputs[0]] = self._held[tensor]

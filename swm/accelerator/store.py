@@ -17,6 +17,7 @@ from swm.accelerator.fixed_graph import FixedGraph, Origin
 from swm.accelerator.saturation import Saturation
 from swm.errors import OutputError
 from swm.layers import registry
+from swm.layers.curves import Curve
 from swm.layers.values import FixedLayer, Format, Ints, LayerSpec
 
 __all__ = ["load_fixed", "save_fixed"]
@@ -41,6 +42,7 @@ class _Entry:
     output_format: Format
     weight_frac: int
     acc_shift: int
+    curve: Curve | None
     arrays: tuple[str, ...]
 
 
@@ -72,6 +74,7 @@ def save_fixed(graph: FixedGraph, path: Path) -> None:
             output_format=layer.output_format,
             weight_frac=layer.weight_frac,
             acc_shift=layer.acc_shift,
+            curve=layer.curve,
             arrays=tuple(layer.arrays),
         )
         layers.append({"layer": encode(entry), "spec": encode(layer.spec)})
@@ -118,7 +121,7 @@ def _graph(meta: dict[str, Any], stored: Any) -> FixedGraph:
     for index, data in enumerate(meta["layers"]):
         entry: _Entry = decode(_Entry, data["layer"])
         _limited(data["spec"], _MOST_VALUES)
-        _limited(data["layer"], _MOST_FRAC)
+        _limited({name: value for name, value in data["layer"].items() if name != "curve"}, _MOST_FRAC)
         arrays = {}
         for name in entry.arrays:
             values = stored[_key(index, name)]
@@ -136,6 +139,7 @@ def _graph(meta: dict[str, Any], stored: Any) -> FixedGraph:
                 arrays=arrays,
                 weight_frac=entry.weight_frac,
                 acc_shift=entry.acc_shift,
+                curve=entry.curve,
             )
         )
     return FixedGraph(
@@ -167,7 +171,8 @@ def _limited(data: Any, most: int) -> None:
     """Raise ValueError where a number inside plain data is too large to be one of a layer."""
     if isinstance(data, dict):
         for key, part in data.items():
-            _limited(part, _MOST_POSITIONS if key == "positions" else most)
+            if key != "parameters":  # of an activation: `check_parameters` looks at them
+                _limited(part, _MOST_POSITIONS if key == "positions" else most)
     elif isinstance(data, list):
         for part in data:
             _limited(part, most)

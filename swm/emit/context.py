@@ -11,11 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from swm.accelerator.design import Design, Edge, PlacedLayer
 from swm.accelerator.loading import LOAD_DEPTH, Load, loads
 from swm.device.memories import fifo
 from swm.layers import registry
 from swm.layers.base import LayerKind
+from swm.layers.finish import curve_struct, describe
 from swm.layers.program import ProcessModel, Rom
 from swm.layers.values import FixedLayer, Format, Ints, LayerSpec
 
@@ -122,6 +125,23 @@ class ProcessPage:
 
 
 @dataclass(frozen=True)
+class ActivationPage:
+    """The struct that an activation policy of finish.h reads.
+
+    Attributes:
+        name: C++ name.
+        title: what it is, in words.
+        members: its integers.
+        tables: name, bits, number of entries and initializer of each.
+    """
+
+    name: str
+    title: str
+    members: Mapping[str, int]
+    tables: tuple[tuple[str, int, int, str], ...]
+
+
+@dataclass(frozen=True)
 class LayerPage:
     """One layer.
 
@@ -131,6 +151,7 @@ class LayerPage:
         spec: shapes and widths.
         parallelism: what the kind shows of how it is built.
         members: of its C++ configuration, by name.
+        activation: the struct of its activation; None where there is none.
         tokens: positions a frame.
         formats: of inputs, weights and output, as text; empty for forks and width converters.
         roms: in the order in which the kernels read them.
@@ -143,6 +164,7 @@ class LayerPage:
     spec: LayerSpec
     parallelism: Mapping[str, int]
     members: Mapping[str, Any]
+    activation: ActivationPage | None
     tokens: int
     formats: Mapping[str, str]
     roms: tuple[RomPage, ...]
@@ -276,12 +298,21 @@ def _layer(
         spec=spec,
         parallelism=kind.parallelism(placed.built),
         members={"tick": numbers[f"{spec.name}.{placed.processes[0].name}"], **members},
+        activation=None if layer is None else _activation(layer),
         tokens=spec.positions,
         formats={} if layer is None else _formats(layer),
         roms=tuple(roms.values()),
         streams=tuple(streams.values()),
         processes=tuple(_process(spec.name, process, channels, roms) for process in placed.processes),
     )
+
+
+def _activation(layer: FixedLayer) -> ActivationPage | None:
+    members = {} if layer.curve is None else layer.curve.members()
+    numbers = {name: value for name, value in members.items() if isinstance(value, int)}
+    lists = {name: np.array(value, np.int64) for name, value in members.items() if name not in numbers}
+    tables = tuple((name, numbers[f"{name}_bits"], len(v), _lines(v)) for name, v in lists.items())
+    return ActivationPage(curve_struct(layer.spec), describe(layer), numbers, tables) if members else None
 
 
 def _formats(layer: FixedLayer) -> dict[str, str]:

@@ -14,7 +14,6 @@ from swm.device.primitives import control
 from swm.errors import CalibrationError
 from swm.graph import Add as AddNode
 from swm.graph import Node
-from swm.layers.arithmetic import TABLE_INPUT_FRAC
 from swm.layers.base import Obstacle, Operand
 from swm.layers.beats import BeatKind, every_beat
 from swm.layers.finish import finish, finish_configuration, finish_cost
@@ -82,6 +81,7 @@ class Add(BeatKind):
             inputs=tuple(TensorShape(n, bits, positions) for n, positions in layer.shapes),
             output=TensorShape(layer.m, bits, layer.positions),
             activation=layer.activation,
+            parameters=layer.parameters,
         )
 
     def quantize(
@@ -99,7 +99,7 @@ class Add(BeatKind):
         """
         value_frac = max(f.frac for f in formats)
         width = max(f.bits + value_frac - f.frac for f in formats) + 1
-        if width + max(0, TABLE_INPUT_FRAC - value_frac) > _MOST_BITS:
+        if width > _MOST_BITS:
             points = " and ".join(str(f.frac) for f in formats)
             raise CalibrationError(
                 f"layer {layer.node!r} adds values of very different size (binary points {points}): their exact sum "
@@ -122,7 +122,7 @@ class Add(BeatKind):
         reads = tuple(Port(f"in{i}", every_beat(beats)) for i in range(2))
         program = Program(beats, reads, (Port("out0", every_beat(beats)),))
         # the adder that `finish_cost` has for a bias is the sum
-        cost = control().plus(finish_cost(spec.value_bits, spec.out_bits, spec.activation, vec, ports))
+        cost = control().plus(finish_cost(spec, spec.value_bits, vec, ports))
         return (ProcessModel("add", "add", program, cost),)
 
     def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:

@@ -1,54 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Integer arithmetic of docs/arithmetic.md on numpy int64 arrays: rounding, transforms, activation tables."""
+"""Transforms and spectral products of docs/arithmetic.md on numpy int64 arrays."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.layers.values import TWIDDLE_FRAC, Activation, Ints
+from swm.layers.rounding import Ints, round_shift
+from swm.layers.values import TWIDDLE_FRAC
 
 __all__ = [
-    "Ints",
-    "activation_table",
-    "apply_activation",
     "forward_transform",
     "inverse_transform",
     "packed_spectrum",
-    "round_shift",
-    "saturate",
     "spectral_product",
     "twiddles",
 ]
 
-
-_MOST_SHIFT = 62
-TABLE_SEGMENTS = 256  # over [-8, 8), so one segment is 1/16
-TABLE_FRAC = 16
-TABLE_INPUT_FRAC = 12
 EXACT_FLOAT = 1 << 53  # integers below this magnitude are exact in float64, so BLAS may add them
-
-
-def round_shift(values: NDArray[Any], shift: int) -> Ints:
-    """Divide by 2^shift, half rounds up; a shift of zero or below multiplies.
-
-    A shift beyond the width of any value here (62 bits) gives 0, which numpy's shifts do not.
-    """
-    if shift > _MOST_SHIFT:
-        return np.zeros_like(values, np.int64)
-    if shift > 0:
-        return (values + (1 << (shift - 1))) >> shift
-    return values << -shift
-
-
-def saturate(values: Ints, bits: int) -> tuple[Ints, int]:
-    """Clip to `bits` bits two's complement; also how many values that changed."""
-    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
-    clipped = np.clip(values, low, high)
-    return clipped, int(np.count_nonzero(clipped != values))
 
 
 @lru_cache
@@ -171,27 +142,6 @@ def spectral_product(x_re: Ints, x_im: Ints, weights: Ints, bits: int) -> tuple[
     re, im = rr - ii, xr @ wi + xi @ wr
     re[0], im[0] = rr[0], ii[0]  # word 0 is two real bins, multiplied part by part
     return re.transpose(1, 2, 0).astype(np.int64), im.transpose(1, 2, 0).astype(np.int64)
-
-
-@lru_cache
-def activation_table(activation: Activation) -> Ints:
-    """257 samples of sigmoid or tanh on [-8, 8], 16 fractional bits."""
-    x = np.arange(TABLE_SEGMENTS + 1) / 16.0 - 8.0
-    y = np.tanh(x) if activation == "tanh" else 1.0 / (1.0 + np.exp(-x))
-    return np.floor(y * (1 << TABLE_FRAC) + 0.5).astype(np.int64)
-
-
-def apply_activation(values: Ints, activation: Activation, value_frac: int, out_frac: int) -> Ints:
-    """Activation and change of binary point, not yet saturated (docs/arithmetic.md section 5)."""
-    if activation == "relu":
-        return round_shift(np.maximum(values, 0), value_frac - out_frac)
-    if activation == "identity":
-        return round_shift(values, value_frac - out_frac)
-    z = np.clip(round_shift(values, value_frac - TABLE_INPUT_FRAC), -(1 << 15), (1 << 15) - 1)
-    segment, offset = (z + (1 << 15)) >> 8, z & 255
-    table = activation_table(activation)
-    interpolated = 256 * table[segment] + (table[segment + 1] - table[segment]) * offset
-    return round_shift(interpolated, TABLE_FRAC + 8 - out_frac)
 
 
 def packed_spectrum(columns: NDArray[np.floating]) -> NDArray[np.float64]:

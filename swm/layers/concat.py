@@ -13,11 +13,11 @@ from swm.device.board import DspPorts
 from swm.device.primitives import Cost, adder, control, multiplexer, register
 from swm.graph import Concat as ConcatNode
 from swm.graph import Node
-from swm.layers.arithmetic import round_shift, saturate
 from swm.layers.base import Obstacle, Operand
 from swm.layers.beats import BeatKind, every_beat, vectors
 from swm.layers.formats import best_format
 from swm.layers.program import Port, ProcessModel, Program
+from swm.layers.rounding import round_shift, saturate
 from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape, ceil_div
 
 __all__ = ["Concat", "ConcatSpec"]

@@ -6,18 +6,18 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from swm.device.board import DspPorts
 from swm.device.memories import memory
-from swm.device.primitives import Cost, adder, multiplier, register
-from swm.layers.arithmetic import TABLE_INPUT_FRAC, TABLE_SEGMENTS, apply_activation, saturate
-from swm.layers.values import Activation, FixedLayer, Ints
+from swm.device.primitives import Cost, adder, multiplexer, multiplier, register
+from swm.layers.curves import Bounds, Curve, Ramp, Table
+from swm.layers.fit import widest_curve
+from swm.layers.functions import Activation, Parameters
+from swm.layers.rounding import Ints, round_shift, saturate
+from swm.layers.values import FixedLayer, LayerSpec
 
-__all__ = ["CPP_ACTIVATION", "finish", "finish_configuration", "finish_cost"]
-
-# C++ has `tanh` as a function; the policy types of hls/ carry other names where that would clash.
-CPP_ACTIVATION: dict[Activation, str] = {"identity": "identity", "relu": "relu", "sigmoid": "sigmoid", "tanh": "tanh_"}
-
-_TABLE_BITS, _TABLE_STEP_BITS = 18, 9  # width of an entry of an activation table, and of the step between two of them
+__all__ = ["curve_struct", "describe", "finish", "finish_configuration", "finish_cost"]
 
 
 def finish(values: Ints, layer: FixedLayer) -> tuple[Ints, int]:
@@ -26,8 +26,10 @@ def finish(values: Ints, layer: FixedLayer) -> tuple[Ints, int]:
     Returns:
         The output integers, and how many of them saturated.
     """
-    activated = apply_activation(values, layer.spec.activation, layer.value_frac, layer.output_format.frac)
-    return saturate(activated, layer.spec.out_bits)
+    if layer.curve is not None:
+        return saturate(layer.curve.apply(values), layer.spec.out_bits)
+    passed = np.maximum(values, 0) if layer.spec.activation == "relu" else values
+    return saturate(round_shift(passed, layer.value_frac - layer.output_format.frac), layer.spec.out_bits)
 
 
 def finish_configuration(layer: FixedLayer) -> dict[str, Any]:
@@ -35,30 +37,79 @@ def finish_configuration(layer: FixedLayer) -> dict[str, Any]:
     return {
         "out_bits": layer.spec.out_bits,
         "out_shift": layer.value_frac - layer.output_format.frac,
-        "act_shift": layer.value_frac - TABLE_INPUT_FRAC,
-        "out_frac": layer.output_format.frac,
-        "activation": CPP_ACTIVATION[layer.spec.activation],
+        "activation": _policy(layer.spec, layer.curve),
     }
 
 
-@lru_cache(maxsize=4096)
-def finish_cost(value_bits: int, out_bits: int, activation: Activation, vec: int, ports: DspPorts) -> Cost:
+def _policy(spec: LayerSpec, curve: Curve | None) -> str:
+    if curve is None:
+        return spec.activation
+    return f"clip<{curve.low}, {curve.high}>" if isinstance(curve, Bounds) else f"{curve.policy}<{curve_struct(spec)}>"
+
+
+def curve_struct(spec: LayerSpec) -> str:
+    """Name of the C++ struct that holds the integers of a layer's activation."""
+    return f"{spec.name}_activation"
+
+
+def describe(layer: FixedLayer) -> str:
+    """The activation of a layer in words: what it is built as, and its largest error (over all inputs).
+
+    The error is that before the last rounding, which adds half of the output's last bit; inputs beyond the output's
+    range are left out.
+    """
+    spec, curve = layer.spec, layer.curve
+    name = " ".join([spec.activation, *(f"{value:g}" for value in spec.parameters)])
+    if isinstance(curve, Bounds):
+        return f"{name}: bounds {curve.low} and {curve.high} of the output's words, exact"
+    if curve is None:
+        return f"{name}: exact"
+    steps = curve.error * 2.0**layer.output_format.frac
+    off = f"off by at most {curve.error:.1e} ({steps:.2f} of the output's last bit) before the last rounding"
+    if isinstance(curve, Ramp):
+        return f"{name}: slope {curve.slope} / 2^{curve.offset_shift}, {off}"
+    width = 2.0 ** (curve.step_bits - (layer.value_frac - curve.input_shift))
+    form = "lines" if curve.rises else "constants"
+    return f"{name}: table of {len(curve.starts)} {form}, each {width:g} wide, {off}"
+
+
+def finish_cost(spec: LayerSpec, value_bits: int, vec: int, ports: DspPorts) -> Cost:
     """Adder of the bias, activation, one rounding and saturation for each of `vec` words (modelled).
 
-    The ROM of the bias and the stream behind are not in it.
+    The ROM of the bias and the stream behind are not in it. A table is charged at the finest output of the layer's
+    bits, [-1, 1); the binary point that calibration chooses can only make it smaller.
 
     Args:
+        spec: the layer; its activation and the bits of its output count.
         value_bits: bits of the sum, the bias added.
-        out_bits: bits of the output.
-        activation: sigmoid and tanh take a table and a multiplier a word.
         vec: words a cycle.
         ports: port widths of the device's DSP.
     """
+    return _lane_cost(value_bits, spec.out_bits, spec.activation, spec.parameters, ports).times(vec)
+
+
+@lru_cache(maxsize=4096)
+def _lane_cost(value_bits: int, out_bits: int, activation: Activation, parameters: Parameters, ports: DspPorts) -> Cost:
     # the bias, half of the last bit that goes, saturation: a comparison of the bits above the output, then a choice
     lane = adder(value_bits).plus(
         adder(value_bits), Cost(logic=(value_bits - out_bits) / 4 + out_bits), register(out_bits)
     )
-    if activation in ("sigmoid", "tanh"):
-        step = multiplier(_TABLE_BITS, _TABLE_STEP_BITS, ports).plus(adder(_TABLE_BITS + 8), adder(_TABLE_BITS))
-        lane = lane.plus(step, memory(TABLE_SEGMENTS + 1, _TABLE_BITS, reads=2, writes=0))
-    return lane.times(vec)
+    curve = widest_curve(activation, parameters, out_bits)
+    if isinstance(curve, Ramp):
+        # a constant, which tools may also make of adders
+        product = multiplier(curve.input_bits, curve.slope_bits, ports) if abs(curve.slope) > 1 else Cost()
+        rounded = adder(curve.input_bits + curve.slope_bits)
+        choice = multiplexer(2, out_bits) if curve.leaky else rounded  # the other side, or the offset
+        return lane.plus(_narrowing(curve.input_bits), product, rounded, choice)
+    if isinstance(curve, Table):
+        rom = memory(len(curve.starts), curve.start_bits + curve.rise_bits, writes=0)
+        sums = adder(curve.value_bits).times(1 + curve.rectified)
+        # clipping to the table: two comparisons and a choice
+        lane = lane.plus(_narrowing(curve.input_bits), Cost(logic=curve.input_bits), rom, sums)
+        return lane.plus(multiplier(curve.rise_bits, curve.step_bits + 1, ports)) if curve.rises else lane
+    return lane
+
+
+def _narrowing(bits: int) -> Cost:
+    """Rounding and saturation of a sum to `bits`."""
+    return adder(bits).plus(Cost(logic=bits / 2))

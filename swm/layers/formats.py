@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.errors import OptionError
-from swm.layers.values import Activation, Format
+from swm.layers.functions import Activation
+from swm.layers.values import Format
 
 __all__ = ["MAX_BITS", "MAX_FRAC", "MIN_BITS", "best_format", "check_bits", "finest_bias", "output_format"]
 
@@ -55,5 +56,5 @@ def finest_bias(bias: NDArray[np.floating], bits: int) -> int:
 
 def output_format(outputs: NDArray[np.floating], bits: int, activation: Activation, value_frac: int) -> Format:
     """Format of a layer's output: no finer than what its sum, or the table of its activation, resolves."""
-    finest = value_frac if activation in ("identity", "relu") else bits - 1
+    finest = value_frac if activation in ("identity", "relu", "clip", "leaky_relu") else bits - 1
     return best_format(outputs, bits, most_frac=finest)

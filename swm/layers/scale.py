@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from swm.device.board import DspPorts
 from swm.device.memories import memory
 from swm.device.primitives import control, multiplier
-from swm.graph import Affine, Node, Relu, Sigmoid, Tanh
+from swm.graph import Affine, Node
+from swm.layers.activations import ACTIVATIONS, Chosen, activation_of
 from swm.layers.base import Obstacle, Operand
 from swm.layers.beats import BeatKind, every_beat, vectors
 from swm.layers.finish import finish, finish_configuration, finish_cost
@@ -20,7 +21,6 @@ from swm.layers.formats import MIN_BITS, best_format, finest_bias, output_format
 from swm.layers.products import bank_lanes
 from swm.layers.program import Port, ProcessModel, Program, Rom
 from swm.layers.values import (
-    Activation,
     FixedLayer,
     FloatLayer,
     Format,
@@ -31,9 +31,8 @@ from swm.layers.values import (
     ceil_div,
 )
 
-__all__ = ["ACTIVATIONS", "Scale", "ScaleSpec"]
+__all__ = ["Scale", "ScaleSpec"]
 
-ACTIVATIONS: dict[type[Node], Activation] = {Relu: "relu", Sigmoid: "sigmoid", Tanh: "tanh"}
 _WIDEST = 1 << 20  # channels; a model file may declare any shape, and gains are written out
 
 
@@ -88,7 +87,9 @@ class Scale(BeatKind):
         if not isinstance(node, self.takes):
             return None
         (operand,) = operands
-        channels = operand.channels
+        channels, chosen = operand.channels, activation_of(node) or Chosen("identity")
+        if isinstance(chosen, Obstacle):
+            return chosen
         if channels > _WIDEST:
             return Obstacle(
                 f"it takes {channels:,} channels", f"hardware takes at most {_WIDEST:,}: use smaller inputs"
@@ -113,7 +114,8 @@ class Scale(BeatKind):
             positions=operand.positions,
             scale=scale,
             bias=shift,
-            activation=ACTIVATIONS.get(type(node), "identity"),
+            activation=chosen.activation,
+            parameters=chosen.parameters,
         )
 
     def spec(self, layer: FloatLayer, bits: int) -> ScaleSpec:
@@ -126,6 +128,7 @@ class Scale(BeatKind):
             inputs=(TensorShape(n, bits, positions),),
             output=TensorShape(layer.m, bits, layer.positions),
             activation=layer.activation,
+            parameters=layer.parameters,
             weight_bits=MIN_BITS if unit else bits,
             unit=unit,
         )
@@ -178,7 +181,7 @@ class Scale(BeatKind):
             product.times(vec),
             memory(beats, vec * spec.weight_bits, writes=0),
             memory(beats, vec * spec.bias_bits, writes=0),
-            finish_cost(spec.value_bits, spec.out_bits, spec.activation, vec, ports),
+            finish_cost(spec, spec.value_bits, vec, ports),
         )
         useful = spec.n if product.dsp and not spec.unit else 0
         return (ProcessModel("scale", "scale", program, cost, ("weights", "bias"), products=useful),)

@@ -5,10 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from swm.layers.curves import Curve
+from swm.layers.fit import curve_of
+from swm.layers.functions import Activation, Parameters
+from swm.layers.rounding import Ints
 
 if TYPE_CHECKING:
     from swm.structure import WeightStructure
@@ -27,8 +32,6 @@ __all__ = [
     "clog2",
 ]
 
-Ints = NDArray[np.int64]
-Activation = Literal["identity", "relu", "sigmoid", "tanh"]
 TWIDDLE_FRAC = 16  # fractional bits of the cosine and sine tables (18-bit signed entries)
 
 
@@ -94,6 +97,7 @@ class LayerSpec:
         inputs: one shape an input.
         output: shape of the output.
         activation: fused behind the sum.
+        parameters: of the activation, in the order of `functions.py`.
     """
 
     kind: ClassVar[str] = ""
@@ -102,6 +106,7 @@ class LayerSpec:
     inputs: tuple[TensorShape, ...]
     output: TensorShape
     activation: Activation = "identity"
+    parameters: Parameters = field(default=(), kw_only=True)
 
     @property
     def n(self) -> int:
@@ -158,9 +163,10 @@ class FloatLayer:
         m: output channels.
         positions: tokens a frame of the output.
         weight: the matrix of a product, None for other kinds.
-        scale: (n,) gains of a scale layer, None otherwise.
+        scale: (n,) gains of a scale layer, slopes of a PReLU, None otherwise.
         bias: (m,) float32, zeros where there is none.
         activation: fused activation.
+        parameters: of the activation.
     """
 
     kind: str
@@ -175,6 +181,7 @@ class FloatLayer:
     scale: NDArray[np.float32] | None = None
     bias: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     activation: Activation = "identity"
+    parameters: Parameters = ()
 
     @property
     def n(self) -> int:
@@ -194,9 +201,10 @@ class FixedLayer:
         input_formats: formats of the input tensors.
         output_format: format of the output tensor.
         arrays: integer parameters by name: "weights" (circulant: packed spectra (p, q, k/2, 2); dense: (m, n);
-            scale: (n,)), "bias" (m,) at the binary point of the sum. int64.
+            scale: (n,); PReLU: (n,) slopes), "bias" (m,) at the binary point of the sum. int64.
         weight_frac: fractional bits of the weights.
         acc_shift: right shift of the one rounding of a spectral sum (0 for other kinds).
+        curve: integers of the activation, where it has any; made for the formats unless it is given.
     """
 
     spec: LayerSpec
@@ -208,6 +216,13 @@ class FixedLayer:
     arrays: Mapping[str, Ints] = field(default_factory=dict)
     weight_frac: int = 0
     acc_shift: int = 0
+    curve: Curve | None = None
+
+    def __post_init__(self) -> None:
+        if self.curve is None:
+            spec, frac = self.spec, self.output_format.frac
+            made = curve_of(spec.activation, spec.parameters, self.value_frac, frac, spec.out_bits)
+            object.__setattr__(self, "curve", made)
 
     @property
     def value_frac(self) -> int:

@@ -4,6 +4,7 @@
 from dataclasses import replace
 
 import numpy as np
+from layers.activations import EXAMPLES
 
 from swm.accelerator.backend import GENERIC, VITIS
 from swm.accelerator.design import Design, Schedule
@@ -12,16 +13,10 @@ from swm.accelerator.placement import place
 from swm.accelerator.simulation import simulated
 from swm.device.board import load_board
 from swm.layers.formats import best_format
+from swm.layers.functions import evaluate
 from swm.layers.registry import kind
 from swm.layers.values import FloatLayer
 from swm.structure import BlockCirculant, Dense, project
-
-ACTIVATIONS = {
-    "identity": lambda v: v,
-    "relu": lambda v: np.maximum(v, 0),
-    "sigmoid": lambda v: 1 / (1 + np.exp(-v)),
-    "tanh": np.tanh,
-}
 
 
 class Sketch:
@@ -78,9 +73,10 @@ class Sketch:
             inputs=sources,
             output=target,
             activation=activation,
+            parameters=EXAMPLES[activation],
             **made,
         )
-        y = ACTIVATIONS[activation](y)
+        y = evaluate(activation, EXAMPLES[activation], y)
         formats = tuple(self.formats[s] for s in sources)
         fixed = kind(name).quantize(kind(name).spec(layer, self.bits), layer, values, y, formats)
         self.layers.append(fixed)
@@ -114,3 +110,10 @@ def residual(*, bits=12, **options):
     sketch = Sketch(16, bits=bits, **options)
     sketch.product("x", "a", 16, block=4, activation="relu").product("a", "b", 16, block=8)
     return sketch.add("a", "b", "c", activation="relu").product("c", "y", 4).graph()
+
+
+def curves(*, bits=6, **options):
+    """One activation of each form: bounds, a slope, lines with a rectified part, constants."""
+    sketch = Sketch(6, bits=bits, **options)
+    sketch.product("x", "a", 5, activation="leaky_relu").product("a", "b", 6, block=2, activation="swish")
+    return sketch.product("b", "c", 5, activation="sigmoid").product("c", "y", 4, activation="clip").graph()

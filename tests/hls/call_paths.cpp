@@ -7,21 +7,32 @@
 
 namespace {
 
+struct lines {
+  static constexpr int input_shift = 4, input_bits = 14, first = -4096, step_bits = 9, start_bits = 11, rise_bits = 9;
+  static constexpr int base_shift = 9, out_shift = 12, entries = 16, rectified = 1;
+  static swm::int_t<11> start(int i) { return swm::int_t<11>(i * 50 - 400); }
+  static swm::int_t<9> rise(int i) { return swm::int_t<9>(i * 10); }
+};
+struct slope {
+  static constexpr int input_shift = 4, input_bits = 14, slope = 41, slope_bits = 7, offset = 0, offset_bits = 1;
+  static constexpr int offset_shift = 12, out_shift = 9, low = -128, high = 127;
+};
+
 struct first {
   static constexpr int tick = 0, m = 32, n = 24, k = 8;
   static constexpr int in_bits = 12, weight_bits = 12, bias_bits = 17, out_bits = 12;
-  static constexpr int fft_shifts = 0, acc_shift = 8, out_shift = 4, act_shift = 4, out_frac = 8;
+  static constexpr int fft_shifts = 0, acc_shift = 8, out_shift = 4;
   static constexpr int in_vec = 8, out_vec = 8, mac_rows = 2, mac_columns = 1, mac_bins = 4, products = 3;
   static constexpr int rom_banks = 1, rom_lanes = 16, fabric_rows = 1;
   typedef swm::relu activation;
 };
 struct second : first {
   static constexpr int tick = 3, m = 32, n = 32, k = 16, mac_rows = 2, mac_bins = 8, rom_lanes = 32, products = 4, packed = 0;
-  typedef swm::tanh_ activation;
+  typedef swm::curve<lines> activation;
 };
 struct third : first {
   static constexpr int tick = 6, m = 10, n = 32, out_vec = 2, rows = 2, columns = 8, rom_lanes = 16;
-  typedef swm::sigmoid activation;
+  typedef swm::leaky<slope> activation;
 };
 
 typedef swm::circulant<first> one;

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+from layers.activations import EXAMPLES
 
 from swm.accelerator.design import Design, Schedule
 from swm.accelerator.fixed_graph import FixedGraph
@@ -21,11 +22,12 @@ from swm.layers.circulant.built import CirculantBuilt
 from swm.layers.circulant.spec import forward_shifts
 from swm.layers.concat import ConcatSpec
 from swm.layers.dense import DenseBuilt, DenseSpec
+from swm.layers.functions import TABLES
 from swm.layers.registry import kind
 from swm.layers.scale import ScaleSpec
 from swm.layers.values import FixedLayer, Format, TensorShape, clog2
 
-ACTIVATIONS = ("identity", "relu", "sigmoid", "tanh")
+ACTIVATIONS = tuple(EXAMPLES)
 BLOCKS = (2, 4, 8, 16, 32, 64)
 FRAMES = 6
 MOST_LANES = 32  # multipliers of a layer, so that compilers take seconds
@@ -44,6 +46,7 @@ class Drawing:
 
     def __init__(self, seed):
         self.rng = rng = np.random.default_rng(seed)
+        self.turn = 4 * sum(seed)  # so that a few networks show every activation
         self.layers = []
         bits, channels, positions = self.bits(), int(rng.integers(3, 40)), int(rng.choice([1, 1, 2, 3, 4]))
         self.frames = integers(rng, bits, (FRAMES, channels * positions))
@@ -60,7 +63,8 @@ class Drawing:
         return int(self.rng.integers(4, 19))
 
     def activation(self):
-        return str(self.rng.choice(ACTIVATIONS))
+        self.turn += 1
+        return ACTIVATIONS[self.turn % len(ACTIVATIONS)]
 
     def block(self):
         return [None, *BLOCKS][int(self.rng.integers(len(BLOCKS) + 1))]
@@ -98,13 +102,14 @@ class Drawing:
         shapes = (TensorShape(n, form.bits, positions),), TensorShape(m, out_bits, positions)
         acc_shift = 0
         if block is None:
-            spec = DenseSpec(name, *shapes, activation, weight_bits)
+            spec = DenseSpec(name, *shapes, activation, weight_bits, parameters=EXAMPLES[activation])
             weights = integers(rng, weight_bits, (m, n))
         else:
             shifts = forward_shifts(form.bits, block)
             if block > 2 and rng.random() < 0.3:
                 shifts = clog2(block) // 2
-            spec = CirculantSpec(name, *shapes, activation, block, weight_bits, shifts)
+            more = {"parameters": EXAMPLES[activation]}
+            spec = CirculantSpec(name, *shapes, activation, block, weight_bits, shifts, **more)
             weights = integers(rng, weight_bits, (spec.p, spec.q, block // 2, 2))
             acc_shift = max(0, spec.accumulator_bits - spec.rounded_bits - int(rng.integers(0, 6)))
         bias = integers(rng, spec.bias_bits, m) >> int(rng.integers(0, 5))
@@ -120,7 +125,8 @@ class Drawing:
         form, shape = self.tensors[source]
         weight_bits, out_bits, activation = self.bits(), self.bits(), self.activation()
         name = f"l{len(self.layers)}_scale"
-        spec = ScaleSpec(name, (shape,), replace(shape, bits=out_bits), activation, weight_bits)
+        ends = (shape,), replace(shape, bits=out_bits)
+        spec = ScaleSpec(name, *ends, activation, weight_bits, parameters=EXAMPLES[activation])
         arrays = {
             "weights": integers(self.rng, weight_bits, shape.channels),
             "bias": integers(self.rng, spec.bias_bits, shape.channels) >> 2,
@@ -135,7 +141,8 @@ class Drawing:
         formats, shape = (self.tensors[a][0], self.tensors[b][0]), self.tensors[a][1]
         out_bits, activation, name = self.bits(), self.activation(), f"l{len(self.layers)}_add"
         value_frac = max(f.frac for f in formats)
-        spec = AddSpec(name, (shape, self.tensors[b][1]), replace(shape, bits=out_bits), activation)
+        ends = (shape, self.tensors[b][1]), replace(shape, bits=out_bits)
+        spec = AddSpec(name, *ends, activation, parameters=EXAMPLES[activation])
 
         def made(_, output):
             return FixedLayer(spec, name, (a, b), f"{name}_t", formats, output)
@@ -154,8 +161,9 @@ class Drawing:
     def lively(self, made, width, out_bits, activation, value_frac=None):
         """Keep the layer at binary points that leave many values, few saturated: equal bits then say something."""
         rng, found = self.rng, []
-        for shift in range(-2, width + 2):
-            if activation in ("identity", "relu"):
+        fits = activation not in TABLES  # tables take a while to make
+        for shift in range(-2, width + 2, 1 if fits else 4):
+            if fits:
                 out_frac = int(rng.integers(2, 12)) if value_frac is None else value_frac - shift
                 layer = made(out_frac + shift, Format(out_bits, out_frac))
             else:

@@ -127,7 +127,7 @@ def test_other_compilers_see_no_pragma():
 
 CIRCULANT = {
     "tick": 0, "m": 16, "n": 16, "k": 8, "in_bits": 12, "weight_bits": 12, "bias_bits": 17, "out_bits": 12,
-    "fft_shifts": 0, "acc_shift": 8, "out_shift": 4, "act_shift": 4, "out_frac": 8, "in_vec": 4, "out_vec": 4,
+    "fft_shifts": 0, "acc_shift": 8, "out_shift": 4, "in_vec": 4, "out_vec": 4,
     "mac_rows": 2, "mac_columns": 1, "mac_bins": 2, "products": 3, "rom_banks": 1, "rom_lanes": 8,
 }  # fmt: skip
 DENSE = {**CIRCULANT, "rows": 4, "columns": 4, "rom_lanes": 16}
@@ -145,7 +145,7 @@ REFUSED = [
     ("circulant", {"fft_shifts": 3}, "fewer halvings than stages"),
     ("circulant", {"k": 2, "mac_bins": 1, "rom_lanes": 4, "fft_shifts": 1}, "fewer halvings than stages"),
     ("circulant", {"acc_shift": -1}, "a spectral sum is never shifted left"),
-    ("circulant", {"act_shift": -60}, "sums fit 64 bits with room to round"),
+    ("circulant", {"bias_bits": 62}, "sums fit 64 bits with room to round"),
     ("circulant", {"out_vec": 3}, "beats are powers of two"),
     ("circulant", {**PASSES, "in_vec": 128, "mac_columns": 32}, "from k = 32 on a beat lies inside one block"),
     ("circulant", {**PASSES, "mac_bins": 1}, "from k = 32 on mac_bins is even"),

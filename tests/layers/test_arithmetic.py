@@ -10,17 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swm.layers.arithmetic import (
-    activation_table,
-    apply_activation,
     forward_transform,
     inverse_transform,
     packed_spectrum,
-    round_shift,
-    saturate,
     spectral_product,
     twiddles,
 )
 from swm.layers.circulant import CirculantSpec
+from swm.layers.rounding import round_shift, saturate
 from swm.layers.values import TensorShape
 
 BLOCKS = [2, 4, 8, 16, 32, 64, 128, 256]
@@ -132,14 +129,3 @@ def test_twiddles_are_rounded_cosines():
     assert cos[0] == 1 << 16
     assert sin[0] == 0
     np.testing.assert_allclose(np.hypot(cos, sin), 1 << 16, atol=1)
-
-
-@pytest.mark.parametrize(
-    ("activation", "exact", "bound"), [("sigmoid", lambda v: 1 / (1 + np.exp(-v)), 4e-4), ("tanh", np.tanh, 5e-4)]
-)
-def test_activation_tables_stay_within_their_stated_error(activation, exact, bound):
-    frac = 14
-    x = np.arange(-12 << frac, 12 << frac, 7)
-    y = apply_activation(x, activation, frac, 16) / 2.0**16
-    assert np.abs(y - exact(x / 2.0**frac)).max() < bound
-    assert len(activation_table(activation)) == 257

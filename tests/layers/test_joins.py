@@ -103,9 +103,7 @@ def test_configurations_name_what_the_headers_read():
         "vec": 1,
         "out_bits": 12,
         "out_shift": 3,
-        "act_shift": -3,
-        "out_frac": 6,
-        "activation": "tanh_",
+        "activation": "curve<l_activation>",
     }
     joined = FixedLayer(ConcatSpec("l", shapes, TensorShape(16, 12)), "n", ("a", "b"), "y", (a, b), out)
     kind = registry.kind("concat")

@@ -141,7 +141,7 @@ class Times(BeatKind):
         )
         cost = control().plus(
             multiplier(spec.data_bits, spec.data_bits, ports).times(vec),
-            finish_cost(2 * spec.data_bits, spec.out_bits, spec.activation, vec, ports),
+            finish_cost(spec, 2 * spec.data_bits, vec, ports),
         )
         return (ProcessModel("times", "times", program, cost, products=spec.n),)
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from swm.device.board import load_board
 from swm.layers import registry
-from swm.layers.arithmetic import activation_table
 from swm.layers.scale import ScaleSpec
 from swm.layers.values import FixedLayer, FloatLayer, Format, TensorShape
 
@@ -29,14 +28,8 @@ def clipped(value, bits):
 
 def finished(value, activation, fmt):
     """Section 5 of docs/arithmetic.md in rationals."""
-    if activation in ("identity", "relu"):
-        value = max(value, Fraction(0)) if activation == "relu" else value
-        return clipped(nearest(value * Fraction(2) ** fmt.frac), fmt.bits)
-    z = clipped(nearest(value * 4096), 16)
-    segment, offset = divmod(z + 32768, 256)
-    table = activation_table(activation)
-    left, right = int(table[segment]), int(table[segment + 1])
-    return clipped(nearest(Fraction(256 * left + (right - left) * offset, 1 << 24) * Fraction(2) ** fmt.frac), fmt.bits)
+    value = max(value, Fraction(0)) if activation == "relu" else value
+    return clipped(nearest(value * Fraction(2) ** fmt.frac), fmt.bits)
 
 
 @settings(max_examples=80, deadline=None)
@@ -45,7 +38,7 @@ def finished(value, activation, fmt):
     st.integers(-4, 24),
     st.integers(-2, 20),
     st.integers(-2, 20),
-    st.sampled_from(["identity", "relu", "sigmoid", "tanh"]),
+    st.sampled_from(["identity", "relu"]),
     st.integers(0, 1000),
 )
 def test_words_are_the_rational_result(bits, frac, weight_frac, out_frac, activation, seed):

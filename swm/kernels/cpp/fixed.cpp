@@ -227,44 +227,74 @@ struct SwmLayer {
     std::int64_t kind;  // 0 circulant, 1 dense, 2 scale
     std::int64_t m, n, p, q;
     std::int64_t fft_shifts, acc_shift, rounded_bits;
-    std::int64_t activation;  // 0 identity, 1 relu, 2 sigmoid or tanh by table
-    std::int64_t value_frac, out_frac, out_bits;
-    const double *weights, *bias, *table;
+    std::int64_t activation;  // 0 identity, 1 relu, 2 clip, 3 ramp, 4 leaky, 5 table (swm/layers/curves.py)
+    std::int64_t plain_shift, out_bits;
+    std::int64_t input_shift, input_bits, out_shift;  // what follows is 0 where the activation has none
+    std::int64_t low, high;
+    std::int64_t slope, offset;  // the offset at the binary point of the product
+    std::int64_t first, last, step_bits, lines, rectified, base_shift;
+    const double *weights, *bias, *starts, *rises;
 };
 
 }  // extern "C"
 
 namespace {
 
+enum { IDENTITY, RELU, CLIP, RAMP, LEAKY, TABLE };
+
+inline V clipped(V v, double low, double high) {
+    const V lo = V{} + low, hi = V{} + high;
+    v = v < lo ? lo : v;
+    return v > hi ? hi : v;
+}
+
 class Finish {
   public:
     explicit Finish(const SwmLayer& l)
-        : layer_(l), plain_(int(l.value_frac - l.out_frac)), argument_(int(l.value_frac - 12)), table_(int(24 - l.out_frac)),
-          saturate_(int(l.out_bits)) {}
+        : layer_(l), plain_(int(l.plain_shift)), narrow_(int(l.input_shift)), curve_(int(l.out_shift)), saturate_(int(l.out_bits)),
+          limit_(std::ldexp(1.0, int(l.input_bits) - 1)), step_(std::ldexp(1.0, l.lines ? int(l.step_bits) : 0)),
+          base_(std::ldexp(1.0, int(l.base_shift))) {}
 
     V operator()(V sum, std::ptrdiff_t row, M valid, M& lost) const {
-        V v = sum + layer_.bias[row];
-        if (layer_.activation == 2) {
-            return saturate_(table_(looked_up(v)), valid, lost);
-        }
-        if (layer_.activation == 1) v = v < V{} ? V{} : v;
-        return saturate_(plain_(v), valid, lost);
+        return saturate_(activated(sum + layer_.bias[row]), valid, lost);
     }
 
   private:
-    V looked_up(V v) const {
-        V z = argument_(v);
-        for (int l = 0; l < LANES; ++l) {
-            const std::int64_t at = std::int64_t(std::min(std::max(z[l], -32768.0), 32767.0)) + 32768;
-            const double* t = layer_.table + (at >> 8);
-            z[l] = 256.0 * t[0] + (t[1] - t[0]) * double(at & 255);
+    V activated(V v) const {
+        switch (layer_.activation) {
+            case RELU: return plain_(v < V{} ? V{} : v);
+            case CLIP: return clipped(plain_(v), double(layer_.low), double(layer_.high));
+            case RAMP: return ramp(v);
+            case LEAKY: {
+                const V below = ramp(v), above = plain_(v);
+                return v < V{} ? below : above;
+            }
+            case TABLE: return curve_(looked_up(narrowed(v)));
+            default: return plain_(v);
         }
-        return z;
+    }
+
+    V narrowed(V v) const { return clipped(narrow_(v), -limit_, limit_ - 1); }
+
+    V ramp(V v) const {
+        return clipped(curve_(narrowed(v) * double(layer_.slope) + double(layer_.offset)), double(layer_.low), double(layer_.high));
+    }
+
+    V looked_up(V z) const {
+        const std::int64_t mask = layer_.lines ? (std::int64_t(1) << layer_.step_bits) - 1 : 0;
+        const V inside = clipped(z, double(layer_.first), double(layer_.last)) - double(layer_.first);
+        V value;
+        for (int l = 0; l < LANES; ++l) {
+            const std::int64_t at = std::int64_t(inside[l]), i = at >> layer_.step_bits;
+            value[l] = layer_.starts[i] * step_ + layer_.rises[i] * double(at & mask);
+        }
+        return layer_.rectified ? value + (z < V{} ? V{} : z) * base_ : value;
     }
 
     const SwmLayer& layer_;
-    Round plain_, argument_, table_;
+    Round plain_, narrow_, curve_;
     Saturate saturate_;
+    double limit_, step_, base_;
 };
 
 #if SWM_K > 1

@@ -71,7 +71,7 @@ def end_costs(built: CirculantBuilt, ports: DspPorts) -> tuple[Cost, Cost]:
     # a block leaves in parts through a multiplexer
     select = multiplexer(built.out_parts, spec.inverse_bits * min(built.out_vec, spec.block))
     bias = memory(built.out_beats, built.out_vec * spec.bias_bits, writes=0)
-    tail = finish_cost(spec.value_bits, spec.out_bits, spec.activation, built.out_vec, ports)
+    tail = finish_cost(spec, spec.value_bits, built.out_vec, ports)
     front = control(1).plus(collect, forward, spectra)
     return front, control(1).plus(inverse, select, bias, tail, sums)
 

@@ -12,14 +12,7 @@ from numpy.typing import NDArray
 
 from swm.device.board import DspPorts
 from swm.graph import Linear, Node
-from swm.layers.arithmetic import (
-    forward_transform,
-    inverse_transform,
-    packed_spectrum,
-    round_shift,
-    saturate,
-    spectral_product,
-)
+from swm.layers.arithmetic import forward_transform, inverse_transform, packed_spectrum, spectral_product
 from swm.layers.base import LayerKind, Obstacle, Offer, Operand
 from swm.layers.circulant.built import CirculantBuilt
 from swm.layers.circulant.cost import processes
@@ -29,6 +22,7 @@ from swm.layers.dense import DenseSpec
 from swm.layers.finish import finish, finish_configuration
 from swm.layers.formats import best_format, finest_bias, output_format
 from swm.layers.program import BeatStream, LoadedMemory, ProcessModel, Rom
+from swm.layers.rounding import round_shift, saturate
 from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape
 from swm.package_data import hls_dir
 from swm.structure import BlockCirculant
@@ -82,6 +76,7 @@ class Circulant(LayerKind):
             inputs=(TensorShape(n, bits, positions),),
             output=TensorShape(layer.m, bits, layer.positions),
             activation=layer.activation,
+            parameters=layer.parameters,
             block=layer.weight.block,
             weight_bits=bits,
             fft_shifts=forward_shifts(bits, layer.weight.block),
@@ -160,7 +155,14 @@ class Circulant(LayerKind):
     def left_dense(self, spec: LayerSpec) -> LayerSpec:
         """A dense layer of the same shape and widths."""
         assert isinstance(spec, CirculantSpec)
-        return DenseSpec(spec.name, spec.inputs, spec.output, spec.activation, weight_bits=spec.weight_bits)
+        return DenseSpec(
+            spec.name,
+            spec.inputs,
+            spec.output,
+            spec.activation,
+            parameters=spec.parameters,
+            weight_bits=spec.weight_bits,
+        )
 
     def spare_blocks(self, built: Implementation) -> Implementation | None:
         """Weights in LUTs."""

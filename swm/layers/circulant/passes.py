@@ -187,7 +187,7 @@ def _inverse_costs(built: CirculantBuilt, ports: DspPorts) -> list[Cost]:
     store = memory(spec.block // 2, spec.inverse_bits, banks=4 * lanes)
     arrange = _rotators(built.out_vec, lanes, spec, spec.inverse_bits)
     bias = memory(built.out_beats, built.out_vec * spec.bias_bits, writes=0)
-    tail = finish_cost(spec.value_bits, spec.out_bits, spec.activation, built.out_vec, ports)
+    tail = finish_cost(spec, spec.value_bits, built.out_vec, ports)
     costs.append(store.plus(arrange, adder(spec.inverse_bits).times(7 * lanes), bias, tail, control(2)))
     return costs
 

@@ -71,6 +71,7 @@ class Dense(LayerKind):
             inputs=(TensorShape(n, bits, positions),),
             output=TensorShape(layer.m, bits, layer.positions),
             activation=layer.activation,
+            parameters=layer.parameters,
             weight_bits=bits,
         )
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from ports import model
-from ports.model import Ints, Streams
+from ports.model import Ints, Policy, Streams
 
-ACTIVATIONS = ("identity", "relu", "sigmoid", "tanh_")
+ACTIVATIONS = ("identity", "curve", "leaky", "relu", "curve", "clip", "ramp")
 BITS = (8, 12, 16, 18)
 TICKS = 16  # a layer has at most 15 processes (k = 256)
 
@@ -97,9 +97,7 @@ def circulant_case(number: int, k: int, bits: int, *, scaled: bool, packed: bool
             fft_shifts=shifts,
             acc_shift=max(0, weight_bits - 5 + (stages + model.clog2(q)) // 2 - shifts),
             out_shift=int(rng.integers(-1, 5)),
-            act_shift=value - 14,
-            out_frac=int(rng.integers(4, 16)),
-            activation=ACTIVATIONS[number % 4],
+            activation=policy(number, value, rng),
             in_vec=in_vec,
             out_vec=out_vec,
             mac_rows=rows,
@@ -122,13 +120,37 @@ def circulant_case(number: int, k: int, bits: int, *, scaled: bool, packed: bool
     return Case(cfg, (vectors(rng, n, bits),), (w[0], w[1]), bias)
 
 
+def policy(number: int, width: int, rng: np.random.Generator) -> Policy:
+    """An activation of random numbers for values of `width` bits; tables of lines and of constants, short and long."""
+    kind = ACTIVATIONS[number % len(ACTIVATIONS)]
+    if kind in {"identity", "relu"}:
+        return Policy(kind)
+    low, high = sorted(int(v) for v in rng.integers(-3000, 3000, 2))
+    if kind == "clip":
+        return Policy(kind, (("low", low), ("high", high)))
+    bits = int(rng.integers(6, 20))
+    numbers = {"input_shift": max(0, width - bits), "input_bits": bits}
+    if kind in {"ramp", "leaky"}:
+        slope, offset = (int(v) for v in rng.integers(-4000, 4000, 2))
+        numbers |= {"slope": slope, "slope_bits": 13, "offset": offset, "offset_bits": 13, "offset_shift": number % 9}
+        return Policy(kind, tuple({**numbers, "out_shift": bits - 2, "low": low, "high": high}.items()))
+    step, lines = int(rng.integers(0, bits - 4)), bool(rng.integers(2))
+    room = 1 << (bits - step)
+    entries = int(rng.integers(1, min(room, 40)))
+    first = int(rng.integers(0, room - entries + 1) << step) - (1 << (bits - 1))
+    start_bits, rise_bits = (int(b) for b in rng.integers(4, 16, 2))
+    starts, rises = (rng.integers(*limits(b), entries).tolist() for b in (start_bits, rise_bits))
+    numbers |= {"first": first, "step_bits": step, "start_bits": start_bits, "rise_bits": rise_bits if lines else 0}
+    numbers |= {"base_shift": int(rng.integers(0, 5)), "out_shift": int(rng.integers(-2, 6)) + lines * step}
+    numbers |= {"entries": entries, "rectified": int(rng.integers(2))}
+    return Policy(kind, tuple(numbers.items()), tuple(starts), tuple(rises) if lines else ())
+
+
 def ending(number: int, width: int, rng: np.random.Generator) -> dict[str, Any]:
     """The end of a layer whose values fill `width` bits."""
     return {
         "out_bits": int(rng.choice(BITS)),
-        "act_shift": width - 14,
-        "out_frac": int(rng.integers(4, 16)),
-        "activation": ACTIVATIONS[number % 4],
+        "activation": policy(number, width, rng),
     }
 
 
@@ -183,6 +205,14 @@ def scale_case(number: int, rng: np.random.Generator) -> Case:
     return Case(cfg, (vectors(rng, n, bits),), gains, rng.integers(*limits(cfg.bias_bits), n))
 
 
+def prelu_case(number: int, rng: np.random.Generator) -> Case:
+    bits, weight_bits, n, vec = int(rng.choice(BITS)), int(rng.choice(BITS)), int(rng.integers(1, 40)), beats(rng, 16)
+    split, frac = banks(rng, vec), int(rng.choice([0, 3, weight_bits + 4]))
+    shift = frac + int(rng.integers(0, 3))
+    cfg = model.Prelu(n, bits, weight_bits, frac, int(rng.choice(BITS)), shift, vec, split, vec // split)
+    return Case(cfg, (vectors(rng, n, bits),), rng.integers(*limits(weight_bits), n))
+
+
 def add_case(number: int, rng: np.random.Generator) -> Case:
     a, b, n = int(rng.choice(BITS)), int(rng.choice(BITS)), int(rng.integers(1, 40))
     shifts = [int(rng.choice([0, 1, 5, 17])), 0]
@@ -223,8 +253,9 @@ def all_cases() -> list[Case]:
     for k, bits in ((2, 4), (8, 4), (16, 5), (32, 4), (64, 6)):
         out.append(circulant_case(len(out), k, bits, scaled=False, packed=True, rng=rng))
     out += [dense_case(i, rng, packed=i >= 8) for i in range(11)]
-    out += [scale_case(i, rng) for i in range(4)]
+    out += [scale_case(i, rng) for i in range(7)]
     out += [add_case(i, rng) for i in range(5)]
+    out += [prelu_case(i, rng) for i in range(4)]
     out += [concat_case(inputs, rng) for inputs in (1, 2, 3, 8)]
     for n, bits, ahead, behind in ((13, 8, 1, 4), (16, 18, 2, 16), (37, 12, 8, 2), (5, 16, 16, 1), (9, 4, 4, 4)):
         out.append(Case(model.Width(n, bits, ahead, behind), (vectors(rng, n, bits),)))
@@ -237,15 +268,34 @@ def rom_text(values: Any) -> str:
     return "{" + ",".join(map(rom_text, values)) + "}" if isinstance(values, list) else str(values)
 
 
+def activation(name: str, given: Policy) -> tuple[list[str], str]:
+    """C++ declarations that an activation needs, and its type."""
+    if given.kind == "clip":
+        return [], f"clip<{', '.join(str(value) for _, value in given.numbers)}>"
+    if not given.numbers:
+        return [], given.kind
+    ints = ", ".join(f"{key} = {value}" for key, value in given.numbers)
+    tables = ""
+    for table, values in (("start", given.starts), ("rise", given.rises)):
+        if values:
+            element = f"swm::int_t<{dict(given.numbers)[f'{table}_bits']}>"
+            rom = f"static const {element} rom[{len(values)}] = {rom_text(list(values))};"
+            tables += f" static {element} {table}(int i) {{ {rom} return rom[i]; }}"
+    return [f"struct {name} {{ static constexpr int {ints};{tables} }};"], f"{given.kind}<{name}>"
+
+
 def pieces(number: int, case: Case) -> tuple[list[str], str]:
     """C++ declarations of a layer, and the call that runs it."""
     cfg, name, tokens = case.cfg, f"layer{number}", case.tokens
     fields = {"tick": number * TICKS, **dataclasses.asdict(cfg)}
-    types = [f"typedef swm::{fields.pop('activation')} activation;"] if "activation" in fields else []
+    types, structs = [], []
+    if fields.pop("activation", None):
+        structs, policy_type = activation(f"{name}_activation", cfg.activation)
+        types = [f"typedef swm::{policy_type} activation;"]
     lists = {key: fields.pop(key) for key, value in list(fields.items()) if isinstance(value, tuple)}
     types += [f"typedef swm::ints<{', '.join(map(str, values))}> {key};" for key, values in lists.items()]
     ints = ", ".join(f"{key} = {value}" for key, value in fields.items())
-    parts = [f"struct {name} {{ static constexpr int {ints}; {' '.join(types)} }};"]
+    parts = [*structs, f"struct {name} {{ static constexpr int {ints}; {' '.join(types)} }};"]
     if case.kind == "add":
         return parts, f"run_add<{name}>({tokens});"
     if case.kind == "concat":
@@ -255,19 +305,22 @@ def pieces(number: int, case: Case) -> tuple[list[str], str]:
     traits = "circulant" if case.kind == "circulant" else f"{case.kind}_layer"
     parts.append(f"typedef swm::{traits}<{name}> {name}_traits;")
     roms = ""
-    if case.bias is not None:
+    if case.weights is not None:
         rom = getattr(model, f"{case.kind}_rom")(cfg, case.weights)
-        bias = np.pad(case.bias, (0, -len(case.bias) % cfg.out_vec)).tolist()
         # The sizes are the model's: a kernel that expects others does not compile or reads beyond (sanitiser).
         parts.append(f'static_assert({name}_traits::rom_depth == {rom.shape[1]}, "");')
         shape = "".join(f"[{size}]" for size in rom.shape)
         parts.append(f"const {name}_traits::weight_t {name}_weights{shape} = {rom_text(rom.tolist())};")
+        roms = f", {name}_weights"
+    if case.bias is not None:
+        bias = np.pad(case.bias, (0, -len(case.bias) % cfg.out_vec)).tolist()
         parts.append(f"const {name}_traits::bias_t {name}_bias[{len(bias)}] = {rom_text(bias)};")
-        roms = f", {name}_weights, {name}_bias"
+        roms += f", {name}_bias"
     if case.kind == "circulant":
         return parts, f"run_circulant<{name}>({name}_weights, {name}_bias, {tokens});"
     run = f"[](int tokens, auto& in, auto& out) {{ swm::{case.kind}<{name}>(tokens{roms}, in, out); }}"
-    sizes = f"{fields['n']}, {fields['in_vec']}, {name}_traits::out_beats, {fields['out_vec']}"
+    vec = fields.get("vec", 0)
+    sizes = f"{fields['n']}, {vec or fields['in_vec']}, {name}_traits::out_beats, {vec or fields['out_vec']}"
     return parts, f"run_simple<{name}_traits, {name}::tick, {sizes}>({tokens}, {run});"
 
 

@@ -16,6 +16,7 @@
 #include "swm/fork.h"
 #include "swm/irfft_passes.h"
 #include "swm/irfft_unrolled.h"
+#include "swm/prelu.h"
 #include "swm/rfft_passes.h"
 #include "swm/rfft_unrolled.h"
 #include "swm/scale.h"

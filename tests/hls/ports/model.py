@@ -55,6 +55,16 @@ def in_beats(x: Ints, vec: int) -> Ints:
 
 
 @dataclass(frozen=True)
+class Policy:
+    """An activation as finish.h is told of it: its numbers by name, and the entries of a table."""
+
+    kind: str
+    numbers: tuple[tuple[str, int], ...] = ()
+    starts: tuple[int, ...] = ()
+    rises: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Loop:
     """Loads, products and drains as one flat loop (product_walk.h)."""
 
@@ -83,9 +93,7 @@ class Circulant:
     fft_shifts: int
     acc_shift: int
     out_shift: int
-    act_shift: int
-    out_frac: int
-    activation: str
+    activation: Policy
     in_vec: int
     out_vec: int
     mac_rows: int
@@ -310,14 +318,27 @@ def inverse(re: Ints, im: Ints, width: int, shifts: int) -> Ints:
     return inverse_passes(re, im, width, shifts)[1]
 
 
-def finish(v: Ints, activation: str, out_bits: int, out_shift: int, act_shift: int, out_frac: int) -> Ints:
-    if activation in {"identity", "relu"}:
-        return saturate(round_shift(np.maximum(v, 0) if activation == "relu" else v, out_shift), out_bits)
-    function = np.tanh if activation == "tanh_" else lambda x: 1 / (1 + np.exp(-x))
-    table = np.array([floor(function(n / 16 - 8) * 2**16 + 0.5) for n in range(257)], np.int64)
-    z = saturate(round_shift(v, act_shift), 16)
-    i, d = (z + 2**15) >> 8, z & 255
-    return saturate(round_shift(256 * table[i] + (table[i + 1] - table[i]) * d, 24 - out_frac), out_bits)
+def finish(v: Ints, policy: Policy, out_bits: int, out_shift: int) -> Ints:
+    """Section 5 of docs/arithmetic.md."""
+    plain = round_shift(v, out_shift)
+    c = dict(policy.numbers)
+    if policy.kind in {"identity", "relu"}:
+        return saturate(round_shift(np.maximum(v, 0) if policy.kind == "relu" else v, out_shift), out_bits)
+    if policy.kind == "clip":
+        return saturate(np.clip(plain, c["low"], c["high"]), out_bits)
+    z = saturate(round_shift(v, c["input_shift"]), c["input_bits"])
+    if policy.kind in {"ramp", "leaky"}:
+        value = fits(z * c["slope"], c["input_bits"] + c["slope_bits"]) + (c["offset"] << c["offset_shift"])
+        words = np.clip(round_shift(value, c["out_shift"]), c["low"], c["high"])
+        return saturate(np.where(v >= 0, plain, words) if policy.kind == "leaky" else words, out_bits)
+    place = np.clip(z, c["first"], c["first"] + (c["entries"] << c["step_bits"]) - 1) - c["first"]
+    i, d = np.divmod(place, 1 << c["step_bits"])
+    value = np.array(policy.starts)[i]
+    if policy.rises:
+        value = value * 2 ** c["step_bits"] + np.array(policy.rises)[i] * d
+    if c["rectified"]:
+        value = value + np.maximum(z, 0) * 2 ** c["base_shift"]
+    return saturate(round_shift(value, c["out_shift"]), out_bits)
 
 
 def multiply(cfg: Circulant, weights: tuple[Ints, Ints], xr: Ints, xi: Ints) -> tuple[Ints, Ints]:
@@ -338,7 +359,7 @@ def circulant(cfg: Circulant, weights: tuple[Ints, Ints], bias: Ints, x: Ints) -
     ar, ai = (saturate(round_shift(a, cfg.acc_shift), cfg.wa) for a in multiply(cfg, weights, xr, xi))
     back, y = inverse_passes(ar, ai, cfg.wy, cfg.fft_shifts)
     v = y.reshape(len(x), cfg.p * cfg.k)[:, : cfg.m] + bias
-    out = in_beats(finish(v, cfg.activation, cfg.out_bits, cfg.out_shift, cfg.act_shift, cfg.out_frac), cfg.out_vec)
+    out = in_beats(finish(v, cfg.activation, cfg.out_bits, cfg.out_shift), cfg.out_vec)
     sums = sum_beats(cfg, ar, ai)
     if cfg.unrolled:
         return [side_by_side(xr, xi, cfg.fft_lanes, np.arange(cfg.words)[None]), sums, out]
@@ -399,9 +420,7 @@ class Dense:
     out_bits: int
     bias_bits: int
     out_shift: int
-    act_shift: int
-    out_frac: int
-    activation: str
+    activation: Policy
     in_vec: int
     out_vec: int
     rows: int
@@ -444,7 +463,7 @@ class Dense:
 
 def dense(cfg: Dense, weights: Ints, bias: Ints, x: Ints) -> Streams:
     acc = fits(x @ weights.T, cfg.weight_bits + cfg.in_bits + clog2(cfg.n))
-    out = finish(acc + bias, cfg.activation, cfg.out_bits, cfg.out_shift, cfg.act_shift, cfg.out_frac)
+    out = finish(acc + bias, cfg.activation, cfg.out_bits, cfg.out_shift)
     return [in_beats(out, cfg.out_vec)]
 
 
@@ -466,9 +485,7 @@ class Scale:
     out_bits: int
     bias_bits: int
     out_shift: int
-    act_shift: int
-    out_frac: int
-    activation: str
+    activation: Policy
     in_vec: int
     out_vec: int
     rom_banks: int
@@ -480,12 +497,39 @@ class Scale:
 
 def scale(cfg: Scale, gains: Ints, bias: Ints, x: Ints) -> Streams:
     v = fits(x * gains, cfg.weight_bits + cfg.in_bits) + bias
-    out = finish(v, cfg.activation, cfg.out_bits, cfg.out_shift, cfg.act_shift, cfg.out_frac)
+    out = finish(v, cfg.activation, cfg.out_bits, cfg.out_shift)
     return [in_beats(out, cfg.out_vec)]
 
 
 def scale_rom(cfg: Scale, gains: Ints) -> Ints:
     return in_banks(in_beats(gains[None], cfg.in_vec).reshape(-1, cfg.in_vec), cfg.rom_banks)
+
+
+@dataclass(frozen=True)
+class Prelu:
+    """A slope a channel below zero."""
+
+    n: int
+    in_bits: int
+    weight_bits: int
+    slope_frac: int
+    out_bits: int
+    out_shift: int
+    vec: int
+    rom_banks: int
+    rom_lanes: int
+
+    def iterations(self, tokens: int) -> list[int]:
+        return [tokens * ceil_div(self.n, self.vec)]
+
+
+def prelu(cfg: Prelu, slopes: Ints, bias: None, x: Ints) -> Streams:
+    v = np.where(x < 0, fits(x * slopes, cfg.weight_bits + cfg.in_bits), x * 2**cfg.slope_frac)
+    return [in_beats(saturate(round_shift(v, cfg.out_shift), cfg.out_bits), cfg.vec)]
+
+
+def prelu_rom(cfg: Prelu, slopes: Ints) -> Ints:
+    return in_banks(in_beats(slopes[None], cfg.vec).reshape(-1, cfg.vec), cfg.rom_banks)
 
 
 @dataclass(frozen=True)
@@ -499,9 +543,7 @@ class Add:
     a_shift: int
     b_shift: int
     out_shift: int
-    act_shift: int
-    out_frac: int
-    activation: str
+    activation: Policy
     vec: int
 
     def iterations(self, tokens: int) -> list[int]:
@@ -510,7 +552,7 @@ class Add:
 
 def add(cfg: Add, a: Ints, b: Ints) -> Streams:
     v = fits(a << cfg.a_shift, cfg.a_bits + cfg.a_shift) + fits(b << cfg.b_shift, cfg.b_bits + cfg.b_shift)
-    return [in_beats(finish(v, cfg.activation, cfg.out_bits, cfg.out_shift, cfg.act_shift, cfg.out_frac), cfg.vec)]
+    return [in_beats(finish(v, cfg.activation, cfg.out_bits, cfg.out_shift), cfg.vec)]
 
 
 @dataclass(frozen=True)

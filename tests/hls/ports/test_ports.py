@@ -57,7 +57,7 @@ def test_selections_hold_every_kind(flavour: str) -> None:
 def test_the_cases_cover_what_they_should() -> None:
     layers = [c.cfg for c in CASES if isinstance(c.cfg, model.Circulant)]
     assert {(c.k, c.in_bits) for c in layers} >= {(2**s, b) for s in range(1, 9) for b in BITS}
-    assert {c.activation for c in layers} == set(ACTIVATIONS)
+    assert {c.activation.kind for c in layers} == set(ACTIVATIONS)
     unrolled, passes = ([c for c in layers if c.unrolled == which] for which in (True, False))
     for some in (unrolled, passes):
         assert any(c.q % c.fft_lanes for c in some)
@@ -94,7 +94,7 @@ def test_the_cases_cover_what_they_should() -> None:
     assert any(c.row_groups > 1 and c.m % c.rows for c in dense)
     assert any(c.n % c.columns for c in dense)
     assert any(c.loop.loads > c.loop.products for c in dense)
-    assert {c.activation for c in dense} == set(ACTIVATIONS)
+    assert {c.activation.kind for c in dense} == set(ACTIVATIONS)
     finals = [(c.cfg.out_bits, c.expected()[-1]) for c in CASES if c.kind == "circulant"]
     clipped = [np.mean(np.abs(y) >= 2 ** (bits - 1) - 1) for bits, y in finals]
     assert max(clipped) > 0.1  # extremes do saturate

@@ -22,7 +22,7 @@ struct l0_circulant {
   static constexpr int m = 16, n = 24, k = 8;
   static constexpr int in_bits = 12, weight_bits = 12, bias_bits = 17, out_bits = 12;
   static constexpr int fft_shifts = 0, acc_shift = 9;
-  static constexpr int out_shift = 2, act_shift = 0, out_frac = 10;
+  static constexpr int out_shift = 2;
   static constexpr int in_vec = 1, out_vec = 1;
   static constexpr int mac_rows = 1, mac_columns = 1, mac_bins = 1, products = 3;
   static constexpr int fabric_rows = 0, packed = 0;
@@ -38,7 +38,7 @@ struct l1_dense {
   static constexpr int tick = 3;
   static constexpr int m = 4, n = 16;
   static constexpr int in_bits = 12, weight_bits = 12, bias_bits = 28, out_bits = 12;
-  static constexpr int out_shift = 11, act_shift = 9, out_frac = 10;
+  static constexpr int out_shift = 11;
   static constexpr int in_vec = 1, out_vec = 1;
   static constexpr int rows = 1, columns = 1;
   static constexpr int fabric_rows = 0, packed = 0;

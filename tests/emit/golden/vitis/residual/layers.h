@@ -25,7 +25,7 @@ struct l0_circulant {
   static constexpr int m = 16, n = 16, k = 4;
   static constexpr int in_bits = 12, weight_bits = 12, bias_bits = 17, out_bits = 12;
   static constexpr int fft_shifts = 0, acc_shift = 8;
-  static constexpr int out_shift = 3, act_shift = 1, out_frac = 10;
+  static constexpr int out_shift = 3;
   static constexpr int in_vec = 4, out_vec = 4;
   static constexpr int mac_rows = 1, mac_columns = 1, mac_bins = 1, products = 3;
   static constexpr int fabric_rows = 0, packed = 0;
@@ -68,7 +68,7 @@ struct l1_circulant {
   static constexpr int m = 16, n = 16, k = 8;
   static constexpr int in_bits = 12, weight_bits = 12, bias_bits = 17, out_bits = 12;
   static constexpr int fft_shifts = 0, acc_shift = 8;
-  static constexpr int out_shift = 2, act_shift = 1, out_frac = 11;
+  static constexpr int out_shift = 2;
   static constexpr int in_vec = 1, out_vec = 1;
   static constexpr int mac_rows = 1, mac_columns = 1, mac_bins = 1, products = 3;
   static constexpr int fabric_rows = 0, packed = 0;
@@ -85,7 +85,7 @@ struct l2_add {
   static constexpr int n = 16;
   static constexpr int a_bits = 12, b_bits = 12, out_bits = 12;
   static constexpr int a_shift = 1, b_shift = 0;
-  static constexpr int out_shift = 1, act_shift = -1, out_frac = 10;
+  static constexpr int out_shift = 1;
   static constexpr int vec = 1;
   typedef swm::relu activation;
 };
@@ -98,7 +98,7 @@ struct l3_dense {
   static constexpr int tick = 11;
   static constexpr int m = 4, n = 16;
   static constexpr int in_bits = 12, weight_bits = 12, bias_bits = 28, out_bits = 12;
-  static constexpr int out_shift = 11, act_shift = 9, out_frac = 10;
+  static constexpr int out_shift = 11;
   static constexpr int in_vec = 1, out_vec = 1;
   static constexpr int rows = 1, columns = 1;
   static constexpr int fabric_rows = 0, packed = 0;

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What exporters write as several nodes, or with constants as inputs, in the one form that a layer kind takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from swm.graph import (
+    Graph,
+    HardSigmoid,
+    HardSwish,
+    LeakyRelu,
+    Mish,
+    Mul,
+    Node,
+    PRelu,
+    Sigmoid,
+    Softplus,
+    Swish,
+    Tanh,
+)
+from swm.layers.prelu import ChannelSlopes
+
+__all__ = ["normal_forms"]
+
+_SIXTH = 1e-6  # how far the slope of a HardSigmoid may be from 1/6, and its offset from 1/2
+
+
+def normal_forms(graph: Graph) -> Graph:
+    """The graph with named activations and with constants inside the nodes that need them.
+
+    `x * Sigmoid(x)` is a Swish (SiLU), `x * HardSigmoid(x)` a HardSwish, `x * Tanh(Softplus(x))` a Mish; a PRelu of one
+    slope is a LeakyRelu. Nodes that nothing reads any more stay; tensors keep their names.
+    """
+    writers = graph.producers()
+    return replace(graph, nodes=tuple(_form(graph, writers, node) for node in graph.nodes))
+
+
+def _form(graph: Graph, writers: dict[str, Node], node: Node) -> Node:
+    if isinstance(node, Mul) and len(node.inputs) == 2:
+        for x, gate in (node.inputs, node.inputs[::-1]):
+            named = _gated(x, writers.get(gate), writers)
+            if named is not None:
+                return named(name=node.name, inputs=(x,), outputs=node.outputs)
+    if isinstance(node, PRelu) and node.inputs[1] in graph.constants:
+        slopes = np.asarray(graph.constants[node.inputs[1]])
+        name, inputs, outputs = node.name, node.inputs[:1], node.outputs
+        if slopes.size and (slopes == slopes.flat[0]).all():
+            return LeakyRelu(name=name, inputs=inputs, outputs=outputs, alpha=float(slopes.flat[0]))
+        slopes = slopes.reshape(_without_ones(slopes.shape))
+        return ChannelSlopes(name=name, inputs=inputs, outputs=outputs, slopes=slopes)
+    return node
+
+
+def _gated(x: str, gate: Node | None, writers: dict[str, Node]) -> type[Node] | None:
+    """What x times the output of `gate` is, where that is a function of x."""
+    if isinstance(gate, Tanh):
+        inner = writers.get(gate.inputs[0])
+        return Mish if isinstance(inner, Softplus) and inner.inputs[0] == x else None
+    if gate is None or gate.inputs[:1] != (x,):
+        return None
+    if isinstance(gate, Sigmoid):
+        return Swish
+    sixth = isinstance(gate, HardSigmoid) and abs(gate.alpha - 1 / 6) < _SIXTH and abs(gate.beta - 0.5) < _SIXTH
+    return HardSwish if sixth else None
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape without leading axes of one."""
+    while len(shape) > 1 and shape[0] == 1:
+        shape = shape[1:]
+    return shape

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The curve of an activation at given binary points: which segments a table takes, and how far it is from the function.
+
+A table's largest error before the last rounding is half of the last bit of the output; the fewest equal segments that
+keep it are taken, their width a power of two. Where at most `MOST_CONSTANTS` constants do, there is no multiplier.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from math import ceil, floor, frexp, log2
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swm.layers.curves import Bounds, Curve, Ramp, Table, bits_of
+from swm.layers.functions import TABLES, Activation, Floats, Parameters, check_parameters, evaluate
+from swm.layers.rounding import Ints
+
+__all__ = ["MOST_CONSTANTS", "PLAIN", "curve_of", "largest_error", "widest_curve"]
+
+PLAIN = ("identity", "relu")  # no curve: the end of a layer does them
+MOST_CONSTANTS = 256
+"""Up to so many entries constants are cheaper than lines: 256 words of ROM take 4 LUTs a bit, a line a multiplier."""
+_FINEST = 17  # fractional bits of the finest output whose error a table follows: 18 bits on [-1, 1)
+_GUARD = 3  # bits that z and the entries of a table have below the output's last one
+_COARSEST = -6  # log2 of 1 / the widest segment tried
+_SAMPLES = 64  # of a segment, to fit and to look for its largest error
+_TAIL = 0.8  # of the error that may be spent on what lies beyond the table
+
+
+@lru_cache(maxsize=4096)
+def curve_of(
+    activation: Activation, parameters: Parameters, value_frac: int, out_frac: int, out_bits: int
+) -> Curve | None:
+    """The integers of an activation; None for those that need none.
+
+    Args:
+        activation: which.
+        parameters: its own, in the order of `functions.py`.
+        value_frac: fractional bits of the exact sum.
+        out_frac: fractional bits of the output.
+        out_bits: bits of the output.
+
+    Raises:
+        ValueError: there is no such activation, or it is not built with these parameters.
+    """
+    problem = check_parameters(activation, parameters)
+    if problem:
+        raise ValueError(problem)
+    if activation in PLAIN:
+        return None
+    if activation == "clip":
+        bound = 1 << (out_bits - 1)
+        low, high = (_word(v, out_frac, -bound, bound) for v in parameters)
+        return Bounds(value_frac - out_frac, low, high)
+    if activation in TABLES:
+        z_frac = min(value_frac, min(out_frac, out_bits - 1, _FINEST) + _GUARD)
+        table = _table(activation, parameters, z_frac, value_frac == z_frac, out_frac, out_bits)
+        return replace(table, input_shift=value_frac - z_frac)
+    return _ramp(activation, parameters, value_frac, out_frac, out_bits)
+
+
+def widest_curve(activation: Activation, parameters: Parameters, out_bits: int) -> Curve | None:
+    """The curve of the finest output of so many bits: what costs are made of, where no binary point is known yet."""
+    return curve_of(activation, parameters, 2 * out_bits, out_bits - 1, out_bits)
+
+
+def _word(value: float, frac: int, low: int, high: int) -> int:
+    """The nearest word, one step beyond the output's range at most: what lies beyond saturates, and is counted."""
+    scaled = value * 2.0**frac
+    return floor(scaled + 0.5) if low <= scaled <= high else low - 1 if scaled < low else high
+
+
+def _ramp(activation: str, parameters: Parameters, value_frac: int, out_frac: int, out_bits: int) -> Ramp:
+    slope, offset = parameters[0], parameters[1] if activation == "hard_sigmoid" else 0.0
+    leaky, bound = activation == "leaky_relu", 1 << (out_bits - 1)
+    exponent = frexp(slope)[1] if slope else -out_bits  # |slope| < 2^exponent
+    z_frac = min(value_frac, out_frac + _GUARD + exponent)
+    bits = out_bits + 2  # of the constant, its trailing zeros aside
+    fraction = max(0, bits - 1 - exponent)
+    constant = floor(slope * 2.0**fraction + 0.5)
+    while fraction and not constant % 2:
+        constant, fraction = constant // 2, fraction - 1
+    reach = (2.0 ** (out_bits - out_frac) if leaky else 1.0 + abs(offset)) * 2.0 ** (2 - exponent)
+    input_bits = max(2, bits_of(ceil(reach * 2.0**z_frac)))
+    low, high = (-bound, bound - 1) if leaky else (0, _word(1.0, out_frac, -bound, bound))
+    # z is off by half of its last bit, the constant by half of its own over all of the range, the offset likewise
+    half_z = 2.0 ** -(z_frac + 1)
+    span = min(reach, 2.0 ** (out_bits - 1 - out_frac) / abs(slope)) if leaky and slope else reach / 4
+    error = abs(constant * 2.0**-fraction - slope) * span + (0.0 if z_frac == value_frac else abs(slope) * half_z)
+    nearest = floor(offset * 2.0**z_frac + 0.5)
+    return Ramp(
+        leaky=leaky,
+        plain_shift=value_frac - out_frac,
+        input_shift=value_frac - z_frac,
+        input_bits=input_bits,
+        slope=constant,
+        offset=nearest,
+        offset_shift=fraction,
+        out_shift=z_frac + fraction - out_frac,
+        low=low,
+        high=high,
+        error=error + abs(nearest * 2.0**-z_frac - offset),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _table(activation: str, parameters: Parameters, z_frac: int, exact: bool, out_frac: int, out_bits: int) -> Table:
+    """A table for sums that are rounded to z, or that are z as they stand (`exact`)."""
+    fine = min(out_frac, out_bits - 1, _FINEST)
+    allowed = 2.0 ** -(fine + 1)
+    places = (z_frac, 0 if exact else 1, fine, out_frac, out_bits)
+    table = None
+    for lines in (False, True):
+        step = min(_COARSEST, z_frac)
+        while step <= z_frac:
+            table = _Fit(activation, parameters, step, allowed, lines).table(*places)
+            if table is None:
+                break  # too many constants
+            if table.error <= allowed:
+                return table
+            # segments of half the width are off by half as much, or by a quarter
+            step += max(1, int(log2(table.error / allowed) / (1 + lines)))
+    assert table is not None  # lines are never too many
+    return table
+
+
+class _Fit:
+    """Segments of one width, of lines or constants."""
+
+    def __init__(self, activation: str, parameters: Parameters, step: int, allowed: float, lines: bool) -> None:
+        self.activation, self.parameters, self.lines = activation, parameters, lines
+        kept = TABLES[activation]
+        self.rectified, self.width = kept.rectified, 2.0**-step
+        self.step, self.reach = step, max(1, ceil(kept.reach / self.width))
+        places = np.arange(-self.reach, self.reach)[:, None] + np.linspace(0.0, 1.0, _SAMPLES + 1)
+        g = kept.g(places * self.width, parameters)
+        low, high = g.min(axis=1), g.max(axis=1)
+        left = np.maximum.accumulate(high) - np.minimum.accumulate(low) <= 2 * _TAIL * allowed
+        right = np.maximum.accumulate(high[::-1]) - np.minimum.accumulate(low[::-1]) <= 2 * _TAIL * allowed
+        begin, end = int(left.sum()), len(g) - int(right.sum())  # both are true up to some place, and false behind
+        begin = max(1, min(begin, len(g)))
+        self.begin, self.end = begin, max(end, begin)
+        self.inner = g[self.begin : self.end]
+        self.ends = (g[: self.begin], g[self.end :])
+
+    def table(self, z_frac: int, input_shift: int, fine: int, out_frac: int, out_bits: int) -> Table | None:
+        """The table at binary points; None where constants are too many."""
+        entries = len(self.inner) + 1 + bool(self.ends[1].size)
+        if not self.lines and entries > MOST_CONSTANTS:
+            return None
+        unit = 2.0 ** (fine + _GUARD)
+        rises = np.zeros(len(self.inner), np.int64)
+        if self.lines:
+            rises = np.floor((self.inner[:, -1] - self.inner[:, 0]) * unit + 0.5).astype(np.int64)
+        rest = self.inner - rises[:, None] * np.linspace(0.0, 1.0, _SAMPLES + 1) / unit
+        starts = _middle(rest.min(axis=1), rest.max(axis=1), unit)
+        outer = [_middle(g.min(keepdims=True), g.max(keepdims=True), unit)[0, 0] for g in self.ends if g.size]
+        starts = np.array([outer[0], *starts, *outer[1:]], np.int64)
+        rises = np.array([0, *rises, *[0] * len(outer[1:])], np.int64)
+        step_bits = z_frac - self.step
+        first = (self.begin - 1 - self.reach) << step_bits
+        value_frac = fine + _GUARD + (step_bits if self.lines else 0)
+        last = first + (entries << step_bits) - 1
+        wide = out_bits + z_frac - out_frac + 2 if self.rectified else 2
+        table = Table(
+            rectified=self.rectified,
+            input_shift=input_shift,
+            input_bits=max(bits_of(first, last), wide, 2),
+            first=first,
+            step_bits=step_bits,
+            starts=tuple(starts.tolist()),
+            rises=tuple(rises.tolist()) if self.lines else (),
+            base_shift=value_frac - z_frac,
+            out_shift=value_frac - out_frac,
+            error=0.0,
+        )
+        error = largest_error(table, self.activation, self.parameters, z_frac)
+        return replace(table, error=error)
+
+
+def _middle(low: Floats, high: Floats, unit: float) -> Ints:
+    """Integers half way between the least and the largest."""
+    return np.floor((low + high) / 2 * unit + 0.5).astype(np.int64)
+
+
+def largest_error(table: Table, activation: str, parameters: Parameters, z_frac: int) -> float:
+    """Largest distance of a table from its function over all inputs, before the last rounding, in real numbers.
+
+    A word z of the table stands for all sums that are rounded to it. In a segment the distance is that of a line from
+    a smooth curve: its largest values lie at the ends, which are looked at, or between two of `_SAMPLES` places, where
+    every word is. The outer segments are held against the function as far as it is not constant.
+    """
+    codes = 1 << table.step_bits
+    places = np.unique(np.linspace(0, codes - 1, min(codes, _SAMPLES + 1)).astype(np.int64))
+    segments = np.arange(len(table.starts), dtype=np.int64)[:, None] * codes + table.first
+    error = _errors(table, activation, parameters, z_frac, segments + places)
+    worst = error.max()
+    if len(places) < codes:
+        at = error.argmax(axis=1)
+        low, high = places[np.maximum(at - 1, 0)], places[np.minimum(at + 1, len(places) - 1)]
+        chosen = np.flatnonzero(error.max(axis=1) > 0.9 * worst)
+        around = low[chosen, None] + np.arange(int((high - low).max()) + 1)
+        around = np.minimum(around, high[chosen, None])
+        worst = max(worst, _errors(table, activation, parameters, z_frac, segments[chosen] + around).max())
+    unit = 2.0**-z_frac
+    reach = max(TABLES[activation].reach, 1.0)
+    for edge, side in ((table.first, -1), (table.last, 1)):
+        beyond = (edge + side * np.unique(np.linspace(0, ceil(reach / unit), 4097).astype(np.int64))).astype(np.int64)
+        worst = max(worst, _errors(table, activation, parameters, z_frac, beyond).max())
+    return float(worst)
+
+
+def _errors(table: Table, activation: str, parameters: Parameters, z_frac: int, z: Ints) -> Floats:
+    unit = 2.0**-z_frac
+    value = table.value(z) * unit * 2.0**-table.base_shift
+    edges: list[NDArray[np.floating]] = [z * unit]
+    if table.input_shift:
+        edges = [(z - 0.5) * unit, (z + 0.5) * unit]
+    return np.max([np.abs(value - evaluate(activation, parameters, x)) for x in edges], axis=0)

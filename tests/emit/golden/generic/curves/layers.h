@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file layers.h
+/// \brief The layers of "curves" for pynq-z2: shapes, widths, binary points and parallelism.
+///
+/// Written by swm. A member's meaning stands in the header of its kernel; `tick` numbers the processes of the design.
+#pragma once
+
+#include "swm/dense.h"
+#include "swm/circulant.h"
+#include "swm/rfft_unrolled.h"
+#include "swm/irfft_unrolled.h"
+#include "swm/rfft_passes.h"
+#include "swm/irfft_passes.h"
+#include "swm/spectral_mac.h"
+
+namespace net {
+
+/// leaky_relu 0.01: slope 41 / 2^12, off by at most 8.9e-03 (0.07 of the output's last bit) before the last rounding.
+struct l0_dense_activation {
+  static constexpr int input_shift = 8, input_bits = 13, slope = 41, slope_bits = 7, offset = 0, offset_bits = 1;
+  static constexpr int offset_shift = 12, out_shift = 9, low = -32, high = 31;
+};
+
+/// node0: dense, 6 to 5, leaky_relu.
+/// Formats: input Q3.3, weights Q1.5, output Q3.3.
+struct l0_dense {
+  static constexpr int tick = 0;
+  static constexpr int m = 5, n = 6;
+  static constexpr int in_bits = 6, weight_bits = 6, bias_bits = 15, out_bits = 6;
+  static constexpr int out_shift = 5;
+  static constexpr int in_vec = 1, out_vec = 1;
+  static constexpr int rows = 1, columns = 1;
+  static constexpr int fabric_rows = 0, packed = 0;
+  static constexpr int rom_banks = 1, rom_lanes = 1;
+  typedef swm::leaky<l0_dense_activation> activation;
+};
+
+typedef swm::dense_layer<l0_dense> l0_dense_traits;
+
+/// swish 1: table of 24 lines, each 0.5 wide, off by at most 1.2e-02 (0.38 of the output's last bit) before the last rounding.
+struct l1_circulant_activation {
+  static constexpr int input_shift = 0, input_bits = 12, first = -1536, step_bits = 7, start_bits = 8, rise_bits = 7;
+  static constexpr int base_shift = 7, out_shift = 10, entries = 24, rectified = 1;
+  static swm::int_t<8> start(int i) {
+    SWM_INLINE
+    static const swm::int_t<8> rom[24] = {
+-3, -6, -9, -12, -18, -26, -36, -49, -61, -71, -70, -50, -2, -49, -70, -70,
+-61, -48, -36, -26, -18, -13, -9, -3};
+    SWM_ROM(rom)
+    return rom[i];
+  }
+  static swm::int_t<7> rise(int i) {
+    SWM_INLINE
+    static const swm::int_t<7> rom[24] = {
+0, -3, -4, -6, -8, -10, -12, -12, -9, 1, 21, 48, -48, -21, -1, 9,
+12, 12, 10, 8, 6, 4, 3, 0};
+    SWM_ROM(rom)
+    return rom[i];
+  }
+};
+
+/// node1: block-circulant, 5 to 6, blocks of 2, swish.
+/// Formats: input Q3.3, weights Q1.5, output Q1.5.
+struct l1_circulant {
+  static constexpr int tick = 1;
+  static constexpr int m = 6, n = 5, k = 2;
+  static constexpr int in_bits = 6, weight_bits = 6, bias_bits = 11, out_bits = 6;
+  static constexpr int fft_shifts = 0, acc_shift = 0;
+  static constexpr int out_shift = 3;
+  static constexpr int in_vec = 1, out_vec = 1;
+  static constexpr int mac_rows = 1, mac_columns = 1, mac_bins = 1, products = 3;
+  static constexpr int fabric_rows = 0, packed = 0;
+  static constexpr int rom_banks = 1, rom_lanes = 2;
+  typedef swm::curve<l1_circulant_activation> activation;
+};
+
+typedef swm::circulant<l1_circulant> l1_circulant_traits;
+
+/// sigmoid: table of 120 constants, each 0.0625 wide, off by at most 1.3e-02 (0.41 of the output's last bit) before the last rounding.
+struct l2_dense_activation {
+  static constexpr int input_shift = 2, input_bits = 11, first = -960, step_bits = 4, start_bits = 9, rise_bits = 0;
+  static constexpr int base_shift = 0, out_shift = 3, entries = 120, rectified = 0;
+  static swm::int_t<9> start(int i) {
+    SWM_INLINE
+    static const swm::int_t<9> rom[120] = {
+3, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 12, 13, 13, 14, 15,
+16, 17, 18, 19, 20, 21, 22, 24, 25, 27, 28, 30, 31, 33, 35, 37,
+39, 41, 43, 46, 48, 50, 53, 56, 58, 61, 64, 67, 70, 74, 77, 80,
+84, 87, 91, 95, 99, 102, 106, 110, 114, 118, 122, 126, 130, 134, 138, 142,
+146, 150, 154, 157, 161, 165, 169, 172, 176, 179, 182, 186, 189, 192, 195, 198,
+200, 203, 206, 208, 210, 213, 215, 217, 219, 221, 223, 225, 226, 228, 229, 231,
+232, 234, 235, 236, 237, 238, 239, 240, 241, 242, 243, 243, 244, 245, 246, 246,
+247, 247, 248, 248, 249, 249, 250, 253};
+    SWM_ROM(rom)
+    return rom[i];
+  }
+};
+
+/// node2: dense, 6 to 5, sigmoid.
+/// Formats: input Q1.5, weights Q1.5, output Q1.5.
+struct l2_dense {
+  static constexpr int tick = 4;
+  static constexpr int m = 5, n = 6;
+  static constexpr int in_bits = 6, weight_bits = 6, bias_bits = 15, out_bits = 6;
+  static constexpr int out_shift = 5;
+  static constexpr int in_vec = 1, out_vec = 1;
+  static constexpr int rows = 1, columns = 1;
+  static constexpr int fabric_rows = 0, packed = 0;
+  static constexpr int rom_banks = 1, rom_lanes = 1;
+  typedef swm::curve<l2_dense_activation> activation;
+};
+
+typedef swm::dense_layer<l2_dense> l2_dense_traits;
+
+/// node3: dense, 5 to 4, clip.
+/// Formats: input Q1.5, weights Q1.5, output Q0.6.
+struct l3_dense {
+  static constexpr int tick = 5;
+  static constexpr int m = 4, n = 5;
+  static constexpr int in_bits = 6, weight_bits = 6, bias_bits = 15, out_bits = 6;
+  static constexpr int out_shift = 4;
+  static constexpr int in_vec = 1, out_vec = 1;
+  static constexpr int rows = 1, columns = 1;
+  static constexpr int fabric_rows = 0, packed = 0;
+  static constexpr int rom_banks = 1, rom_lanes = 1;
+  typedef swm::clip<0, 32> activation;
+};
+
+typedef swm::dense_layer<l3_dense> l3_dense_traits;
+
+}  // namespace net
