@@ -11,6 +11,7 @@ from swm.graph import (
     Graph,
     HardSigmoid,
     HardSwish,
+    LayerNormalization,
     LeakyRelu,
     Mish,
     Mul,
@@ -21,6 +22,7 @@ from swm.graph import (
     Swish,
     Tanh,
 )
+from swm.layers.layernorm import Normalize
 from swm.layers.prelu import ChannelSlopes
 
 __all__ = ["normal_forms"]
@@ -51,6 +53,17 @@ def _form(graph: Graph, writers: dict[str, Node], node: Node) -> Node:
             return LeakyRelu(name=name, inputs=inputs, outputs=outputs, alpha=float(slopes.flat[0]))
         slopes = slopes.reshape(_without_ones(slopes.shape))
         return ChannelSlopes(name=name, inputs=inputs, outputs=outputs, slopes=slopes)
+    if isinstance(node, LayerNormalization) and all(t in graph.constants for t in node.inputs[1:] if t):
+        gains, *offsets = (np.asarray(graph.constants[t], np.float32) for t in node.inputs[1:] if t)
+        return Normalize(
+            name=node.name,
+            inputs=node.inputs[:1],
+            outputs=node.outputs[:1],
+            gains=gains,
+            offsets=offsets[0] if offsets else np.zeros_like(gains),
+            axis=node.axis,
+            epsilon=node.epsilon,
+        )
     return node
 
 

@@ -15,12 +15,15 @@ from swm.graph import Affine, Cast, Concat, Graph, Linear, Node, Opaque, Reshape
 from swm.layers import registry
 from swm.layers.activations import Chosen, activation_of
 from swm.layers.base import LayerKind, Obstacle, Operand
+from swm.layers.layernorm import Normalize
+from swm.layers.prelu import ChannelSlopes
 from swm.layers.values import FloatLayer
 
 __all__ = ["FREE", "HOST", "Lowered", "fixed_places", "hardware_findings", "hls_places", "lower", "safe_identifier"]
 
 FLOAT = 1  # onnx.TensorProto.FLOAT
 FREE: tuple[type[Node], ...] = (Reshape, Squeeze, Unsqueeze, Cast)  # the values of a frame keep their order
+PER_CHANNEL: tuple[type[Node], ...] = (Affine, ChannelSlopes, Normalize)  # along the last axis of the model's shape
 HOST: tuple[type[Node], ...] = (Softmax,)  # in float, behind the last layer
 
 
@@ -283,7 +286,7 @@ class _Lowering:
         grouping = {h.channels for h in held}
         if isinstance(node, Concat):
             channels = [self._behind(t, node.axis) for t in sources]
-        elif len(grouping) == 1 and not isinstance(node, Affine) and None not in grouping:
+        elif len(grouping) == 1 and not isinstance(node, PER_CHANNEL) and None not in grouping:
             channels = [h.channels for h in held]  # each value alone: any grouping will do, and this one costs nothing
         else:
             channels = [self._behind(t, -1) or h.channels for t, h in zip(sources, held, strict=True)]

@@ -18,7 +18,7 @@ from swm.layers.curves import Bounds, Curve, Ramp, Table, bits_of
 from swm.layers.functions import TABLES, Activation, Floats, Parameters, check_parameters, evaluate
 from swm.layers.rounding import Ints
 
-__all__ = ["MOST_CONSTANTS", "PLAIN", "curve_of", "largest_error", "widest_curve"]
+__all__ = ["MOST_CONSTANTS", "PLAIN", "curve_of", "largest_error", "line_segments", "widest_curve"]
 
 PLAIN = ("identity", "relu")  # no curve: the end of a layer does them
 MOST_CONSTANTS = 256
@@ -152,11 +152,7 @@ class _Fit:
         if not self.lines and entries > MOST_CONSTANTS:
             return None
         unit = 2.0 ** (fine + _GUARD)
-        rises = np.zeros(len(self.inner), np.int64)
-        if self.lines:
-            rises = np.floor((self.inner[:, -1] - self.inner[:, 0]) * unit + 0.5).astype(np.int64)
-        rest = self.inner - rises[:, None] * np.linspace(0.0, 1.0, _SAMPLES + 1) / unit
-        starts = _middle(rest.min(axis=1), rest.max(axis=1), unit)
+        starts, rises = line_segments(self.inner, unit) if self.lines else constant_segments(self.inner, unit)
         outer = [_middle(g.min(keepdims=True), g.max(keepdims=True), unit)[0, 0] for g in self.ends if g.size]
         starts = np.array([outer[0], *starts, *outer[1:]], np.int64)
         rises = np.array([0, *rises, *[0] * len(outer[1:])], np.int64)
@@ -179,6 +175,27 @@ class _Fit:
         )
         error = largest_error(table, self.activation, self.parameters, z_frac)
         return replace(table, error=error)
+
+
+def line_segments(samples: Floats, unit: float) -> tuple[Ints, Ints]:
+    """Lines through segments of a function: starts and rises over a segment, in units of 1 / `unit`.
+
+    The slope of the chord, moved half way to the function: the line of least largest error where the function bends
+    one way.
+
+    Args:
+        samples: (segments, places) values at equal distances, both ends of a segment among them.
+        unit: integers a 1.
+    """
+    rises = np.floor((samples[:, -1] - samples[:, 0]) * unit + 0.5).astype(np.int64)
+    rest = samples - rises[:, None] * np.linspace(0.0, 1.0, samples.shape[1]) / unit
+    return constant_segments(rest, unit)[0], rises
+
+
+def constant_segments(samples: Floats, unit: float) -> tuple[Ints, Ints]:
+    """Constants half way between the least and the largest of each segment, and rises of zero."""
+    middle = _middle(samples.min(axis=1), samples.max(axis=1), unit)
+    return middle, np.zeros_like(middle)
 
 
 def _middle(low: Floats, high: Floats, unit: float) -> Ints:

@@ -12,7 +12,7 @@ import swm
 from swm.accelerator.lower import fixed_places, hardware_findings, hls_places, lower, safe_identifier
 from swm.compress import fold_affine
 from swm.errors import UnsupportedModel
-from swm.graph import Add, Affine, Concat, Gelu, Linear, Relu, Reshape, Softmax
+from swm.graph import Add, Affine, Concat, Gelu, Linear, Relu, Reshape, Selu, Softmax
 from swm.layers import registry
 from swm.layers.base import LayerKind
 from swm.layers.values import FloatLayer
@@ -209,39 +209,40 @@ def test_places_follow_from_the_kinds():
     for node in (Linear, Affine, Relu, Add, Concat):
         assert fixed[node] == "kernel"
     assert (fixed[Reshape], fixed[Softmax]) == ("free", "host")
-    assert Gelu not in fixed
+    assert fixed[Gelu] == hls[Gelu] == "kernel"
+    assert Selu not in fixed
     assert set(hls) <= set(fixed)
 
 
 def test_a_kind_from_outside_takes_its_nodes(tmp_path):
     """Another kind is one value in the registry: lowering asks it, and the table of operators knows it."""
 
-    class Gelus(registry.kind("scale").__class__):
-        name = "gelus"
-        takes = (Gelu,)
+    class Selus(registry.kind("scale").__class__):
+        name = "selus"
+        takes = (Selu,)
 
         def lower(self, node, operands, name):
-            if not isinstance(node, Gelu):
+            if not isinstance(node, Selu):
                 return None
             (o,) = operands
             shapes = ((o.channels, o.positions),)
-            return FloatLayer("gelus", name, node.name, (o.tensor,), node.outputs[0], shapes, o.channels, o.positions)
+            return FloatLayer("selus", name, node.name, (o.tensor,), node.outputs[0], shapes, o.channels, o.positions)
 
     model = Model(8)
     half = model.node("Mul", model.linear("x", 8, 8, "fc"), model.constant(0.5))
     graph = model.save(tmp_path / "m.onnx", half, 8)
     last = graph.nodes[-1]
-    gelu = Gelu(name="g", inputs=last.inputs[:1], outputs=last.outputs)
-    graph = replace(graph, nodes=(*graph.nodes[:-1], gelu))
+    selu = Selu(name="g", inputs=last.inputs[:1], outputs=last.outputs)
+    graph = replace(graph, nodes=(*graph.nodes[:-1], selu))
     assert "no hardware kernel" in reasons(graph)[0][1]
-    registry.register(Gelus())
+    registry.register(Selus())
     try:
-        assert isinstance(registry.kind("gelus"), LayerKind)
-        assert kinds(lower(graph)) == ["dense", "gelus"]
-        assert fixed_places()[Gelu] == "kernel"
-        assert Gelu not in hls_places()
+        assert isinstance(registry.kind("selus"), LayerKind)
+        assert kinds(lower(graph)) == ["dense", "selus"]
+        assert fixed_places()[Selu] == "kernel"
+        assert Selu not in hls_places()
     finally:
-        registry.unregister("gelus")
+        registry.unregister("selus")
 
 
 def test_branches_join_along_the_channels(tmp_path):

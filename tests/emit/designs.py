@@ -14,6 +14,7 @@ from swm.accelerator.simulation import simulated
 from swm.device.board import load_board
 from swm.layers.formats import best_format
 from swm.layers.functions import evaluate
+from swm.layers.layernorm import NormLayer
 from swm.layers.registry import kind
 from swm.layers.values import FloatLayer
 from swm.structure import BlockCirculant, Dense, project
@@ -58,6 +59,15 @@ class Sketch:
         made = {"scale": gain, "bias": bias, "m": n, "shapes": ((n, positions),), "positions": positions}
         return self._add(kind_name, (source,), target, (x,), x * gain + bias, activation, None, made)
 
+    def normalize(self, source, target):
+        x = self.values[source]
+        n, positions = x.shape[1], len(x) // len(self.inputs)
+        gain, bias = self.rng.uniform(0.5, 2, n).astype(np.float32), self.rng.normal(size=n).astype(np.float32)
+        y = (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-5) * gain + bias
+        made = {"gains": gain, "epsilon": 1e-5, "bias": bias, "m": n, "shapes": ((n, positions),)}
+        made |= {"positions": positions, "float_layer": NormLayer}
+        return self._add("layernorm", (source,), target, (x,), y, "identity", None, made)
+
     def _join(self, name, sources, target, values, y, activation):
         positions = len(y) // len(self.inputs)
         shapes = tuple((v.shape[1], positions) for v in values)
@@ -66,7 +76,7 @@ class Sketch:
 
     def _add(self, name, sources, target, values, y, activation, node, made):
         index = len(self.layers)
-        layer = FloatLayer(
+        layer = made.pop("float_layer", FloatLayer)(
             kind=name,
             name=f"l{index}_{name}",
             node=f"node{index}" if node is None else node,
@@ -117,3 +127,8 @@ def curves(*, bits=6, **options):
     sketch = Sketch(6, bits=bits, **options)
     sketch.product("x", "a", 5, activation="leaky_relu").product("a", "b", 6, block=2, activation="swish")
     return sketch.product("b", "c", 5, activation="sigmoid").product("c", "y", 4, activation="clip").graph()
+
+
+def normal(*, bits=8, **options):
+    """A normalisation between two matrices."""
+    return Sketch(6, bits=bits, **options).product("x", "a", 5).normalize("a", "b").product("b", "y", 4).graph()

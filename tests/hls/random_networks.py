@@ -23,7 +23,9 @@ from swm.layers.circulant.spec import forward_shifts
 from swm.layers.concat import ConcatSpec
 from swm.layers.dense import DenseBuilt, DenseSpec
 from swm.layers.functions import TABLES
+from swm.layers.layernorm import LayerNormSpec
 from swm.layers.registry import kind
+from swm.layers.roots import roots
 from swm.layers.scale import ScaleSpec
 from swm.layers.values import FixedLayer, Format, TensorShape, clog2
 
@@ -55,7 +57,7 @@ class Drawing:
         self.values = {"x": self.frames}
         here = "x"
         for _ in range(int(rng.integers(2, 5))):
-            here = getattr(self, rng.choice(["chain", "residual", "side", "scale", "regroup"]))(here)
+            here = getattr(self, rng.choice(["chain", "residual", "side", "scale", "regroup", "normal"]))(here)
         last = self.product(here, int(rng.integers(1, 9)), block=None, activation="identity")
         self.graph = FixedGraph("random", tuple(self.layers), (), None, bits, "x", "y", last, {})
 
@@ -134,6 +136,29 @@ class Drawing:
 
         def made(value_frac, output):
             return FixedLayer(spec, name, (source,), f"{name}_t", (form,), output, arrays, value_frac - form.frac)
+
+        return self.lively(made, spec.value_bits, out_bits, activation)
+
+    def normal(self, source):
+        form, shape = self.tensors[source]
+        if shape.channels < 2:
+            return self.scale(source)
+        weight_bits, out_bits, activation = self.bits(), self.bits(), self.activation()
+        name, frac = f"l{len(self.layers)}_normal", int(self.rng.integers(2, out_bits + 3))
+        ends = (shape,), replace(shape, bits=out_bits)
+        spec = LayerNormSpec(name, *ends, activation, weight_bits, parameters=EXAMPLES[activation])
+        table = roots(min(frac + 2, 18))
+        arrays = {
+            "weights": integers(self.rng, weight_bits, shape.channels),
+            "bias": integers(self.rng, spec.bias_bits, shape.channels) >> 8,
+            "epsilon": np.array([1 + int(self.rng.integers(2)) * 12345]),
+            "roots": np.stack([table.starts, table.rises], axis=1),
+        }
+        shift = form.frac - frac
+
+        def made(value_frac, output):
+            more = arrays, value_frac - frac, shift
+            return FixedLayer(spec, name, (source,), f"{name}_t", (form,), output, *more)
 
         return self.lively(made, spec.value_bits, out_bits, activation)
 
