@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from swm.accelerator.saturation import Saturation
 from swm.graph import Graph
+from swm.layers.finish import describe
 from swm.layers.registry import kind
 from swm.layers.values import FixedLayer, Format, LayerSpec
 from swm.notebook import html
@@ -119,12 +120,17 @@ class FixedGraph:
         return html(self, ("layer", "kind", "channels", "input", "output", "bits stored"), rows)
 
     def formats(self) -> dict[str, dict[str, str]]:
-        """Formats of input, weights and output of every layer, as text, by the name of the float node."""
+        """Formats of input, weights and output of every layer, as text, by the name of the float node.
+
+        Where a layer has an activation that is more than a comparison, "activation" says what it is built as, with its
+        largest error.
+        """
         return {
             layer.node: {
                 "input": ", ".join(map(str, layer.input_formats)),
                 "weights": str(Format(layer.spec.data_bits, layer.weight_frac)),
                 "output": str(layer.output_format),
+                **({"activation": describe(layer)} if layer.curve is not None else {}),
             }
             for layer in self.layers
         }

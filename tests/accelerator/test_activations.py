@@ -93,6 +93,9 @@ def every(tmp_path_factory):
 def test_words_follow_the_float_network(every):
     graph, x, fixed = every
     errors = [relative_error(run_fixed(fixed[bits], x).values, swm.run(graph, x)) for bits in (8, 14)]
+    told = [entry["activation"] for entry in fixed[8].formats().values() if "activation" in entry]
+    assert len(told) == len(FORMS) - 1  # slopes a channel are a layer
+    assert all("off by at most" in text for text in told if not text.startswith("clip"))
     assert errors[0] < 0.1
     assert errors[1] < errors[0] / 25
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """LayerNormalization and matrices over tokens: from an ONNX file to words that the C simulation confirms."""
 
+import json
+
 import numpy as np
 import pytest
 from networks import Model, quantized, relative_error, smooth
@@ -14,6 +16,7 @@ from swm.accelerator.schedule import make_schedule
 from swm.accelerator.store import load_fixed, save_fixed
 from swm.device.board import load_board
 from swm.emit import emit_project, verify_project
+from swm.report import compare_design, to_json
 
 POSITIONS, WIDTH, HIDDEN = 4, 12, 18
 
@@ -72,6 +75,14 @@ def test_c_simulation_confirms_every_word(case, tmp_path, name):
     assert result.ok, (result.first_mismatch, result.remarks)
     assert result.words == 20 * POSITIONS * 5
     assert sum(key.endswith(".root") for key in result.iterations) == 3
+
+
+def test_a_report_and_a_dense_twin(case):
+    board = load_board("zcu104")
+    graph = case[2][8]
+    report = compare_design(Design(graph, make_schedule(graph.shape, board)), [board])
+    layers = json.loads(to_json(report))["boards"][0]["structured"]["layers"]
+    assert sum(layer["kind"] == "layernorm" for layer in layers) == 3
 
 
 def test_the_next_token_is_summed_while_one_leaves(case):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Layer normalisation against rational arithmetic and against double precision; its table, loops, ROMs and obstacles."""
+"""Layer normalisation against rational arithmetic and double precision; its table, loops, ROMs and obstacles."""
 
 from dataclasses import replace
 from fractions import Fraction
