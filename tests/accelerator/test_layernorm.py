@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """LayerNormalization and matrices over tokens: from an ONNX file to words that the C simulation confirms."""
 
-import json
-
 import numpy as np
 import pytest
 from networks import Model, quantized, relative_error, smooth
@@ -81,7 +79,7 @@ def test_a_report_and_a_dense_twin(case):
     board = load_board("zcu104")
     graph = case[2][8]
     report = compare_design(Design(graph, make_schedule(graph.shape, board)), [board])
-    layers = json.loads(to_json(report))["boards"][0]["structured"]["layers"]
+    layers = to_json(report)["boards"][0]["structured"]["layers"]
     assert sum(layer["kind"] == "layernorm" for layer in layers) == 3
 
 

@@ -13,7 +13,7 @@ struct lines {
   static swm::int_t<11> start(int i) { return swm::int_t<11>(i * 50 - 400); }
   static swm::int_t<9> rise(int i) { return swm::int_t<9>(i * 10); }
 };
-struct slope {
+struct below {
   static constexpr int input_shift = 4, input_bits = 14, slope = 41, slope_bits = 7, offset = 0, offset_bits = 1;
   static constexpr int offset_shift = 12, out_shift = 9, low = -128, high = 127;
 };
@@ -32,7 +32,7 @@ struct second : first {
 };
 struct third : first {
   static constexpr int tick = 6, m = 10, n = 32, out_vec = 2, rows = 2, columns = 8, rom_lanes = 16;
-  typedef swm::leaky<slope> activation;
+  typedef swm::leaky<below> activation;
 };
 
 typedef swm::circulant<first> one;
