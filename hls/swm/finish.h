@@ -124,6 +124,7 @@ struct curve {
   template <class Cfg, int W>
   static int_t<Cfg::out_bits> run(int_t<W> v) {
     SWM_INLINE
+    static_assert(T::input_bits <= 31 && T::step_bits < 31, "places in a table fit an int");
     typedef detail::segment<T, (T::rise_bits > 0)> entry;
     enum {
       last = T::first + T::entries * (1 << T::step_bits) - 1,

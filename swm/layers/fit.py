@@ -25,6 +25,7 @@ MOST_CONSTANTS = 256
 """Up to so many entries constants are cheaper than lines: 256 words of ROM take 4 LUTs a bit, a line a multiplier."""
 _FINEST = 17  # fractional bits of the finest output whose error a table follows: 18 bits on [-1, 1)
 _GUARD = 3  # bits that z and the entries of a table have below the output's last one
+_COARSE_SUMS = 36  # bits that an output may be finer than the sums; beyond, a table no longer follows it
 _COARSEST = -6  # log2 of 1 / the widest segment tried
 _SAMPLES = 64  # of a segment, to fit and to look for its largest error
 _TAIL = 0.8  # of the error that may be spent on what lies beyond the table
@@ -56,8 +57,9 @@ def curve_of(
         low, high = (_word(v, out_frac, -bound, bound) for v in parameters)
         return Bounds(value_frac - out_frac, low, high)
     if activation in TABLES:
-        z_frac = min(value_frac, min(out_frac, out_bits - 1, _FINEST) + _GUARD)
-        table = _table(activation, parameters, z_frac, value_frac == z_frac, out_frac, out_bits)
+        fine = min(out_frac, out_bits - 1, _FINEST, value_frac + _COARSE_SUMS)
+        z_frac = min(value_frac, fine + _GUARD)
+        table = _table(activation, parameters, z_frac, value_frac == z_frac, fine, out_frac, out_bits)
         return replace(table, input_shift=value_frac - z_frac)
     return _ramp(activation, parameters, value_frac, out_frac, out_bits)
 
@@ -107,22 +109,25 @@ def _ramp(activation: str, parameters: Parameters, value_frac: int, out_frac: in
 
 
 @lru_cache(maxsize=4096)
-def _table(activation: str, parameters: Parameters, z_frac: int, exact: bool, out_frac: int, out_bits: int) -> Table:
+def _table(
+    activation: str, parameters: Parameters, z_frac: int, exact: bool, fine: int, out_frac: int, out_bits: int
+) -> Table:
     """A table for sums that are rounded to z, or that are z as they stand (`exact`)."""
-    fine = min(out_frac, out_bits - 1, _FINEST)
     allowed = 2.0 ** -(fine + 1)
-    places = (z_frac, 0 if exact else 1, fine, out_frac, out_bits)
     table = None
     for lines in (False, True):
         step = min(_COARSEST, z_frac)
-        while step <= z_frac:
-            table = _Fit(activation, parameters, step, allowed, lines).table(*places)
+        while True:
+            fit = _Fit(activation, parameters, step, z_frac - step, exact, allowed, lines)
+            table = fit.table(z_frac, fine, out_frac, out_bits)
             if table is None:
                 break  # too many constants
             if table.error <= allowed:
                 return table
+            if step == z_frac:  # a segment for each z: there is no finer table
+                break
             # segments of half the width are off by half as much, or by a quarter
-            step += max(1, int(log2(table.error / allowed) / (1 + lines)))
+            step = min(step + max(1, int(log2(table.error / allowed) / (1 + lines))), z_frac)
     assert table is not None  # lines are never too many
     return table
 
@@ -130,13 +135,24 @@ def _table(activation: str, parameters: Parameters, z_frac: int, exact: bool, ou
 class _Fit:
     """Segments of one width, of lines or constants."""
 
-    def __init__(self, activation: str, parameters: Parameters, step: int, allowed: float, lines: bool) -> None:
-        self.activation, self.parameters, self.lines = activation, parameters, lines
+    def __init__(
+        self,
+        activation: str,
+        parameters: Parameters,
+        step: int,
+        step_bits: int,
+        exact: bool,
+        allowed: float,
+        lines: bool,
+    ) -> None:
+        self.activation, self.parameters, self.lines, self.exact = activation, parameters, lines, exact
         kept = TABLES[activation]
         self.rectified, self.width = kept.rectified, 2.0**-step
-        self.step, self.reach = step, max(1, ceil(kept.reach / self.width))
-        places = np.arange(-self.reach, self.reach)[:, None] + np.linspace(0.0, 1.0, _SAMPLES + 1)
-        g = kept.g(places * self.width, parameters)
+        self.step, self.reach = step, ceil(kept.extent(parameters) / self.width) + 1
+        # what is rounded to the z of a segment, or these alone
+        half, codes = (0.0 if exact else 0.5), 2.0**step_bits
+        self.places = np.linspace(-half / codes, (codes - 1 + half) / codes, _SAMPLES + 1)
+        g = kept.g((np.arange(-self.reach, self.reach)[:, None] + self.places) * self.width, parameters)
         low, high = g.min(axis=1), g.max(axis=1)
         left = np.maximum.accumulate(high) - np.minimum.accumulate(low) <= 2 * _TAIL * allowed
         right = np.maximum.accumulate(high[::-1]) - np.minimum.accumulate(low[::-1]) <= 2 * _TAIL * allowed
@@ -146,13 +162,14 @@ class _Fit:
         self.inner = g[self.begin : self.end]
         self.ends = (g[: self.begin], g[self.end :])
 
-    def table(self, z_frac: int, input_shift: int, fine: int, out_frac: int, out_bits: int) -> Table | None:
+    def table(self, z_frac: int, fine: int, out_frac: int, out_bits: int) -> Table | None:
         """The table at binary points; None where constants are too many."""
         entries = len(self.inner) + 1 + bool(self.ends[1].size)
         if not self.lines and entries > MOST_CONSTANTS:
             return None
         unit = 2.0 ** (fine + _GUARD)
-        starts, rises = line_segments(self.inner, unit) if self.lines else constant_segments(self.inner, unit)
+        fit = line_segments if self.lines else constant_segments
+        starts, rises = fit(self.inner, self.places, unit)
         outer = [_middle(g.min(keepdims=True), g.max(keepdims=True), unit)[0, 0] for g in self.ends if g.size]
         starts = np.array([outer[0], *starts, *outer[1:]], np.int64)
         rises = np.array([0, *rises, *[0] * len(outer[1:])], np.int64)
@@ -163,7 +180,7 @@ class _Fit:
         wide = out_bits + z_frac - out_frac + 2 if self.rectified else 2
         table = Table(
             rectified=self.rectified,
-            input_shift=input_shift,
+            input_shift=0 if self.exact else 1,  # the caller knows it, here only whether there is one counts
             input_bits=max(bits_of(first, last), wide, 2),
             first=first,
             step_bits=step_bits,
@@ -177,23 +194,26 @@ class _Fit:
         return replace(table, error=error)
 
 
-def line_segments(samples: Floats, unit: float) -> tuple[Ints, Ints]:
-    """Lines through segments of a function: starts and rises over a segment, in units of 1 / `unit`.
+def line_segments(samples: Floats, places: Floats, unit: float) -> tuple[Ints, Ints]:
+    """Lines through segments of a function: starts and rises over a whole segment, in units of 1 / `unit`.
 
     The slope of the chord, moved half way to the function: the line of least largest error where the function bends
     one way.
 
     Args:
-        samples: (segments, places) values at equal distances, both ends of a segment among them.
+        samples: (segments, n) values of the function.
+        places: (n,) where they were taken, in rising order; a segment goes from 0 to 1.
         unit: integers a 1.
     """
-    rises = np.floor((samples[:, -1] - samples[:, 0]) * unit + 0.5).astype(np.int64)
-    rest = samples - rises[:, None] * np.linspace(0.0, 1.0, samples.shape[1]) / unit
-    return constant_segments(rest, unit)[0], rises
+    span = places[-1] - places[0]
+    slopes = (samples[:, -1] - samples[:, 0]) / span if span else np.zeros(len(samples))
+    rises = np.floor(slopes * unit + 0.5).astype(np.int64)
+    return constant_segments(samples - rises[:, None] * places / unit, places, unit)[0], rises
 
 
-def constant_segments(samples: Floats, unit: float) -> tuple[Ints, Ints]:
+def constant_segments(samples: Floats, places: Floats, unit: float) -> tuple[Ints, Ints]:
     """Constants half way between the least and the largest of each segment, and rises of zero."""
+    del places
     middle = _middle(samples.min(axis=1), samples.max(axis=1), unit)
     return middle, np.zeros_like(middle)
 
@@ -218,14 +238,14 @@ def largest_error(table: Table, activation: str, parameters: Parameters, z_frac:
     if len(places) < codes:
         at = error.argmax(axis=1)
         low, high = places[np.maximum(at - 1, 0)], places[np.minimum(at + 1, len(places) - 1)]
-        chosen = np.flatnonzero(error.max(axis=1) > 0.9 * worst)
+        chosen = np.flatnonzero(error.max(axis=1) >= 0.9 * worst)
         around = low[chosen, None] + np.arange(int((high - low).max()) + 1)
         around = np.minimum(around, high[chosen, None])
         worst = max(worst, _errors(table, activation, parameters, z_frac, segments[chosen] + around).max())
     unit = 2.0**-z_frac
-    reach = max(TABLES[activation].reach, 1.0)
+    reach = max(TABLES[activation].extent(parameters), 1.0)
     for edge, side in ((table.first, -1), (table.last, 1)):
-        beyond = (edge + side * np.unique(np.linspace(0, ceil(reach / unit), 4097).astype(np.int64))).astype(np.int64)
+        beyond = edge + side * np.linspace(0, ceil(reach / unit), 8 * _SAMPLES).astype(np.int64)
         worst = max(worst, _errors(table, activation, parameters, z_frac, beyond).max())
     return float(worst)
 

@@ -69,12 +69,18 @@ class Tabled:
     Attributes:
         g: the part that the table holds, (x, parameters) → g(x) in float64.
         rectified: whether max(x, 0) is added to it.
-        reach: beyond -reach and reach g is as good as constant (to 2^-24), whatever the parameters.
+        reach: beyond -reach and reach g is as good as constant (to 2^-24), for parameters of 1.
+        scaled: whether the first parameter multiplies x, so that the reach shrinks as it grows.
     """
 
     g: Callable[[Floats, Parameters], Floats]
     rectified: bool = False
     reach: float = 24.0
+    scaled: bool = False
+
+    def extent(self, parameters: Parameters) -> float:
+        """The reach for some parameters."""
+        return self.reach / parameters[0] if self.scaled else self.reach
 
 
 def _logistic(x: Floats) -> Floats:
@@ -106,7 +112,7 @@ TABLES: Mapping[str, Tabled] = {
     "tanh": Tabled(lambda x, _: np.tanh(x), reach=12.0),
     "gelu": Tabled(_gelu, rectified=True, reach=8.0),
     "gelu_tanh": Tabled(_gelu_tanh, rectified=True, reach=8.0),
-    "swish": Tabled(lambda x, p: -np.abs(x) * _logistic(-p[0] * np.abs(x)), rectified=True, reach=128.0),
+    "swish": Tabled(lambda x, p: -np.abs(x) * _logistic(-p[0] * np.abs(x)), rectified=True, reach=32.0, scaled=True),
     "softplus": Tabled(lambda x, _: np.log1p(np.exp(-np.abs(x))), rectified=True),
     "elu": Tabled(lambda x, p: p[0] * np.expm1(np.minimum(x, 0.0)), rectified=True),
     "mish": Tabled(_mish, rectified=True, reach=32.0),

@@ -52,6 +52,7 @@ def roots(frac: int) -> Roots:
     """The table whose lines are within half of the last bit of the function, before entries are rounded."""
     step = max(0, ceil((frac + 1 + log2(_BEND / 16)) / 2))  # lines in the middle are off by bend width^2 / 16
     step = min(step, frac)
-    g = 1.0 / np.sqrt(1.0 + (np.arange(3 << step)[:, None] + np.linspace(0.0, 1.0, 65)) / 2.0**step)
-    starts, rises = line_segments(g, 2.0 ** (frac + _GUARD))
+    places = np.linspace(0.0, 1.0, 65)
+    g = 1.0 / np.sqrt(1.0 + (np.arange(3 << step)[:, None] + places) / 2.0**step)
+    starts, rises = line_segments(g, places, 2.0 ** (frac + _GUARD))
     return Roots(frac, frac - step, starts, rises)

@@ -103,6 +103,18 @@ def test_a_norm_behind_a_reshape_runs_along_the_models_last_axis(tmp_path):
     assert relative_error(run_fixed(quantized(graph, x), x).values, swm.run(graph, x)) < 0.01
 
 
+def test_matrices_and_norms_over_a_grid_of_tokens(tmp_path):
+    """(batch, 2, 3, 8): six tokens a frame."""
+    model = Model(2, 3, 8)
+    tensor = model.node("Clip", model.linear("x", 8, 6, "fc"), model.constant(-1.0), model.constant(1.0))
+    graph = model.save(tmp_path / "m.onnx", model.linear(normalized(model, tensor, 6), 6, 5, "out"), 2, 3, 5)
+    assert {layer.positions for layer in lower(graph).layers} == {6}
+    x = 2 * smooth(100, 2, 3, 8)
+    fixed = quantized(graph, x)
+    want = swm.run(graph, x).reshape(len(x), 6, 5)
+    assert relative_error(run_fixed(fixed, x).values, want) < 0.01
+
+
 @pytest.mark.parametrize(("axis", "width"), [(-2, 3 * 8), (-1, 8)])
 def test_a_norm_over_several_axes_is_refused_by_name(tmp_path, axis, width):
     model = Model(3, 8)

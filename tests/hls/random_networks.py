@@ -186,14 +186,14 @@ class Drawing:
     def lively(self, made, width, out_bits, activation, value_frac=None):
         """Keep the layer at binary points that leave many values, few saturated: equal bits then say something."""
         rng, found = self.rng, []
-        fits = activation not in TABLES  # tables take a while to make
+        fits = activation not in TABLES  # tables take a while to make, fine ones most
         for shift in range(-2, width + 2, 1 if fits else 4):
             if fits:
                 out_frac = int(rng.integers(2, 12)) if value_frac is None else value_frac - shift
                 layer = made(out_frac + shift, Format(out_bits, out_frac))
             else:
                 point = shift + 3 if value_frac is None else value_frac
-                layer = made(point, Format(out_bits, out_bits - int(rng.integers(1, 4))))
+                layer = made(point, Format(out_bits, min(out_bits - int(rng.integers(1, 4)), 10)))
             out, counts = self.run(layer)
             share = counts["output"] / out.size
             found.append((share < 0.25, min(len(np.unique(out)), 12), rng.random(), layer))
