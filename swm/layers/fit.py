@@ -149,9 +149,7 @@ class _Fit:
         kept = TABLES[activation]
         self.rectified, self.width = kept.rectified, 2.0**-step
         self.step, self.reach = step, ceil(kept.extent(parameters) / self.width) + 1
-        # what is rounded to the z of a segment, or these alone
-        half, codes = (0.0 if exact else 0.5), 2.0**step_bits
-        self.places = np.linspace(-half / codes, (codes - 1 + half) / codes, _SAMPLES + 1)
+        self.places = np.linspace(0.0, 1.0 - 2.0**-step_bits, _SAMPLES + 1)  # from the first z of a segment to the last
         g = kept.g((np.arange(-self.reach, self.reach)[:, None] + self.places) * self.width, parameters)
         low, high = g.min(axis=1), g.max(axis=1)
         left = np.maximum.accumulate(high) - np.minimum.accumulate(low) <= 2 * _TAIL * allowed
@@ -245,7 +243,8 @@ def largest_error(table: Table, activation: str, parameters: Parameters, z_frac:
     unit = 2.0**-z_frac
     reach = max(TABLES[activation].extent(parameters), 1.0)
     for edge, side in ((table.first, -1), (table.last, 1)):
-        beyond = edge + side * np.linspace(0, ceil(reach / unit), 8 * _SAMPLES).astype(np.int64)
+        far = ceil(reach / unit) + abs(edge)  # past zero, too, should the table be one entry on the other side
+        beyond = edge + side * np.linspace(0, far, 16 * _SAMPLES).astype(np.int64)
         worst = max(worst, _errors(table, activation, parameters, z_frac, beyond).max())
     return float(worst)
 

@@ -97,6 +97,21 @@ def test_the_stated_error_is_the_largest_over_every_sum(activation, bits, frac, 
 
 
 @pytest.mark.parametrize("activation", sorted(TABLES))
+@pytest.mark.parametrize("value_frac", [-30, -6, -1, 0, 1])
+@pytest.mark.parametrize(("bits", "frac"), [(4, -4), (7, 5), (10, 9), (10, 25)])
+def test_coarse_sums_have_an_entry_each(activation, value_frac, bits, frac):
+    """Where sums are coarser than the output, and where the output is finer than a table needs to be."""
+    curve = curve_of(activation, EXAMPLES[activation], value_frac, frac, bits)
+    fine = min(frac, bits - 1, value_frac + 36)
+    assert curve.error <= 2.0 ** -(fine + 1)
+    sums = np.arange(-20, 21)
+    want = evaluate(activation, EXAMPLES[activation], sums / 2.0**value_frac) * 2.0**frac
+    held = np.abs(want) < (1 << (bits - 1)) - 1
+    off = np.abs(curve.apply(sums) - want)[held]
+    assert off.max(initial=0) <= 0.5 + curve.error * 2.0**frac + 1e-9
+
+
+@pytest.mark.parametrize("activation", sorted(TABLES))
 def test_tables_follow_the_output_bits(activation):
     """More entries as the output gets finer, 2 to 2.5 for two bits; constants where that takes few."""
     curves = [curve_of(activation, EXAMPLES[activation], 24, bits - 3, bits) for bits in (4, 8, 10, 12, 14)]
