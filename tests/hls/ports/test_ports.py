@@ -123,10 +123,10 @@ def test_the_model_is_a_fourier_transform_and_back_has_gain_one(k: int, scaled: 
 
 def test_the_whole_layer_is_a_circulant_product() -> None:
     """Weights from a first column, C[r, c] = w[(r - c) mod k]: the model's output against the dense product."""
-    rng = np.random.default_rng(1)
+    rng, plain = np.random.default_rng(1), model.Policy("identity")
     for k in (2, 4, 8, 16, 32, 64):
         cfg = model.Circulant(
-            2 * k, 3 * k, k, 16, 16, 18, 20, 0, 12, 0, 0, 8, "identity", 1, 1, 1, 1, min(2, k // 2), 3, 1, 4, 0, 0
+            2 * k, 3 * k, k, 16, 16, 18, 20, 0, 12, 0, plain, 1, 1, 1, 1, min(2, k // 2), 3, 1, 4, 0, 0
         )
         w = rng.integers(-200, 201, (cfg.p, cfg.q, k))
         spectrum = np.fft.rfft(w)
