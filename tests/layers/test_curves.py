@@ -124,7 +124,7 @@ def test_tables_follow_the_output_bits(activation):
     assert sum(c.rises[0] or c.rises[-1] for c in curves if c.rises) == 0
 
 
-# /work/shared/facts/methods.md section 5: y = slope x + offset on 22 segments, constant beyond; below zero, slopes and
+# The tables of sunxindx3906/FFT-LSTM (Op.h): y = slope x + offset on 22 segments, constant beyond; below zero, slopes and
 # offsets by turns
 STEP = {"sigmoid": 0.5, "tanh": 0.4}
 PUBLISHED = {
