@@ -124,8 +124,8 @@ def test_tables_follow_the_output_bits(activation):
     assert sum(c.rises[0] or c.rises[-1] for c in curves if c.rises) == 0
 
 
-# The tables of sunxindx3906/FFT-LSTM (Op.h): y = slope x + offset on 22 segments, constant beyond; below zero, slopes and
-# offsets by turns
+# The tables of sunxindx3906/FFT-LSTM (Op.h): y = slope x + offset on 22 segments, constant beyond; below zero, slopes
+# and offsets by turns
 STEP = {"sigmoid": 0.5, "tanh": 0.4}
 PUBLISHED = {
     "sigmoid": """.0133857 .0736214 .00858818 .0496338 .0139985 .0739803 .022652 .108594 .0362273 .156108 .0568646
