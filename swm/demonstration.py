@@ -77,6 +77,7 @@ def demo(
             progress=emit,
         )
         verification = project.verify(progress=verify)
+        assert isinstance(verification, Verification)  # of C++
         _within(say, STEPS[-1], "boards", 0, 1)
         measured = {
             "dense_float": accuracy(api.run(dense, images), labels),

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from swm.accelerator.lower import hardware_findings
+from swm.accelerator.backend import backend as find_backend
+from swm.accelerator.lower import hardware_findings, lower
+from swm.accelerator.quantize import network_shape
 from swm.compress import (
     WEIGHTED,
     Blocks,
@@ -22,12 +24,14 @@ from swm.compress import (
 from swm.engine.unknown import unknown_operators
 from swm.errors import Finding
 from swm.graph import Conv, ConvTranspose, Graph, Linear, MatMul, Node, Opaque, Recurrent
+from swm.layers.rtl.registry import rtl_findings
 from swm.structure import WeightStructure
 from swm.validation import require_graph
 
 __all__ = ["Inspection", "NodeInspection", "check"]
 
 
+_ANY_BITS = 12  # whether a layer has RTL does not depend on its width
 _BODIES = frozenset({"If", "Loop", "Scan"})
 
 
@@ -87,17 +91,21 @@ class Inspection:
         return {"ok": self.ok, "obstacles": self.obstacles, **asdict(self)}
 
 
-def check(graph: Graph, *, block: Blocks | None = None) -> Inspection:
+def check(graph: Graph, *, block: Blocks | None = None, backend: str = "vitis") -> Inspection:
     """Say of every node whether its weights can be structured and whether it can become hardware, and why not.
 
     Args:
         graph: a float graph.
         block: as for `swm.convert`: what would become of every weight at these sizes; else which sizes it can have.
+        backend: whose hardware; "rtl" has fewer forms than C++.
 
     Raises:
-        OptionError: what was given is not a graph, or an impossible block size.
+        OptionError: what was given is not a graph, an impossible block size, or no such back end.
     """
-    findings = hardware_findings(fold_affine(require_graph(graph)))
+    folded = fold_affine(require_graph(graph))
+    findings = hardware_findings(folded)
+    if find_backend(backend).language == "systemverilog" and not findings:
+        findings = _without_rtl(folded)
     unknown = unknown_operators(graph)
     by_node = {f.node: f for f in (*findings, *unknown) if f.op != "graph"}
     weights: dict[str, list[Planned]] = {}
@@ -118,6 +126,14 @@ def check(graph: Graph, *, block: Blocks | None = None) -> Inspection:
             )
         )
     return Inspection(tuple(nodes), tuple(f for f in findings if f.op == "graph"), unknown, float32_advice(graph))
+
+
+def _without_rtl(graph: Graph) -> tuple[Finding, ...]:
+    """The nodes whose layers have no RTL."""
+    lowered = lower(graph)
+    shapes = network_shape(lowered, _ANY_BITS)
+    nodes = {layer.name: layer.node for layer in lowered.layers}
+    return tuple(replace(f, node=nodes[f.node]) for f in rtl_findings(layer.spec for layer in shapes.layers))
 
 
 def _structured(node: Node, weights: list[Planned], *, asked: bool) -> str:

@@ -23,7 +23,7 @@ from swm.accelerator.schedule import make_schedule
 from swm.accelerator.store_design import load_design
 from swm.api import quantize
 from swm.device import load_board
-from swm.emit import Verification, backups, check_output, emit_project, verify_project
+from swm.emit import RtlVerification, Verification, backups, check_output, emit_project, verify_project
 from swm.errors import OptionError
 from swm.graph import Graph
 from swm.layers.formats import check_bits
@@ -95,7 +95,9 @@ class Project:
         )
         return html(self, ("of the project", ""), rows)
 
-    def verify(self, *, compiler: str = "g++", progress: Progress | bool | None = None) -> Verification:
+    def verify(
+        self, *, compiler: str = "g++", progress: Progress | bool | None = None
+    ) -> Verification | RtlVerification:
         """See `swm.verify`."""
         return verify(self, compiler=compiler, progress=progress)
 
@@ -118,7 +120,7 @@ def design(
     Args:
         graph: from `quantize`.
         board: name among `boards/` or path of an own .toml.
-        backend: "vitis" (fills the board) or "generic" (one lane everywhere).
+        backend: "vitis" or "rtl" (both fill the board), or "generic" (one lane everywhere).
         clock_mhz: clock in MHz; where absent, the one of the board's that gives the most inferences per second.
         hybrid: let wide multipliers be built of LUTs where DSPs run out.
         progress: called as progress(what, 0, 1) for every interval tried; True shows it on standard error.
@@ -126,6 +128,7 @@ def design(
     Raises:
         UnknownBoard: no such board.
         OptionError: unknown back end, or an impossible clock.
+        UnsupportedModel: layers that back end "rtl" has no modules for.
     """
     network, target, maker = require_fixed(graph).shape, load_board(board), _backend(backend)
     with told(progress) as say:
@@ -157,7 +160,7 @@ def emit(
         graph: from `quantize`, or a Design, which brings its own board, back end and clock.
         path: the project folder, new or empty.
         board: name among `boards/` or path of an own .toml.
-        backend: "vitis" or "generic".
+        backend: "vitis", "generic" or "rtl".
         clock_mhz: clock in MHz; where absent, the one of the board's that gives the most inferences per second.
         hybrid: let wide multipliers be built of LUTs where DSPs run out.
         vectors: test inputs that `verify` runs, samples along axis 0.
@@ -209,13 +212,22 @@ def emit(
 
 
 def verify(
-    path: str | os.PathLike[str], *, compiler: str = "g++", progress: Progress | bool | None = None
-) -> Verification:
-    """Compile the C simulation of a project, run it, and compare every output word with the integer engine.
+    path: str | os.PathLike[str],
+    *,
+    compiler: str = "g++",
+    rtl: bool = False,
+    frames: int | None = None,
+    progress: Progress | bool | None = None,
+) -> Verification | RtlVerification:
+    """Run the simulation of a project and compare every output word with the integer engine.
+
+    C++ projects are compiled with g++; SystemVerilog ones are simulated by Verilator, and cycles are compared, too.
 
     Args:
         path: a folder that `emit` wrote, or what `emit` returned; it is left unchanged.
         compiler: a g++-compatible C++ compiler on PATH.
+        rtl: insist on a SystemVerilog project.
+        frames: of a SystemVerilog project, sent back to back; the vectors come again where there are fewer.
         progress: called as progress(what, steps done, steps), every second or so; True shows it on standard error.
 
     Returns:
@@ -223,10 +235,10 @@ def verify(
 
     Raises:
         OutputError: the folder is not a project of swm.
-        ToolError: no compiler, or it fails.
+        ToolError: no compiler or simulator, or it fails.
     """
     with told(progress) as say:
-        return verify_project(Path(path), compiler=compiler, progress=say)
+        return verify_project(Path(path), compiler=compiler, rtl=rtl, frames=frames, progress=say)
 
 
 def report(

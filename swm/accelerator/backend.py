@@ -9,7 +9,7 @@ from typing import Literal
 
 from swm.errors import OptionError
 
-__all__ = ["GENERIC", "VITIS", "Backend", "backend", "backend_names", "register_backend", "unregister_backend"]
+__all__ = ["GENERIC", "RTL", "VITIS", "Backend", "backend", "backend_names", "register_backend", "unregister_backend"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Backend:
         frames: frames of one start, compiled in, where control is "ap_ctrl_none"; a core that may wait long for its
             next frame takes one at a time, for it loads ahead within a start.
         loading: whether its top can have a port that fills memories at start; without it weights lie in ROMs only.
+        language: "c++" for an HLS compiler, or "systemverilog": modules of hls/rtl, whose pipelines are known register
+            by register (`swm.layers.rtl`), so that interval and latency are too.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Backend:
     control: Literal["s_axilite", "ap_ctrl_none"] = "s_axilite"
     frames: int = 1
     loading: bool = False
+    language: Literal["c++", "systemverilog"] = "c++"
 
     @property
     def loads_weights(self) -> bool:
@@ -87,7 +90,26 @@ GENERIC = Backend(
     tool="a C++14 HLS compiler",
 )
 
-_BACKENDS = {b.name: b for b in (VITIS, GENERIC)}
+RTL = Backend(
+    name="rtl",
+    title="SystemVerilog for Vivado, yosys and Verilator",
+    streaming=True,
+    parallelism="search",
+    files=(
+        ("rtl/top.sv.j2", "rtl/swm_top.sv"),
+        ("rtl/testbench.cpp.j2", "sim/testbench.cpp"),
+        ("rtl/Makefile.j2", "Makefile"),
+        ("rtl/readme.md.j2", "README.md"),
+    ),
+    library=(("rtl", "rtl"),),
+    defines=(),
+    include=(),
+    tool="Vivado or yosys",
+    control="ap_ctrl_none",
+    language="systemverilog",
+)
+
+_BACKENDS = {b.name: b for b in (VITIS, GENERIC, RTL)}
 
 
 def backend_names() -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from swm.errors import OptionError
 
 __all__ = ["deadlock_free", "smallest_depths", "steady_interval"]
 
+_MOST_DOUBLINGS = 12
+
 
 def steady_interval(network: Network, depths: Mapping[str, int]) -> int:
     """The smallest whole interval that the network keeps for ever at these depths, in cycles a frame.
@@ -35,7 +37,9 @@ def deadlock_free(network: Network, depths: Mapping[str, int]) -> bool:
     return True
 
 
-def smallest_depths(network: Network, interval: int, minimum: int = 2) -> dict[str, int]:
+def smallest_depths(
+    network: Network, interval: int, minimum: int = 2, fixed: Mapping[str, int] | None = None
+) -> dict[str, int]:
     """Depths none of which can be smaller: `interval` cycles a frame are kept for ever, and no deadlock can come.
 
     All edges at `minimum` are tried first. Then every edge starts at what the earliest schedule at that interval fills;
@@ -46,6 +50,7 @@ def smallest_depths(network: Network, interval: int, minimum: int = 2) -> dict[s
         network: the processes.
         interval: cycles a frame, the pace of the inputs; at least what the slowest process takes.
         minimum: smallest depth given to an edge.
+        fixed: depths that are not to be chosen; `interval` has to be one that they allow.
 
     Returns:
         A depth for every edge, those at the edge of the network included.
@@ -55,15 +60,21 @@ def smallest_depths(network: Network, interval: int, minimum: int = 2) -> dict[s
     """
     if minimum < 1:
         raise OptionError(f"a smallest depth of {minimum}: must be at least 1")
+    given = [(fixed or {}).get(edge) for edge in network.edges]
     schedules = Schedules(network, interval)
-    depths = [minimum] * len(network.edges)
+    depths = [one or minimum for one in given]
     if not schedules.bound(depths):
         schedules = Schedules(network, interval)
         needs = zip(*(system.sufficient() for system in schedules.systems), strict=True)
-        depths = [max(minimum, *need) for need in needs]
-        if not schedules.bound(depths):
+        depths = [one or max(minimum, *need) for one, need in zip(given, needs, strict=True)]
+        for _ in range(_MOST_DOUBLINGS if fixed else 1):  # that schedule did not know of fixed depths
+            if schedules.bound(depths):
+                break
+            depths = [one or 2 * depth for one, depth in zip(given, depths, strict=True)]
+            schedules = Schedules(network, interval)
+        else:
             raise RuntimeError("the depths of a schedule do not admit it")
-        wanted = [edge for edge, depth in enumerate(depths) if depth > minimum]
+        wanted = [edge for edge, depth in enumerate(depths) if depth > minimum and given[edge] is None]
         _shrink(schedules, depths, wanted, minimum)
     result = dict(zip(network.edges, depths, strict=True))
     while True:  # the first and the last frame differ from the steady ones

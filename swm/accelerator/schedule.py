@@ -13,7 +13,8 @@ from swm.accelerator.search import Found, Search
 from swm.accelerator.simulation import sequential, simulated
 from swm.device.board import Board
 from swm.device.limits import Limits
-from swm.errors import OptionError
+from swm.errors import OptionError, UnsupportedModel
+from swm.layers.rtl.registry import rtl_findings
 from swm.progress import Note, quiet
 
 __all__ = ["make_schedule"]
@@ -53,7 +54,10 @@ def make_schedule(
 
     Raises:
         OptionError: an impossible clock, or a target that no parallelism reaches.
+        UnsupportedModel: layers that the back end has no modules for.
     """
+    if backend.language == "systemverilog" and (findings := rtl_findings(layer.spec for layer in network.layers)):
+        raise UnsupportedModel(f"back end {backend.name} has no RTL for these layers:", findings)
     if clock_mhz is not None and not 0 < clock_mhz <= 1500:
         raise OptionError(f"clock {clock_mhz} MHz: must lie in (0, 1500]")
     if target_interval is not None and target_interval < 1:
@@ -88,7 +92,8 @@ def _complete(
     """Depths and cycles by simulation; slower designs where deeper FIFOs go beyond the limits."""
     for _ in range(_MOST_STEPS):
         note(f"cycles and depths at {clock_mhz:g} MHz")
-        run = (simulated if backend.streaming else sequential)(found.placement, clock_mhz)
+        place = found.placement
+        run = simulated(place, clock_mhz, backend) if backend.streaming else sequential(place, clock_mhz)
         placement = run.placement
         schedule = Schedule(board, clock_mhz, backend, placement.layers, placement.edges, run.interval, run.latency)
         message = overflow(estimate(schedule).routed, board, limits)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from swm.accelerator.backend import VITIS, Backend
 from swm.accelerator.depths import smallest_depths, steady_interval
+from swm.accelerator.design import PlacedLayer
 from swm.accelerator.network import Network
 from swm.accelerator.network import Port as FramePort
 from swm.accelerator.network import Program as FrameProgram
@@ -17,6 +19,8 @@ from swm.accelerator.network import Run as FrameRun
 from swm.accelerator.placement import Placement
 from swm.accelerator.tokens import simulate
 from swm.layers.program import Port, Program, Run
+from swm.layers.rtl.loops import INNER_DEPTH, Loop, one_loop
+from swm.layers.rtl.registry import rtl
 
 __all__ = ["Simulated", "axi_program", "frame_network", "pipeline_fill", "sequential", "simulated"]
 
@@ -24,6 +28,8 @@ FILL_SLOW, FILL_FAST = 10, 14
 """Cycles from the start of an iteration to its writes: address, memory read 2, multiply 3, adds, round and write
 (modelled, no synthesis of ours behind it); more where the clock asks for more registers."""
 _FAST_MHZ = 150.0
+RTL_EDGE = 1
+"""The same of the AXI edges in hls/rtl (counted)."""
 
 
 def pipeline_fill(clock_mhz: float) -> int:
@@ -57,11 +63,12 @@ def sequential(placement: Placement, clock_mhz: float) -> Simulated:
     return Simulated(placement, cycles, cycles)
 
 
-def simulated(placement: Placement, clock_mhz: float) -> Simulated:
+def simulated(placement: Placement, clock_mhz: float, backend: Backend = VITIS) -> Simulated:
     """Find the smallest depths that keep the interval of unbounded FIFOs, and the cycles at these depths."""
-    network = frame_network(placement, clock_mhz)
-    interval = steady_interval(network, {})
-    depths = smallest_depths(network, interval)
+    network = frame_network(placement, clock_mhz, backend)
+    fixed = _inner(placement, backend)
+    interval = steady_interval(network, fixed)
+    depths = smallest_depths(network, interval, fixed=fixed)
     trace = simulate(network, 2, depths)
     edges = tuple(replace(e, depth=depths[e.name]) for e in placement.edges)
     layers = tuple(
@@ -70,7 +77,7 @@ def simulated(placement: Placement, clock_mhz: float) -> Simulated:
             depths=tuple(
                 (name.split(".", 1)[1], depth)
                 for name, depth in depths.items()
-                if name.startswith(f"{layer.spec.name}.")
+                if name.startswith(f"{layer.spec.name}.") and name not in fixed
             ),
         )
         for layer in placement.layers
@@ -78,9 +85,12 @@ def simulated(placement: Placement, clock_mhz: float) -> Simulated:
     return Simulated(Placement(layers, edges), interval, trace.latency)
 
 
-def frame_network(placement: Placement, clock_mhz: float) -> Network:
-    """All processes of a placement, the AXI edges included; names are "layer.process", "axi_in" and "axi_out"."""
-    fill = pipeline_fill(clock_mhz)
+def frame_network(placement: Placement, clock_mhz: float, backend: Backend = VITIS) -> Network:
+    """All processes of a placement, the AXI edges included; names are "layer.process", "axi_in" and "axi_out".
+
+    Where the back end is SystemVerilog, the pipeline of each process is as deep as its module has registers.
+    """
+    fill = RTL_EDGE if backend.language == "systemverilog" else pipeline_fill(clock_mhz)
     first, last = placement.edges[0], placement.edges[-1]
     ends = axi_program("in", first.name, first.beats), axi_program(last.name, "out", last.beats)
     same = {name: name for name in ("in", "out", first.name, last.name)}
@@ -89,17 +99,31 @@ def frame_network(placement: Placement, clock_mhz: float) -> Network:
     for layer in placement.layers:
         local = {f"in{i}": name for i, name in enumerate(layer.inputs)}
         local |= {f"out{i}": name for i, name in enumerate(layer.outputs)}
-        for process in layer.processes:
-            for port in (*process.program.reads, *process.program.writes):
+        loops = _loops(layer, fill, backend)
+        for loop in loops:
+            for port in (*loop.program.reads, *loop.program.writes):
                 if port.stream not in local:
                     local[port.stream] = f"{layer.spec.name}.{port.stream}"
                     names.append(local[port.stream])
         programs += [
-            _framed(f"{layer.spec.name}.{p.name}", p.program, layer.spec.positions, fill, local)
-            for p in layer.processes
+            _framed(f"{layer.spec.name}.{loop.name}", loop.program, layer.spec.positions, loop.latency, local)
+            for loop in loops
         ]
     programs.append(_framed("axi_out", ends[1], last.positions, fill, same))
     return Network(tuple(programs), ("in", *names, "out"))
+
+
+def _loops(layer: PlacedLayer, fill: int, backend: Backend) -> tuple[Loop, ...]:
+    """Each process is one loop in C++; in RTL its kind says what it is."""
+    if backend.language == "systemverilog":
+        return rtl(layer.spec.kind).loops(layer.built, layer.processes)
+    return tuple(loop for process in layer.processes for loop in one_loop(process, fill))
+
+
+def _inner(placement: Placement, backend: Backend) -> dict[str, int]:
+    """Depths that the modules have, whatever the schedule: between the loops of one process."""
+    loops = [(layer.spec.name, loop) for layer in placement.layers for loop in _loops(layer, 0, backend)]
+    return {f"{layer}.{name}": INNER_DEPTH for layer, loop in loops for name in loop.inner}
 
 
 def _framed(name: str, program: Program, tokens: int, fill: int, edges: dict[str, str]) -> FrameProgram:

@@ -26,7 +26,7 @@ from swm.layers.values import Implementation, LayerSpec
 __all__ = ["DESIGN", "FIXED", "load_design", "save_design"]
 
 DESIGN, FIXED = "design.json", "fixed.npz"
-STORE_VERSION = 1
+STORE_VERSION = 2
 
 
 @dataclass(frozen=True)

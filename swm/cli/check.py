@@ -11,17 +11,20 @@ from rich.table import Table
 from rich.text import Text
 
 import swm
-from swm.cli.common import example, json_option, out, progress_bar, write_json
+from swm.cli.common import backend_option, example, json_option, out, progress_bar, write_json
 
 
-@click.command(epilog=example("swm check model.onnx\nswm check model.onnx --block 8\nswm check --operators"))
+@click.command(
+    epilog=example("swm check model.onnx\nswm check model.onnx --block 8\nswm check model.onnx --backend rtl")
+)
 @click.argument("model", required=False)
 @click.option("--operators", "list_operators", is_flag=True, help="Print the table of operators instead.")
 @click.option(
     "--block", help="As for convert: what becomes of each weight at this size [default: the sizes it can have]."
 )
+@backend_option
 @json_option
-def check(model: str | None, list_operators: bool, block: str | None, json_to: str | None) -> None:
+def check(model: str | None, list_operators: bool, block: str | None, backend: str, json_to: str | None) -> None:
     """Say of every node of MODEL whether it is supported, why not, and what to do about it.
 
     The nodes are those of the simplified model, as convert, emit and report take it: exporters' shape arithmetic is
@@ -39,7 +42,7 @@ def check(model: str | None, list_operators: bool, block: str | None, json_to: s
     sizes = None if block is None else parse_blocks(block)
     with progress_bar() as progress:
         progress("read the model", 0, 1)
-        inspection = swm.check(swm.load(model, simplify=True, detect=True), block=sizes)
+        inspection = swm.check(swm.load(model, simplify=True, detect=True), block=sizes, backend=backend)
     if not write_json(json_to, inspection.to_json()):
         table = Table(title=Text(f"{model}: {len(inspection.nodes)} nodes"), title_justify="left")
         for heading in ("node", "operator", "structured", "hardware", "why not, and what to do"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`swm emit`: a model becomes a complete HLS project."""
+"""`swm emit`: a model becomes a complete hardware project."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 @click.command(
     epilog=example(
-        "swm emit model-k8.onnx -o project --board pynq-z2 --bits 12 --calibration images.npy\nswm verify project"
+        "swm emit model-k8.onnx -o project --board pynq-z2 --bits 12 --calibration images.npy\nswm verify project\n"
+        "swm emit model-k8.onnx -o rtl --backend rtl --board pynq-z2 --calibration images.npy\nswm verify rtl"
     )
 )
 @click.argument("model")
@@ -69,10 +70,11 @@ def emit(
     allow_overflow: bool,
     json_to: str | None,
 ) -> None:
-    """Write an HLS project for MODEL: C++, testbench, Makefile, scripts for Vitis HLS.
+    """Write a hardware project for MODEL: C++ or SystemVerilog, testbench, Makefile, scripts.
 
-    `vitis` gives AXI streams, DATAFLOW and pragmas; `generic` the same kernels over plain arrays for any C++14 HLS
-    compiler. Both compute the same bits.
+    `vitis` gives C++ with AXI streams, DATAFLOW and pragmas; `generic` the same kernels over plain arrays for any C++14
+    HLS compiler; `rtl` the same processes in SystemVerilog, for Vivado, yosys and Verilator, without an HLS compiler.
+    All compute the same bits.
 
     A design that the board does not hold is not written without --allow-overflow: exit status 1.
     """

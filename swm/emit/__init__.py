@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Design → project folder, and its C simulation."""
+"""Design → project folder, and its simulation."""
 
 from swm.emit.folder import backups, changed_files, check_output
 from swm.emit.outcome import Outcome, files_hash, kept_outcome
 from swm.emit.project import emit_project
+from swm.emit.rtl_verify import RtlVerification
 from swm.emit.verify import Verification, expected_iterations, verify_project
 
 __all__ = [
     "Outcome",
+    "RtlVerification",
     "Verification",
     "backups",
     "changed_files",

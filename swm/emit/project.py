@@ -19,6 +19,8 @@ from swm.accelerator.loading import loads, weight_bytes
 from swm.accelerator.store_design import save_design
 from swm.emit.context import kinds_of, project_context
 from swm.emit.folder import MANIFEST, check_output, hashes, whole_folder
+from swm.emit.rtl_context import rom_files, rtl_context
+from swm.emit.rtl_library import copy_modules
 from swm.engine import run_onnxruntime
 from swm.errors import CalibrationError, OptionError
 from swm.graph import Graph, is_structured
@@ -74,17 +76,23 @@ def emit_project(
     say("run the test vectors in onnxruntime", 0, 4)
     chosen = _vectors(design.graph, vectors, most_vectors)
     checks = _references(design.graph, chosen, labels, reference)
+    rtl = design.backend.language == "systemverilog"
     with whole_folder(path, force=force) as folder:
-        say("write the C++", 1, 4)
-        _copy_library(folder, design)
-        _render(folder, design)
+        say("write the sources", 1, 4)
+        _render(folder, design, rtl_context(design) if rtl else project_context(design))
+        if rtl:
+            copy_modules(folder / "rtl", design)
+            _write_roms(folder, design)
+        else:
+            _copy_library(folder, design)
         say("save the design", 2, 4)
         (folder / "verify").mkdir()
         save_design(design, folder / "verify")
         np.savez_compressed(folder / "verify" / "vectors.npz", **checks)  # type: ignore[arg-type]  # numpy's own options
         result = run_fixed(design.graph, chosen, note=lambda part: say(part, 3, 4))
-        np.savetxt(folder / "tb" / "input.dat", result.inputs, fmt="%d")
-        np.savetxt(folder / "tb" / "expected.dat", result.words, fmt="%d")
+        bench = folder / ("sim" if rtl else "tb")
+        np.savetxt(bench / "input.dat", result.inputs, fmt="%d")
+        np.savetxt(bench / "expected.dat", result.words, fmt="%d")
         _write_weights(folder, design)
         _write_manifest(folder, design)
     return path
@@ -157,9 +165,8 @@ def _environment(kinds: list[LayerKind]) -> jinja2.Environment:
     )
 
 
-def _render(folder: Path, design: Design) -> None:
+def _render(folder: Path, design: Design, context: dict[str, Any]) -> None:
     environment = _environment(kinds_of(design))
-    context = project_context(design)
     for template, target in design.backend.files:
         pages = [(target, context)]
         if "%" in target:
@@ -169,6 +176,12 @@ def _render(folder: Path, design: Design) -> None:
             file = folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(environment.get_template(template).render(values), encoding="utf-8")
+
+
+def _write_roms(folder: Path, design: Design) -> None:
+    (folder / "rom").mkdir()
+    for name, text in rom_files(design):
+        (folder / name).write_text(text, encoding="ascii")
 
 
 def _write_weights(folder: Path, design: Design) -> None:

@@ -16,7 +16,7 @@ from swm.accelerator.backend import Backend
 from swm.errors import ToolError
 from swm.progress import Note, quiet
 
-__all__ = ["SimulationRun", "compile_project", "simulate_project"]
+__all__ = ["SimulationRun", "compile_project", "run_tool", "simulate_project"]
 
 # A damaged project must end in a message, not in a hung terminal; the bundled network takes seconds.
 TIME_LIMIT_S = 1800
@@ -59,7 +59,7 @@ def compile_project(path: Path, binary: Path, backend: Backend, compiler: str, n
     defines = [f"-D{name}" for name in backend.defines]
     sources = [str(path / "src" / "top.cpp"), str(path / "tb" / "testbench.cpp")]
     start = time.perf_counter()
-    result = _run([compiler, *FLAGS, *defines, *include, *sources, "-o", str(binary)], note)
+    result = run_tool([compiler, *FLAGS, *defines, *include, *sources, "-o", str(binary)], note)
     if result.returncode != 0:
         lines = "\n".join(result.stderr.splitlines()[:20])
         raise ToolError(f"{compiler} does not compile {str(path)!r}:\n{lines}")
@@ -78,7 +78,7 @@ def simulate_project(path: Path, binary: Path, scratch: Path, note: Note = quiet
     weights = path / "tb" / "weights.dat"
     if weights.is_file():
         command.append(str(weights))
-    result = _run(command, note)
+    result = run_tool(command, note)
     seconds = time.perf_counter() - start
     if not output.is_file() or not counts.is_file():  # status 1 alone means differing words, which are compared later
         what = STATUS.get(result.returncode, f"status {result.returncode}")
@@ -91,10 +91,17 @@ def simulate_project(path: Path, binary: Path, scratch: Path, note: Note = quiet
         raise ToolError("the C simulation wrote something other than integers; emit the project again") from error
 
 
-def _run(command: list[str], note: Note) -> subprocess.CompletedProcess[str]:
+def run_tool(command: list[str], note: Note, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a tool in a folder, with a time limit; `note` hears every few seconds that it still runs.
+
+    Raises:
+        ToolError: it does not start, or does not end.
+    """
     name = Path(command[0]).name
     try:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", cwd=folder
+        )
     except OSError as error:
         raise ToolError(f"cannot run {command[0]}: {error.strerror}") from error
     with process:

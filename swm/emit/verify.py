@@ -3,57 +3,40 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
-import zipfile
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from swm.accelerator.design import Design
-from swm.accelerator.fixed_graph import FixedGraph
-from swm.accelerator.integers import FixedResult, run_fixed
+from swm.accelerator.integers import run_fixed
 from swm.accelerator.loading import loads
-from swm.accelerator.saturation import Saturation
 from swm.accelerator.store_design import load_design
-from swm.emit.advice import Distance, agreement_advice
+from swm.emit.checks import Answers, answers_of, check_manifest, first_difference, saved_vectors
 from swm.emit.context import INPUT_EDGE, OUTPUT_EDGE, WEIGHTS_EDGE, stream_depths
-from swm.emit.folder import MANIFEST, changed_files
+from swm.emit.folder import changed_files
 from swm.emit.outcome import keep_outcome
+from swm.emit.rtl_verify import RtlVerification, verify_rtl
 from swm.emit.simulate import compile_project, simulate_project
-from swm.errors import OutputError, ToolError
+from swm.errors import OptionError, ToolError
 from swm.progress import Progress, quiet
 
 __all__ = ["Verification", "expected_iterations", "verify_project"]
 
-SHOWN = 3  # places with saturated values
-
 
 @dataclass(frozen=True)
-class Verification:
-    """Outcome of one verification.
+class Verification(Answers):
+    """Outcome of one verification of a C++ project.
 
     Attributes:
         ok: every word is equal, every process ran as many pipelined iterations as the design says, and every stream
             holds as many beats.
         words: output words compared.
         mismatches: words that differ.
-        samples: vectors run.
-        saturated: values that saturated in the integer engine, all layers.
-        rounded: the values among which they are.
-        saturated_by_place: the same by layer and place, with the range that the values use.
-        max_error: largest difference between the float reference and the fixed-point output, None without reference.
-        mean_error: mean difference.
-        relative_error: norm of the difference over that of the reference.
-        top1_agreement: fraction of samples with the same largest output as the reference, None without reference or
-            where the network has one output only.
-        accuracy: fraction of samples whose largest output is the label, None without labels.
-        reference_accuracy: the same of the reference.
         iterations: iterations of all samples counted in the C simulation, by process, AXI edges included.
         iterations_expected: the same from the design.
         depths: beats that every stream of the emitted top holds; empty where processes follow each other.
@@ -61,7 +44,6 @@ class Verification:
         edited: files that differ from those that swm wrote.
         interval_cycles: cycles between two frames that the design states (simulated on tokens).
         first_mismatch: where the first difference lies, empty if none.
-        advice: what to do where the answers differ much from the reference's; empty where they do not.
         compile_seconds: wall time of the compiler.
         run_seconds: wall time of the simulation.
     """
@@ -69,16 +51,6 @@ class Verification:
     ok: bool
     words: int
     mismatches: int
-    samples: int
-    saturated: int
-    rounded: int
-    saturated_by_place: dict[str, Saturation]
-    max_error: float | None
-    mean_error: float | None
-    relative_error: float | None
-    top1_agreement: float | None
-    accuracy: float | None
-    reference_accuracy: float | None
     iterations: dict[str, int]
     iterations_expected: dict[str, int]
     depths: dict[str, int]
@@ -86,7 +58,6 @@ class Verification:
     edited: tuple[str, ...]
     interval_cycles: int
     first_mismatch: str
-    advice: tuple[str, ...]
     compile_seconds: float
     run_seconds: float
 
@@ -102,21 +73,7 @@ class Verification:
     @property
     def remarks(self) -> list[str]:
         """The comparison with the float reference and with the design, in sentences."""
-        lines = []
-        if self.max_error is not None and self.mean_error is not None and self.relative_error is not None:
-            line = (
-                f"against onnxruntime on the float model: mean error {self.mean_error:.3g}, largest"
-                f" {self.max_error:.3g}, {100 * self.relative_error:.2f} % of the norm"
-            )
-            if self.top1_agreement is not None:
-                line += f", top-1 agreement {100 * self.top1_agreement:.2f} %"
-            lines.append(line)
-        lines += [f"saturated at {place}: {found}" for place, found in self._worst]
-        if self.accuracy is not None:
-            line = f"accuracy on {self.samples} labelled samples: fixed point {100 * self.accuracy:.2f} %"
-            if self.reference_accuracy is not None:
-                line += f", float model {100 * self.reference_accuracy:.2f} %"
-            lines.append(line + " (measured)")
+        lines = self.answers
         if self.iterations != self.iterations_expected:
             wrong = _different(self.iterations, self.iterations_expected)
             lines.append(f"pipelined iterations differ from the design in {', '.join(wrong)}")
@@ -131,12 +88,6 @@ class Verification:
         if self.edited:
             lines.append(f"edited since swm emitted the project: {', '.join(self.edited)}")
         return lines
-
-    @property
-    def _worst(self) -> list[tuple[str, Saturation]]:
-        """The places with the largest shares of saturated values."""
-        cut = [(place, found) for place, found in self.saturated_by_place.items() if found.count]
-        return sorted(cut, key=lambda item: -item[1].share)[:SHOWN]
 
     def to_json(self) -> dict[str, Any]:
         """Plain types for JSON."""
@@ -172,22 +123,42 @@ def expected_iterations(design: Design, samples: int) -> dict[str, int]:
     return counts
 
 
-def verify_project(path: Path, *, compiler: str = "g++", progress: Progress | None = None) -> Verification:
-    """Compile and run a project's C simulation and hold it against the integer engine and the saved Design.
+def verify_project(
+    path: Path,
+    *,
+    compiler: str = "g++",
+    rtl: bool = False,
+    frames: int | None = None,
+    progress: Progress | None = None,
+) -> Verification | RtlVerification:
+    """Run a project's simulation and hold it against the integer engine and the saved Design.
+
+    A C++ project is compiled with a plain compiler, a SystemVerilog one with Verilator, which counts cycles, too.
 
     Args:
         path: a folder that `emit_project` wrote; only the outcome is written there, for its report.
         compiler: a g++-compatible C++ compiler on PATH.
+        rtl: insist on a SystemVerilog project.
+        frames: of a SystemVerilog project, sent back to back; the vectors come again where there are fewer.
         progress: called as progress(what, steps done, steps), every second or so.
 
     Raises:
+        OptionError: `rtl` or `frames` for a C++ project.
         OutputError: the folder is not a project, or files are missing or damaged.
-        ToolError: the compiler is missing, or compilation or simulation fails.
+        ToolError: the compiler or simulator is missing, or compilation or simulation fails.
     """
     say = progress or quiet
     say("read the project", 0, 4)
-    _check_manifest(path)
+    check_manifest(path)
     design = load_design(path / "verify")
+    if design.backend.language == "systemverilog":
+        return verify_rtl(path, design, frames=frames, progress=say)
+    if rtl or frames is not None:
+        raise OptionError(f"{str(path)!r} is a project of back end {design.backend.name}: emit it with --backend rtl")
+    return _verify_cpp(path, design, compiler, say)
+
+
+def _verify_cpp(path: Path, design: Design, compiler: str, say: Progress) -> Verification:
     with tempfile.TemporaryDirectory(prefix="swm-verify-") as scratch:
         binary = Path(scratch) / "csim"
         compiling, simulating, comparing = (
@@ -195,7 +166,7 @@ def verify_project(path: Path, *, compiler: str = "g++", progress: Progress | No
         )
         compile_seconds = compile_project(path, binary, design.backend, compiler, compiling)
         run = simulate_project(path, binary, Path(scratch), simulating)
-    checks = _vectors(path)
+    checks = saved_vectors(path)
     expected = run_fixed(design.graph, checks["inputs"], note=comparing)
     if run.words.shape != expected.words.shape:
         raise ToolError(f"the C simulation wrote an array of {run.words.shape}, expected {expected.words.shape}")
@@ -208,19 +179,14 @@ def verify_project(path: Path, *, compiler: str = "g++", progress: Progress | No
         ok=not len(different) and run.iterations == iterations and depths == depths_expected,
         words=int(run.words.size),
         mismatches=len(different),
-        samples=len(run.words),
-        saturated=sum(found.count for found in expected.ranges.values()),
-        rounded=sum(found.values for found in expected.ranges.values()),
-        saturated_by_place=expected.ranges,
-        **_accuracy(checks, expected),
-        advice=_advice(checks, expected, design.graph),
+        **answers_of(checks, expected, design.graph),
         iterations=run.iterations,
         iterations_expected=iterations,
         depths=depths,
         depths_expected=depths_expected,
         edited=changed_files(path),
         interval_cycles=design.schedule.interval,
-        first_mismatch=_first(different, run.words, expected.words),
+        first_mismatch=first_difference(different, run.words, expected.words, "C++"),
         compile_seconds=compile_seconds,
         run_seconds=run.seconds,
     )
@@ -234,72 +200,7 @@ def _within(say: Progress, what: str, done: int, part: str) -> None:
     say(f"{what}: {part}", done, 4)
 
 
-def _check_manifest(path: Path) -> None:
-    try:
-        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        missing = [name for name in manifest["sha256"] if not (path / name).is_file()]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise OutputError(
-            f"{str(path)!r} is not a project of swm (no readable {MANIFEST}); run swm emit first"
-        ) from error
-    if missing:
-        raise OutputError(f"{str(path)!r} lacks {', '.join(missing)}; emit the project again")
-
-
-def _vectors(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(path / "verify" / "vectors.npz", allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise OutputError(f"{str(path / 'verify/vectors.npz')!r} is damaged; emit the project again") from error
-
-
 def _emitted_depths(path: Path) -> dict[str, int]:
     """Beats that the streams of the emitted top hold, by variable."""
     text = (path / "src" / "top.cpp").read_text(encoding="utf-8")
     return {name: int(depth) for name, depth in re.findall(r"^\s*SWM_STREAM_DEPTH\((\w+), (\d+)\)", text, re.M)}
-
-
-def _first(different: NDArray[np.intp], words: NDArray[np.int64], expected: NDArray[np.int64]) -> str:
-    if not len(different):
-        return ""
-    sample, word = map(int, different[0])
-    return f"sample {sample}, word {word}: C++ {words[sample, word]}, integer engine {expected[sample, word]}"
-
-
-def _accuracy(checks: dict[str, NDArray[Any]], expected: FixedResult) -> dict[str, float | None]:
-    values, reference, labels = expected.values, checks.get("reference"), checks.get("labels")
-    found: dict[str, float | None] = dict.fromkeys(
-        ("max_error", "mean_error", "relative_error", "top1_agreement", "accuracy", "reference_accuracy")
-    )
-    top = values.argmax(axis=-1)
-    if reference is not None:
-        reference = reference.reshape(values.shape)
-        error = np.abs(values - reference)
-        found["max_error"], found["mean_error"] = float(error.max()), float(error.mean())
-        distance = _distance(values, reference)
-        found["relative_error"], found["top1_agreement"] = distance.error, distance.agreement
-    if labels is not None and top.ndim == 1:  # an answer at every position has no one class
-        found["accuracy"] = float(np.mean(top == labels))
-        if reference is not None:
-            found["reference_accuracy"] = float(np.mean(reference.argmax(axis=-1) == labels))
-    return found
-
-
-def _advice(checks: dict[str, NDArray[Any]], expected: FixedResult, graph: FixedGraph) -> tuple[str, ...]:
-    if "reference" not in checks:
-        return ()
-    own = _distance(expected.values, checks["float"]) if "float" in checks else None
-    reference = _distance(expected.values, checks["reference"])
-    tensors = {f"{layer.spec.name}.output": layer.output for layer in graph.layers} | {
-        graph.input_name: graph.input_name
-    }
-    calibrated = {place: graph.saturated[t] for place, t in tensors.items() if t in graph.saturated}
-    return tuple(agreement_advice(reference, own, graph.bits, expected.ranges, calibrated))
-
-
-def _distance(values: NDArray[np.floating], reference: NDArray[np.floating]) -> Distance:
-    reference = reference.reshape(values.shape)
-    norm = max(float(np.linalg.norm(reference)), 1e-30)
-    same = float(np.mean(values.argmax(axis=-1) == reference.argmax(axis=-1))) if values.shape[-1] > 1 else None
-    return Distance(same, float(np.linalg.norm(values - reference)) / norm)

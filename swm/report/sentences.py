@@ -115,7 +115,7 @@ def verified_sentence(report: Report) -> str:
         return ""
     found = report.evidence.verified
     if found is None:
-        return "Not verified yet: swm verify PROJECT compares its C simulation with the integer engine, word by word."
+        return "Not verified yet: swm verify PROJECT compares its simulation with the integer engine, word by word."
     day = f"on {found.date[:10]} with swm {found.swm} and {found.compiler}"
     if found.stale:
         return f"The last verification ({day}) is of other files than lie here now; run swm verify again."
@@ -123,7 +123,9 @@ def verified_sentence(report: Report) -> str:
         return (
             f"Verification FAILED {day}: {found.mismatches:,} of {found.words:,} words differ, or counts of cycles do."
         )
-    return f"Verified {day}: all {found.words:,} words of {found.samples:,} samples bit-exact in C simulation."
+    simulation = "RTL" if found.compiler.startswith("Verilator") else "C"
+    words = f"all {found.words:,} words of {found.samples:,} samples"
+    return f"Verified {day}: {words} bit-exact in {simulation} simulation."
 
 
 def network_rows(report: Report) -> list[tuple[str, str]]:

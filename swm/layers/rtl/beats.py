@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layers that handle a beat an iteration in SystemVerilog."""
+
+from __future__ import annotations
+
+from swm.layers.fork import ForkSpec
+from swm.layers.registry import kind
+from swm.layers.rtl.base import FINISH_CYCLES, Parameter, RtlKind, RtlModule, finish_parameters, rom_file
+from swm.layers.values import FixedLayer, Implementation
+
+__all__ = ["AddRtl", "ConcatRtl", "ForkRtl", "ScaleRtl", "WidthRtl"]
+
+
+class ScaleRtl(RtlKind):
+    """`swm_scale`."""
+
+    def latencies(self, built: Implementation) -> tuple[int, ...]:
+        """Memory 2, operand, product, end of the layer."""
+        return (4 + FINISH_CYCLES,)
+
+    def modules(self, layer: FixedLayer | None, built: Implementation) -> tuple[RtlModule, ...]:
+        """One module."""
+        spec = built.spec
+        known = kind("scale").configuration(layer, built)
+        parameters: dict[str, Parameter] = {
+            "N": spec.n,
+            "IN_BITS": known["in_bits"],
+            "WEIGHT_BITS": known["weight_bits"],
+            "BIAS_BITS": known["bias_bits"],
+            **finish_parameters(spec, known),
+            "VEC": built.in_vec,
+            "WEIGHTS": rom_file(spec.name, "weights"),
+            "BIAS": rom_file(spec.name, "bias"),
+            "LUTRAM": 1,
+        }
+        return (RtlModule("swm_scale", parameters),)
+
+
+class AddRtl(RtlKind):
+    """`swm_add`."""
+
+    def latencies(self, built: Implementation) -> tuple[int, ...]:
+        """The end of the layer, whose first adder is the sum."""
+        return (FINISH_CYCLES,)
+
+    def modules(self, layer: FixedLayer | None, built: Implementation) -> tuple[RtlModule, ...]:
+        """One module."""
+        known = kind("add").configuration(layer, built)
+        parameters: dict[str, Parameter] = {
+            "N": built.spec.n,
+            "A_BITS": known["a_bits"],
+            "B_BITS": known["b_bits"],
+            "A_SHIFT": known["a_shift"],
+            "B_SHIFT": known["b_shift"],
+            **finish_parameters(built.spec, known),
+            "VEC": built.in_vec,
+        }
+        return (RtlModule("swm_add", parameters),)
+
+
+class ConcatRtl(RtlKind):
+    """`swm_concat`."""
+
+    def latencies(self, built: Implementation) -> tuple[int, ...]:
+        """Rounded, saturated, chosen."""
+        return (3,)
+
+    def modules(self, layer: FixedLayer | None, built: Implementation) -> tuple[RtlModule, ...]:
+        """One module."""
+        known = kind("concat").configuration(layer, built)
+        parameters: dict[str, Parameter] = {
+            "INPUTS": len(known["channels"]),
+            "VEC": built.in_vec,
+            "OUT_BITS": known["out_bits"],
+            "CHANNELS": tuple(known["channels"]),
+            "IN_BITS": tuple(known["in_bits"]),
+            "IN_SHIFTS": tuple(known["in_shifts"]),
+            "ALL_BITS": sum(known["in_bits"]),
+        }
+        return (RtlModule("swm_concat", parameters),)
+
+
+class ForkRtl(RtlKind):
+    """`swm_fork`."""
+
+    def latencies(self, built: Implementation) -> tuple[int, ...]:
+        """One register."""
+        return (1,)
+
+    def modules(self, layer: FixedLayer | None, built: Implementation) -> tuple[RtlModule, ...]:
+        """One module."""
+        assert isinstance(built.spec, ForkSpec)
+        parameters = {"BITS": built.spec.data_bits, "VEC": built.in_vec, "COPIES": built.spec.copies}
+        return (RtlModule("swm_fork", parameters),)
+
+
+class WidthRtl(RtlKind):
+    """`swm_width`."""
+
+    def latencies(self, built: Implementation) -> tuple[int, ...]:
+        """One register."""
+        return (1,)
+
+    def modules(self, layer: FixedLayer | None, built: Implementation) -> tuple[RtlModule, ...]:
+        """One module."""
+        spec = built.spec
+        parameters = {"N": spec.n, "BITS": spec.data_bits, "IN_VEC": built.in_vec, "OUT_VEC": built.out_vec}
+        return (RtlModule("swm_width", parameters),)

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The list of kinds that have RTL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from swm.errors import Finding
+from swm.layers.rtl.base import RtlKind
+from swm.layers.rtl.beats import AddRtl, ConcatRtl, ForkRtl, ScaleRtl, WidthRtl
+from swm.layers.rtl.products import CirculantRtl, DenseRtl
+from swm.layers.values import LayerSpec
+
+__all__ = ["register_rtl", "rtl", "rtl_findings", "unregister_rtl"]
+
+_KINDS: dict[str, RtlKind] = {
+    "circulant": CirculantRtl(),
+    "dense": DenseRtl(),
+    "scale": ScaleRtl(),
+    "add": AddRtl(),
+    "concat": ConcatRtl(),
+    "fork": ForkRtl(),
+    "width": WidthRtl(),
+}
+
+
+def rtl(name: str) -> RtlKind:
+    """The RTL of a kind of layer that `rtl_findings` has nothing against."""
+    return _KINDS[name]
+
+
+def register_rtl(name: str, value: RtlKind) -> None:
+    """Add the RTL of a kind, or take the place of the one there is."""
+    _KINDS[name] = value
+
+
+def unregister_rtl(name: str) -> None:
+    """Take the RTL of a kind out again."""
+    _KINDS.pop(name, None)
+
+
+def rtl_findings(specs: Iterable[LayerSpec]) -> tuple[Finding, ...]:
+    """The layers that have no RTL, by name, with the reason and the remedy."""
+    found = []
+    for spec in specs:
+        known = _KINDS.get(spec.kind)
+        reason = known.obstacle(spec) if known else "layers of this kind have no RTL"
+        if reason:
+            remedy = "convert with smaller blocks or leave it dense" if "block" in reason else "take back end vitis"
+            found.append(Finding(spec.name, spec.kind, reason, remedy))
+    return tuple(found)
