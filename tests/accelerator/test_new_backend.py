@@ -50,7 +50,7 @@ def arrays(tmp_path):
 
 
 def test_a_new_back_end_emits_and_verifies(tmp_path, arrays):
-    assert backend_names() == ("vitis", "generic", "arrays")
+    assert backend_names() == ("vitis", "generic", "rtl", "arrays")
     assert backend("arrays") is arrays
     graph, board = mlp(), load_board("pynq-z2")
     schedule = make_schedule(graph.shape, board, backend=backend("arrays"))
@@ -75,7 +75,7 @@ def test_a_new_back_end_emits_and_verifies(tmp_path, arrays):
 
 def test_out_again(arrays):
     unregister_backend("arrays")
-    assert backend_names() == ("vitis", "generic")
+    assert backend_names() == ("vitis", "generic", "rtl")
     with pytest.raises(OptionError, match="unknown back end 'arrays'"):
         backend("arrays")
 

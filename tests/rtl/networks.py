@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks that hold every kind and form that has RTL, each with another width and parallelism."""
+
+from __future__ import annotations
+
+from emit.designs import Sketch
+from rtl.many_networks import design
+
+BITS = (4, 8, 12, 16)
+
+
+def every_kind(bits, positions=1):
+    """Blocks of 2, 4, 8, 16, a dense layer, a path around, a join."""
+    sketch = Sketch(20, bits=bits, positions=positions, seed=bits)
+    sketch.product("x", "a", 18, block=2, positions=positions, activation="relu")
+    sketch.product("a", "b", 18, block=4, positions=positions, activation="relu").add("a", "b", "c", activation="relu")
+    sketch.product("c", "d", 24, block=8, positions=positions, activation="identity").concat(["d", "a"], "e")
+    sketch.scale("e", "f").product("f", "g", 20, block=16, positions=positions, activation="relu")
+    return sketch.product("g", "y", 7, positions=positions).graph()
+
+
+CIRCULANT2, CIRCULANT4, CIRCULANT8, CIRCULANT16 = "l0_circulant", "l1_circulant", "l3_circulant", "l6_circulant"
+ADD, CONCAT, SCALE, DENSE = "l2_add", "l4_concat", "l5_scale", "l7_dense"
+
+
+def vec(words):
+    return {"in_vec": words, "out_vec": words}
+
+
+def designs():
+    """One of each width; parallelism differs, so that every branch of the modules is built once at least."""
+    yield design(every_kind(4, positions=2))
+    yield design(
+        every_kind(8),  # pairs of rows share multipliers, others multiply in LUTs
+        built={
+            CIRCULANT2: {"in_vec": 4, "mac_columns": 2, "mac_rows": 2, "products": 4, "packed": 1},
+            CIRCULANT4: {"out_vec": 2, "mac_bins": 2, "mac_rows": 3, "mac_columns": 2, "fabric_rows": 1},
+            CIRCULANT8: {"in_vec": 2, "out_vec": 4, "mac_rows": 2, "mac_bins": 2, "products": 4, "packed": 1},
+            CIRCULANT16: {"in_vec": 4, "mac_bins": 8, "storage": "lutram"},
+            ADD: vec(2),
+            CONCAT: vec(8),
+            DENSE: {"in_vec": 2, "rows": 4, "columns": 4, "out_vec": 2, "packed": 1, "fabric_rows": 2},
+        },
+        ends=(4, 1),
+    )
+    yield design(
+        every_kind(12, positions=3),
+        built={
+            CIRCULANT2: {"in_vec": 1, "out_vec": 4, "mac_rows": 4},
+            CIRCULANT4: {"in_vec": 8, "out_vec": 8, "mac_columns": 2, "mac_rows": 2},
+            CIRCULANT8: {"in_vec": 16, "out_vec": 16, "mac_columns": 2, "mac_rows": 2, "mac_bins": 4},
+            CIRCULANT16: {"in_vec": 16, "out_vec": 2, "mac_columns": 3, "mac_bins": 2},
+            SCALE: vec(4),
+            DENSE: {"in_vec": 4, "rows": 7, "columns": 8, "out_vec": 4},
+        },
+        ends=(1, 4),
+    )
+    yield design(
+        every_kind(16),
+        built={CIRCULANT8: {"mac_bins": 4}, CIRCULANT16: {"out_vec": 32, "mac_rows": 2}, DENSE: {"columns": 2}},
+        ends=(2, 2),
+        board="pynq-z2",
+    )

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Projects of back end rtl: what is emitted, what `verify` says of right and of wrong ones, what is refused."""
+
+import json
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from emit.designs import Sketch
+from emit.designs import design as cpp_design
+from rtl.many_networks import design
+from support import inputs, write_mlp
+
+import swm
+from swm.accelerator.backend import RTL
+from swm.accelerator.schedule import make_schedule
+from swm.cli.check import check as check_command
+from swm.cli.emit import emit as emit_command
+from swm.cli.verify import verify as verify_command
+from swm.device.board import load_board
+from swm.emit import emit_project, rtl_verify, verify_project
+from swm.errors import OptionError, OutputError, ToolError, UnsupportedModel
+from swm.layers.rtl.base import RtlModule
+from swm.layers.rtl.beats import ScaleRtl
+from swm.layers.rtl.registry import register_rtl, rtl, unregister_rtl
+from swm.package_data import hls_dir
+from swm.progress import quiet
+
+FRAMING = Path(__file__).parent / "framing.cpp"
+needs_verilator = pytest.mark.skipif(
+    shutil.which("verilator") is None, reason="needs verilator (Debian: apt-get install verilator)"
+)
+
+
+def sketch():
+    return Sketch(12, bits=8).product("x", "y", 5, activation="relu").graph()
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    return emit_project(design(sketch()), tmp_path_factory.mktemp("rtl") / "project")
+
+
+@pytest.fixture(scope="module")
+def model(project, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    rtl_verify._build(project, folder, quiet)
+    return folder / "model"
+
+
+@pytest.fixture
+def built(model, monkeypatch):
+    """A model is built once; ROM files are read when it runs."""
+    monkeypatch.setattr(rtl_verify, "_build", lambda _path, folder, _note: shutil.copytree(model, folder / "model"))
+
+
+def test_the_same_design_gives_the_same_bytes(project, tmp_path):
+    again = emit_project(design(sketch()), tmp_path / "again")
+    files = sorted(f.relative_to(project) for f in project.rglob("*") if f.is_file() and f.name != "result.json")
+    assert files == sorted(f.relative_to(again) for f in again.rglob("*") if f.is_file())
+    assert all((project / f).read_bytes() == (again / f).read_bytes() for f in files)
+    top = (project / "rtl" / "swm_top.sv").read_text(encoding="utf-8")
+    assert ".ROWS(1)" in top
+    assert '.WEIGHTS("rom/l0_dense_weights.mem")' in top
+    assert not (project / "rtl" / "swm_rfft_unrolled.sv").exists()  # modules that nothing takes stay behind
+
+
+def test_rom_files_hold_the_weights(tmp_path):
+    built = {"l0_dense": {"rows": 2, "columns": 4, "in_vec": 2}}
+    made = design(sketch(), built=built)
+    project = emit_project(made, tmp_path / "p")
+    words = (project / "rom" / "l0_dense_weights.mem").read_text(encoding="ascii").split()
+    weights = made.graph.layers[0].arrays["weights"]  # (5, 12)
+    assert len(words) == 3 * 3
+    first = bytes.fromhex(words[1])[::-1]  # rows 0 and 1, columns 4 to 7
+    assert np.frombuffer(first, np.int8).tolist() == weights[:2, 4:8].ravel().tolist()
+
+
+@needs_verilator
+def test_verify_says_what_it_measured(project, built, tmp_path):
+    del built
+    result = CliRunner().invoke(verify_command, ["--rtl", str(project), "--frames", "60", "--json"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)["rtl"]
+    plan = design(sketch()).schedule
+    assert found["words"] == (2 * 60 + 1) * 5
+    assert found["mismatches"] == 0
+    assert (found["interval_cycles"], found["latency_cycles"]) == (plan.interval, plan.latency) == (60, 86)
+    assert found["stalled_interval_cycles"] > 60
+    assert "Verilator" in found["tool"]
+    text = CliRunner().invoke(verify_command, [str(project)])
+    assert "bit-exact" in text.output
+    assert "interval 60.0 cycles measured, 60 modelled" in text.output
+
+
+@needs_verilator
+def test_a_wrong_weight_is_found(project, built, tmp_path):
+    del built
+    other = shutil.copytree(project, tmp_path / "p")
+    rom = other / "rom" / "l0_dense_weights.mem"
+    lines = rom.read_text(encoding="ascii").splitlines()
+    rom.write_text("\n".join([f"{int(lines[0], 16) ^ 0x40:02x}", *lines[1:]]) + "\n", encoding="ascii")
+    result = verify_project(other)
+    assert not result.ok
+    assert result.rtl.mismatches > 0
+    assert result.rtl.cycles_agree
+    assert "RTL" in result.first_mismatch
+    assert result.edited == ("rom/l0_dense_weights.mem",)
+    done = CliRunner().invoke(verify_command, [str(other)])
+    assert done.exit_code == 1
+    assert "DIFFERS" in done.output
+
+
+@needs_verilator
+def test_other_cycles_than_the_design_says_are_a_failure(built, tmp_path):
+    del built
+    made = design(sketch())
+    wrong = replace(made, schedule=replace(made.schedule, latency=90))
+    result = verify_project(emit_project(wrong, tmp_path / "p"))
+    assert not result.rtl.mismatches
+    assert not result.ok
+    done = CliRunner().invoke(verify_command, [str(tmp_path / "p")])
+    assert done.exit_code == 1
+    assert "86 measured, 90 modelled: they DIFFER" in done.output
+
+
+@needs_verilator
+def test_a_wrong_frame_spoils_itself_alone(project, model, tmp_path):
+    """A short and a long frame among good ones, through a testbench of its own."""
+    del model
+    sources = [str(f) for f in sorted((project / "rtl").glob("*.sv"))]
+    flags = ["--cc", "--exe", "--build", "--top-module", "swm_top", "--Mdir", str(tmp_path / "model")]
+    flags += ["-MAKEFLAGS", "OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"]
+    subprocess.run(["verilator", *flags, *sources, str(FRAMING)], check=True, capture_output=True)
+    done = subprocess.run([tmp_path / "model" / "Vswm_top"], cwd=project, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.strip() == "frames 6, short 1, long 1"
+
+
+def test_without_verilator_the_message_says_how_to_get_it(project, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(ToolError, match="apt-get install verilator"):
+        verify_project(project)
+
+
+def test_a_source_that_does_not_build_is_a_message(project, tmp_path):
+    if shutil.which("verilator") is None:
+        pytest.skip("needs verilator")
+    other = shutil.copytree(project, tmp_path / "p")
+    (other / "rtl" / "swm_dense.sv").write_text("module swm_dense (\n", encoding="utf-8")
+    with pytest.raises(ToolError, match="verilator does not build"):
+        verify_project(other)
+
+
+def test_rtl_of_a_cpp_project_and_too_few_frames_are_refused(project, tmp_path):
+    other = emit_project(cpp_design(sketch()), tmp_path / "p")
+    with pytest.raises(OptionError, match="--backend rtl"):
+        verify_project(other, rtl=True)
+    with pytest.raises(OptionError, match="at least 48"):
+        verify_project(project, frames=3)
+    with pytest.raises(OutputError):
+        verify_project(tmp_path, rtl=True)
+
+
+def test_blocks_without_rtl_are_refused_by_name(tmp_path):
+    graph = Sketch(64, bits=8).product("x", "y", 64, block=32, node="fc7").graph()
+    with pytest.raises(UnsupportedModel, match=r"l0_circulant.*blocks of 32.*at most 16"):
+        make_schedule(graph.shape, load_board("pynq-z2"), backend=RTL)
+
+
+def test_activations_without_rtl_are_refused_by_name():
+    graph = Sketch(12, bits=8).product("x", "y", 5, activation="tanh").graph()
+    with pytest.raises(UnsupportedModel, match=r"dense 'l0_dense': activation tanh has no RTL"):
+        make_schedule(graph.shape, load_board("pynq-z2"), backend=RTL)
+
+
+def test_check_and_emit_say_which_node_has_no_rtl(tmp_path):
+    path = write_mlp(tmp_path / "dense.onnx", widths=(64, 64, 8))
+    graph = swm.convert(swm.load(path), block=32, calibration=inputs(width=64)).graph
+    swm.save(graph, tmp_path / "m.onnx")
+    np.save(tmp_path / "x.npy", inputs(width=64))
+    found = CliRunner().invoke(check_command, [str(tmp_path / "m.onnx"), "--backend", "rtl", "--json"])
+    assert found.exit_code == 1
+    nodes = {node["name"]: node for node in json.loads(found.stdout)["nodes"]}
+    assert "blocks of 32" in nodes["fc0"]["reason"]
+    assert nodes["fc1"]["hardware"]
+    assert CliRunner().invoke(check_command, [str(tmp_path / "m.onnx")]).exit_code == 0
+    arguments = [tmp_path / "m.onnx", "-o", tmp_path / "p", "--board", "pynq-z2", "--calibration", tmp_path / "x.npy"]
+    done = CliRunner().invoke(emit_command, [*map(str, arguments), "--hls", "rtl"])
+    assert isinstance(done.exception, UnsupportedModel)
+    assert not (tmp_path / "p").exists()
+
+
+def test_a_kind_without_rtl_is_refused_and_can_be_given_one():
+    dense = rtl("dense")
+    unregister_rtl("dense")
+    try:
+        with pytest.raises(UnsupportedModel, match="dense 'l0_dense': layers of this kind have no RTL"):
+            make_schedule(sketch().shape, load_board("pynq-z2"), backend=RTL)
+    finally:
+        register_rtl("dense", dense)
+    assert make_schedule(sketch().shape, load_board("pynq-z2"), backend=RTL).fits
+
+
+def test_a_kind_from_outside_brings_its_module_along(tmp_path):
+    text = (hls_dir() / "rtl" / "swm_scale.sv").read_text(encoding="utf-8")
+    source = tmp_path / "own_scale.sv"
+    source.write_text(text.replace("module swm_scale", "module own_scale"), encoding="utf-8")
+
+    class OwnScale(ScaleRtl):
+        sources = (source,)
+
+        def modules(self, layer, built):
+            return tuple(RtlModule("own_scale", module.parameters) for module in super().modules(layer, built))
+
+    usual = rtl("scale")
+    register_rtl("scale", OwnScale())
+    try:
+        made = design(Sketch(12, bits=8).scale("x", "y", activation="relu").graph())
+        project = emit_project(made, tmp_path / "p")
+    finally:
+        register_rtl("scale", usual)
+    assert (project / "rtl" / "own_scale.sv").read_bytes() == source.read_bytes()
+    assert "  own_scale #(" in (project / "rtl" / "swm_top.sv").read_text(encoding="utf-8")
+    assert (project / "rtl" / "swm_multiply.sv").exists()  # which it takes
+    if shutil.which("verilator"):
+        done = subprocess.run(["make", "lint"], cwd=project, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def test_yosys_reads_the_project(project):
+    if shutil.which("yosys") is None:
+        pytest.skip("needs yosys (Debian: apt-get install yosys)")
+    script = "read_verilog -sv -defer rtl/*.sv; hierarchy -check -top swm_top; proc; check -assert"
+    done = subprocess.run(["yosys", "-q", "-p", script], cwd=project, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
