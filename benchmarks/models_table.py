@@ -3,6 +3,7 @@
 
     python benchmarks/models_table.py MODELS                       # prints the table of a folder of ONNX files
     python benchmarks/models_table.py MODELS -o docs/models.md     # writes the documentation's page
+    python benchmarks/models_table.py MODELS --hardware            # prints what becomes hardware, no more
 
 A model that onnxruntime runs must give the same numbers through `swm.run`, and in onnxruntime after load and save
 (rtol 1e-3, atol 1e-4 on random inputs). One that it does not run (QONNX operators, say) either runs here or ends in
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -34,12 +36,31 @@ from onnx import helper
 import swm
 from swm.graph import Graph, Opaque, Quant
 
-__all__ = ["Row", "feeds_for", "feeds_for_graph", "main", "measure", "page", "table"]
+__all__ = [
+    "Hardware",
+    "Row",
+    "feeds_for",
+    "feeds_for_graph",
+    "hardware",
+    "hardware_table",
+    "main",
+    "measure",
+    "page",
+    "table",
+]
 
 RTOL, ATOL = 1e-3, 1e-4
 CONVERTED = 1e-4  # of the largest output: onnxruntime's run of a converted file against swm's own engine
 BLOCKS = (8, 4, 2)  # the first at which a layer is large enough is taken
 SHOWN = 120  # characters of a message in the table; the list below it has all
+KINDS = 4  # operators named of those that the host computes or that are in the way
+HARDWARE_HEADING = "## What becomes hardware"
+HARDWARE_TEXT = (
+    "By `swm check` on the simplified model. *All*: `swm emit` takes it whole. *With host parts*: it takes it, and the "
+    "host computes what the table names before and after the hardware; at least 95 % of the multiplications (weights "
+    "written out dense, counted) are in hardware. *None*: what the table names is in the way; `swm split` still writes "
+    "the largest part that can be hardware, and what lies around it, as files."
+)
 TIMED = 3  # fresh processes a model; the quickest counts
 # Outputs of a model with activations of few bits that may differ: its values lie on ties of its own rounding, and the
 # last bit of a float decides to which side each goes.
@@ -70,6 +91,21 @@ _KINDS = {
 
 
 @dataclass(frozen=True)
+class Hardware:
+    """How much of a model becomes hardware.
+
+    Attributes:
+        verdict: "all", "with host parts", "none", or "refused" where the file cannot be read.
+        share: fraction of the multiplications in the largest part that can be hardware.
+        what: what the host computes, or what is in the way.
+    """
+
+    verdict: str
+    share: float
+    what: str
+
+
+@dataclass(frozen=True)
 class Row:
     """One model.
 
@@ -84,6 +120,7 @@ class Row:
         result: of `swm.run`: "same numbers", "runs here only", "differs: ..." or "refused: ...".
         saved: of onnxruntime on the file after load and save, in the same words; "" where nothing was saved.
         converted: of onnxruntime on the converted file against swm's engine; "" where nothing was converted.
+        hardware: what `swm check` says of it.
     """
 
     model: str
@@ -96,6 +133,7 @@ class Row:
     result: str
     saved: str = ""
     converted: str = ""
+    hardware: Hardware | None = None
 
     @property
     def ok(self) -> bool:
@@ -248,9 +286,48 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
+def hardware(path: Path) -> Hardware:
+    """What `swm check` says of a model: of the simplified one, as convert and emit take it."""
+    try:
+        graph = swm.load(path, simplify=True)
+        found = swm.check(graph)
+    except swm.SwmError as error:
+        return Hardware("refused", 0.0, _first(error, path))
+    if found.hardware == "none":
+        kinds = Counter(node.op for node in found.nodes if not node.hardware)
+        return Hardware("none", found.share, _counted(kinds) or found.graph_findings[0].reason)
+    sides = (
+        (side, Counter(n.op for n in found.nodes if n.place == side and not n.hardware)) for side in ("before", "after")
+    )
+    return Hardware(found.hardware, found.share, "; ".join(f"{side}: {_counted(ops)}" for side, ops in sides if ops))
+
+
+def _counted(kinds: Counter[str]) -> str:
+    named = [f"{count} {op}" if count > 1 else op for op, count in kinds.most_common(KINDS)]
+    return ", ".join([*named, *(["..."] if len(kinds) > KINDS else [])])
+
+
+def hardware_table(rows: Sequence[Row]) -> str:
+    """Totals, then what becomes hardware of each model, as Markdown."""
+    known = [(row.model, row.hardware) for row in rows if row.hardware is not None]
+    counts = Counter(found.verdict for _, found in known)
+    lines = [
+        f"{len(known)} models: {counts['all']} become hardware as a whole, {counts['with host parts']} with host "
+        f"parts, {counts['none']} do not yet, {counts['refused']} cannot be read.",
+        "",
+        "| model | hardware | multiplications in the largest part | on the host, or in the way |",
+        "|---|---|---:|---|",
+    ]
+    for model, found in known:
+        share = f"{100 * found.share:.1f} %" if found.verdict != "refused" else ""
+        lines.append("| " + " | ".join(_cell(_short(c)) for c in (model, found.verdict, share, found.what)) + " |")
+    return "\n".join(lines)
+
+
 def page(rows: Sequence[Row], machine: str) -> str:
     """The documentation's page."""
-    versions = ", ".join(f"{name} {version(name)}" for name in ("swm", "onnx", "onnxruntime", "numpy"))
+    others = (f"{name} {version(name)}" for name in ("onnx", "onnxruntime", "numpy"))
+    versions = ", ".join([f"swm {swm.__version__}", *others])
     lines = [
         "# Real models",
         "",
@@ -271,6 +348,8 @@ def page(rows: Sequence[Row], machine: str) -> str:
         f"- *Converted*: onnxruntime on the converted file against swm's own engine, within {CONVERTED:g} of the "
         "largest output. It says nothing about accuracy; see results.md for that.",
     ]
+    if any(row.hardware for row in rows):
+        lines += ["", HARDWARE_HEADING, "", HARDWARE_TEXT, "", hardware_table(rows)]
     unusual = [r for r in rows if not r.result.startswith("same")]
     if unusual:
         lines += ["", "## Whatever does not give onnxruntime's numbers, with the whole message", ""]
@@ -321,6 +400,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("-o", "--output", type=Path, help="write the documentation's page")
+    parser.add_argument("--hardware", action="store_true", help="only print the table of what becomes hardware")
     parser.add_argument("--time", type=Path, metavar="MODEL", help="only print the seconds to load and check one file")
     options = parser.parse_args(arguments)
     if options.time:
@@ -328,8 +408,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     rows = []
     for path in sorted(options.folder.rglob("*.onnx")):
-        row = measure(path, path.relative_to(options.folder).as_posix())
-        rows.append(replace(row, load_seconds=_fresh_seconds(path)))
+        name = path.relative_to(options.folder).as_posix()
+        if options.hardware:
+            rows.append(Row(name, 0, 0, 0, 0, 0, 0.0, "", hardware=hardware(path)))
+            continue
+        row = measure(path, name)
+        rows.append(replace(row, load_seconds=_fresh_seconds(path), hardware=hardware(path)))
+    if options.hardware:
+        sys.stdout.write(hardware_table(rows) + "\n")
+        return 0
     if options.output:
         options.output.write_text(page(rows, _machine()), encoding="utf-8")
     else:

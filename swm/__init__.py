@@ -43,10 +43,12 @@ if TYPE_CHECKING:
         UnsupportedModel,
     )
     from swm.graph import Graph
+    from swm.host import Split
     from swm.inspection import Inspection, check
     from swm.projects import Project, design, emit, load_project, report, verify
     from swm.report import Report
     from swm.simplify import simplify
+    from swm.splitting import save_split, split
     from swm.structure import BlockCirculant
 
 # The imports above once more, for when they are asked for: a test holds the two against each other.
@@ -72,10 +74,12 @@ _HOMES = {
         "UnsupportedModel",
     ),
     "swm.graph": ("Graph",),
+    "swm.host": ("Split",),
     "swm.inspection": ("Inspection", "check"),
     "swm.projects": ("Project", "design", "emit", "load_project", "report", "verify"),
     "swm.report": ("Report",),
     "swm.simplify": ("simplify",),
+    "swm.splitting": ("save_split", "split"),
     "swm.structure": ("BlockCirculant",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -100,6 +104,7 @@ __all__ = [
     "OutputError",
     "Project",
     "Report",
+    "Split",
     "SwmError",
     "ToolError",
     "UnknownBoard",
@@ -122,7 +127,9 @@ __all__ = [
     "report",
     "run",
     "save",
+    "save_split",
     "simplify",
+    "split",
     "verify",
 ]
 

@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto
 
-from swm import compress, engine, onnx_io
+from swm import compress, engine, host, onnx_io
 from swm.accelerator.fixed_graph import FixedGraph, Origin
-from swm.accelerator.integers import run_fixed
 from swm.accelerator.lower import lower
 from swm.accelerator.quantize import quantize_layers
 from swm.compress import Conversion
@@ -32,7 +31,7 @@ from swm.layers.formats import check_bits
 from swm.progress import Progress, told
 from swm.simplify import simplify as _simplify
 from swm.structure import BlockCirculant, WeightStructure
-from swm.validation import Array, Inputs, feeds, only, project_name, require_graph
+from swm.validation import Array, Inputs, feeds, fixed_feeds, project_name, require_graph
 
 __all__ = ["boards", "convert", "dense_twin", "engines", "load", "quantize", "run", "save"]
 
@@ -103,7 +102,7 @@ def run(graph: Graph | FixedGraph, x: Array) -> Array: ...
 @overload
 def run(graph: Graph | FixedGraph, x: Mapping[str, Array]) -> dict[str, Array]: ...
 def run(graph: Graph | FixedGraph, x: Inputs) -> Array | dict[str, Array]:
-    """Run a network: float graphs by kernels of ours and onnxruntime, fixed graphs by exact integers.
+    """Run a network: float graphs by kernels of ours and onnxruntime, fixed ones by exact integers between host parts.
 
     Args:
         graph: from `load`, `convert` or `quantize`.
@@ -119,10 +118,10 @@ def run(graph: Graph | FixedGraph, x: Inputs) -> Array | dict[str, Array]:
     if again is not None:
         return again
     if isinstance(graph, FixedGraph):
-        values = x if isinstance(x, np.ndarray) else only(x, graph.input_name)
-        work = len(values) * sum(s.dense_macs for s in graph.specs)
-        result = run_fixed(graph, values, compiled=work >= COMPILED_WORK).values
-        return result if isinstance(x, np.ndarray) else {graph.output_name: result}
+        given = fixed_feeds(graph, x)
+        work = len(next(iter(given.values()))) * sum(s.dense_macs for s in graph.specs)
+        found = host.run_network(graph, given, compiled=work >= COMPILED_WORK).outputs
+        return next(iter(found.values())) if isinstance(x, np.ndarray) else found
     results = engine.run_float(require_graph(graph), feeds(graph, x, finite=False))
     return results[graph.outputs[0].name] if isinstance(x, np.ndarray) else results
 
@@ -222,8 +221,10 @@ def dense_twin(graph: Graph) -> Graph:
 def quantize(graph: Graph, *, bits: int, calibration: Inputs, progress: Progress | bool | None = None) -> FixedGraph:
     """Fixed point: formats of every tensor from calibration, weights quantized (circulant ones in the spectrum).
 
+    Nodes at either end of the graph that have no hardware form stay with the host, in float; `swm.check` names them.
+
     Args:
-        graph: a float graph whose every node has a hardware form.
+        graph: a float graph whose layers with weights have a hardware form.
         bits: data and weight bits, 4 to 18.
         calibration: inputs, samples along axis 0.
         progress: called as progress(what, steps done, steps), for every layer; True shows it on standard error.
@@ -236,13 +237,14 @@ def quantize(graph: Graph, *, bits: int, calibration: Inputs, progress: Progress
     require_graph(graph)
     check_bits(bits)
     ready = compress.fold_affine(graph)
-    lowered = lower(ready)
+    made, hardware = host.split_for_hardware(ready)
+    lowered = lower(hardware)
     names = list(dict.fromkeys(tensor for layer in lowered.layers for tensor in (*layer.inputs, layer.output)))
     given = feeds(ready, calibration)
     with told(progress) as say:
         say("run the calibration inputs", 0, 2)
-        activations = engine.FloatEngine(ready, names, deterministic=True).run(given)
-        fixed = quantize_layers(ready, lowered, bits, activations, lambda part: say(part, 1, 2))
+        activations = host.calibrate(made, hardware, given, names)
+        fixed = quantize_layers(hardware, lowered, bits, activations, lambda part: say(part, 1, 2))
     origin = Origin(
         model=Path(graph.source).name,
         sha256=graph.sha256,
@@ -250,4 +252,5 @@ def quantize(graph: Graph, *, bits: int, calibration: Inputs, progress: Progress
         format_hashes=compress.sample_hashes(given),
         conversion=graph.metadata.get(compress.CONVERSION, ""),
     )
-    return replace(fixed, name=project_name(graph), origin=origin)
+    around = host.host_parts(made, activations[hardware.outputs[0].name])
+    return replace(fixed, name=project_name(graph), source=ready, host=around, origin=origin)

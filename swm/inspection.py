@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from swm.accelerator.backend import backend as find_backend
-from swm.accelerator.lower import hardware_findings, lower
+from swm.accelerator.lower import lower
 from swm.accelerator.quantize import network_shape
 from swm.compress import (
     WEIGHTED,
@@ -24,6 +24,7 @@ from swm.compress import (
 from swm.engine.unknown import unknown_operators
 from swm.errors import Finding
 from swm.graph import Conv, ConvTranspose, Graph, Linear, MatMul, Node, Opaque, Recurrent
+from swm.host import Split, Verdict, split
 from swm.layers.rtl.registry import rtl_findings
 from swm.structure import WeightStructure
 from swm.validation import require_graph
@@ -45,8 +46,10 @@ class NodeInspection:
         structured: whether its weights are or can be structured, in words, or why not; empty for one without weights.
         converts: the weights that `convert` would replace, by the names that block maps use: at the block size that was
             asked for, else at any that the rules allow.
-        hardware: whether it can be emitted.
-        reason: why not.
+        hardware: whether it can be emitted as hardware.
+        place: where it is computed: "hardware", on the host "before" or "after" it; of a model that cannot be emitted
+            only what `swm split` would write.
+        reason: what keeps it out of hardware; empty if nothing does.
         remedy: what to do about it.
     """
 
@@ -55,6 +58,7 @@ class NodeInspection:
     structured: str
     converts: tuple[str, ...]
     hardware: bool
+    place: str
     reason: str
     remedy: str
 
@@ -66,6 +70,11 @@ class Inspection:
     Attributes:
         nodes: in execution order.
         graph_findings: what of the graph as a whole keeps it from hardware.
+        hardware: how much can be emitted: "all", "with host parts" or "none".
+        share: fraction of the multiplications in the largest part that can be hardware, weights written out dense
+            (counted).
+        cut: the tensors that this part reads and writes; None if there is no such part.
+        outside: layers with weights that are not in it.
         unknown: operators that onnxruntime does not know, those inside others included; with any, nothing here runs it
             and `convert` refuses it.
         advice: about weights that are not float32; empty where all are.
@@ -73,18 +82,22 @@ class Inspection:
 
     nodes: tuple[NodeInspection, ...]
     graph_findings: tuple[Finding, ...]
+    hardware: Verdict
+    share: float
+    cut: tuple[str, str] | None
+    outside: tuple[str, ...]
     unknown: tuple[Finding, ...] = ()
     advice: str = ""
 
     @property
     def obstacles(self) -> int:
-        """How many nodes and graph properties keep the model from hardware."""
-        return sum(not n.hardware for n in self.nodes) + len(self.graph_findings)
+        """How many nodes and graph properties keep the model from hardware; 0 where host parts are enough."""
+        return 0 if self.ok else sum(not n.hardware for n in self.nodes) + len(self.graph_findings)
 
     @property
     def ok(self) -> bool:
-        """Whether the whole model can become hardware."""
-        return self.obstacles == 0
+        """Whether the model can become hardware, as a whole or with host parts."""
+        return self.hardware != "none"
 
     def to_json(self) -> dict[str, Any]:
         """Plain types for JSON."""
@@ -92,7 +105,7 @@ class Inspection:
 
 
 def check(graph: Graph, *, block: Blocks | None = None, backend: str = "vitis") -> Inspection:
-    """Say of every node whether its weights can be structured and whether it can become hardware, and why not.
+    """Say of every node whether its weights can be structured, where it is computed, and why not in hardware.
 
     Args:
         graph: a float graph.
@@ -102,30 +115,65 @@ def check(graph: Graph, *, block: Blocks | None = None, backend: str = "vitis") 
     Raises:
         OptionError: what was given is not a graph, an impossible block size, or no such back end.
     """
-    folded = fold_affine(require_graph(graph))
-    findings = hardware_findings(folded)
-    if find_backend(backend).language == "systemverilog" and not findings:
-        findings = _without_rtl(folded)
+    made = split(fold_affine(require_graph(graph)))
+    lacking: tuple[Finding, ...] = ()
+    if find_backend(backend).language == "systemverilog" and made.hardware is not None and made.verdict != "none":
+        lacking = _without_rtl(made.hardware)
     unknown = unknown_operators(graph)
-    by_node = {f.node: f for f in (*findings, *unknown) if f.op != "graph"}
+    verdict: Verdict = "none" if unknown or lacking else made.verdict  # the host has only onnxruntime
     weights: dict[str, list[Planned]] = {}
     for planned in plan(prepared(graph), 2 if block is None else block):
         weights.setdefault(planned.ref.node.name, []).append(planned)
+    found = {f.node: f for f in (*made.findings, *unknown, *lacking) if f.op != "graph"}
     nodes = []
     for node in graph.nodes:
-        finding, own = by_node.get(node.name), weights.get(node.name, [])
+        own = weights.get(node.name, [])
+        place = made.places.get(node.name, "hardware" if made.cut else "")  # one that is folded into its neighbour
+        reason, remedy = _reason(found.get(node.name), place, verdict)
         nodes.append(
             NodeInspection(
                 name=node.name,
-                op=node.op_type if isinstance(node, Opaque) else node.op,
+                op=node.op_name,
                 structured=_structured(node, own, asked=block is not None) or _unreached(node, graph),
                 converts=tuple(p.ref.name for p in own if not p.reason),
-                hardware=finding is None,
-                reason=finding.reason if finding else "",
-                remedy=finding.remedy if finding else "",
+                hardware=not reason,
+                place=place,
+                reason=reason,
+                remedy=remedy,
             )
         )
-    return Inspection(tuple(nodes), tuple(f for f in findings if f.op == "graph"), unknown, float32_advice(graph))
+    return Inspection(
+        nodes=tuple(nodes),
+        graph_findings=_graph_findings(made, verdict),
+        hardware=verdict,
+        share=made.share,
+        cut=made.cut,
+        outside=made.outside,
+        unknown=unknown,
+        advice=float32_advice(graph),
+    )
+
+
+def _reason(found: Finding | None, place: str, verdict: Verdict) -> tuple[str, str]:
+    """What keeps a node out of hardware, and what to do; empty if nothing does."""
+    if verdict == "with host parts":
+        if place == "hardware":
+            return "", ""
+        reason = found.reason if found else f"it lies {place} a node that has no hardware form"
+        return reason, f"nothing to do: the host computes it {place} the hardware"
+    return (found.reason, found.remedy) if found else ("", "")
+
+
+def _graph_findings(made: Split, verdict: Verdict) -> tuple[Finding, ...]:
+    if verdict != "none":
+        return ()
+    found = tuple(f for f in made.findings if f.op == "graph")
+    if not made.reason:
+        return found
+    remedy = "see the nodes"
+    if made.cut is not None:
+        remedy = "`swm split` writes that part and what is around it as ONNX files"
+    return (*found, Finding(made.graph.name, "graph", made.reason, remedy))
 
 
 def _without_rtl(graph: Graph) -> tuple[Finding, ...]:
@@ -192,7 +240,7 @@ def _unreached(node: Node, graph: Graph) -> str:
         return f"stays dense: {kind}; only float32 can be structured"
     if not isinstance(node, MatMul | Opaque):
         return ""
-    op = node.op_type if isinstance(node, Opaque) else node.op
+    op = node.op_name
     if op in _BODIES:
         return "layers inside stay as they are"
     if op not in WEIGHTED or (isinstance(node, Opaque) and node.domain):

@@ -8,7 +8,7 @@ samples that the weights were fitted to or the number formats taken from.
 from __future__ import annotations
 
 import shlex
-import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,10 @@ from swm.accelerator.lower import lower
 from swm.api import run
 from swm.compress import CONVERSION, ConversionRecord, parse_record, sample_hashes, wilson
 from swm.emit import files_hash, kept_outcome
-from swm.errors import CalibrationError, OptionError, OutputError, SwmError
+from swm.emit.samples import Samples, load_samples
+from swm.errors import CalibrationError, OptionError, SwmError
 from swm.graph import Graph, is_structured
+from swm.host import split, split_for_hardware
 from swm.report import Accuracy, Evidence, Verified
 from swm.report.evidence import ACCURACY_KEYS, loss
 from swm.validation import Array, Inputs, feeds
@@ -63,19 +65,20 @@ def evidence(
     fixed = network if isinstance(network, FixedGraph) else None
     text = network.origin.conversion if isinstance(network, FixedGraph) else network.metadata.get(CONVERSION, "")
     record = parse_record(text)
-    stored = _vectors(project, fixed, record) if project is not None and inputs is None else None
+    stored = _vectors(project, fixed, record) if fixed is not None and project is not None and inputs is None else None
     _check_options(inputs, labels, reference, vectors=stored is not None)
     measured: tuple[Accuracy, ...] = ()
     if inputs is not None:
         _refuse_seen(inputs, fixed, record)
         measured = tuple(_measured(_answers(network, inputs, reference), labels, NOW))
     elif stored is not None:
-        answers = _answers(network, stored["inputs"], reference)
-        if "reference" in stored and "reference_structured" in stored:
-            answers.setdefault(_name(bool(stored["reference_structured"])), stored["reference"])
-        if "float" in stored and any(block > 1 for block in _blocks(network)):
-            answers.setdefault("converted_float", stored["float"])
-        measured = tuple(_measured(answers, stored["labels"], VECTORS))
+        found, given = stored
+        answers = _answers(network, given, reference)
+        if found.reference is not None and found.reference_structured is not None:
+            answers.setdefault(_name(found.reference_structured), found.reference)
+        if found.own is not None and any(block > 1 for block in _blocks(network)):
+            answers.setdefault("converted_float", found.own)
+        measured = tuple(_measured(answers, found.labels, VECTORS))
     accuracies = (*measured, *(_remembered(record) if record else ()))
     lost = loss(accuracies)
     return Evidence(
@@ -88,7 +91,7 @@ def evidence(
         format_samples=(fixed.origin.format_samples or None) if fixed else None,
         project=project is not None,
         verified=None if project is None else _verified(project),
-        remarks=tuple(_remarks(reference, record)),
+        remarks=(*_remarks(reference, record), *_host(network)),
         remedy="" if lost and lost.after.network == "fixed" else _remedy(network, record, project, boards),
     )
 
@@ -221,7 +224,7 @@ def _layer_errors(network: Graph | FixedGraph, record: ConversionRecord) -> dict
         nodes = {layer.spec.name: layer.node for layer in network.layers}
     else:
         try:
-            nodes = {layer.name: layer.node for layer in lower(network).layers}
+            nodes = {layer.name: layer.node for layer in lower(split_for_hardware(network)[1]).layers}
         except SwmError:  # what cannot become hardware is said where it is lowered
             return {}
     return {name: errors[node] for name, node in nodes.items() if node in errors}
@@ -235,6 +238,23 @@ def _remarks(reference: Graph | None, record: ConversionRecord | None) -> Iterat
             f"The reference is not the file that was converted ({record.original or 'unnamed'}, SHA-256"
             f" {record.sha256[:16]}): what is lost against it is not the loss of the conversion alone."
         )
+
+
+def _host(network: Graph | FixedGraph) -> Iterator[str]:
+    """What the host computes: the accuracies are of the whole network, all other figures of the hardware."""
+    if isinstance(network, FixedGraph):
+        operators = network.host.operators if network.host is not None else ((), ())
+    else:
+        operators = split(network).operators
+    places = zip(("before", "after"), operators, strict=True)
+    parts = [f"{place} the hardware {_named(found)}" for place, found in places if found]
+    if parts:
+        yield f"The host computes {', '.join(parts)}: in the accuracies, in no other figure."
+
+
+def _named(operators: Sequence[str]) -> str:
+    kinds = Counter(operators)
+    return " ".join(f"{count} {kind}" if count > 1 else kind for kind, count in kinds.items())
 
 
 def _remedy(
@@ -252,18 +272,13 @@ def _remedy(
     return shlex.join(words)
 
 
-def _vectors(
-    project: Path, graph: FixedGraph | None, record: ConversionRecord | None
-) -> dict[str, NDArray[Any]] | None:
-    """The vectors of a project if they are labelled and nothing was calibrated with them."""
-    file = project / "verify" / "vectors.npz"
-    try:
-        with np.load(file, allow_pickle=False) as data:
-            stored = {name: data[name] for name in data.files}
-        inputs = stored["inputs"]
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise OutputError(f"{str(file)!r} is damaged; emit the project again") from error
-    return stored if "labels" in stored and not _seen(inputs, graph, record) else None
+def _vectors(project: Path, graph: FixedGraph, record: ConversionRecord | None) -> tuple[Samples, Inputs] | None:
+    """The vectors of a project if they are labelled, their inputs are known, and nothing was calibrated with them."""
+    stored = load_samples(project / "verify")
+    given = stored.given(graph)
+    if stored.labels is None or given is None or _seen(given, graph, record):
+        return None
+    return stored, given
 
 
 def _verified(path: Path) -> Verified | None:

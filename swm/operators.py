@@ -29,7 +29,7 @@ class OperatorRow:
         opsets: the versions, as "7-12", or "13+" up to the newest.
         becomes: types of node, of which the first that fits is taken; what fits none is carried along opaque.
         structured: whether its weights can be block-circulant.
-        fixed: whether the integer engine runs it: "kernel" or "free", "host" (in float, behind the last layer) or "".
+        fixed: whether the integer engine runs it: "kernel" or "free", or "" (the host may, at either end of a network).
         hls: the same for emitted hardware.
     """
 
@@ -80,10 +80,10 @@ def markdown() -> str:
         "Every operator that onnxruntime runs is taken. Those below become *typed* nodes with one meaning whatever",
         "opset they came from; all others, and forms of these that no typed node says, are carried along unchanged",
         "and run in onnxruntime. `structured`: its weights can become block-circulant. `fixed` and `hls`: where it",
-        "runs in the integer engine and in hardware: a *kernel*, *free* (no arithmetic), on the *host* behind the",
-        "last layer, or not (empty). Of several types under `becomes`, that holds for those with constant operands",
-        "(Linear, Affine); `a + b` are several nodes. QONNX's operators keep their formula in saved files, spelt out",
-        "in standard operators.",
+        "runs in the integer engine and in hardware: a *kernel*, *free* (no arithmetic), or not (empty). What does not",
+        "may stay with the host at either end of a network, before or after the hardware. Of several types under",
+        "`becomes`, that holds for those with constant operands (Linear, Affine); `a + b` are several nodes. QONNX's",
+        "operators keep their formula in saved files, spelt out in standard operators.",
         "",
         "| " + " | ".join(headings) + " |",
         "|" + "---|" * len(headings),

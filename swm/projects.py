@@ -26,13 +26,14 @@ from swm.device import load_board
 from swm.emit import RtlVerification, Verification, backups, check_output, emit_project, verify_project
 from swm.errors import OptionError
 from swm.graph import Graph
+from swm.host import split_for_hardware
 from swm.layers.formats import check_bits
 from swm.measuring import evidence
 from swm.notebook import html
 from swm.progress import Progress, told
 from swm.remedies import does_not_fit
 from swm.report import Report, compare_design, compare_networks
-from swm.validation import Inputs, only, require_fixed, require_graph
+from swm.validation import Inputs, fixed_feeds, require_fixed, require_graph
 
 __all__ = ["Project", "design", "emit", "load_project", "report", "verify"]
 
@@ -193,13 +194,11 @@ def emit(
             made = design(graph, board=board, backend=backend, clock_mhz=clock_mhz, hybrid=hybrid, progress=say)
         if not (made.schedule.fits or allow_overflow):
             raise does_not_fit(made)
-        name = made.graph.input_name
-        array = None if vectors is None else vectors if isinstance(vectors, np.ndarray) else only(vectors, name)
         earlier = backups(folder)
         emit_project(
             made,
             folder,
-            vectors=array,
+            vectors=None if vectors is None else fixed_feeds(made.graph, vectors),
             labels=labels,
             reference=reference,
             force=force,
@@ -299,7 +298,7 @@ def report(
         source, network = graph.source, graph.shape
     else:
         source = compress.fold_affine(require_graph(graph))  # a path that is not a project ends here, too
-        network = network_shape(lower(source), check_bits(bits))
+        network = network_shape(lower(split_for_hardware(source)[1]), check_bits(bits))
         graph = source if calibration is None else quantize(source, bits=bits, calibration=calibration)
     names = [str(board) for board in boards]
     known = evidence(graph, inputs=inputs, labels=labels, reference=reference, boards=names)

@@ -15,6 +15,7 @@ from swm.accelerator.search import Search
 from swm.device import Board, Limits, board_names, load_board
 from swm.errors import DoesNotFit, SwmError
 from swm.graph import Graph, Linear
+from swm.host import split
 from swm.structure import BlockCirculant
 
 __all__ = ["does_not_fit"]
@@ -32,6 +33,7 @@ def does_not_fit(design: Design) -> DoesNotFit:
     source, bits, board = design.graph.source, design.graph.bits, design.schedule.board
     block = fewer = None
     larger: tuple[str, ...] = ()
+    source = None if source is None else split(source).hardware
     if source is not None:
         largest = max([n.weight.size for n in source.linear()], default=1)
         bigger = (k for k in BLOCKS if k > largest)

@@ -16,7 +16,7 @@ from swm.errors import CalibrationError, OptionError
 from swm.graph import Graph
 from swm.reshape import reshape_advice
 
-__all__ = ["Array", "Inputs", "feeds", "only", "project_name", "require_fixed", "require_graph"]
+__all__ = ["Array", "Inputs", "feeds", "fixed_feeds", "only", "project_name", "require_fixed", "require_graph"]
 
 # What exporters call a graph that nobody named.
 _UNNAMED = frozenset(
@@ -96,6 +96,19 @@ def feeds(graph: Graph, x: Inputs, *, finite: bool = True) -> dict[str, Array]:
         raise CalibrationError(f"inputs must be one numpy array, or arrays by input name, got a {type(x).__name__}")
     others = {v.name for v in graph.inputs if v.proto}  # not tensors
     return {n: v if n in others else _checked(graph, n, np.asarray(v), finite) for n, v in x.items()}
+
+
+def fixed_feeds(graph: FixedGraph, x: Inputs) -> dict[str, Array]:
+    """Inputs of a network in fixed point, by name.
+
+    Where only the hardware reads them, any shape with the right number of values a sample will do.
+
+    Raises:
+        CalibrationError: wrong names, or what the host takes in another form.
+    """
+    if graph.host is not None and (graph.host.reads_inputs or len(graph.host.inputs) > 1):
+        return feeds(Graph(graph.name, graph.host.inputs, graph.host.outputs, ()), x)
+    return {graph.input_name: x if isinstance(x, np.ndarray) else only(x, graph.input_name)}
 
 
 def _checked(graph: Graph, name: str, value: Array, finite: bool) -> Array:

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from swm.accelerator.saturation import Saturation
-from swm.graph import Graph
+from swm.graph import Graph, Value
 from swm.layers.finish import describe
 from swm.layers.registry import kind
 from swm.layers.values import FixedLayer, Format, LayerSpec
 from swm.notebook import html
 
-__all__ = ["FixedGraph", "NetworkShape", "Origin", "ShapedLayer"]
+__all__ = ["FixedGraph", "HostParts", "NetworkShape", "Origin", "ShapedLayer"]
 
 
 @dataclass(frozen=True)
@@ -69,25 +69,57 @@ class Origin:
 
 
 @dataclass(frozen=True, eq=False)
+class HostParts:
+    """What the host computes around the hardware, in float, and what of the network a caller sees.
+
+    Attributes:
+        before: from the network's inputs to the tensor that the hardware reads (and what `after` reads besides); None
+            where the hardware reads an input of the network.
+        after: from the tensor that the hardware writes to the network's outputs; None where that is the output.
+        inputs: what a caller feeds.
+        outputs: what a caller gets.
+        shape: of the tensor that the hardware writes, the axis of samples left out.
+    """
+
+    before: Graph | None
+    after: Graph | None
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    shape: tuple[int, ...]
+
+    @property
+    def reads_inputs(self) -> bool:
+        """Whether the host needs the network's inputs themselves, not only the hardware."""
+        names = {v.name for v in self.inputs}
+        return any(v.name in names for part in (self.before, self.after) if part is not None for v in part.inputs)
+
+    @property
+    def operators(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The operators before and after the hardware, in order."""
+        before, after = (() if g is None else tuple(n.op_name for n in g.nodes) for g in (self.before, self.after))
+        return before, after
+
+
+@dataclass(frozen=True, eq=False)
 class FixedGraph:
     """A network in fixed point, in execution order.
 
     Attributes:
         name: the model's name, any text.
         layers: at least one; a tensor has one format, whoever reads it.
-        host: operators left to the host behind the last layer, in order (a final Softmax).
-        source: the float graph it came from; None when read back from a project.
+        host: what the host computes before the first and after the last layer; None if nothing.
+        source: the float graph it came from, host parts included; None when read back from a project.
         bits: data bits asked for.
-        input_name: the graph input that is quantized; the tensor of this name is read by the first layers.
-        output_name: the graph output.
-        output_tensor: tensor that the last layer writes (the host's operators follow it).
+        input_name: the tensor that is quantized: an input of the network or of what the host computes before.
+        output_name: the tensor of the float graph that leaves the hardware.
+        output_tensor: tensor that the last layer writes.
         saturated: values of the calibration set that saturate, by tensor.
         origin: the model and the samples that it was made from.
     """
 
     name: str
     layers: tuple[FixedLayer, ...]
-    host: tuple[str, ...]
+    host: HostParts | None
     source: Graph | None
     bits: int
     input_name: str
@@ -102,8 +134,15 @@ class FixedGraph:
         bits = sum(spec.stored_bits for spec in self.specs)
         return (
             f"<FixedGraph {self.name!r}: {self.inputs:,} -> {self.outputs:,} values, {self.bits} bits,"
-            f" {len(self.layers)} layers ({layers}), weights {bits:,} bits>"
+            f" {len(self.layers)} layers ({layers}), weights {bits:,} bits{self._around}>"
         )
+
+    @property
+    def _around(self) -> str:
+        if self.host is None:
+            return ""
+        places = zip(("before", "after"), self.host.operators, strict=True)
+        return "".join(f"; host {place}: {', '.join(operators)}" for place, operators in places if operators)
 
     def _repr_html_(self) -> str:
         rows = (

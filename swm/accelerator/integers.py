@@ -34,8 +34,8 @@ class FixedResult:
     Attributes:
         inputs: (samples, n) quantized inputs, n values a frame.
         words: (samples, m) output integers, what the hardware writes; m values a frame.
-        values: float32 outputs after the host's part (a final Softmax): (samples, m), or (samples, positions, channels)
-            where the output has several positions.
+        values: the same words as float32: (samples, m), or (samples, positions, channels) where the output has several
+            positions. What the host computes after them is not in it; see `swm.host`.
         saturated: how many values saturated, by layer name and place.
         ranges: the same of how many, and how far the values reach, by the same names.
     """
@@ -75,10 +75,6 @@ def run_fixed(graph: FixedGraph, x: NDArray[np.floating], *, compiled: bool = Fa
     shape = graph.last.spec.output
     if shape.positions > 1:
         values = values.reshape(len(values), shape.positions, shape.channels)
-    for _ in graph.host:  # Softmax is the only operator left to the host
-        from scipy.special import softmax  # here, as it takes 0.15 s that no other call should pay
-
-        values = softmax(values, axis=-1).astype(np.float32)
     return FixedResult(inputs, words, values, saturated, ranges)
 
 
@@ -89,7 +85,8 @@ def flatten_inputs(graph: FixedGraph, x: NDArray[np.floating]) -> NDArray[np.flo
         CalibrationError: wrong number of values a sample, or axes in another order than the float network's.
     """
     n = graph.inputs
-    value = None if graph.source is None else next(v for v in graph.source.inputs if v.name == graph.input_name)
+    inputs = () if graph.source is None else graph.source.inputs
+    value = next((v for v in inputs if v.name == graph.input_name), None)  # none where the host computes it
     want = value.type.shape if value is not None and value.type is not None and value.type.shape else (None, n)
     same = x.ndim != len(want) or all(
         not isinstance(w, int) or w == h for w, h in zip(want[1:], x.shape[1:], strict=True)

@@ -11,7 +11,7 @@ from math import prod
 
 from swm.accelerator.forms import normal_forms
 from swm.errors import Finding, UnsupportedModel
-from swm.graph import Affine, Cast, Concat, Graph, Linear, Node, Opaque, Reshape, Softmax, Squeeze, Unsqueeze, reads
+from swm.graph import Affine, Cast, Concat, Graph, Linear, Node, Reshape, Squeeze, Unsqueeze, reads
 from swm.layers import registry
 from swm.layers.activations import Chosen, activation_of
 from swm.layers.base import LayerKind, Obstacle, Operand
@@ -19,35 +19,32 @@ from swm.layers.layernorm import Normalize
 from swm.layers.prelu import ChannelSlopes
 from swm.layers.values import FloatLayer
 
-__all__ = ["FREE", "HOST", "Lowered", "fixed_places", "hardware_findings", "hls_places", "lower", "safe_identifier"]
+__all__ = ["FREE", "Lowered", "fixed_places", "hardware_findings", "hls_places", "lower", "safe_identifier"]
 
 FLOAT = 1  # onnx.TensorProto.FLOAT
 FREE: tuple[type[Node], ...] = (Reshape, Squeeze, Unsqueeze, Cast)  # the values of a frame keep their order
 PER_CHANNEL: tuple[type[Node], ...] = (Affine, ChannelSlopes, Normalize)  # along the last axis of the model's shape
-HOST: tuple[type[Node], ...] = (Softmax,)  # in float, behind the last layer
 
 
 @dataclass(frozen=True, eq=False)
 class Lowered:
-    """Layers in execution order, and what the host does behind them.
+    """Layers in execution order.
 
     Attributes:
         layers: at least one. Several may read a tensor.
-        host: operators left to the host, in order.
         input: the graph's input, which the first layers read.
         output: the graph's output.
-        tensor: tensor of the layers that becomes the output, behind the host's operators.
+        tensor: tensor of the layers that holds the output's values.
     """
 
     layers: tuple[FloatLayer, ...]
-    host: tuple[str, ...]
     input: str
     output: str
     tensor: str
 
 
 def fixed_places() -> dict[type[Node], str]:
-    """Where the integer engine runs each type of node: "kernel", "free" or "host"; others stand in the way."""
+    """Where the integer engine runs each type of node: "kernel" or "free"; others stand in the way."""
     return _places(kind for kind in registry.kinds() if type(kind).run is not LayerKind.run)
 
 
@@ -58,7 +55,7 @@ def hls_places() -> dict[type[Node], str]:
 
 def _places(kinds: Iterable[LayerKind]) -> dict[type[Node], str]:
     kernels = dict.fromkeys((node for kind in kinds for node in kind.takes), "kernel")
-    return {**kernels, **dict.fromkeys(FREE, "free"), **dict.fromkeys(HOST, "host")}
+    return {**kernels, **dict.fromkeys(FREE, "free")}
 
 
 def safe_identifier(text: str, longest: int = 24) -> str:
@@ -88,7 +85,6 @@ def lower(graph: Graph) -> Lowered:
     output = graph.outputs[0].name
     return Lowered(
         layers=tuple(lowering.layers),
-        host=tuple(lowering.host),
         input=graph.inputs[0].name,
         output=output,
         tensor=lowering.origin[output],
@@ -111,20 +107,17 @@ class _Held:
 class _Lowering:
     """Walks the nodes once, in execution order, and collects layers and findings.
 
-    `origin` maps every tensor that holds activations to the tensor of a layer (or the input) with the same values;
-    behind an operator of the host to the tensor before it.
+    `origin` maps every tensor that holds activations to the tensor of a layer (or the input) with the same values.
     """
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.layers: list[FloatLayer] = []
-        self.host: list[str] = []
         self.origin: dict[str, str] = {v.name: v.name for v in graph.inputs}
         self._held = {v.name: _Held(self._input_size(v.name)) for v in graph.inputs}
-        self._on_host: set[str] = set()
         self._writer: dict[str, int] = {}  # place of the layer that writes a tensor
         self._kernels = {node for node, place in fixed_places().items() if place == "kernel"}
-        nodes = _needed(normal_forms(graph))
+        nodes = normal_forms(graph).needed([v.name for v in graph.outputs])
         self._uses = _uses(graph, nodes)
         found: list[Finding] = []
         if len(graph.inputs) != 1 or len(graph.outputs) != 1:
@@ -133,8 +126,7 @@ class _Lowering:
         for node in nodes:
             obstacle = self._take(node)
             if obstacle:
-                op = node.op_type if isinstance(node, Opaque) else node.op
-                found.append(Finding(node.name, op, obstacle.reason, obstacle.remedy))
+                found.append(Finding(node.name, node.op_name, obstacle.reason, obstacle.remedy))
         if not found:
             found += self._whole()
         self.findings = tuple(found)
@@ -167,31 +159,22 @@ class _Lowering:
     def _take(self, node: Node) -> Obstacle | None:
         """Add a node to the layers, or say why not."""
         sources = [t for t in reads(node) if t not in self.graph.constants]
-        if not isinstance(node, (*self._kernels, *FREE, *HOST)):
+        if not isinstance(node, (*self._kernels, *FREE)):
             self._lose(node)  # go on behind it, so that every obstacle is found
             return Obstacle(
-                "no hardware kernel for this operator", "remove it, or run this part of the model on the host"
+                "no hardware kernel for this operator",
+                "replace it by what `swm check --operators` lists as kernel, or leave it to the host (`swm split`)",
             )
         if not sources or any(t not in self.origin for t in sources):
             self._lose(node)
             return Obstacle("it reads constants only", "fold it: load the model with simplification")
-        hosted = any(t in self._on_host for t in sources)
-        if hosted and not isinstance(node, (*FREE, *HOST)):
-            self._lose(node)
-            return Obstacle(
-                f"it follows {self.host[-1]}, which runs on the host", "Softmax is supported at the end of a model only"
-            )
         if isinstance(node, FREE):
-            self._alias(node, sources[0], hosted=hosted)
+            self._alias(node, sources[0])
             if isinstance(node, Cast) and node.to != FLOAT:
                 return Obstacle(
                     "it casts to a type other than float", "remove the cast; formats are chosen by calibration"
                 )
             return None
-        if isinstance(node, Softmax):
-            self.host.append(node.op)
-            self._alias(node, sources[0], hosted=True)
-            return self._softmax(node, sources[0])
         return self._layer(node, sources)
 
     def _lose(self, node: Node) -> None:
@@ -199,24 +182,9 @@ class _Lowering:
             self.origin[tensor] = tensor
             self._held[tensor] = _Held(None)
 
-    def _alias(self, node: Node, source: str, *, hosted: bool) -> None:
+    def _alias(self, node: Node, source: str) -> None:
         for tensor in node.outputs:
             self.origin[tensor] = self.origin[source]
-            if hosted:
-                self._on_host.add(tensor)
-
-    def _softmax(self, node: Softmax, source: str) -> Obstacle | None:
-        """Softmax is taken over the channels of the last layer: a token of the output."""
-        held, shape = self._held[self.origin[source]], self._shape(source)
-        if held.lost or held.size == held.channels:
-            return None
-        rank = None if shape is None else len(shape)
-        last = node.axis == -1 or (rank is not None and node.axis == rank - 1)
-        if last and (shape is None or shape[-1] == held.channels):
-            return None
-        return Obstacle(
-            "it does not run over the channels of the layer before it", "remove it, and take the softmax on the host"
-        )
 
     def _layer(self, node: Node, sources: list[str]) -> Obstacle | None:
         """A node of a type that some kind takes."""
@@ -344,17 +312,6 @@ class _Lowering:
                 scale=layer.scale[:1].repeat(channels),
                 bias=layer.bias[:1].repeat(channels),
             )
-
-
-def _needed(graph: Graph) -> list[Node]:
-    """The nodes on which the outputs depend, in execution order."""
-    wanted = {v.name for v in graph.outputs}
-    needed: list[Node] = []
-    for node in reversed(graph.nodes):
-        if wanted & set(node.outputs):
-            needed.append(node)
-            wanted |= set(reads(node))
-    return needed[::-1]
 
 
 def _uses(graph: Graph, nodes: list[Node]) -> Counter[str]:

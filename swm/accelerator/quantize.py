@@ -76,7 +76,7 @@ def quantize_layers(
     return FixedGraph(
         name=graph.name,
         layers=tuple(layers),
-        host=lowered.host,
+        host=None,
         source=graph,
         bits=bits,
         input_name=lowered.input,

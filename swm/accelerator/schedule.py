@@ -67,16 +67,22 @@ def make_schedule(
     clocks = (clock_mhz,) if clock_mhz is not None else tuple(clock.mhz for clock in board.clocks)
     found = _find(search, backend, target_interval)
     # Neither costs nor intervals depend on the clock; only the pipeline's depth, and with it FIFOs and latency, do.
-    schedules = [_complete(search, found, board, backend, clock, limits, note) for clock in clocks]
+    schedules = [_complete(search, found, board, backend, clock, limits, note, _slowest(search)) for clock in clocks]
     return max(schedules, key=lambda s: (s.fits, s.inferences_per_s))
+
+
+def _slowest(search: Search) -> int:
+    """The interval of least parallelism: no longer one asks for less hardware."""
+    placement = search.minimal().placement
+    slow = max(p.program.cycles * la.spec.positions for la in placement.layers for p in la.processes)
+    return max(slow, *(e.beats * e.positions for e in placement.edges))
 
 
 def _find(search: Search, backend: Backend, target: int | None) -> Found:
     minimal = search.minimal()
     if backend.parallelism == "minimal":
         return minimal
-    slow = max(p.program.cycles * la.spec.positions for la in minimal.placement.layers for p in la.processes)
-    slow = max(slow, *(e.beats * e.positions for e in minimal.placement.edges))
+    slow = _slowest(search)
     if target is not None:
         found = search.at(target)
         if found is None:
@@ -87,9 +93,17 @@ def _find(search: Search, backend: Backend, target: int | None) -> Found:
 
 
 def _complete(
-    search: Search, found: Found, board: Board, backend: Backend, clock_mhz: float, limits: Limits, note: Note
+    search: Search,
+    found: Found,
+    board: Board,
+    backend: Backend,
+    clock_mhz: float,
+    limits: Limits,
+    note: Note,
+    slow: int,
 ) -> Schedule:
     """Depths and cycles by simulation; slower designs where deeper FIFOs go beyond the limits."""
+    target = 0
     for _ in range(_MOST_STEPS):
         note(f"cycles and depths at {clock_mhz:g} MHz")
         place = found.placement
@@ -99,8 +113,12 @@ def _complete(
         message = overflow(estimate(schedule).routed, board, limits)
         if not message or not found.fits:
             break
-        slower = search.fitting(max(run.interval + 1, int(run.interval * _WIDENING)))
-        if slower is None:
+        # From the interval asked for, not the one found: the cheapest design of a longer interval may be the same one.
+        target, slower = max(target, run.interval), None
+        while (slower is None or slower.placement == found.placement) and target < slow:
+            target = max(target + 1, int(target * _WIDENING))
+            slower = search.fitting(target)
+        if slower is None or slower.placement == found.placement:
             break
         found = slower
     return replace(schedule, fits=not message, overflow=message)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from swm.accelerator.codec import decode, encode
 from swm.accelerator.fixed_graph import FixedGraph, Origin
 from swm.accelerator.saturation import Saturation
+from swm.accelerator.store_host import check_host, host_data, read_host
 from swm.errors import OutputError
 from swm.layers import registry
 from swm.layers.curves import Curve
@@ -22,7 +23,7 @@ from swm.layers.values import FixedLayer, Format, Ints, LayerSpec
 
 __all__ = ["load_fixed", "save_fixed"]
 
-STORE_VERSION = 3
+STORE_VERSION = 5
 # No integer of a layer is larger; keeps a damaged file from asking for all memory.
 _MOST_VALUES = 1 << 24  # channels of a tensor, and what else a spec counts
 _MOST_POSITIONS = 1 << 31
@@ -52,7 +53,6 @@ class _Meta:
 
     name: str
     bits: int
-    host: tuple[str, ...]
     input_name: str
     output_name: str
     output_tensor: str
@@ -80,8 +80,10 @@ def save_fixed(graph: FixedGraph, path: Path) -> None:
         layers.append({"layer": encode(entry), "spec": encode(layer.spec)})
         arrays.update({_key(index, name): _narrow(values) for name, values in layer.arrays.items()})
     ends = (graph.input_name, graph.output_name, graph.output_tensor)
-    meta = _Meta(graph.name, graph.bits, graph.host, *ends, graph.saturated, graph.origin)
-    text = json.dumps({"version": STORE_VERSION, "graph": encode(meta), "layers": layers})
+    meta = _Meta(graph.name, graph.bits, *ends, graph.saturated, graph.origin)
+    host, models = host_data(graph.host)
+    arrays.update(models)
+    text = json.dumps({"version": STORE_VERSION, "graph": encode(meta), "host": host, "layers": layers})
     arrays["meta"] = np.frombuffer(text.encode(), np.uint8)
     np.savez_compressed(path, **arrays)  # type: ignore[arg-type]  # numpy types **kwds as its own options
 
@@ -145,7 +147,7 @@ def _graph(meta: dict[str, Any], stored: Any) -> FixedGraph:
     return FixedGraph(
         name=head.name,
         layers=tuple(layers),
-        host=head.host,
+        host=read_host(meta["host"], stored),
         source=None,
         bits=head.bits,
         input_name=head.input_name,
@@ -181,7 +183,8 @@ def _limited(data: Any, most: int) -> None:
 
 
 def _try(graph: FixedGraph) -> None:
-    """Raise where names lead nowhere, formats disagree, or a layer does not run on zeros."""
+    """Raise where names lead nowhere, formats disagree, host parts do not join, or a layer does not run on zeros."""
+    check_host(graph)
     held: dict[str, tuple[int, Format | None]] = {graph.input_name: (graph.inputs, None)}
     for layer in graph.layers:
         _check(layer, held)

@@ -50,7 +50,7 @@ def network() -> FixedGraph:
         layers.append(
             FixedLayer(spec, spec.name, tensors[:1], tensors[1], (form,), out, arrays, _BITS - 1, 0 if last else 9)
         )
-    return FixedGraph("bench", tuple(layers), (), None, _BITS, "x", "y", "y", {})
+    return FixedGraph("bench", tuple(layers), None, None, _BITS, "x", "y", "y", {})
 
 
 def run_fixed_bench(*, quick: bool = False, progress: Callable[[str, int, int], None] | None = None) -> dict[str, Any]:

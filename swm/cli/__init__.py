@@ -22,6 +22,7 @@ EXIT_INTERRUPTED = 130  # as shells say of SIGINT
 COMMANDS = {
     "demo": "The bundled network down the whole road, reported on every board.",
     "check": "Whether every node of a model is supported, why not, what to do.",
+    "split": "A part of a model for hardware, and what is around it for the host.",
     "convert": "Replace the weights of a model by block-circulant ones.",
     "emit": "Write an HLS project for a model: C++, testbench, scripts.",
     "verify": "Compile a project, run it, and compare every output word.",

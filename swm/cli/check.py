@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 from rich.table import Table
@@ -12,6 +13,9 @@ from rich.text import Text
 
 import swm
 from swm.cli.common import backend_option, example, json_option, out, progress_bar, write_json
+
+if TYPE_CHECKING:
+    from swm.inspection import Inspection, NodeInspection
 
 
 @click.command(
@@ -30,7 +34,11 @@ def check(model: str | None, list_operators: bool, block: str | None, backend: s
     The nodes are those of the simplified model, as convert, emit and report take it: exporters' shape arithmetic is
     gone, GELU and normalisations in small operators are one node each.
 
-    Exit status 0: the whole model can become hardware. 1: something is in the way. 2: the file cannot be read.
+    A node at either end of the model without a hardware form may stay with the host, which computes it before or
+    after the hardware: `swm emit` takes such a model as it is.
+
+    Exit status 0: the model can become hardware, as a whole or with host parts. 1: something is in the way. 2: the file
+    cannot be read.
     """
     if list_operators:
         _print_operators(json_to)
@@ -53,25 +61,35 @@ def check(model: str | None, list_operators: bool, block: str | None, backend: s
             first = said.setdefault(remark, node.name)
             if remark and first != node.name:
                 remark = f"as {first}"
-            cells = (node.name, node.op, node.structured, "yes" if node.hardware else "NO", remark)
+            cells = (node.name, node.op, node.structured, _where(inspection, node), remark)
             table.add_row(*map(Text, cells))
         out.print(table)
         for finding in inspection.graph_findings:
             out.print(Text(f"graph: {finding.reason}; {finding.remedy}"))
         if inspection.advice:
             out.print(Text(f"weights: {inspection.advice}"))
-        verdict = (
-            "can become hardware" if inspection.ok else f"cannot become hardware: {inspection.obstacles} obstacle(s)"
-        )
-        if inspection.unknown:
-            names = ", ".join(sorted({finding.op for finding in inspection.unknown}))
-            runs = (
-                f"onnxruntime does not know {names}, so nothing here runs it and convert refuses it (--keep-unknown)."
-            )
-        else:
-            runs = "swm.run needs no hardware: it runs whatever onnxruntime runs."
-        out.print(Text(f"The model {verdict}. {runs}"))
+        out.print(Text(_verdict(inspection)))
     sys.exit(0 if inspection.ok else 1)
+
+
+def _where(inspection: Inspection, node: NodeInspection) -> str:
+    if node.hardware:
+        return "yes"
+    return f"host, {node.place}" if inspection.ok else "NO"
+
+
+def _verdict(inspection: Inspection) -> str:
+    share = f"{100 * inspection.share:.1f} % of the multiplications in hardware (counted)"
+    if inspection.hardware == "all":
+        return "The whole model can become hardware."
+    if inspection.hardware == "with host parts":
+        left = f"; layers with weights on the host: {', '.join(inspection.outside)}" if inspection.outside else ""
+        return f"The model can become hardware with host parts, {share}{left}."
+    runs = "swm.run needs no hardware: it runs whatever onnxruntime runs."
+    if inspection.unknown:
+        names = ", ".join(sorted({finding.op for finding in inspection.unknown}))
+        runs = f"onnxruntime does not know {names}, so nothing here runs it and convert refuses it (--keep-unknown)."
+    return f"The model cannot become hardware: {inspection.obstacles} obstacle(s). {runs}"
 
 
 def _print_operators(json_to: str | None) -> None:

@@ -76,10 +76,13 @@ def emit(
     HLS compiler; `rtl` the same processes in SystemVerilog, for Vivado, yosys and Verilator, without an HLS compiler.
     All compute the same bits.
 
+    Nodes at either end of MODEL that have no hardware form stay with the host (`swm check` names them): the project
+    brings them along in its folder host/.
+
     A design that the board does not hold is not written without --allow-overflow: exit status 1.
     """
     # Here, as `--help` should not wait for them.
-    from swm.emit import check_output
+    from swm.emit import check_output, host_operators
     from swm.remedies import does_not_fit
 
     check_output(Path(output), force=force)  # before any work
@@ -91,11 +94,14 @@ def emit(
         fixed = swm.quantize(network, bits=bits, calibration=inputs, progress=progress)
         made = swm.design(fixed, board=board, backend=backend, clock_mhz=clock, hybrid=hybrid, progress=progress)
     plan = made.schedule
-    verdict = {"fits": plan.fits, "overflow": plan.overflow}
+    verdict = {"fits": plan.fits, "overflow": plan.overflow, "host": host_operators(fixed)}
     saturated = {tensor: asdict(found) for tensor, found in fixed.saturated.items()}
     if json_to != "-":
         style = "green" if plan.fits else "bold red"
         out.print(Text(f"The design {plan.verdict} ({plan.clock_mhz:g} MHz, modelled).", style=style))
+        for place, operators in (host_operators(fixed) or {}).items():
+            if operators:
+                out.print(Text(f"The host computes {place} the hardware: {', '.join(operators)}."))
         out.print(Text(_calibrated(fixed)))
     if not (plan.fits or allow_overflow):
         error = does_not_fit(made)

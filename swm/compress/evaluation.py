@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from swm.answers import names_classes
 from swm.compress.activation_pairs import ActivationPairs
 from swm.errors import CalibrationError
 from swm.graph import Graph
@@ -66,12 +67,19 @@ def wilson(share: float, count: int) -> Interval:
     return max(0.0, centre - reach), min(1.0, centre + reach)
 
 
-def accuracy(outputs: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    """Fraction of samples whose largest output is the labelled class; outputs (samples, classes).
+def accuracy(outputs: Array, labels: NDArray[np.integer]) -> float:
+    """Fraction of samples whose largest output is the labelled class.
+
+    Args:
+        outputs: (samples, classes), or a class number a sample (of a network that ends in ArgMax).
+        labels: (samples,) class numbers.
 
     Raises:
         CalibrationError: the shapes do not fit.
     """
+    if names_classes(outputs):
+        check_labels(labels, len(outputs))
+        return float(np.mean(outputs.reshape(-1) == labels))
     check_labels(labels, len(outputs), outputs.reshape(len(outputs), -1).shape[1])
     scores = outputs.reshape(len(outputs), -1)
     return float(np.mean(scores.argmax(axis=1) == labels))
@@ -101,20 +109,24 @@ def evaluate(
 ) -> TestAccuracy:
     """Run both networks on test inputs, chunk by chunk, and hold them against each other and the labels.
 
-    Only the first output counts; one that is no array of floats, a sample a row, is not measured.
+    Only the first output counts; one that is no array of floats, a sample a row, nor a class number a sample is not
+    measured.
     """
     name = dense.outputs[0].name
     right, dense_right, agreeing, count = 0, 0, 0, 0
     wrong = total = 0.0
-    classes = True
+    classes, numbers = True, False
     for (got,), (wanted,) in ActivationPairs(dense, converted, feeds, note).chunks((name,), (name,)):
-        floats = all(isinstance(a, np.ndarray) and a.ndim and a.dtype.kind == "f" for a in (got, wanted))
-        if not floats or got.shape != wanted.shape:
+        if not _measurable(got, wanted):
             return TestAccuracy(samples=samples)
-        wrong += float(np.sum(np.square(got - wanted), dtype=np.float64))
-        total += float(np.sum(np.square(wanted), dtype=np.float64))
-        classes = classes and wanted.ndim == 2 and wanted.shape[1] >= 2
-        answered, expected = (a.reshape(len(a), -1).argmax(axis=1) for a in (got, wanted))
+        if names_classes(wanted):
+            numbers = True
+            answered, expected = (a.reshape(-1) for a in (got, wanted))
+        else:
+            wrong += float(np.sum(np.square(got - wanted), dtype=np.float64))
+            total += float(np.sum(np.square(wanted), dtype=np.float64))
+            classes = classes and wanted.ndim == 2 and wanted.shape[1] >= 2
+            answered, expected = (a.reshape(len(a), -1).argmax(axis=1) for a in (got, wanted))
         agreeing += int(np.sum(answered == expected))
         if labels is not None:
             truth = labels[count : count + len(wanted)]
@@ -122,7 +134,8 @@ def evaluate(
         count += len(wanted)
     if not count:
         return TestAccuracy(samples=samples)
-    found = TestAccuracy(relative_error=sqrt(wrong / max(total, 1e-60)), test_samples=count, samples=samples)
+    error = None if numbers else sqrt(wrong / max(total, 1e-60))  # class numbers have no distance
+    found = TestAccuracy(relative_error=error, test_samples=count, samples=samples)
     if classes:
         share = agreeing / count
         found = replace(found, agreement=share, agreement_interval=wilson(share, count))
@@ -132,3 +145,10 @@ def evaluate(
     return replace(
         found, test=test, test_interval=wilson(test, count), dense=before, dense_interval=wilson(before, count)
     )
+
+
+def _measurable(got: Any, wanted: Any) -> bool:
+    """Whether two answers are arrays of one shape, of floats with a sample a row or of a class number a sample."""
+    arrays = all(isinstance(a, np.ndarray) and a.ndim for a in (got, wanted))
+    kinds = arrays and all(a.dtype.kind == "f" or names_classes(a) for a in (got, wanted))
+    return kinds and got.shape == wanted.shape and got.dtype == wanted.dtype

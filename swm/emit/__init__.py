@@ -2,6 +2,7 @@
 """Design → project folder, and its simulation."""
 
 from swm.emit.folder import backups, changed_files, check_output
+from swm.emit.host_files import host_operators
 from swm.emit.outcome import Outcome, files_hash, kept_outcome
 from swm.emit.project import emit_project
 from swm.emit.rtl_verify import RtlVerification
@@ -17,6 +18,7 @@ __all__ = [
     "emit_project",
     "expected_iterations",
     "files_hash",
+    "host_operators",
     "kept_outcome",
     "verify_project",
 ]

@@ -26,16 +26,16 @@ class Distance:
 
     Attributes:
         agreement: share of samples with the same largest output; None where outputs are no classes.
-        error: norm of the difference over that of the float network's.
+        error: norm of the difference over that of the float network's; None where the outputs are class numbers.
     """
 
     agreement: float | None
-    error: float
+    error: float | None
 
     @property
     def poor(self) -> bool:
         """Whether a user should do something about it."""
-        return self.error > POOR_ERROR if self.agreement is None else self.agreement < POOR_AGREEMENT
+        return (self.error or 0) > POOR_ERROR if self.agreement is None else self.agreement < POOR_AGREEMENT
 
 
 def agreement_advice(
@@ -77,12 +77,12 @@ def agreement_advice(
     if bits >= MAX_BITS:
         yield f"{bits} bits are the most there are: smaller blocks sum fewer rounded products (swm convert --block)"
         return
-    wanted = max(2, ceil(log2(rounding.error / GOOD_ERROR))) if rounding.error > 0 else 2
+    wanted = max(2, ceil(log2(rounding.error / GOOD_ERROR))) if rounding.error else 2
     more = min(MAX_BITS, bits + wanted)
-    yield (
-        f"{bits} bits leave an error of {100 * rounding.error:.1f} % of the outputs' norm: emit again with"
-        f" --bits {more} (each bit halves what rounding costs)"
-    )
+    left = "are too few"
+    if rounding.error is not None:
+        left = f"leave an error of {100 * rounding.error:.1f} % of the outputs' norm"
+    yield f"{bits} bits {left}: emit again with --bits {more} (each bit halves what rounding costs)"
 
 
 def _further(found: Saturation, calibrated: Saturation) -> bool:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,13 @@ from numpy.typing import NDArray
 from swm.accelerator.fixed_graph import FixedGraph
 from swm.accelerator.integers import FixedResult
 from swm.accelerator.saturation import Saturation
+from swm.answers import classes, names_classes
 from swm.emit.advice import Distance, agreement_advice
 from swm.emit.folder import MANIFEST
+from swm.emit.samples import Samples
 from swm.errors import OutputError
 
-__all__ = ["Answers", "answers_of", "check_manifest", "first_difference", "saved_vectors"]
+__all__ = ["Answers", "answers_of", "check_manifest", "first_difference"]
 
 SHOWN = 3  # places with saturated values
 
@@ -33,11 +34,12 @@ class Answers:
         saturated: values that saturated in the integer engine, all layers.
         rounded: the values among which they are.
         saturated_by_place: the same by layer and place, with the range that the values use.
-        max_error: largest difference between the float reference and the fixed-point output, None without reference.
+        max_error: largest difference between the float reference and the network's answer in fixed point, host parts
+            included; None without reference, or where the answers are class numbers.
         mean_error: mean difference.
         relative_error: norm of the difference over that of the reference.
-        top1_agreement: fraction of samples with the same largest output as the reference, None without reference or
-            where the network has one output only.
+        top1_agreement: fraction of samples with the same largest output, or class number, as the reference; None
+            without reference or where the network has one output only.
         accuracy: fraction of samples whose largest output is the label, None without labels.
         reference_accuracy: the same of the reference.
         advice: what to do where the answers differ much from the reference's; empty where they do not.
@@ -67,6 +69,10 @@ class Answers:
             if self.top1_agreement is not None:
                 line += f", top-1 agreement {100 * self.top1_agreement:.2f} %"
             lines.append(line)
+        elif self.top1_agreement is not None:
+            lines.append(
+                f"against onnxruntime on the float model: the same class number {100 * self.top1_agreement:.2f} %"
+            )
         lines += [f"saturated at {place}: {found}" for place, found in self._worst]
         if self.accuracy is not None:
             line = f"accuracy on {self.samples} labelled samples: fixed point {100 * self.accuracy:.2f} %"
@@ -99,19 +105,6 @@ def check_manifest(path: Path) -> None:
         raise OutputError(f"{str(path)!r} lacks {', '.join(missing)}; emit the project again")
 
 
-def saved_vectors(path: Path) -> dict[str, NDArray[Any]]:
-    """What the project is checked with: "inputs", and "reference" and "labels" where it has them.
-
-    Raises:
-        OutputError: the file is damaged.
-    """
-    try:
-        with np.load(path / "verify" / "vectors.npz", allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise OutputError(f"{str(path / 'verify/vectors.npz')!r} is damaged; emit the project again") from error
-
-
 def first_difference(
     different: NDArray[np.intp], words: NDArray[np.int64], expected: NDArray[np.int64], what: str
 ) -> str:
@@ -122,42 +115,50 @@ def first_difference(
     return f"sample {sample}, word {word}: {what} {words[sample, word]}, integer engine {expected[sample, word]}"
 
 
-def answers_of(checks: dict[str, NDArray[Any]], expected: FixedResult, graph: FixedGraph) -> dict[str, Any]:
+def answers_of(samples: Samples, expected: FixedResult, graph: FixedGraph) -> dict[str, Any]:
     """The members of `Answers`: of the integer engine's outputs, against what the project is checked with."""
+    answers = samples.answers(graph, expected.values)
     return {
         "samples": len(expected.words),
         "saturated": sum(found.count for found in expected.ranges.values()),
         "rounded": sum(found.values for found in expected.ranges.values()),
         "saturated_by_place": expected.ranges,
-        **_accuracy(checks, expected),
-        "advice": _advice(checks, expected, graph),
+        **_accuracy(answers, samples),
+        "advice": _advice(answers, samples, expected, graph),
     }
 
 
-def _accuracy(checks: dict[str, NDArray[Any]], expected: FixedResult) -> dict[str, float | None]:
-    values, reference, labels = expected.values, checks.get("reference"), checks.get("labels")
+def _accuracy(answers: NDArray[Any] | None, samples: Samples) -> dict[str, float | None]:
+    """The whole network, host parts included, against the float reference and the labels."""
     found: dict[str, float | None] = dict.fromkeys(
         ("max_error", "mean_error", "relative_error", "top1_agreement", "accuracy", "reference_accuracy")
     )
-    top = values.argmax(axis=-1)
+    if answers is None:
+        return found
+    reference, labels = samples.reference, samples.labels
     if reference is not None:
-        reference = reference.reshape(values.shape)
-        error = np.abs(values - reference)
-        found["max_error"], found["mean_error"] = float(error.max()), float(error.mean())
-        distance = _distance(values, reference)
-        found["relative_error"], found["top1_agreement"] = distance.error, distance.agreement
-    if labels is not None and top.ndim == 1:  # an answer at every position has no one class
+        reference = reference.reshape(answers.shape)
+        distance = _distance(answers, reference)
+        found["top1_agreement"] = distance.agreement
+        if distance.error is not None:
+            error = np.abs(answers - reference)
+            found["max_error"], found["mean_error"] = float(error.max()), float(error.mean())
+            found["relative_error"] = distance.error
+    top = classes(answers)
+    if labels is not None and top.shape == labels.shape:  # an answer at every position has no one class
         found["accuracy"] = float(np.mean(top == labels))
         if reference is not None:
-            found["reference_accuracy"] = float(np.mean(reference.argmax(axis=-1) == labels))
+            found["reference_accuracy"] = float(np.mean(classes(reference) == labels))
     return found
 
 
-def _advice(checks: dict[str, NDArray[Any]], expected: FixedResult, graph: FixedGraph) -> tuple[str, ...]:
-    if "reference" not in checks:
+def _advice(
+    answers: NDArray[Any] | None, samples: Samples, expected: FixedResult, graph: FixedGraph
+) -> tuple[str, ...]:
+    if answers is None or samples.reference is None:
         return ()
-    own = _distance(expected.values, checks["float"]) if "float" in checks else None
-    reference = _distance(expected.values, checks["reference"])
+    own = None if samples.own is None else _distance(answers, samples.own)
+    reference = _distance(answers, samples.reference)
     tensors = {f"{layer.spec.name}.output": layer.output for layer in graph.layers} | {
         graph.input_name: graph.input_name
     }
@@ -165,8 +166,10 @@ def _advice(checks: dict[str, NDArray[Any]], expected: FixedResult, graph: Fixed
     return tuple(agreement_advice(reference, own, graph.bits, expected.ranges, calibrated))
 
 
-def _distance(values: NDArray[np.floating], reference: NDArray[np.floating]) -> Distance:
-    reference = reference.reshape(values.shape)
+def _distance(answers: NDArray[Any], reference: NDArray[Any]) -> Distance:
+    reference = reference.reshape(answers.shape)
+    if names_classes(answers):
+        return Distance(float(np.mean(answers == reference)), None)
     norm = max(float(np.linalg.norm(reference)), 1e-30)
-    same = float(np.mean(values.argmax(axis=-1) == reference.argmax(axis=-1))) if values.shape[-1] > 1 else None
-    return Distance(same, float(np.linalg.norm(values - reference)) / norm)
+    agreement = float(np.mean(classes(answers) == classes(reference))) if answers.shape[-1] > 1 else None
+    return Distance(agreement, float(np.linalg.norm(answers - reference)) / norm)

@@ -14,15 +14,17 @@ from typing import Any
 import numpy as np
 
 from swm.accelerator.design import Design, Edge, PlacedLayer
+from swm.accelerator.fixed_graph import FixedGraph
 from swm.accelerator.loading import LOAD_DEPTH, Load, loads
 from swm.device.memories import fifo
+from swm.emit.host_files import host_operators
 from swm.layers import registry
 from swm.layers.base import LayerKind
 from swm.layers.finish import curve_struct, describe
 from swm.layers.program import ProcessModel, Rom
 from swm.layers.values import FixedLayer, Format, Ints, LayerSpec
 
-__all__ = ["INPUT_EDGE", "OUTPUT_EDGE", "WEIGHTS_EDGE", "project_context", "stream_depths", "ticks"]
+__all__ = ["INPUT_EDGE", "OUTPUT_EDGE", "WEIGHTS_EDGE", "host_places", "project_context", "stream_depths", "ticks"]
 
 INPUT_EDGE, OUTPUT_EDGE, WEIGHTS_EDGE = "axi.input", "axi.output", "axi.weights"
 BOUNDED = "SWM_SIM_BOUNDED"  # streams of stated depth: our stand-ins have them, the vendor's C simulation has not
@@ -207,7 +209,7 @@ def project_context(design: Design) -> dict[str, Any]:
         "clock_mhz": f"{schedule.clock_mhz:g}",
         "interval": schedule.interval,
         "latency": schedule.latency,
-        "host": [comment(name) for name in graph.host],
+        "host": host_places(graph),
         "inputs": graph.inputs,
         "outputs": graph.outputs,
         "input_format": graph.input,
@@ -221,6 +223,12 @@ def project_context(design: Design) -> dict[str, Any]:
         "processes": [{"tick": number, "key": name} for name, number in numbers.items()],
         "stored_bits": sum(spec.stored_bits for spec in graph.specs),
     }
+
+
+def host_places(graph: FixedGraph) -> list[tuple[str, str]]:
+    """Where the host computes, and what; empty if it computes nothing."""
+    places = (host_operators(graph) or {}).items()
+    return [(place, ", ".join(map(comment, operators))) for place, operators in places if operators]
 
 
 def kinds_of(design: Design) -> list[LayerKind]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.accelerator.design import Design
-from swm.accelerator.fixed_graph import FixedGraph
-from swm.accelerator.integers import flatten_inputs, run_fixed
+from swm.accelerator.integers import run_fixed
 from swm.accelerator.loading import loads, weight_bytes
 from swm.accelerator.store_design import save_design
 from swm.emit.context import kinds_of, project_context
 from swm.emit.folder import MANIFEST, check_output, hashes, whole_folder
+from swm.emit.host_files import host_operators, write_host
 from swm.emit.rtl_context import rom_files, rtl_context
 from swm.emit.rtl_library import copy_modules
-from swm.engine import run_onnxruntime
-from swm.errors import CalibrationError, OptionError
-from swm.graph import Graph, is_structured
+from swm.emit.samples import choose_samples, save_samples
+from swm.errors import OptionError
+from swm.graph import Graph
 from swm.layers.base import LayerKind
 from swm.package_data import hls_dir, templates_dir
 from swm.progress import Progress, quiet
@@ -31,15 +32,14 @@ from swm.version import __version__
 
 __all__ = ["emit_project"]
 
-PROJECT_VERSION = 2
-RANDOM_VECTORS = 16
+PROJECT_VERSION = 3
 
 
 def emit_project(
     design: Design,
     path: Path,
     *,
-    vectors: NDArray[Any] | None = None,
+    vectors: NDArray[Any] | Mapping[str, NDArray[Any]] | None = None,
     labels: NDArray[np.integer] | None = None,
     reference: Graph | None = None,
     force: bool = False,
@@ -51,7 +51,8 @@ def emit_project(
     Args:
         design: numbers, schedule and back end.
         path: new or empty folder.
-        vectors: (samples, ...) float test inputs for the testbench; without them 16 random ones in the input's range.
+        vectors: (samples, ...) float test inputs of the network, by name where it has several; without them 16 random
+            ones in the range of the hardware's input.
         labels: (samples,) class numbers of the vectors.
         reference: float network to hold the outputs against, run in plain onnxruntime; default `design.graph.source`.
         force: replace a folder that swm wrote before.
@@ -74,8 +75,7 @@ def emit_project(
     check_output(path, force=force)  # before any work, so that a wrong path costs no time
     say = progress or quiet
     say("run the test vectors in onnxruntime", 0, 4)
-    chosen = _vectors(design.graph, vectors, most_vectors)
-    checks = _references(design.graph, chosen, labels, reference)
+    samples = choose_samples(design.graph, vectors, labels, reference, most_vectors)
     rtl = design.backend.language == "systemverilog"
     with whole_folder(path, force=force) as folder:
         say("write the sources", 1, 4)
@@ -88,57 +88,15 @@ def emit_project(
         say("save the design", 2, 4)
         (folder / "verify").mkdir()
         save_design(design, folder / "verify")
-        np.savez_compressed(folder / "verify" / "vectors.npz", **checks)  # type: ignore[arg-type]  # numpy's own options
-        result = run_fixed(design.graph, chosen, note=lambda part: say(part, 3, 4))
+        save_samples(samples, folder / "verify")
+        write_host(folder, design)
+        result = run_fixed(design.graph, samples.inputs, note=lambda part: say(part, 3, 4))
         bench = folder / ("sim" if rtl else "tb")
         np.savetxt(bench / "input.dat", result.inputs, fmt="%d")
         np.savetxt(bench / "expected.dat", result.words, fmt="%d")
         _write_weights(folder, design)
         _write_manifest(folder, design)
     return path
-
-
-def _vectors(graph: FixedGraph, vectors: NDArray[Any] | None, most: int | None) -> NDArray[np.floating]:
-    if vectors is None:
-        largest = graph.input.largest
-        shape = (RANDOM_VECTORS, graph.inputs)
-        return np.random.default_rng(0).uniform(-largest, largest, shape).astype(np.float32)
-    flat = flatten_inputs(graph, vectors)[:most].astype(np.float32)
-    if not len(flat) or not np.isfinite(flat).all():
-        raise CalibrationError("test vectors must be finite numbers, at least one sample of them")
-    return flat
-
-
-def _references(
-    graph: FixedGraph, vectors: NDArray[np.floating], labels: NDArray[np.integer] | None, reference: Graph | None
-) -> dict[str, NDArray[Any]]:
-    """Inputs, onnxruntime's answers, and labels: all that `swm verify` compares with."""
-    checks: dict[str, NDArray[Any]] = {"inputs": vectors}
-    source = reference or graph.source
-    if source is not None:
-        feed = source.inputs[0]
-        shaped = _shaped(vectors, feed.type.shape if feed.type else None)
-        answers = run_onnxruntime(source, {feed.name: shaped})[source.outputs[0].name]
-        checks["reference"] = answers.reshape(len(vectors), -1)
-        checks["reference_structured"] = np.array(any(map(is_structured, source.nodes)))
-    if reference is not None and graph.source is not None and reference is not graph.source:
-        # Without them nobody could tell what fixed point costs from what the conversion before it cost.
-        feed = graph.source.inputs[0]
-        shaped = _shaped(vectors, feed.type.shape if feed.type else None)
-        answers = run_onnxruntime(graph.source, {feed.name: shaped})[graph.source.outputs[0].name]
-        checks["float"] = answers.reshape(len(vectors), -1)
-    if labels is not None:
-        if labels.ndim != 1 or len(labels) < len(vectors):
-            raise CalibrationError(f"{len(vectors)} vectors need as many labels, got an array of shape {labels.shape}")
-        checks["labels"] = np.asarray(labels[: len(vectors)], np.int64)
-    return checks
-
-
-def _shaped(vectors: NDArray[np.floating], shape: tuple[int | str | None, ...] | None) -> NDArray[np.floating]:
-    """Flat vectors in the shape that the float model declares."""
-    if shape is None or not all(isinstance(size, int) for size in shape[1:]):
-        return vectors
-    return vectors.reshape(-1, *(size for size in shape[1:] if isinstance(size, int)))
 
 
 def _copy_library(folder: Path, design: Design) -> None:
@@ -204,6 +162,7 @@ def _write_manifest(folder: Path, design: Design) -> None:
         "part": schedule.board.part,
         "clock_mhz": schedule.clock_mhz,
         "bits": design.graph.bits,
+        "host": host_operators(design.graph),
         "fits": schedule.fits,
         "overflow": schedule.overflow,
         "interval_cycles": schedule.interval,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.accelerator.design import Design, Edge, PlacedLayer
-from swm.emit.context import comment
+from swm.emit.context import comment, host_places
 from swm.layers import registry
 from swm.layers.rtl.base import Parameter, rom_file
 from swm.layers.rtl.registry import rtl
@@ -71,7 +71,7 @@ def rtl_context(design: Design) -> dict[str, Any]:
         "clock_mhz": f"{schedule.clock_mhz:g}",
         "interval": schedule.interval,
         "latency": schedule.latency,
-        "host": [comment(name) for name in graph.host],
+        "host": host_places(graph),
         "inputs": graph.inputs,
         "outputs": graph.outputs,
         "input": _axis(schedule.input, edges),

@@ -15,9 +15,10 @@ import numpy as np
 
 from swm.accelerator.design import Design, Schedule
 from swm.accelerator.integers import run_fixed
-from swm.emit.checks import Answers, answers_of, first_difference, saved_vectors
+from swm.emit.checks import Answers, answers_of, first_difference
 from swm.emit.folder import changed_files
 from swm.emit.outcome import keep_outcome
+from swm.emit.samples import load_samples
 from swm.emit.simulate import run_tool
 from swm.errors import OptionError, ToolError
 from swm.progress import Note, Progress, quiet
@@ -139,8 +140,8 @@ def verify_rtl(path: Path, design: Design, *, frames: int | None, progress: Prog
     if frames is not None and frames < LEAST_FRAMES:
         raise OptionError(f"{frames} frames: a steady state takes at least {LEAST_FRAMES}")
     tool = _tool()
-    checks = saved_vectors(path)
-    expected = run_fixed(design.graph, checks["inputs"])
+    given = load_samples(path / "verify")
+    expected = run_fixed(design.graph, given.inputs)
     count = frames or max(LEAST_FRAMES, len(expected.words))
     with tempfile.TemporaryDirectory(prefix="swm-verify-") as scratch:
         folder = Path(scratch)
@@ -163,7 +164,7 @@ def verify_rtl(path: Path, design: Design, *, frames: int | None, progress: Prog
     outcome = RtlVerification(
         ok=not len(different) and found.framing and found.cycles_agree,
         rtl=found,
-        **answers_of(checks, expected, design.graph),
+        **answers_of(given, expected, design.graph),
         edited=changed_files(path),
         first_mismatch=first_difference(different, got, wanted, "RTL"),
         compile_seconds=compile_seconds,

@@ -16,11 +16,12 @@ from swm.accelerator.design import Design
 from swm.accelerator.integers import run_fixed
 from swm.accelerator.loading import loads
 from swm.accelerator.store_design import load_design
-from swm.emit.checks import Answers, answers_of, check_manifest, first_difference, saved_vectors
+from swm.emit.checks import Answers, answers_of, check_manifest, first_difference
 from swm.emit.context import INPUT_EDGE, OUTPUT_EDGE, WEIGHTS_EDGE, stream_depths
 from swm.emit.folder import changed_files
 from swm.emit.outcome import keep_outcome
 from swm.emit.rtl_verify import RtlVerification, verify_rtl
+from swm.emit.samples import load_samples
 from swm.emit.simulate import compile_project, simulate_project
 from swm.errors import OptionError, ToolError
 from swm.progress import Progress, quiet
@@ -166,8 +167,8 @@ def _verify_cpp(path: Path, design: Design, compiler: str, say: Progress) -> Ver
         )
         compile_seconds = compile_project(path, binary, design.backend, compiler, compiling)
         run = simulate_project(path, binary, Path(scratch), simulating)
-    checks = saved_vectors(path)
-    expected = run_fixed(design.graph, checks["inputs"], note=comparing)
+    samples = load_samples(path / "verify")
+    expected = run_fixed(design.graph, samples.inputs, note=comparing)
     if run.words.shape != expected.words.shape:
         raise ToolError(f"the C simulation wrote an array of {run.words.shape}, expected {expected.words.shape}")
     different = np.argwhere(run.words != expected.words)
@@ -179,7 +180,7 @@ def _verify_cpp(path: Path, design: Design, compiler: str, say: Progress) -> Ver
         ok=not len(different) and run.iterations == iterations and depths == depths_expected,
         words=int(run.words.size),
         mismatches=len(different),
-        **answers_of(checks, expected, design.graph),
+        **answers_of(samples, expected, design.graph),
         iterations=run.iterations,
         iterations_expected=iterations,
         depths=depths,

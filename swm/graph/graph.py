@@ -74,7 +74,7 @@ class Graph:
     sha256: str = ""
 
     def __repr__(self) -> str:
-        kinds = Counter(n.op_type if isinstance(n, Opaque) else n.op for n in self.nodes)
+        kinds = Counter(n.op_name for n in self.nodes)
         shown = ", ".join(f"{count} {op}" for op, count in kinds.most_common(4)) + (", ..." if len(kinds) > 4 else "")
         ends = " -> ".join(", ".join(map(_shown, values[:3])) for values in (self.inputs, self.outputs))
         where = f" from {self.source!r}" if self.source else ""
@@ -106,6 +106,16 @@ class Graph:
             for tensor in dict.fromkeys(reads(node)):
                 readers.setdefault(tensor, []).append(node)
         return readers
+
+    def needed(self, outputs: Sequence[str]) -> list[Node]:
+        """The nodes on which some tensors depend, in execution order."""
+        wanted = set(outputs)
+        found: list[Node] = []
+        for node in reversed(self.nodes):
+            if wanted & set(node.outputs):
+                found.append(node)
+                wanted |= set(reads(node))
+        return found[::-1]
 
     def linear(self) -> tuple[Linear, ...]:
         """All Linear nodes in execution order."""

@@ -39,6 +39,11 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
+    @property
+    def op_name(self) -> str:
+        """What to call its operation: the operator of an opaque node."""
+        return self.op
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Linear(Node):
@@ -135,3 +140,8 @@ class Opaque(Node):
     domain: str
     proto: bytes
     reads: tuple[str, ...] = ()  # outer tensors that subgraphs of control flow capture, besides `inputs`
+
+    @property
+    def op_name(self) -> str:
+        """The operator, as its node names it."""
+        return self.op_type

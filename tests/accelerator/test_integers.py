@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The integer engine on graphs: saturation counted, the host's part, shapes of the results, any number of samples."""
+"""The integer engine on graphs: saturation counted, shapes of the results, any number of samples."""
 
 import numpy as np
 import pytest
@@ -11,22 +11,6 @@ from swm import bundled
 from swm.accelerator.integers import BATCH, flatten_inputs, run_fixed, run_integers
 from swm.compress import accuracy
 from swm.errors import CalibrationError
-
-
-def test_final_softmax_runs_on_the_host(tmp_path):
-    graph = swm.load(write_mlp(tmp_path / "m.onnx", tail=("Softmax",)))
-    fixed = quantized(graph, inputs(200), bits=14)
-    assert fixed.host == ("Softmax",)
-    np.testing.assert_allclose(run_fixed(fixed, inputs(50)).values, swm.run(graph, inputs(50)), atol=5e-3)
-
-
-def test_softmax_of_tokens_runs_over_the_channels(tmp_path):
-    graph = tokens(tmp_path / "m.onnx", tail=("Softmax",))
-    x = smooth(60, 6, 12)
-    fixed = quantized(graph, x, bits=14)
-    result = run_fixed(fixed, x)
-    assert result.words.shape == (60, 48)
-    np.testing.assert_allclose(result.values, swm.run(graph, x), atol=5e-3)
 
 
 def test_leading_activation_becomes_a_layer(tmp_path):

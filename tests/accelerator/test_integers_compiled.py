@@ -52,7 +52,7 @@ def make_graph(*layers):
         chained.append(replace(layer, inputs=(tensor,), output=f"{layer.spec.name}_y"))
         tensor = chained[-1].output
     bits = layers[0].spec.data_bits
-    return FixedGraph("g", tuple(chained), (), None, bits, "x", "y", tensor, {})
+    return FixedGraph("g", tuple(chained), None, None, bits, "x", "y", tensor, {})
 
 
 def random_inputs(rng, graph, samples):

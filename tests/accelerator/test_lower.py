@@ -27,11 +27,10 @@ def reasons(graph):
 
 
 def test_chain_of_an_mlp(tmp_path):
-    lowered = lower(swm.load(write_mlp(tmp_path / "m.onnx", tail=("Softmax",))))
+    lowered = lower(swm.load(write_mlp(tmp_path / "m.onnx")))
     assert [layer.name for layer in lowered.layers] == ["l0_fc0", "l1_fc1", "l2_fc2"]
     assert [layer.activation for layer in lowered.layers] == ["relu", "relu", "identity"]
-    assert lowered.host == ("Softmax",)
-    assert (lowered.input, lowered.output, lowered.tensor) == ("x", "t0", "h2")
+    assert (lowered.input, lowered.output, lowered.tensor) == ("x", "h2", "h2")
 
 
 def test_residuals_fork_and_join(tmp_path):
@@ -146,13 +145,8 @@ def many_inputs(model):
     return model.node("Concat", *[model.linear("x", 8, 4, f"b{i}") for i in range(9)], axis=1, name="culprit")
 
 
-def behind_softmax(model):
-    return model.linear(model.node("Softmax", model.linear("x", 8, 8, "a")), 8, 4, "culprit", bias=False)
-
-
-def softmax_elsewhere(model):
-    folded = model.node("Reshape", model.linear("x", 8, 8, "a"), model.constant([-1, 2, 4], np.int64))
-    return model.node("Softmax", model.linear(folded, 4, 4, "b"), axis=1, name="culprit")
+def softmax_inside(model):
+    return model.linear(model.node("Softmax", model.linear("x", 8, 8, "a"), name="culprit"), 8, 4, "b", bias=False)
 
 
 def integers(model):
@@ -166,8 +160,7 @@ def integers(model):
         (outer_sum, "broadcast"),
         (ranks, "differ in rank"),
         (many_inputs, "joins 9 tensors"),
-        (behind_softmax, "follows Softmax"),
-        (softmax_elsewhere, "over the channels"),
+        (softmax_inside, "no hardware kernel"),
         (integers, "other than float"),
     ],
 )
@@ -208,9 +201,10 @@ def test_places_follow_from_the_kinds():
     fixed, hls = fixed_places(), hls_places()
     for node in (Linear, Affine, Relu, Add, Concat):
         assert fixed[node] == "kernel"
-    assert (fixed[Reshape], fixed[Softmax]) == ("free", "host")
+    assert fixed[Reshape] == "free"
     assert fixed[Gelu] == hls[Gelu] == "kernel"
     assert Selu not in fixed
+    assert Softmax not in fixed
     assert set(hls) <= set(fixed)
 
 

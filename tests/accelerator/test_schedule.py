@@ -4,7 +4,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from shapes import Factors, bundled, chain, product, residual, scaled, slowest, small_networks, stream_bits
 
@@ -87,6 +87,10 @@ def test_small_networks(network, name, dsp):
     st.sampled_from(BOARDS),
     st.builds(Factors, *[st.floats(0.01, 1.0)] * 4),
     st.builds(Factors, *[st.floats(1.0, 4.0)] * 4),
+)
+# FIFOs that depths made too large, at an interval after which the next has the same design.
+@example(
+    residual(37, 49, 2, 6), "arty-a7-100t", Factors(0.2522, 0.8275, 0.4530, 0.9877), Factors(1.0764, 1.5, 3.27, 1.9)
 )
 def test_a_board_with_more_of_everything_is_never_slower(network, name, small, growth):
     larger = Factors(*(a * b for a, b in zip(vars(small).values(), vars(growth).values(), strict=True)))

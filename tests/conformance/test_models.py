@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.models_table import REMARKS, Row, measure, page, table
+from benchmarks.models_table import REMARKS, Hardware, Row, hardware, hardware_table, measure, page, table
 
 SHARED = Path(os.environ.get("SWM_SHARED") or Path(__file__).resolve().parents[3] / "shared")
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "models.md"
 MODELS = SHARED / "models" / "models.json"
 ENTRIES = json.loads(MODELS.read_text(encoding="utf-8")) if MODELS.is_file() else []
 # Made of QONNX's quantizers and standard operators alone, so that they must run.
@@ -53,3 +54,36 @@ def test_page_shortens_messages_in_the_table_and_says_why_below_it():
     assert "x ..." in head
     assert "&lt;" + "x" * 200 in below
     assert "fmod" in below
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict", "what"),
+    [
+        ("mlp/vnn_acasxu_1_1", "all", ""),
+        ("mlp/onnx-mlir_mnist", "with host parts", "before: MaxPool; after: Softmax"),
+        ("cnn/emclab_KWS-DNN_S", "with host parts", "after: Softmax"),
+        ("mlp/ezkl_large_mlp", "none", "Expand, Tile"),  # it makes ten frames of a sample
+        ("rnn_unit/burn_gru", "none", "GRU"),
+        ("opset_compliance/burn_opset_07", "refused", "consumed_inputs"),
+    ],
+)
+def test_what_becomes_hardware(shared, name, verdict, what):
+    found = hardware(shared / "models" / f"{name}.onnx")
+    assert found.verdict == verdict
+    assert what in found.what
+    if verdict != "refused":
+        line = f"| {name}.onnx | {verdict} | {100 * found.share:.1f} % | {found.what} |"
+        assert line in PAGE.read_text(encoding="utf-8"), "run: python benchmarks/models_table.py"
+
+
+def test_hardware_table_counts_every_verdict():
+    rows = [
+        Row("a|b", 3, 1, 2, 4, 8, 0.5, "same numbers", hardware=Hardware("with host parts", 1.0, "after: Softmax")),
+        Row("c", 3, 1, 2, 4, 8, 0.5, "same numbers", hardware=Hardware("none", 0.125, "3 Conv")),
+        Row("d", 0, 0, 0, 0, 0, 0.5, "refused: x", hardware=Hardware("refused", 0.0, "x")),
+    ]
+    text = hardware_table(rows)
+    assert "3 models: 0 become hardware as a whole, 1 with host parts, 1 do not yet, 1 cannot be read." in text
+    assert "| a/b | with host parts | 100.0 % | after: Softmax |" in text
+    assert "| c | none | 12.5 % | 3 Conv |" in text
+    assert text in page(rows, "a machine")

@@ -95,7 +95,7 @@ class Sketch:
 
     def graph(self):
         last = self.layers[-1].output
-        return FixedGraph(self.name, tuple(self.layers), (), None, self.bits, "x", "y", last, {})
+        return FixedGraph(self.name, tuple(self.layers), None, None, self.bits, "x", "y", last, {})
 
 
 def design(graph, backend="vitis", *, built=None, ends=(1, 1), board="pynq-z2", clock_mhz=100.0, **options):

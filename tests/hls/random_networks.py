@@ -59,7 +59,7 @@ class Drawing:
         for _ in range(int(rng.integers(2, 5))):
             here = getattr(self, rng.choice(["chain", "residual", "side", "scale", "regroup", "normal"]))(here)
         last = self.product(here, int(rng.integers(1, 9)), block=None, activation="identity")
-        self.graph = FixedGraph("random", tuple(self.layers), (), None, bits, "x", "y", last, {})
+        self.graph = FixedGraph("random", tuple(self.layers), None, None, bits, "x", "y", last, {})
 
     def bits(self):
         return int(self.rng.integers(4, 19))

@@ -56,7 +56,7 @@ def chain(shapes):
         arrays = {"weights": weights, "bias": integers(rng, spec.bias_bits, m) >> 4}
         layers.append(FixedLayer(spec, "", (tensor,), f"t{index}", (form,), form, arrays, 8 + acc_shift, acc_shift))
         tensor = f"t{index}"
-    return FixedGraph("mlp", tuple(layers), (), None, 12, "x", "y", tensor, {})
+    return FixedGraph("mlp", tuple(layers), None, None, 12, "x", "y", tensor, {})
 
 
 def generic(graph):

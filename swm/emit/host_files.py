@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a project holds for its host: the parts of the network that it computes, and how numbers reach the hardware."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from swm.accelerator.design import Design
+from swm.accelerator.fixed_graph import FixedGraph
+from swm.layers.values import Format
+from swm.onnx_io import save
+from swm.package_data import templates_dir
+
+__all__ = ["host_operators", "write_host"]
+
+FOLDER, DRIVER = "host", "host.py"
+
+
+def host_operators(graph: FixedGraph) -> dict[str, list[str]] | None:
+    """Operators that the host computes before and after the hardware, in order; None if there are none."""
+    if graph.host is None:
+        return None
+    before, after = map(list, graph.host.operators)
+    return {"before": before, "after": after}
+
+
+def write_host(folder: Path, design: Design) -> None:
+    """Write `host/`: ONNX models of what the host computes, a driver for them, and its settings.
+
+    File names are fixed; what a model calls its tensors stands in JSON.
+    """
+    host = design.graph.host
+    if host is None:
+        return
+    place = folder / FOLDER
+    place.mkdir()
+    files = {}
+    for name, part in (("before", host.before), ("after", host.after)):
+        if part is not None:
+            files[name] = f"{name}.onnx"
+            save(part, place / files[name])
+    graph = design.graph
+    settings = {
+        "model": graph.name,
+        **{name: files.get(name) for name in ("before", "after")},
+        "inputs": [v.name for v in host.inputs],
+        "outputs": [v.name for v in host.outputs],
+        "to_hardware": {"tensor": graph.input_name, "values": graph.inputs, **_format(graph.input)},
+        "from_hardware": {"tensor": graph.output_name, "shape": list(host.shape), **_format(graph.output)},
+    }
+    (place / "host.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    shutil.copyfile(templates_dir() / DRIVER, place / DRIVER)
+
+
+def _format(numbers: Format) -> dict[str, Any]:
+    return {"bits": numbers.bits, "frac": numbers.frac}
