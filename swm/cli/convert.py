@@ -76,6 +76,7 @@ def convert(
     those of --test, else every fifth calibration sample or so (at most 2,000), which the fit then leaves out.
     """
     from swm.compress import parse_blocks  # here, as `--help` should not wait for it
+    from swm.graph import is_structured
 
     check_file(output, (model, calibration, labels, test, test_labels), force=force)
     sizes = None if block is None else parse_blocks(block)
@@ -98,6 +99,9 @@ def convert(
         progress("write the model", 0, 1)
         swm.save(result.graph, output)
     if not write_json(json_to, {"output": output, **result.report.to_json()}):
+        kept = [node.name for node in graph.nodes if is_structured(node)]
+        if kept:
+            out.print(Text(f"structured in the file already, and left as they are: {', '.join(kept)}"))
         print_conversion(result.report)
         out.print(Text(f"written: {output}"))
     for warning in result.report.warnings:
@@ -149,7 +153,7 @@ def print_conversion(report: ConversionReport) -> None:
             style="yellow",
         )
     elif all(layer.structure == "dense" for layer in report.layers):
-        out.print("No layer was converted: every one stays dense by the rule beside it.", style="yellow")
+        out.print("No layer was converted: each of these stays dense by the rule beside it.", style="yellow")
     for line in accuracy_lines(report.accuracy):
         out.print(Text(line))
 

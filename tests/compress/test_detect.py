@@ -16,6 +16,7 @@ from support import inputs, mlp
 
 import swm
 from swm.cli.check import check
+from swm.cli.convert import convert
 from swm.compress import detect_structure
 from swm.graph import LSTM, Conv, densified, is_structured
 from swm.onnx_io import load as load_model
@@ -171,3 +172,6 @@ def test_load_detects_only_when_asked_and_the_commands_ask(tmp_path):
     assert any(map(is_structured, swm.load(path, detect=True).nodes))
     nodes = json.loads(CliRunner().invoke(check, [str(path), "--json"]).output)["nodes"]
     assert nodes[0]["structured"] == "is block-circulant 4 (16 x 16)"
+    done = CliRunner().invoke(convert, [str(path), "-o", str(tmp_path / "k.onnx"), "--block", "4"])
+    assert "structured in the file already, and left as they are: wide" in done.output
+    assert any(map(is_structured, swm.load(tmp_path / "k.onnx").nodes))
