@@ -89,6 +89,7 @@ def evidence(
         original_sha256=record.sha256 if record else "",
         fitted_samples=record.fitted_samples if record else None,
         format_samples=(fixed.origin.format_samples or None) if fixed else None,
+        saturated=fixed.saturated if fixed else {},
         project=project is not None,
         verified=None if project is None else _verified(project),
         remarks=(*_remarks(reference, record), *_host(network)),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from swm.layers.values import Format
 
-__all__ = ["Saturation", "measured", "observed"]
+__all__ = ["Saturation", "measured", "observed", "saturation_summary"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,16 @@ def observed(count: int, values: int, format_: Format, furthest: int | None) -> 
     """
     used = None if furthest is None else min(1.0, furthest / ((1 << (format_.bits - 1)) - 1))
     return _made(count, values, format_, used)
+
+
+def saturation_summary(saturated: Mapping[str, Saturation]) -> str:
+    """What the number formats cut off of the calibration inputs and what they make, and where most; one sentence."""
+    count, values = sum(s.count for s in saturated.values()), sum(s.values for s in saturated.values())
+    text = f"{count:,} of {values:,} calibration values saturate ({100 * count / max(values, 1):.2f} %)"
+    if not count:
+        return text
+    tensor, worst = max(saturated.items(), key=lambda item: item[1].share)
+    return f"{text}, most in {tensor!r}: {worst}"
 
 
 def _made(count: int, values: int, format_: Format, used: float | None) -> Saturation:

@@ -27,7 +27,7 @@ from swm.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from swm.accelerator.fixed_graph import FixedGraph
+    pass
 
 
 @click.command(
@@ -82,6 +82,7 @@ def emit(
     A design that the board does not hold is not written without --allow-overflow: exit status 1.
     """
     # Here, as `--help` should not wait for them.
+    from swm.accelerator.saturation import saturation_summary
     from swm.emit import check_output, host_operators
     from swm.remedies import does_not_fit
 
@@ -102,7 +103,7 @@ def emit(
         for place, operators in (host_operators(fixed) or {}).items():
             if operators:
                 out.print(Text(f"The host computes {place} the hardware: {', '.join(operators)}."))
-        out.print(Text(_calibrated(fixed)))
+        out.print(Text(f"{fixed.bits} bits: {saturation_summary(fixed.saturated)}"))
     if not (plan.fits or allow_overflow):
         error = does_not_fit(made)
         write_json(json_to, {"project": None, **verdict, "block": error.block, "bits": error.bits, "files": []})
@@ -125,16 +126,3 @@ def emit(
         if kept is not None:
             out.print(Text(f"files had been edited or added: the old project is kept as {kept}"))
         out.print(Text(f"{len(project.files)} files in {project.path}; next: swm verify {project.path}"))
-
-
-def _calibrated(fixed: FixedGraph) -> str:
-    """What the number formats cut off of the calibration inputs and what they make, and where most."""
-    found = list(fixed.saturated.values())
-    count, values = sum(s.count for s in found), sum(s.values for s in found)
-    text = (
-        f"{fixed.bits} bits: {count:,} of {values:,} calibration values saturate ({100 * count / max(values, 1):.2f} %)"
-    )
-    if not count:
-        return text
-    tensor, worst = max(fixed.saturated.items(), key=lambda item: item[1].share)
-    return f"{text}, most in {tensor!r}: {worst}"

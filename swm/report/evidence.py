@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from swm.accelerator.saturation import Saturation
+
 __all__ = ["ACCURACY_KEYS", "Accuracy", "Evidence", "Loss", "Verified", "fixed_point_cost", "loss"]
 
 ACCURACY_KEYS = ("dense_float", "converted_float", "fixed")
@@ -63,6 +65,7 @@ class Evidence:
         original_sha256: of that file.
         fitted_samples: samples that the conversion's fit saw; None where it is not known.
         format_samples: calibration samples that set the number formats; None where there are no formats yet.
+        saturated: of them, what the formats cut off, by tensor; empty where there are no formats yet.
         project: whether the report is one of a project folder.
         verified: of a project; None where it was never verified.
         remarks: what a reader has to know of the figures.
@@ -76,6 +79,7 @@ class Evidence:
     original_sha256: str = ""
     fitted_samples: int | None = None
     format_samples: int | None = None
+    saturated: Mapping[str, Saturation] = field(default_factory=dict)
     project: bool = False
     verified: Verified | None = None
     remarks: tuple[str, ...] = ()

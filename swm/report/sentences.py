@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from swm.accelerator.saturation import saturation_summary
 from swm.report.evidence import Accuracy, Loss, fixed_point_cost
 from swm.report.network import network_figures
 from swm.report.numbers import NOT_STATED, quantity, share
@@ -152,6 +153,8 @@ def network_rows(report: Report) -> list[tuple[str, str]]:
         )
     if known.format_samples is not None:
         rows.append(("number formats", f"from {known.format_samples:,} calibration samples"))
+    if known.saturated:
+        rows.append(("saturation", saturation_summary(known.saturated)))
     return rows
 
 

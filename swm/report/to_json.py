@@ -64,6 +64,7 @@ def to_json(report: Report) -> dict[str, Any]:
             "original_sha256": known.original_sha256 or None,
             "fitted_samples": known.fitted_samples,
             "format_samples": known.format_samples,
+            "saturated": {tensor: asdict(found) for tensor, found in known.saturated.items()},
             "verified": None if known.verified is None else asdict(known.verified),
             "remarks": list(known.remarks),
             "remedy": known.remedy,

@@ -119,6 +119,17 @@ def test_a_project_answers_by_its_own_vectors(road):
     assert whole.loss.after.samples == 150
 
 
+def test_what_the_formats_cut_off_is_told_with_its_denominator(road):
+    folder, _, _, fixed, *_ = road
+    report = swm.report(folder / "p")
+    values = sum(found.values for found in fixed.saturated.values())
+    assert values and f"of {values:,} calibration values saturate" in " ".join(report.to_text().split())
+    told = report.to_json()["evidence"]["saturated"]
+    assert {tensor: found["values"] for tensor, found in told.items()} == {
+        tensor: found.values for tensor, found in fixed.saturated.items()
+    }
+
+
 def test_vectors_that_calibrated_are_no_test(road):
     folder, original, *_ = road
     report = swm.report(folder / "seen")
