@@ -295,4 +295,6 @@ def _verified(path: Path) -> Verified | None:
         date=kept.date,
         swm=kept.swm,
         stale=kept.files != files_hash(path),
+        interval_cycles=kept.interval_cycles,
+        latency_cycles=kept.latency_cycles,
     )

@@ -32,6 +32,8 @@ class Outcome:
         date: when, UTC, ISO 8601.
         swm: version that verified.
         files: `files_hash` of the project as it was.
+        interval_cycles: measured in RTL simulation; None where C++ was simulated, which has no cycles.
+        latency_cycles: likewise.
     """
 
     ok: bool
@@ -42,6 +44,8 @@ class Outcome:
     date: str
     swm: str
     files: str
+    interval_cycles: float | None = None
+    latency_cycles: float | None = None
 
 
 def files_hash(path: Path) -> str:
@@ -58,10 +62,22 @@ def files_hash(path: Path) -> str:
     return hashlib.sha256(json.dumps(now, sort_keys=True).encode()).hexdigest()
 
 
-def keep_outcome(path: Path, *, ok: bool, words: int, mismatches: int, samples: int, compiler: str) -> None:
+def keep_outcome(
+    path: Path,
+    *,
+    ok: bool,
+    words: int,
+    mismatches: int,
+    samples: int,
+    compiler: str,
+    interval_cycles: float | None = None,
+    latency_cycles: float | None = None,
+) -> None:
     """Write the outcome into the project; a project that cannot be written to stays as it is."""
     date = datetime.now(UTC).isoformat(timespec="seconds")
-    made = Outcome(ok, words, mismatches, samples, compiler, date, __version__, files_hash(path))
+    made = Outcome(
+        ok, words, mismatches, samples, compiler, date, __version__, files_hash(path), interval_cycles, latency_cycles
+    )
     with contextlib.suppress(OSError):  # read-only: the outcome is still what verify returns
         (path / RESULT).write_text(json.dumps(asdict(made), indent=2) + "\n", encoding="utf-8")
 

@@ -171,7 +171,14 @@ def verify_rtl(path: Path, design: Design, *, frames: int | None, progress: Prog
         run_seconds=run_seconds,
     )
     keep_outcome(
-        path, ok=outcome.ok, words=found.words, mismatches=len(different), samples=samples, compiler=found.tool
+        path,
+        ok=outcome.ok,
+        words=found.words,
+        mismatches=len(different),
+        samples=samples,
+        compiler=found.tool,
+        interval_cycles=found.interval_cycles,
+        latency_cycles=found.latency_cycles,
     )
     return outcome
 

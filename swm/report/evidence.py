@@ -41,7 +41,10 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Verified:
-    """The last `swm verify` of a project; `stale`: its files, or the design, changed since."""
+    """The last `swm verify` of a project; `stale`: its files, or the design, changed since.
+
+    `interval_cycles` and `latency_cycles` were measured where RTL was simulated; else None.
+    """
 
     ok: bool
     words: int
@@ -51,6 +54,8 @@ class Verified:
     date: str
     swm: str
     stale: bool
+    interval_cycles: float | None = None
+    latency_cycles: float | None = None
 
 
 @dataclass(frozen=True)

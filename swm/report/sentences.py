@@ -73,6 +73,9 @@ def _beyond(report: Report) -> str:
     cost = fixed_point_cost(report.accuracies)
     if cost is None or cost.points is None:
         return "What fixed point costs beyond that is not known."
+    if round(cost.points, 1) <= 0:
+        gained = f", but gains {-cost.points:.1f}" if round(cost.points, 1) else ""
+        return f"Fixed point takes no points more{gained} {_where(cost.after)}."
     return f"Fixed point takes {cost.points:.1f} points more {_where(cost.after)}."
 
 
@@ -124,9 +127,11 @@ def verified_sentence(report: Report) -> str:
         return (
             f"Verification FAILED {day}: {found.mismatches:,} of {found.words:,} words differ, or counts of cycles do."
         )
-    simulation = "RTL" if found.compiler.startswith("Verilator") else "C"
     words = f"all {found.words:,} words of {found.samples:,} samples"
-    return f"Verified {day}: {words} bit-exact in {simulation} simulation."
+    if found.interval_cycles is None:
+        return f"Verified {day}: {words} bit-exact in C simulation."
+    cycles = f"interval {found.interval_cycles:,.4g}, latency {found.latency_cycles:,.4g} cycles"
+    return f"Verified {day}: {words} bit-exact in RTL simulation, which measured {cycles}."
 
 
 def network_rows(report: Report) -> list[tuple[str, str]]:

@@ -109,7 +109,9 @@ def test_a_project_answers_by_its_own_vectors(road):
     assert (found.share, found.samples, found.origin) == (pytest.approx(ours), 60, "of the project")
     assert report.loss.after.network == "converted_float"  # of the original only what the file remembers
     beyond = 100 * (np.mean(swm.run(graph, test[:60]).argmax(axis=1) == labels[:60]) - ours)
-    words = f"Fixed point takes {beyond:.1f} points more on 60 samples of the project."
+    cost = f"{beyond:.1f} points more" if round(beyond, 1) > 0 else "no points more"
+    gained = f", but gains {-beyond:.1f}" if round(beyond, 1) < 0 else ""
+    words = f"Fixed point takes {cost}{gained} on 60 samples of the project."
     assert words in " ".join(report.to_text().split()) and words in report.to_html()
     assert "--reference m.onnx --inputs X.npy" in report.evidence.remedy and "--board" not in report.evidence.remedy
     beside = swm.report(folder / "p", reference=original)

@@ -29,6 +29,7 @@ from swm.layers.rtl.beats import ScaleRtl
 from swm.layers.rtl.registry import register_rtl, rtl, unregister_rtl
 from swm.package_data import hls_dir
 from swm.progress import quiet
+from swm.report.sentences import verified_sentence
 
 FRAMING = Path(__file__).parent / "framing.cpp"
 needs_verilator = pytest.mark.skipif(
@@ -95,6 +96,7 @@ def test_verify_says_what_it_measured(project, built, tmp_path):
     text = CliRunner().invoke(verify_command, [str(project)])
     assert "bit-exact" in text.output
     assert "interval 60.0 cycles measured, 60 modelled" in text.output
+    assert "in RTL simulation, which measured interval 60, latency 86 cycles" in verified_sentence(swm.report(project))
 
 
 @needs_verilator
