@@ -117,7 +117,7 @@ def test_quantize_design_emit_and_verify_tell_of_their_steps(tmp_path):
     swm.emit(fixed, board="pynq-z2", path=tmp_path / "p", vectors=inputs(3), progress=tell)
     words = [what for what, _, _ in made]
     assert sum(what.startswith("search at") for what in words) >= 3
-    assert {"write the C++", "save the design", "integers of l1_fc1"} <= set(words)
+    assert {"write the sources", "save the design", "integers of l1_fc1"} <= set(words)
     project = swm.emit(fixed, board="pynq-z2", path=tmp_path / "g", backend="generic", vectors=inputs(3))
     made.clear()
     assert project.verify(progress=tell).ok
@@ -149,14 +149,14 @@ class Slow:
 def test_a_compiler_that_takes_long_is_told_of_every_second(monkeypatch):
     said, slow = [], Slow()
     monkeypatch.setattr(simulate.subprocess, "Popen", lambda *_a, **_k: slow)
-    assert simulate._run(["/usr/bin/g++", "x.cpp"], said.append).returncode == 0
+    assert simulate.run_tool(["/usr/bin/g++", "x.cpp"], said.append).returncode == 0
     assert said == [f"g++, {s} s" for s in range(8)]
     assert simulate.NOTE_S <= 5 and not slow.killed
     stuck = Slow()
     monkeypatch.setattr(simulate.subprocess, "Popen", lambda *_a, **_k: stuck)
     monkeypatch.setattr(simulate, "TIME_LIMIT_S", 3)
     with pytest.raises(ToolError, match="did not end within 3 s"):
-        simulate._run(["g++"], said.append)
+        simulate.run_tool(["g++"], said.append)
     assert stuck.killed
 
 

@@ -24,7 +24,7 @@ COMMANDS = {
     "check": "Whether every node of a model is supported, why not, what to do.",
     "split": "A part of a model for hardware, and what is around it for the host.",
     "convert": "Replace the weights of a model by block-circulant ones.",
-    "emit": "Write an HLS project for a model: C++, testbench, scripts.",
+    "emit": "Write a project for a model: C++ or RTL, testbench, scripts.",
     "verify": "Compile a project, run it, and compare every output word.",
     "report": "Cycles, resources, power and energy beside the dense twin.",
     "boards": "The boards, and the source of every figure.",
