@@ -9,9 +9,10 @@ from typing import Any
 
 __all__ = ["blas_threads"]
 
-# Weights of a matrix from which more threads gain: at 4096 x 4096 they do. Below, OpenBLAS spends more on waking and
-# waiting for them than on the products, and on a machine with other work its waiting loops take ten times as long
-# (measured at 512 x 784, block 8, on two busy cores: 14 s instead of 1.5 s).
+# Weights of a matrix from which more threads gain: at 4096 x 4096 two save a fifth of a conversion at block 4, nothing
+# at block 64 (measured on two idle cores). Below, OpenBLAS spends more on waking and waiting for them than on the
+# products, and on a machine with other work its waiting loops take ten times as long (measured at 512 x 784, block 8,
+# on two busy cores: 14 s instead of 1.5 s).
 LARGE = 1 << 21
 
 

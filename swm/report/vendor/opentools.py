@@ -13,8 +13,8 @@ from swm.report.vendor.values import ReportError, VendorReport, number
 __all__ = ["count_cells", "parse_nextpnr", "parse_yosys", "parse_yosys_json", "recognise_nextpnr", "recognise_yosys",
            "recognise_yosys_json"]  # fmt: skip
 
-# Cells → (figure, how many each counts). LUTs of distributed memories and of carry chains count as the LUTs they take:
-# UG474 and UG574 (7-series, UltraScale), FPGA-TN-02199 and FPGA-TN-02205 (ECP5).
+# Cells → (figure, how many each counts). LUTs of distributed memories and of carry chains count as the LUTs that they
+# take (recalled from the vendors' family guides, not checked against them).
 CELLS: dict[str, tuple[str, int]] = {
     **{f"LUT{n}": ("lut", 1) for n in range(1, 7)},
     "INV": ("lut", 1),

@@ -69,7 +69,7 @@ class VendorReport:
         unknown = set(self.values) - set(FIGURES)
         if unknown:
             raise ValueError(f"not among FIGURES: {sorted(unknown)}")
-        if self.path == "" and all(value is None for value in self.values.values()) and not self.more:
+        if all(value is None for value in self.values.values()) and not self.more:
             raise ReportError(f"a {self.kind} report without a single figure")
         filled = {name: self.values.get(name) for name in FIGURES}
         object.__setattr__(self, "values", MappingProxyType(filled))
