@@ -10,7 +10,7 @@ from pathlib import Path
 
 from swm import api, bundled, projects
 from swm.compress import Conversion, accuracy
-from swm.device import board_names
+from swm.device import board_names, load_board
 from swm.emit import Verification
 from swm.emit.folder import MANIFEST, hashes, whole_folder
 from swm.progress import Progress, told
@@ -42,7 +42,7 @@ def demo(
     force: bool = False,
     progress: Progress | bool | None = None,
 ) -> Demo:
-    """Convert, quantize, emit for `board`, verify 1,000 test images bit for bit, and report on every board.
+    """Convert, quantize, emit for `board`, verify 1,000 test images bit for bit, and report on its vendor's boards.
 
     Args:
         path: folder to write: the converted model, the HLS project, the report page.
@@ -84,7 +84,8 @@ def demo(
             "converted_float": accuracy(api.run(conversion.graph, images), labels),
             "fixed": verification.accuracy or 0.0,
         }
-        names = [board, *(name for name in board_names() if name != board)]
+        vendor = load_board(board).vendor
+        names = [board, *(name for name in board_names() if name != board and load_board(name).vendor == vendor)]
         report = projects.report(project, boards=names)
         report.to_html(staging / "report.html")
         # Marks the folder as ours, so that --force may replace it.

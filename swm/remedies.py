@@ -44,9 +44,9 @@ def does_not_fit(design: Design) -> DoesNotFit:
 
 
 def _others(board: Board) -> Iterator[Board]:
-    """The other boards, the smallest first."""
+    """The other boards with a device of the same vendor, the smallest first."""
     boards = [load_board(name) for name in board_names() if name != board.name]
-    yield from sorted(boards, key=lambda b: b.resources.lut)
+    yield from sorted((b for b in boards if b.vendor == board.vendor), key=lambda b: b.resources.lut)
 
 
 def _with_block(graph: Graph, block: int) -> Graph:

@@ -31,6 +31,7 @@ class Backend:
         frames: frames of one start, compiled in, where control is "ap_ctrl_none"; a core that may wait long for its
             next frame takes one at a time, for it loads ahead within a start.
         loading: whether its top can have a port that fills memories at start; without it weights lie in ROMs only.
+        vendors: whose devices its tool builds for; empty: anybody's.
         language: "c++" for an HLS compiler, or "systemverilog": modules of hls/rtl, whose pipelines are known register
             by register (`swm.layers.rtl`), so that interval and latency are too.
     """
@@ -47,6 +48,7 @@ class Backend:
     control: Literal["s_axilite", "ap_ctrl_none"] = "s_axilite"
     frames: int = 1
     loading: bool = False
+    vendors: tuple[str, ...] = ()
     language: Literal["c++", "systemverilog"] = "c++"
 
     @property
@@ -76,6 +78,7 @@ VITIS = Backend(
     include=("include", "src", "sim"),
     tool="Vitis HLS",
     loading=True,
+    vendors=("AMD",),
 )
 
 GENERIC = Backend(

@@ -20,7 +20,7 @@ EXIT_INTERRUPTED = 130  # as shells say of SIGINT
 
 # Module and command have one name; what `swm --help` says of it stands here, so that it need not be imported for that.
 COMMANDS = {
-    "demo": "The bundled network down the whole road, reported on every board.",
+    "demo": "The bundled network down the whole road, reported on AMD boards.",
     "check": "Whether every node of a model is supported, why not, what to do.",
     "split": "A part of a model for hardware, and what is around it for the host.",
     "convert": "Replace the weights of a model by block-circulant ones.",

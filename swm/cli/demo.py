@@ -24,7 +24,7 @@ from swm.cli.verify import print_verification
 @click.option("--force", is_flag=True, help="Replace what an earlier demo wrote.")
 @json_option
 def demo(output: str, board: str, block: int, bits: int, force: bool, json_to: str | None) -> None:
-    """Take the bundled MNIST network from ONNX to a verified HLS project and a report on every board."""
+    """Take the bundled MNIST network from ONNX to a verified HLS project and a report on every AMD board."""
     from swm.report import to_json, to_text  # here, as `--help` should not wait for it
 
     with progress_bar() as progress:

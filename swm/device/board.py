@@ -26,6 +26,8 @@ __all__ = [
     "DspPorts",
     "DynamicPower",
     "FigureKind",
+    "Link",
+    "Nextpnr",
     "Overhead",
     "PowerModel",
     "ProcessorPower",
@@ -37,11 +39,13 @@ __all__ = [
 
 FigureKind = Literal["counted", "modelled", "measured", "published", "recalled"]
 """Where a figure comes from; "recalled" where nobody can follow it: from memory of a vendor's document."""
+VENDORS = {"7series": "AMD", "ultrascale+": "AMD", "ecp5": "Lattice", "gowin": "Gowin"}
 _Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 _Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 _Count = Annotated[int, Field(ge=0, strict=True)]
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Watts = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9/_-]*$")]  # goes to a tool or its file
 
 
 class _Table(BaseModel):
@@ -66,7 +70,8 @@ class Capacity(_Sourced):
 class DspPorts(_Sourced):
     """Signed widths in bits of the two multiplier ports of one DSP block; an adder may stand before the wide one.
 
-    7-series has the DSP48E1 (25 x 18), UltraScale+ the DSP48E2 (27 x 18), both with a pre-adder of the wide port.
+    7-series has the DSP48E1 (25 x 18), UltraScale+ the DSP48E2 (27 x 18), both with a pre-adder of the wide port; ECP5
+    and Gowin have 18 x 18 and none that open tools use.
     Whether two products fit one block follows: `swm.device.primitives.packs`.
     """
 
@@ -148,20 +153,61 @@ class Overhead(_Sourced):
     dsp: _Count = 0
 
 
+class Link(_Sourced):
+    """The pins of a bitstream made with open tools: an oscillator, a serial line to the host, LEDs.
+
+    Attributes:
+        clock_hz: of the oscillator at `clock_pin`.
+        uart_rx_pin: where the device receives from the host; at `uart_tx_pin` it sends.
+        led_pins: of `led[0]` and so on.
+        led_active_low: a LED lights at 0.
+        baud: bits a second on the serial line.
+        io_standard: of all these pins, as nextpnr names it.
+    """
+
+    clock_hz: Annotated[int, Field(gt=0, strict=True)]
+    clock_pin: _Word
+    uart_rx_pin: _Word
+    uart_tx_pin: _Word
+    led_pins: Annotated[tuple[_Word, ...], Field(min_length=1, max_length=64)]
+    led_active_low: bool = False
+    baud: Annotated[int, Field(ge=300, le=12_000_000, strict=True)] = 115_200
+    io_standard: _Word = "LVCMOS33"
+
+
+class Nextpnr(_Table):
+    """What nextpnr calls the device: ECP5 `device`, `package` and `speed`; Gowin `device` and `chip`."""
+
+    device: _Word
+    package: _Word | None = None
+    speed: _Word | None = None
+    chip: _Word | None = None
+
+
 class Board(_Table):
-    """One board; `part` is the vendor's part string for its tools. Without `power` nothing is said of watts."""
+    """One board; `part` is the vendor's part string for its tools.
+
+    Without `power` nothing is said of watts; with `link` and `nextpnr`, open tools make a bitstream.
+    """
 
     name: _Name
     title: _Text
     device: _Text
-    part: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
-    family: Literal["7series", "ultrascale+"]
+    part: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9/-]*$")]
+    family: Literal["7series", "ultrascale+", "ecp5", "gowin"]
     resources: Capacity
     dsp_ports: DspPorts
     clocks: Annotated[tuple[Clock, ...], BeforeValidator(_clock_list), Field(alias="clock", min_length=1)]
     stream: AxiWidth
     power: PowerModel | None = None
     overhead: Overhead | None = None
+    link: Link | None = None
+    nextpnr: Nextpnr | None = None
+
+    @property
+    def vendor(self) -> str:
+        """Whose device it is."""
+        return VENDORS[self.family]
 
     @property
     def clock(self) -> Clock:

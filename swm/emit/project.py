@@ -64,13 +64,20 @@ def emit_project(
 
     Raises:
         CalibrationError: vectors or labels that do not fit.
-        OptionError: weights that have to be loaded at start, and a back end or control without a port for them.
+        OptionError: weights that have to be loaded at start, and a back end or control without a port for them; a
+            board of a vendor that the back end does not write for.
         OutputError: the folder is not empty, or cannot be written.
     """
     if loads(design.schedule) and not design.backend.loads_weights:
         raise OptionError(
             f"weights in UltraRAM are loaded at start, which back end {design.backend.name} with control"
             f" {design.backend.control} does not do; make the schedule for it anew"
+        )
+    board, vendors = design.schedule.board, design.backend.vendors
+    if vendors and board.vendor not in vendors:
+        raise OptionError(
+            f"back end {design.backend.name} writes for devices of {' and '.join(vendors)}, board {board.name} has one"
+            f" of {board.vendor}; take --backend rtl"
         )
     check_output(path, force=force)  # before any work, so that a wrong path costs no time
     say = progress or quiet

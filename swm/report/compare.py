@@ -135,10 +135,15 @@ def compare_design(
 def _holding(
     pairs: Sequence[tuple[Schedule, Schedule]], dense_network: NetworkShape, limits: Limits | None
 ) -> tuple[str, ...]:
-    """Boards of swm's, the smallest first, that hold the dense twin at least parallelism; none where all pairs fit."""
+    """Boards of swm's, the smallest first, that hold the dense twin at least parallelism; none where all pairs fit.
+
+    Only those with devices of the vendors that the pairs have.
+    """
     if all(dense.fits for _, dense in pairs):
         return ()
-    boards = sorted((load_board(name) for name in board_names()), key=lambda b: b.resources.lut)
+    vendors = {structured.board.vendor for structured, _ in pairs}
+    known = (load_board(name) for name in board_names())
+    boards = sorted((b for b in known if b.vendor in vendors), key=lambda b: b.resources.lut)
     return tuple(b.name for b in boards if Search(dense_network, b, limits or Limits()).minimal().fits)
 
 

@@ -20,7 +20,7 @@ from swm.device.limits import Limits
 from swm.errors import OptionError
 from swm.layers.products import bank_lanes
 
-BOARDS = board_names()
+BOARDS = [name for name in board_names() if load_board(name).vendor == "AMD"]
 WIDEST = 4096
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)  # to shrink a failing network would take minutes
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
-from support import write_mlp
+from support import inputs, write_mlp
 
 import swm
 from swm.cli.boards import boards as boards_command
@@ -110,7 +110,7 @@ def test_every_table_is_whole(name):
     board = load_board(name)
     assert board.name == name
     assert board.part.lower().startswith(board.device.lower())
-    assert board.dsp_ports.wide == (25 if board.family == "7series" else 27)
+    assert board.dsp_ports.wide == {"7series": 25, "ultrascale+": 27, "ecp5": 18, "gowin": 18}[board.family]
     assert load_board(boards_dir() / f"{name}.toml") == board
     assert hash(board) == hash(load_board(name))
     assert all(clock.reason for clock in board.clocks)
@@ -230,8 +230,10 @@ def test_the_template_is_a_board_and_says_so(tmp_path: Path):
     assert done.exit_code == 0 and done.output == board_template()
     board = load_board(write(tmp_path, done.output))
     assert board.name == "my-board" and board.power is not None
-    uncommented = re.sub(r"^# (\[overhead\]|\[power\.supply\]|\w+ =)", r"\1", done.output, flags=re.MULTILINE)
-    assert load_board(write(tmp_path, uncommented)).overhead is not None
+    optional = r"^# (\[overhead\]|\[power\.supply\]|\[link\]|\[nextpnr\]|\w+ =)"
+    uncommented = re.sub(optional, r"\1", done.output, flags=re.MULTILINE)
+    whole = load_board(write(tmp_path, uncommented))
+    assert None not in (whole.overhead, whole.link, whole.nextpnr)
     without = done.output[: done.output.index("[power.static]")]
     assert load_board(write(tmp_path, without)).power is None
 
@@ -250,3 +252,21 @@ def test_every_key_is_documented_and_in_the_template():
     for key in set(keys(schema, schema["$defs"])):
         assert f"`{key}`" in docs or f"`[{key}]`" in docs or f".{key}]`" in docs, key
         assert re.search(rf"^#? ?\[?.*\b{key}\b", board_template(), re.MULTILINE), key
+
+
+@pytest.mark.parametrize("name", ["ulx3s", "colorlight-i9", "tangnano20k"])
+def test_boards_of_open_tools_say_what_a_bitstream_needs(name):
+    board = load_board(name)
+    assert board.link is not None and board.nextpnr is not None
+    assert board.link.clock_hz == board.clock.mhz * 1e6
+    pins = [board.link.clock_pin, board.link.uart_rx_pin, board.link.uart_tx_pin, *board.link.led_pins]
+    assert len(set(pins)) == len(pins)
+    assert abs(board.link.clock_hz / round(board.link.clock_hz / board.link.baud) / board.link.baud - 1) < 0.01
+
+
+def test_a_back_end_for_one_vendor_refuses_other_boards(tmp_path: Path):
+    path = write_mlp(tmp_path / "m.onnx")
+    fixed = swm.quantize(swm.load(path), bits=8, calibration=inputs())
+    with pytest.raises(OptionError, match=r"writes for devices of AMD, board ulx3s .* Lattice; take --backend rtl"):
+        swm.emit(fixed, path=tmp_path / "p", board="ulx3s")
+    assert not (tmp_path / "p").exists()
