@@ -26,7 +26,7 @@ from swm.errors import Finding
 from swm.graph import Conv, ConvTranspose, Graph, Linear, MatMul, Node, Opaque, Recurrent
 from swm.host import Split, Verdict, split
 from swm.layers.rtl.registry import rtl_findings
-from swm.structure import WeightStructure
+from swm.structure import BlockCirculant, BlockCirculantConv, WeightStructure
 from swm.validation import require_graph
 
 __all__ = ["Inspection", "NodeInspection", "check"]
@@ -199,6 +199,8 @@ def _structured(node: Node, weights: list[Planned], *, asked: bool) -> str:
         size = _size(node, matrix)
         if role not in dense:
             text = f"is {matrix.label} {matrix.size} ({size})"
+            if not isinstance(matrix, BlockCirculant | BlockCirculantConv):
+                text += "; hardware holds it dense, there is no kernel for it yet"
         elif asked:
             text = _asked(dense[role], size)
         else:

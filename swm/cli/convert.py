@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    epilog=example("swm convert model.onnx -o model-k8.onnx --block 8 --calibration images.npy --labels labels.npy")
+    epilog=example(
+        "swm convert model.onnx -o model-k8.onnx --block 8 --calibration images.npy --labels labels.npy\n"
+        "swm convert model.onnx -o small.onnx --structure cgs-3bit --block 8 --calibration images.npy"
+    )
 )
 @click.argument("model")
 @click.option("-o", "--output", required=True, metavar="OUT.onnx", help="The converted model.")
@@ -35,6 +38,17 @@ if TYPE_CHECKING:
     "--block",
     help="Block size: a power of two, 2 to 4096 (hardware: 256); or sizes by layer name or pattern, as "
     "'fc1=8,conv*=4,lstm/R=16'.",
+)
+@click.option(
+    "--structure",
+    "structure_name",
+    default="circulant",
+    show_default=True,
+    metavar="NAME",
+    help="Of the new weights, with --block for its size: circulant (block); cgs, hcgs (ratio of blocks dropped); "
+    "cgs-1bit to cgs-8bit (ratio); bits (bits of a weight, 1 to 8); ternary4, ternary8, ternary16 (signs kept of so "
+    "many weights); nof4, nof8, nof16 (weights kept of so many); permuted-diagonal (block). All but circulant ones are "
+    "for matrix products only, and emitted hardware holds them dense.",
 )
 @click.option("--budget", help="Instead of --block: bits of all weights, or a compression like 8x.")
 @click.option("--method", help="least-squares (default with --calibration) or projection.")
@@ -57,6 +71,7 @@ def convert(
     model: str,
     output: str,
     block: str | None,
+    structure_name: str,
     budget: str | None,
     method: str | None,
     calibration: str | None,
@@ -67,7 +82,7 @@ def convert(
     force: bool,
     json_to: str | None,
 ) -> None:
-    """Replace the weight matrices of MODEL by block-circulant ones.
+    """Replace the weight matrices of MODEL by block-circulant ones, or by ones of another structure.
 
     With --calibration every layer is fitted to the dense network's answers; without, weights are merely projected,
     which costs far more accuracy. OUT.onnx runs in any ONNX runtime.
@@ -77,7 +92,9 @@ def convert(
     """
     from swm.compress import parse_blocks  # here, as `--help` should not wait for it
     from swm.graph import is_structured
+    from swm.structure import structure_named
 
+    structure = structure_named(structure_name)
     check_file(output, (model, calibration, labels, test, test_labels), force=force)
     sizes = None if block is None else parse_blocks(block)
     with progress_bar() as progress:
@@ -89,6 +106,7 @@ def convert(
             block=sizes,
             budget=budget,
             method=method,
+            structure=structure,
             calibration=inputs,
             labels=load_labels(labels),
             test=None if test is None else load_arrays(test, graph),
@@ -117,12 +135,11 @@ def print_conversion(report: ConversionReport) -> None:
     for heading in ("layer", "shape", "structure", "weights", "stored", counted, "error of outputs"):
         table.add_column(heading, overflow="fold")
     for layer in report.layers:
-        structure = f"{layer.structure} {layer.block}" if layer.block > 1 else f"{layer.structure}: {layer.reason}"
         error = "not measured" if layer.output_error is None else f"{100 * layer.output_error:.1f} %"
         cells = (
             layer.name,
             f"{layer.shape[0]} x {layer.shape[1]}",
-            structure,
+            layer.becomes,
             f"{layer.words_before:,}",
             f"{layer.words_after:,}",
             _multiplications(layer),
@@ -135,6 +152,11 @@ def print_conversion(report: ConversionReport) -> None:
         f"weights {report.parameters_before:,} -> {report.parameters_after:,}"
         f" ({report.compression:.2f} x fewer, counted)"
     )
+    if report.bits_after != report.parameters_after * report.float_bits:
+        out.print(
+            f"bits {report.bits_before:,} -> {report.bits_after:,} ({report.bits_before / report.bits_after:.2f} x"
+            f" fewer, counted: real numbers at {report.float_bits} bits, codes and indices at their own)"
+        )
     if report.parameters_after < report.parameters_before and report.multiplications:
         before, after = report.multiplications
         out.print(

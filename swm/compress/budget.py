@@ -11,9 +11,9 @@ import numpy as np
 
 from swm.errors import OptionError
 
-__all__ = ["CANDIDATES", "BlockOption", "choose", "parse_budget"]
+__all__ = ["DENSE", "BlockOption", "choose", "parse_budget"]
 
-CANDIDATES = (2, 4, 8, 16, 32, 64)
+DENSE = 0  # stands for no structure: 1 is a size that some have
 
 
 @dataclass(frozen=True)
@@ -82,19 +82,18 @@ def choose(choices: Sequence[BlockOption], budget_bits: int, fixed_bits: int = 0
 
 
 def measure(
-    layers: Mapping[str, tuple[int, Sequence[int]]], bits: int, error: Callable[[str, int], tuple[int, float]]
+    layers: Mapping[str, tuple[int, Sequence[int]]], error: Callable[[str, int], tuple[int, float]]
 ) -> list[BlockOption]:
     """Ask for the error of each layer at each block size.
 
     Args:
-        layers: words of each layer while dense, and the block sizes that its rules allow.
-        bits: of a stored number.
-        error: gives stored words and error of a layer at a block size, all others dense.
+        layers: bits of each layer while dense, and the block sizes that its rules allow.
+        error: gives stored bits and error of a layer at a block size, all others dense.
     """
     choices = []
-    for name, (words, blocks) in layers.items():
-        choices.append(BlockOption(name, 1, words * bits, 0.0))
+    for name, (bits, blocks) in layers.items():
+        choices.append(BlockOption(name, DENSE, bits, 0.0))
         for block in blocks:
             stored, loss = error(name, block)
-            choices.append(BlockOption(name, block, stored * bits, loss))
+            choices.append(BlockOption(name, block, stored, loss))
     return choices

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from swm.answers import names_classes
 from swm.compress.activation_pairs import ActivationPairs, warm_up
-from swm.compress.budget import CANDIDATES, choose, measure, parse_budget
+from swm.compress.budget import DENSE, choose, measure, parse_budget
 from swm.compress.counting import Positions, inference_positions, multiplications
 from swm.compress.dynamic_batch import make_batch_dynamic
 from swm.compress.evaluation import check_labels, evaluate
@@ -71,7 +71,7 @@ class Conversion:
             (
                 layer.name,
                 " x ".join(map(str, layer.shape)),
-                f"{layer.structure} {layer.block}" if layer.block > 1 else f"{layer.structure}: {layer.reason}",
+                layer.becomes,
                 f"{layer.words_before:,} -> {layer.words_after:,}",
                 "not measured" if layer.output_error is None else f"{100 * layer.output_error:.1f} %",
             )
@@ -94,7 +94,7 @@ def convert(
     hold_out: bool = True,
     progress: Progress | None = None,
 ) -> Conversion:
-    """Replace dense weights by block-circulant ones, or by ones of another structure.
+    """Replace dense weights by block-circulant ones, or by ones of another structure (`swm.structure.STRUCTURES`).
 
     Per-channel scales are folded first. A weight stays dense by rule if it is the last one (its few outputs are the
     answer), has fewer than two blocks in a dimension, belongs to a convolution in groups, or if a block would
@@ -178,7 +178,7 @@ def convert(
             reports += [_layer_report(p, new, positions.get(node.name), error, seen=samples.test is None) for p in own]
     report = ConversionReport(
         how.label,
-        block if isinstance(block, int) else {p.ref.name: p.block for p in planned if p.block > 1},
+        block if isinstance(block, int) else {p.ref.name: p.block for p in planned if not p.reason},
         (sample_count(feeds) or len(next(iter(feeds.values())))) if feeds else 0,
         tuple(reports),
         FLOAT_BITS,
@@ -287,8 +287,9 @@ def _within(
     """Block sizes within a budget, from the error of the network's outputs when one layer alone is converted."""
     by_name, last = {p.name: p for p in found}, last_weighted(graph)
     words = {p.name: sum(w.words for w in _weights(p.node, p.role)) for p in found}
+    dense = {name: count * FLOAT_BITS for name, count in words.items()}
     free = {
-        p.name: (words[p.name], [k for k in CANDIDATES if not reason_to_stay_dense(p, last, k, structure)])
+        p.name: (dense[p.name], [k for k in structure.candidates if not reason_to_stay_dense(p, last, k, structure)])
         for p in found
     }
     names = [v.name for v in graph.outputs]
@@ -305,16 +306,17 @@ def _within(
         tried += 1
         pairs = None if few is None else ActivationPairs(graph, graph, few, note)
         new = _converted(ref.node, {ref.role: block}, method, pairs, structure)
-        stored = sum(w.words for w in _weights(new, ref.role))
+        stored = sum(w.bits(FLOAT_BITS) for w in _weights(new, ref.role))
         if few is None or wanted is None:
             return stored, _weight_error(ref, new) ** 2 * words[name]
         got = FloatEngine(graph.with_replaced(ref.node, new), names, deterministic=True).run(few)
         return stored, sum(_relative(got[t], wanted[t]) ** 2 for t in names)
 
-    bits = parse_budget(budget, sum(words.values()) * FLOAT_BITS)
-    choices = measure({n: f for n, f in free.items() if f[1]}, FLOAT_BITS, error)
-    fixed = sum(words[n] for n, f in free.items() if not f[1]) * FLOAT_BITS
-    return {**dict.fromkeys(free, 1), **choose(choices, bits, fixed)}
+    bits = parse_budget(budget, sum(dense.values()))
+    choices = measure({n: f for n, f in free.items() if f[1]}, error)
+    fixed = sum(dense[n] for n, f in free.items() if not f[1])
+    chosen = {name: size for name, size in choose(choices, bits, fixed).items() if size != DENSE}
+    return {**dict.fromkeys(free, 1), **chosen} if structure.one_is_dense else chosen
 
 
 def _first(feeds: Mapping[str, Array], samples: int) -> dict[str, Array]:
@@ -377,6 +379,8 @@ def _layer_report(
         block=now[0].size,
         words_before=sum(w.words for w in old),
         words_after=sum(w.words for w in now),
+        bits_before=sum(w.bits(FLOAT_BITS) for w in old),
+        bits_after=sum(w.bits(FLOAT_BITS) for w in now),
         positions=None if positions is None else positions.written,
         multiplications_before=multiplications(old, positions),
         multiplications_after=multiplications(now, positions),

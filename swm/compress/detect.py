@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Structure that a file does not declare: layers trained block-circulant and exported as ordinary dense matrices."""
+"""Structure that a file does not declare: layers trained with it and exported as ordinary dense matrices."""
 
 from __future__ import annotations
 
@@ -8,13 +8,23 @@ from dataclasses import replace
 import numpy as np
 
 from swm.graph import Conv, Graph, Linear, Node, Recurrent
-from swm.structure import BlockCirculant, BlockCirculantConv, Dense, WeightStructure, circulant_columns
+from swm.structure import (
+    BlockCirculant,
+    BlockCirculantConv,
+    Dense,
+    WeightStructure,
+    circulant_columns,
+    sparse_structure,
+)
 
 __all__ = ["detect_structure"]
 
 
 def detect_structure(graph: Graph) -> Graph:
-    """The same network with each dense weight that *is* block-circulant held as what it is, whatever wrote the file.
+    """The same network with each dense weight that *is* structured held as what it is, whatever wrote the file.
+
+    Block-circulant weights are found everywhere; ternary, coarse-grain and N:M ones in matrix products
+    (`swm.structure.sparse_structure`).
 
     Elements of a block that must be equal may differ by float noise (`swm.structure.detect.TOLERANCE` of the largest
     weight); they become their mean. Blocks may not straddle two gates of a recurrent layer; convolutions in groups
@@ -34,7 +44,10 @@ def _detected(node: Node) -> Node:
     match node:
         case Linear(weight=Dense()):
             columns = circulant_columns(node.weight.to_dense()[None])
-            return node if columns is None else replace(node, weight=BlockCirculant(columns[0], node.weight.shape))
+            if columns is not None:
+                return replace(node, weight=BlockCirculant(columns[0], node.weight.shape))
+            sparse = sparse_structure(node.weight.to_dense())
+            return node if sparse is None else replace(node, weight=sparse)
         case Conv(weight=Dense(), group=1):
             m = node.weight.shape[0]
             tensor = node.weight.to_dense().reshape(m, node.channels, -1)

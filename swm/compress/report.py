@@ -18,7 +18,8 @@ class LayerReport:
     `weight_error` is the relative Frobenius error of the weights, `output_error` the relative error of the layer's
     outputs over at most 512 samples that the fit has not seen, against the dense network's own; None where there are
     none. Then `fitted_error` is the same over calibration samples, which the fit has seen: of few samples it says
-    nothing. W and R of a recurrent layer have a row each, with one error.
+    nothing. W and R of a recurrent layer have a row each, with one error. Bits are those of the stored arrays: real
+    numbers at 32, codes and indices at their own.
 
     `positions` says how often an inference runs the product: 1, output pixels of a convolution, tokens of a sequence,
     steps of a recurrent layer. Operations are real multiplications of an inference, all positions and directions,
@@ -32,12 +33,19 @@ class LayerReport:
     block: int
     words_before: int
     words_after: int
+    bits_before: int
+    bits_after: int
     positions: int | None
     multiplications_before: int
     multiplications_after: int
     weight_error: float
     output_error: float | None
     fitted_error: float | None
+
+    @property
+    def becomes(self) -> str:
+        """Structure and size, or the rule by which it stays dense."""
+        return f"{self.structure}: {self.reason}" if self.reason else f"{self.structure} {self.block}"
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,16 @@ class ConversionReport:
         return sum(layer.words_after for layer in self.layers)
 
     @property
+    def bits_before(self) -> int:
+        """Bits of all these weights before, at `float_bits` a number."""
+        return sum(layer.bits_before for layer in self.layers)
+
+    @property
+    def bits_after(self) -> int:
+        """Bits of what is stored after: real numbers at `float_bits`, codes and indices at their own."""
+        return sum(layer.bits_after for layer in self.layers)
+
+    @property
     def multiplications(self) -> tuple[int, int] | None:
         """Multiplications of an inference by all weighted layers before and after; None if one's positions are free."""
         if any(layer.positions is None for layer in self.layers):
@@ -92,8 +110,8 @@ class ConversionReport:
             **asdict(self),
             "parameters_before": self.parameters_before,
             "parameters_after": self.parameters_after,
-            "bits_before": self.parameters_before * self.float_bits,
-            "bits_after": self.parameters_after * self.float_bits,
+            "bits_before": self.bits_before,
+            "bits_after": self.bits_after,
             "compression": self.compression,
             "multiplications_before": before,
             "multiplications_after": after,

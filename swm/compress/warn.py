@@ -70,7 +70,7 @@ def _nothing(planned: Sequence[Planned]) -> Iterator[str]:
 def _calibration(report: ConversionReport, freedoms: Mapping[str, Freedom]) -> Iterator[str]:
     if not report.calibration_samples:
         yield (
-            "no calibration was given: weights are the nearest block-circulant ones, whatever the inputs are, which "
+            "no calibration was given: weights are the nearest of their structure, whatever the inputs are, which "
             "costs far more accuracy than a fit; give some hundred to some thousand inputs with --calibration X.npy "
             "(in Python calibration=x)"
         )

@@ -69,7 +69,7 @@ def reason_to_stay_dense(
     """
     if ref.node is last:
         return "last layer with weights, converted only when a map of block sizes names it"
-    if block == 1:
+    if block == 1 and structure.one_is_dense:
         return "block size 1 asked for"
     if structure is not BlockCirculant and not isinstance(ref.node, Linear):
         return f"{structure.label} weights are for matrix products only"
@@ -100,7 +100,8 @@ def resolve_blocks(
     result = dict.fromkeys((p.name for p in found), 0)
     ordered = sorted(blocks.items(), key=lambda item: any(item[0] in (p.name, p.node.name) for p in found))
     for key, block in ordered:
-        size = block if block == 1 and not isinstance(block, bool) else structure.check_size(block)
+        dense = block == 1 and structure.one_is_dense and not isinstance(block, bool)
+        size = block if dense else structure.check_size(block)
         exact = [p for p in found if key in (p.name, p.node.name)]
         matched = exact or [p for p in found if fnmatchcase(p.name, key) or fnmatchcase(p.node.name, key)]
         if not matched:

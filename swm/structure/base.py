@@ -73,12 +73,18 @@ class WeightStructure(ABC):
         function: what its function in ONNX files is called, letters only; empty if files hold the matrix itself.
         letter: one small letter for `size` in the names of these functions.
         codes: which of `arrays` hold integers; the others are float32 in files.
+        signed: which of `codes` may be negative.
+        one_is_dense: whether size 1 stands for a matrix that stays dense, as it does for block sizes and ratios.
+        candidates: the sizes among which a budget chooses.
     """
 
     label: ClassVar[str]
     function: ClassVar[str] = ""
     letter: ClassVar[str] = "k"
     codes: ClassVar[frozenset[str]] = frozenset()
+    signed: ClassVar[frozenset[str]] = frozenset()
+    one_is_dense: ClassVar[bool] = True
+    candidates: ClassVar[tuple[int, ...]] = (2, 4, 8, 16, 32, 64)
     shape: tuple[int, int]
 
     @property
@@ -108,9 +114,17 @@ class WeightStructure(ABC):
     def operations(self) -> Operations:
         """Cost of one product with a vector."""
 
+    @property
+    def code_bits(self) -> Mapping[str, int]:
+        """Bits of an entry of each array of `codes`; empty where there are none, or where `words` counts them."""
+        return {}
+
     def bits(self, word_bits: int) -> int:
-        """Storage in bits at `word_bits` bits per stored number."""
-        return self.words * word_bits
+        """Storage in bits at `word_bits` bits per real number: counted from the arrays, codes at their own bits."""
+        widths = self.code_bits
+        if not widths:
+            return self.words * word_bits
+        return sum(array.size * widths.get(name, word_bits) for name, array in self.arrays.items())
 
     @classmethod
     def check_size(cls, size: int) -> int:

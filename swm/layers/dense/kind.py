@@ -31,7 +31,7 @@ from swm.layers.values import (
     TensorShape,
     ceil_div,
 )
-from swm.structure import Dense as DenseWeight
+from swm.structure import BlockCirculant
 
 __all__ = ["Dense"]
 
@@ -43,8 +43,8 @@ class Dense(LayerKind):
     takes: ClassVar[tuple[type[Node], ...]] = (Linear,)
 
     def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
-        """A Linear node that holds a plain matrix."""
-        if not isinstance(node, Linear) or not isinstance(node.weight, DenseWeight):
+        """A Linear node whose matrix no other kind multiplies by: a plain one, or a structure that is written out."""
+        if not isinstance(node, Linear) or isinstance(node.weight, BlockCirculant):
             return None
         (operand,) = operands
         m, n = node.weight.shape
