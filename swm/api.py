@@ -239,11 +239,10 @@ def quantize(graph: Graph, *, bits: int, calibration: Inputs, progress: Progress
     ready = compress.fold_affine(graph)
     made, hardware = host.split_for_hardware(ready)
     lowered = lower(hardware)
-    names = list(dict.fromkeys(tensor for layer in lowered.layers for tensor in (*layer.inputs, layer.output)))
     given = feeds(ready, calibration)
     with told(progress) as say:
         say("run the calibration inputs", 0, 2)
-        activations = host.calibrate(made, hardware, given, names)
+        activations = host.calibrate(made, hardware, given, list(lowered.tensors))
         fixed = quantize_layers(hardware, lowered, bits, activations, lambda part: say(part, 1, 2))
     origin = Origin(
         model=Path(graph.source).name,

@@ -44,7 +44,10 @@ class Host:
             inputs = {self.settings["inputs"][0]: inputs}
         tensors = {**inputs, **self._run("before", inputs)}
         form = self.settings["to_hardware"]
-        values = np.asarray(tensors[form["tensor"]], np.float64).reshape(-1, form["values"])
+        values = np.asarray(tensors[form["tensor"]], np.float64)
+        if form["channels_last"]:  # an image: (samples, channels, positions) passes position after position
+            values = values.reshape(len(values), *form["channels_last"]).swapaxes(1, 2)
+        values = values.reshape(len(values), form["values"])
         most = 1 << (form["bits"] - 1)
         words = np.floor(values * 2.0 ** form["frac"] + 0.5)  # nearest, half rounds up
         return np.clip(words, -most, most - 1).astype(np.int32), tensors
@@ -53,6 +56,8 @@ class Host:
         """(samples, values) integers of the accelerator, and `tensors` from `before` → the network's outputs."""
         form = self.settings["from_hardware"]
         values = (np.asarray(words, np.int64) / 2.0 ** form["frac"]).astype(np.float32)
+        if form["channels_last"]:
+            values = values.reshape(len(values), *form["channels_last"][::-1]).swapaxes(1, 2)
         tensors = {**tensors, form["tensor"]: values.reshape(-1, *form["shape"])}
         tensors.update(self._run("after", tensors))
         return {name: tensors[name] for name in self.settings["outputs"]}

@@ -151,7 +151,7 @@ class Design:
                 layer.spec.name,
                 layer.spec.kind,
                 f"{layer.spec.n} -> {layer.spec.m}",
-                f"{max(p.program.cycles for p in layer.processes) * layer.spec.positions:,}",
+                f"{max(p.program.cycles for p in layer.processes) * layer.spec.tokens:,}",
             )
             for layer in self.schedule.layers
         )

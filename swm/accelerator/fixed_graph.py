@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from swm.accelerator.layout import Order
 from swm.accelerator.saturation import Saturation
 from swm.graph import Graph, Value
 from swm.layers.finish import describe
@@ -115,6 +116,10 @@ class FixedGraph:
         output_tensor: tensor that the last layer writes.
         saturated: values of the calibration set that saturate, by tensor.
         origin: the model and the samples that it was made from.
+        output_shape: of what leaves the hardware as the float graph has it, the axis of samples left out; empty: one
+            axis.
+        input_order: how the values of the input pass; None: as the float graph has them.
+        output_order: the same of the output.
     """
 
     name: str
@@ -127,6 +132,9 @@ class FixedGraph:
     output_tensor: str
     saturated: Mapping[str, Saturation]
     origin: Origin = Origin()
+    output_shape: tuple[int, ...] = ()
+    input_order: Order = None
+    output_order: Order = None
 
     def __repr__(self) -> str:
         kinds = Counter(spec.kind for spec in self.specs)

@@ -32,10 +32,10 @@ class FixedResult:
     """Outcome of an integer run.
 
     Attributes:
-        inputs: (samples, n) quantized inputs, n values a frame.
-        words: (samples, m) output integers, what the hardware writes; m values a frame.
-        values: the same words as float32: (samples, m), or (samples, positions, channels) where the output has several
-            positions. What the host computes after them is not in it; see `swm.host`.
+        inputs: (samples, n) quantized inputs, n values a frame, in the order in which the hardware reads them.
+        words: (samples, m) output integers, m values a frame, in the order in which the hardware writes them.
+        values: the same words as float32, (samples, ...) in the order and the shape of the float model's output. What
+            the host computes after them is not in it; see `swm.host`.
         saturated: how many values saturated, by layer name and place.
         ranges: the same of how many, and how far the values reach, by the same names.
     """
@@ -61,7 +61,8 @@ def run_fixed(graph: FixedGraph, x: NDArray[np.floating], *, compiled: bool = Fa
         CalibrationError: x does not hold the network's number of inputs a sample.
     """
     flat = flatten_inputs(graph, x)
-    inputs = graph.input.quantize(flat)
+    order = graph.input_order
+    inputs = graph.input.quantize(flat if order is None else order.to_words(flat))
     furthest: dict[str, int] = {}
     if compiled:
         from swm.accelerator.integers_compiled import run_integers_fast  # it builds on this module
@@ -71,15 +72,13 @@ def run_fixed(graph: FixedGraph, x: NDArray[np.floating], *, compiled: bool = Fa
         words, saturated = run_integers(graph, inputs, furthest, note)
     ranges = {graph.input_name: measured(graph.input, flat), **_ranges(graph, len(flat), saturated, furthest)}
     saturated = {graph.input_name: graph.input.overflows(flat), **saturated}
-    values = graph.output.dequantize(words)
-    shape = graph.last.spec.output
-    if shape.positions > 1:
-        values = values.reshape(len(values), shape.positions, shape.channels)
+    leaving = words if graph.output_order is None else graph.output_order.to_model(words)
+    values = graph.output.dequantize(leaving).reshape(len(words), *(graph.output_shape or (graph.outputs,)))
     return FixedResult(inputs, words, values, saturated, ranges)
 
 
 def flatten_inputs(graph: FixedGraph, x: NDArray[np.floating]) -> NDArray[np.floating]:
-    """(samples, ...) → (samples, n).
+    """(samples, ...) → (samples, n), in the float model's order.
 
     Raises:
         CalibrationError: wrong number of values a sample, or axes in another order than the float network's.
@@ -170,7 +169,8 @@ def in_parts(
         run: gives words and counts of a part.
         each: runs all parts, in order; by default one after the other.
     """
-    step = max(1, tokens // max(layer.spec.output.positions for layer in graph.layers))
+    most = max(shape.positions for layer in graph.layers for shape in (*layer.spec.inputs, layer.spec.output))
+    step = max(1, tokens // most)
     parts = [inputs[start : start + step] for start in range(0, max(len(inputs), 1), step)]
     done = each(run, parts) if each else [run(part) for part in parts]
     saturated: dict[str, int] = {}

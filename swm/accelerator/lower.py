@@ -5,24 +5,30 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from math import prod
+from typing import Any
+
+from numpy.typing import NDArray
 
 from swm.accelerator.forms import normal_forms
+from swm.accelerator.layout import ChannelsLast, Demand, Order, demand, image_order, transposed
 from swm.errors import Finding, UnsupportedModel
-from swm.graph import Affine, Cast, Concat, Graph, Linear, Node, Reshape, Squeeze, Unsqueeze, reads
+from swm.graph import Affine, Cast, Concat, Graph, Linear, Node, Reshape, Squeeze, Transpose, Unsqueeze, reads
 from swm.layers import registry
 from swm.layers.activations import Chosen, activation_of
 from swm.layers.base import LayerKind, Obstacle, Operand
 from swm.layers.layernorm import Normalize
 from swm.layers.prelu import ChannelSlopes
+from swm.layers.reorder import Reorder
 from swm.layers.values import FloatLayer
+from swm.structure import Dense
 
 __all__ = ["FREE", "Lowered", "fixed_places", "hardware_findings", "hls_places", "lower", "safe_identifier"]
 
 FLOAT = 1  # onnx.TensorProto.FLOAT
-FREE: tuple[type[Node], ...] = (Reshape, Squeeze, Unsqueeze, Cast)  # the values of a frame keep their order
+FREE: tuple[type[Node], ...] = (Reshape, Squeeze, Unsqueeze, Cast, Transpose)  # nothing moves
 PER_CHANNEL: tuple[type[Node], ...] = (Affine, ChannelSlopes, Normalize)  # along the last axis of the model's shape
 
 
@@ -35,12 +41,37 @@ class Lowered:
         input: the graph's input, which the first layers read.
         output: the graph's output.
         tensor: tensor of the layers that holds the output's values.
+        shape: of the output as the model has it, the axis of samples left out.
+        orders: how tensors of the layers pass, compared with the tensors of the graph of the same names; those that are
+            not here pass in the model's order.
+        output_order: the same of `tensor`, compared with the output.
+        copies: tensors of the layers that hold values of another tensor of the graph, in another order.
     """
 
     layers: tuple[FloatLayer, ...]
     input: str
     output: str
     tensor: str
+    shape: tuple[int, ...]
+    orders: Mapping[str, ChannelsLast]
+    output_order: Order
+    copies: Mapping[str, str]
+
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """Tensors of the graph whose values the layers read or write."""
+        named = (t for layer in self.layers for t in (*layer.inputs, layer.output))
+        return tuple(dict.fromkeys(self.copies.get(t, t) for t in named))
+
+    def passing(self, tensor: str, values: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+        """Values of a tensor of the layers, (samples, ...) in the order in which it passes.
+
+        Args:
+            tensor: of the layers.
+            values: of `tensors`, (samples, ...) each as the float graph has them.
+        """
+        order, found = self.orders.get(tensor), values[self.copies.get(tensor, tensor)]
+        return found if order is None else order.to_words(found)
 
 
 def fixed_places() -> dict[type[Node], str]:
@@ -68,7 +99,7 @@ def safe_identifier(text: str, longest: int = 24) -> str:
 
 def hardware_findings(graph: Graph) -> tuple[Finding, ...]:
     """Every node, input or output that keeps the graph from being emitted as hardware; empty if nothing does."""
-    return _Lowering(graph).findings
+    return _lowering(graph).findings
 
 
 def lower(graph: Graph) -> Lowered:
@@ -77,26 +108,49 @@ def lower(graph: Graph) -> Lowered:
     Raises:
         UnsupportedModel: nodes are in the way; all of them are listed.
     """
-    lowering = _Lowering(graph)
+    lowering = _lowering(graph)
     if lowering.findings:
         count = len(lowering.findings)
         what = f"{graph.source or graph.name!r} cannot become hardware as it is; {count} obstacle(s):"
         raise UnsupportedModel(what, lowering.findings)
     output = graph.outputs[0].name
+    tensor = lowering.origin[output]
+    last = next(layer for layer in lowering.layers if layer.output == tensor)
+    shape = lowering.sizes(output)
+    tokens = (last.positions, last.m) if last.positions > 1 else (last.m,)
+    kept = {t for layer in lowering.layers for t in (*layer.inputs, layer.output)}
     return Lowered(
         layers=tuple(lowering.layers),
         input=graph.inputs[0].name,
         output=output,
-        tensor=lowering.origin[output],
+        tensor=tensor,
+        shape=shape if shape is not None and prod(shape) == last.m * last.positions else tokens,
+        orders={t: order for t, order in lowering.orders.items() if order is not None and t in kept},
+        output_order=lowering.orders[output],
+        copies=lowering.copies,
     )
+
+
+def _lowering(graph: Graph) -> _Lowering:
+    """The input passes as the model has it, or as an image, whichever leaves less to reorder."""
+    plain = _Lowering(graph)
+    sizes = plain.sizes(graph.inputs[0].name) if plain.reordered and not plain.findings else None
+    if sizes is None or len(sizes) < 2:
+        return plain
+    image = _Lowering(graph, image_order(sizes[0], prod(sizes[1:])))
+    return image if not image.findings and image.reordered < plain.reordered else plain
 
 
 @dataclass(frozen=True)
 class _Held:
-    """What is known of a tensor of the layers: values a frame, and how they are grouped; None if it is not known."""
+    """What is known of a tensor of the layers: values a frame, how they are grouped, and whether they are an image.
+
+    None is what is not known.
+    """
 
     size: int | None
     channels: int | None = None
+    grid: tuple[int, ...] | None = None
 
     @property
     def lost(self) -> bool:
@@ -107,13 +161,17 @@ class _Held:
 class _Lowering:
     """Walks the nodes once, in execution order, and collects layers and findings.
 
-    `origin` maps every tensor that holds activations to the tensor of a layer (or the input) with the same values.
+    `origin` maps every tensor that holds activations to the tensor of a layer (or the input) with the same values,
+    `orders` to how they pass there. `copies` are tensors of `reorder` layers, which write a tensor once more.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, first: Order = None) -> None:
         self.graph = graph
         self.layers: list[FloatLayer] = []
         self.origin: dict[str, str] = {v.name: v.name for v in graph.inputs}
+        self.orders: dict[str, Order] = dict.fromkeys(self.origin, first)
+        self.copies: dict[str, str] = {}
+        self.reordered = 0  # values a frame
         self._held = {v.name: _Held(self._input_size(v.name)) for v in graph.inputs}
         self._writer: dict[str, int] = {}  # place of the layer that writes a tensor
         self._kernels = {node for node, place in fixed_places().items() if place == "kernel"}
@@ -150,11 +208,15 @@ class _Lowering:
             known = next((v.type for v in self.graph.inputs if v.name == tensor), None)
         return None if known is None else known.shape
 
-    def _input_size(self, tensor: str) -> int | None:
-        """Values a frame, the batch aside; None if a dimension is not known."""
+    def sizes(self, tensor: str) -> tuple[int, ...] | None:
+        """The shape of a tensor of the graph, the batch aside; None if a dimension is not known."""
         shape = self._shape(tensor)
-        sizes = [s for s in shape[1:] if isinstance(s, int)] if shape else []
-        return prod(sizes) if shape and len(sizes) == len(shape) - 1 else None
+        sizes = tuple(s for s in shape[1:] if isinstance(s, int)) if shape else ()
+        return sizes if shape and len(sizes) == len(shape) - 1 else None
+
+    def _input_size(self, tensor: str) -> int | None:
+        sizes = self.sizes(tensor)
+        return None if sizes is None else prod(sizes)
 
     def _take(self, node: Node) -> Obstacle | None:
         """Add a node to the layers, or say why not."""
@@ -168,6 +230,8 @@ class _Lowering:
         if not sources or any(t not in self.origin for t in sources):
             self._lose(node)
             return Obstacle("it reads constants only", "fold it: load the model with simplification")
+        if isinstance(node, Transpose):
+            return self._transpose(node, sources[0])
         if isinstance(node, FREE):
             self._alias(node, sources[0])
             if isinstance(node, Cast) and node.to != FLOAT:
@@ -180,24 +244,50 @@ class _Lowering:
     def _lose(self, node: Node) -> None:
         for tensor in node.outputs:
             self.origin[tensor] = tensor
+            self.orders[tensor] = None
             self._held[tensor] = _Held(None)
 
     def _alias(self, node: Node, source: str) -> None:
         for tensor in node.outputs:
             self.origin[tensor] = self.origin[source]
+            self.orders[tensor] = self.orders[source]
+
+    def _transpose(self, node: Transpose, source: str) -> Obstacle | None:
+        """The same stream under another order."""
+        sizes, held = self.sizes(source), self._held[self.origin[source]]
+        if held.lost and self.origin[source] not in {v.name for v in self.graph.inputs}:
+            self._lose(node)
+            return None  # the obstacle before it is reported already
+        if sizes is None or node.perm[:1] != (0,) or len(node.perm) != len(sizes) + 1:
+            self._lose(node)
+            return Obstacle(
+                "it moves the axis of samples, or its shape is unknown", "export with static shapes but for the batch"
+            )
+        order = transposed(self.orders[source], sizes, tuple(axis - 1 for axis in node.perm[1:]))
+        if order == "other":
+            self._lose(node)
+            return Obstacle(
+                f"it permutes axes {sizes} by {node.perm}", "hardware takes channels before positions, or behind them"
+            )
+        self._alias(node, source)
+        self.orders.update(dict.fromkeys(node.outputs, order))
+        return None
 
     def _layer(self, node: Node, sources: list[str]) -> Obstacle | None:
         """A node of a type that some kind takes."""
         if self._fuse(node, sources):
             return None
-        operands = self._operands(node, sources)
+        wanted = self._demand(node, sources)
+        operands = self._operands(node, sources, wanted)
         if isinstance(operands, Obstacle) or operands is None:
             self._lose(node)
             return operands
+        order = self._order(wanted, sources)
+        seen = self._seen(node, sources[0], wanted)
         safe = safe_identifier(node.name)
         name = f"l{len(self.layers)}_{safe}" if safe else f"l{len(self.layers)}"
         for kind in registry.kinds():
-            layer = kind.lower(_along_last(node, self._rank(sources[0])), operands, name)
+            layer = kind.lower(seen, operands, name)
             if layer is None:
                 continue
             self._lose(node)
@@ -211,7 +301,9 @@ class _Lowering:
             layer = replace(layer, name=name if safe else f"{name}_{layer.kind}", inputs=inputs, output=node.outputs[0])
             self._writer[layer.output] = len(self.layers)
             self.layers.append(layer)
-            self._held[layer.output] = _Held(layer.m * layer.positions, layer.m)
+            still = operands[0].grid if layer.positions == operands[0].positions else None
+            self._held[layer.output] = _Held(layer.m * layer.positions, layer.m, layer.grid or still)
+            self.orders[layer.output] = image_order(layer.m, layer.positions) if wanted == "image" else order
             return None
         self._lose(node)
         return Obstacle("no hardware kernel for this form of the operator", "run this part of the model on the host")
@@ -229,14 +321,37 @@ class _Lowering:
         self.layers[place] = replace(layer, **chosen._asdict(), output=node.outputs[0])
         self._writer[node.outputs[0]] = place
         self.origin[node.outputs[0]] = node.outputs[0]
+        self.orders[node.outputs[0]] = self.orders[sources[0]]
         self._held[node.outputs[0]] = self._held[tensor]
         return True
+
+    def _demand(self, node: Node, sources: list[str]) -> Demand:
+        wanted = demand(node, self._rank(sources[0]))
+        plain = isinstance(node, Concat) and all(self.orders[t] is None for t in sources)
+        return "model" if plain else wanted  # what lies behind the axis of a Concat is joined as it is
+
+    def _order(self, wanted: Demand, sources: list[str]) -> Order:
+        """In which order a node that takes any takes its inputs: as the first of them that is turned."""
+        return next((o for t in sources if (o := self.orders[t]) is not None), None) if wanted == "any" else None
+
+    def _seen(self, node: Node, tensor: str, wanted: Demand) -> Node:
+        """The node as its kind sees it: channels along the last axis, columns in the order in which values pass."""
+        order = self.orders[tensor]
+        if isinstance(node, Linear) and isinstance(node.weight, Dense) and order is not None:
+            matrix = node.weight.to_dense()
+            flat = matrix.shape[1] == order.size
+            return replace(node, weight=Dense(order.to_words(matrix))) if flat else node
+        if wanted == "image":
+            if isinstance(node, ChannelSlopes):
+                return replace(node, slopes=node.slopes.reshape(-1))
+            return replace(node, axis=-1) if isinstance(node, Affine | Concat) else node
+        return _along_last(node, self._rank(tensor))
 
     def _rank(self, tensor: str) -> int | None:
         shape = self._shape(tensor)
         return None if shape is None else len(shape)
 
-    def _operands(self, node: Node, sources: list[str]) -> tuple[Operand, ...] | Obstacle | None:
+    def _operands(self, node: Node, sources: list[str], wanted: Demand) -> tuple[Operand, ...] | Obstacle | None:
         """The inputs as the node groups them; None where an obstacle before it, reported already, hides them."""
         held = [self._held[self.origin[t]] for t in sources]
         if isinstance(node, Linear):
@@ -251,6 +366,11 @@ class _Lowering:
         ranks = {rank for t in sources if (rank := self._rank(t)) is not None}
         if len(ranks) > 1:
             return Obstacle("its operands differ in rank", "hardware takes operands of equal shape; write it out")
+        if wanted == "image":
+            return self._images(sources, held)
+        order = self._order(wanted, sources)
+        if order is not None:
+            return tuple(self._turned(t, h, order) for t, h in zip(sources, held, strict=True))
         grouping = {h.channels for h in held}
         if isinstance(node, Concat):
             channels = [self._behind(t, node.axis) for t in sources]
@@ -260,7 +380,62 @@ class _Lowering:
             channels = [self._behind(t, -1) or h.channels for t, h in zip(sources, held, strict=True)]
         sizes = [h.size or 0 for h in held]
         known = [c if c and size % c == 0 else size for c, size in zip(channels, sizes, strict=True)]
-        return tuple(Operand(self.origin[t], c, s // c) for t, c, s in zip(sources, known, sizes, strict=True))
+        return tuple(
+            Operand(self._brought(t, None, c), c, s // c, h.grid if c == h.channels else None)
+            for t, c, s, h in zip(sources, known, sizes, held, strict=True)
+        )
+
+    def _images(self, sources: list[str], held: list[_Held]) -> tuple[Operand, ...] | Obstacle:
+        """Inputs with their channels along axis 1 of the model's shape, which pass with their channels last."""
+        found = []
+        for tensor, known in zip(sources, held, strict=True):
+            sizes = self.sizes(tensor)
+            if sizes is None and known.grid and known.channels:
+                sizes = (known.channels, *known.grid)
+            if sizes is None or len(sizes) < 2 or prod(sizes) != known.size:
+                return Obstacle("the size of its image is unknown", "export with static shapes but for the batch")
+            channels, positions = sizes[0], prod(sizes[1:])
+            brought = self._brought(tensor, image_order(channels, positions), channels)
+            found.append(Operand(brought, channels, positions, sizes[1:]))
+        return tuple(found)
+
+    def _turned(self, tensor: str, held: _Held, order: ChannelsLast) -> Operand:
+        """An input of a node that takes any order; one of another size is left as it is, for its kind to refuse."""
+        if held.size != order.size:
+            size = held.size or 0
+            return Operand(self.origin[tensor], held.channels or size, size // (held.channels or size))
+        grid = held.grid if held.channels == order.channels else None
+        return Operand(self._brought(tensor, order, order.channels), order.channels, order.positions, grid)
+
+    def _brought(self, tensor: str, want: Order, channels: int) -> str:
+        """The tensor of the layers that holds a tensor of the graph in some order, for a reader of so many channels.
+
+        Where there is none, layers `reorder` are placed: to the model's order, and from there on.
+        """
+        have, source = self.orders[tensor], self.origin[tensor]
+        if have == want:
+            return source
+        if have is not None:
+            shape, whole = (have.channels, have.positions), channels != have.positions
+            source = self._reorder(tensor, source, None, shape, whole=whole)
+        if want is not None:
+            source = self._reorder(tensor, source, want, (want.positions, want.channels), whole=False)
+        return source
+
+    def _reorder(self, tensor: str, source: str, order: Order, shape: tuple[int, int], *, whole: bool) -> str:
+        """The tensor that a layer `reorder` of this shape writes."""
+        output = f"{source}, {shape[1]} x {shape[0]} transposed" + (", whole" if whole else "")
+        if output not in self.copies:
+            while output in self.origin:  # a model may call a tensor anything
+                output += "'"
+            kind = registry.kind(Reorder.name)
+            assert isinstance(kind, Reorder)
+            name = f"l{len(self.layers)}_reorder"
+            self.layers.append(kind.layer(name, f"order of {tensor}", (source, output), shape, whole=whole))
+            self._writer[output] = len(self.layers) - 1
+            self.copies[output], self.orders[output] = self.copies.get(source, tensor), order
+            self.reordered += prod(shape)
+        return output
 
     def _behind(self, tensor: str, axis: int) -> int | None:
         """Values of a tensor from an axis on: what that axis and those behind it hold; None if it is not known."""
@@ -287,7 +462,8 @@ class _Lowering:
                 f"it multiplies {n} values while the tensor before it holds {size} a sample",
                 "a Flatten is missing, or the model was exported with a wrong shape",
             )
-        return (Operand(origin, n, size // n),)
+        turned = self.orders[tensor] is not None and size == n and isinstance(node.weight, Dense)  # its columns turn
+        return (Operand(origin if turned else self._brought(tensor, None, n), n, size // n),)
 
     def _broadcasts(self, node: Node, layer: FloatLayer) -> bool:
         shape = self._shape(node.outputs[0])

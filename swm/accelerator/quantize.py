@@ -46,8 +46,7 @@ def quantize_layers(
         graph: the float graph, kept for reference.
         lowered: its layers.
         bits: data and weight bits, 4 to 18.
-        activations: float values over the calibration set of every tensor that a layer reads or writes,
-            (samples, ...) each.
+        activations: float values over the calibration set of `lowered.tensors`, (samples, ...) each.
         note: called with what is going on, for every layer.
 
     Raises:
@@ -61,17 +60,19 @@ def quantize_layers(
     layers: list[FixedLayer] = []
     for shaped, layer in zip(shape.layers, lowered.layers, strict=True):
         note(f"formats of {shaped.spec.name}")
+        written = lowered.passing(layer.output, activations)
         fixed = registry.kind(layer.kind).quantize(
             shaped.spec,
             layer,
             tuple(
-                activations[t].reshape(-1, s.channels) for t, s in zip(layer.inputs, shaped.spec.inputs, strict=True)
+                lowered.passing(t, activations).reshape(-1, s.channels)
+                for t, s in zip(layer.inputs, shaped.spec.inputs, strict=True)
             ),
-            activations[layer.output].reshape(-1, layer.m),
+            written.reshape(-1, layer.m),
             tuple(formats[t] for t in layer.inputs),
         )
         formats[layer.output] = fixed.output_format
-        saturated[layer.output] = measured(fixed.output_format, activations[layer.output])
+        saturated[layer.output] = measured(fixed.output_format, written)
         layers.append(fixed)
     return FixedGraph(
         name=graph.name,
@@ -83,4 +84,7 @@ def quantize_layers(
         output_name=lowered.output,
         output_tensor=lowered.tensor,
         saturated=saturated,
+        output_shape=lowered.shape,
+        input_order=lowered.orders.get(lowered.input),
+        output_order=lowered.output_order,
     )

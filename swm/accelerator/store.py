@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,17 @@ from numpy.typing import NDArray
 
 from swm.accelerator.codec import decode, encode
 from swm.accelerator.fixed_graph import FixedGraph, Origin
+from swm.accelerator.layout import Order
 from swm.accelerator.saturation import Saturation
 from swm.accelerator.store_host import check_host, host_data, read_host
 from swm.errors import OutputError
 from swm.layers import registry
 from swm.layers.curves import Curve
-from swm.layers.values import FixedLayer, Format, Ints, LayerSpec
+from swm.layers.values import FixedLayer, Format, Ints, LayerSpec, TensorShape
 
 __all__ = ["load_fixed", "save_fixed"]
 
-STORE_VERSION = 5
+STORE_VERSION = 6
 # No integer of a layer is larger; keeps a damaged file from asking for all memory.
 _MOST_VALUES = 1 << 24  # channels of a tensor, and what else a spec counts
 _MOST_POSITIONS = 1 << 31
@@ -58,6 +60,9 @@ class _Meta:
     output_tensor: str
     saturated: Mapping[str, Saturation]
     origin: Origin
+    output_shape: tuple[int, ...]
+    input_order: Order
+    output_order: Order
 
 
 def save_fixed(graph: FixedGraph, path: Path) -> None:
@@ -80,7 +85,8 @@ def save_fixed(graph: FixedGraph, path: Path) -> None:
         layers.append({"layer": encode(entry), "spec": encode(layer.spec)})
         arrays.update({_key(index, name): _narrow(values) for name, values in layer.arrays.items()})
     ends = (graph.input_name, graph.output_name, graph.output_tensor)
-    meta = _Meta(graph.name, graph.bits, *ends, graph.saturated, graph.origin)
+    orders = (graph.output_shape, graph.input_order, graph.output_order)
+    meta = _Meta(graph.name, graph.bits, *ends, graph.saturated, graph.origin, *orders)
     host, models = host_data(graph.host)
     arrays.update(models)
     text = json.dumps({"version": STORE_VERSION, "graph": encode(meta), "host": host, "layers": layers})
@@ -155,6 +161,9 @@ def _graph(meta: dict[str, Any], stored: Any) -> FixedGraph:
         output_tensor=head.output_tensor,
         saturated=head.saturated,
         origin=head.origin,
+        output_shape=head.output_shape,
+        input_order=head.input_order,
+        output_order=head.output_order,
     )
 
 
@@ -188,12 +197,28 @@ def _try(graph: FixedGraph) -> None:
     held: dict[str, tuple[int, Format | None]] = {graph.input_name: (graph.inputs, None)}
     for layer in graph.layers:
         _check(layer, held)
-        values = tuple(np.zeros((1, shape.channels), np.int64) for shape in layer.spec.inputs)
-        words, _ = registry.kind(layer.spec.kind).run(layer, values)
-        if words.shape != (1, layer.spec.m):
+        spec = layer.spec
+        values = tuple(np.zeros((_rows(spec, shape), shape.channels), np.int64) for shape in spec.inputs)
+        words, _ = registry.kind(spec.kind).run(layer, values)
+        if words.shape != (_rows(spec, spec.output), spec.m):
             raise ValueError(f"layer {layer.spec.name!r} gives words of shape {words.shape}")
     if held[graph.output_tensor] != (graph.outputs, graph.output):
         raise ValueError("the output is not what its layer writes")
+    for order, size in ((graph.input_order, graph.inputs), (graph.output_order, graph.outputs)):
+        if order is not None and (min(order.channels, order.positions) < 1 or order.size != size):
+            raise ValueError("an end of the network passes in an order of another size")
+    if (
+        prod(graph.output_shape) != (graph.outputs if graph.output_shape else 1)
+        or min(graph.output_shape, default=1) < 1
+    ):
+        raise ValueError("the output has another shape")
+
+
+def _rows(spec: LayerSpec, shape: TensorShape) -> int:
+    """Rows of an edge that belong together: a token, or a whole frame of few enough values to try."""
+    if shape.positions % spec.tokens or shape.positions // spec.tokens * shape.channels > _MOST_VALUES:
+        raise ValueError(f"layer {spec.name!r} takes {shape.positions} x {shape.channels} values")
+    return shape.positions // spec.tokens
 
 
 def _check(layer: FixedLayer, held: dict[str, tuple[int, Format | None]]) -> None:

@@ -24,7 +24,16 @@ from swm.layers.finish import curve_struct, describe
 from swm.layers.program import ProcessModel, Rom
 from swm.layers.values import FixedLayer, Format, Ints, LayerSpec
 
-__all__ = ["INPUT_EDGE", "OUTPUT_EDGE", "WEIGHTS_EDGE", "host_places", "project_context", "stream_depths", "ticks"]
+__all__ = [
+    "INPUT_EDGE",
+    "OUTPUT_EDGE",
+    "WEIGHTS_EDGE",
+    "host_places",
+    "project_context",
+    "stream_depths",
+    "ticks",
+    "turned_ends",
+]
 
 INPUT_EDGE, OUTPUT_EDGE, WEIGHTS_EDGE = "axi.input", "axi.output", "axi.weights"
 BOUNDED = "SWM_SIM_BOUNDED"  # streams of stated depth: our stand-ins have them, the vendor's C simulation has not
@@ -154,7 +163,7 @@ class LayerPage:
         parallelism: what the kind shows of how it is built.
         members: of its C++ configuration, by name.
         activation: the struct of its activation; None where there is none.
-        tokens: positions a frame.
+        tokens: how often its loops go through their period a frame.
         formats: of inputs, weights and output, as text; empty for forks and width converters.
         roms: in the order in which the kernels read them.
         streams: between its processes.
@@ -210,6 +219,7 @@ def project_context(design: Design) -> dict[str, Any]:
         "interval": schedule.interval,
         "latency": schedule.latency,
         "host": host_places(graph),
+        "turned": turned_ends(graph),
         "inputs": graph.inputs,
         "outputs": graph.outputs,
         "input_format": graph.input,
@@ -229,6 +239,12 @@ def host_places(graph: FixedGraph) -> list[tuple[str, str]]:
     """Where the host computes, and what; empty if it computes nothing."""
     places = (host_operators(graph) or {}).items()
     return [(place, ", ".join(map(comment, operators))) for place, operators in places if operators]
+
+
+def turned_ends(graph: FixedGraph) -> list[tuple[str, int, int]]:
+    """The ends of the hardware whose values pass in another order than they lie in the model's array."""
+    ends = (("input", graph.input_order), ("output", graph.output_order))
+    return [(name, order.channels, order.positions) for name, order in ends if order is not None]
 
 
 def kinds_of(design: Design) -> list[LayerKind]:
@@ -289,7 +305,7 @@ def _layer(
     streams = {}
     for stream in kind.streams(placed.built):
         depth = depths.get(stream.name, 2)
-        size = spec.positions * stream.beats * stream.words
+        size = spec.tokens * stream.beats * stream.words
         element = f"net::{spec.name}_traits::{stream.element}"
         name = f"{spec.name}_{stream.name}"
         streams[stream.name] = Channel(name, element, stream.words, depth, _fifo(depth, stream.width), size)
@@ -307,7 +323,7 @@ def _layer(
         parallelism=kind.parallelism(placed.built),
         members={"tick": numbers[f"{spec.name}.{placed.processes[0].name}"], **members},
         activation=None if layer is None else _activation(layer),
-        tokens=spec.positions,
+        tokens=spec.tokens,
         formats={} if layer is None else _formats(layer),
         roms=tuple(roms.values()),
         streams=tuple(streams.values()),

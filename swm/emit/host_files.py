@@ -10,6 +10,7 @@ from typing import Any
 
 from swm.accelerator.design import Design
 from swm.accelerator.fixed_graph import FixedGraph
+from swm.accelerator.layout import Order
 from swm.layers.values import Format
 from swm.onnx_io import save
 from swm.package_data import templates_dir
@@ -48,11 +49,26 @@ def write_host(folder: Path, design: Design) -> None:
         **{name: files.get(name) for name in ("before", "after")},
         "inputs": [v.name for v in host.inputs],
         "outputs": [v.name for v in host.outputs],
-        "to_hardware": {"tensor": graph.input_name, "values": graph.inputs, **_format(graph.input)},
-        "from_hardware": {"tensor": graph.output_name, "shape": list(host.shape), **_format(graph.output)},
+        "to_hardware": {
+            "tensor": graph.input_name,
+            "values": graph.inputs,
+            "channels_last": _order(graph.input_order),
+            **_format(graph.input),
+        },
+        "from_hardware": {
+            "tensor": graph.output_name,
+            "shape": list(host.shape),
+            "channels_last": _order(graph.output_order),
+            **_format(graph.output),
+        },
     }
     (place / "host.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     shutil.copyfile(templates_dir() / DRIVER, place / DRIVER)
+
+
+def _order(order: Order) -> list[int] | None:
+    """Channels and positions of an image whose channels pass last; None where values pass as they lie in the array."""
+    return None if order is None else [order.channels, order.positions]
 
 
 def _format(numbers: Format) -> dict[str, Any]:

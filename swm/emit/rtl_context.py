@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.accelerator.design import Design, Edge, PlacedLayer
-from swm.emit.context import comment, host_places
+from swm.emit.context import comment, host_places, turned_ends
 from swm.layers import registry
 from swm.layers.rtl.base import Parameter, rom_file
 from swm.layers.rtl.registry import rtl
@@ -72,6 +72,7 @@ def rtl_context(design: Design) -> dict[str, Any]:
         "interval": schedule.interval,
         "latency": schedule.latency,
         "host": host_places(graph),
+        "turned": turned_ends(graph),
         "inputs": graph.inputs,
         "outputs": graph.outputs,
         "input": _axis(schedule.input, edges),

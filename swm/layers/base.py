@@ -57,11 +57,19 @@ class Offer(ABC):
 
 @dataclass(frozen=True)
 class Operand:
-    """An input of a graph node as the lowering knows it."""
+    """An input of a graph node as the lowering knows it.
+
+    Attributes:
+        tensor: of the layers; it passes token after token.
+        channels: words of a token.
+        positions: tokens a frame.
+        grid: sizes of the axes along which the positions lie, row-major; None where they are no image.
+    """
 
     tensor: str
     channels: int
     positions: int
+    grid: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class BeatKind(LayerKind):
         return vectors(spec.n, max(shape.bits for shape in (*spec.inputs, spec.output)))
 
     def beats(self, spec: LayerSpec, vec: int) -> int:
-        """Iterations a token."""
+        """Iterations of the period of its loop."""
         return ceil_div(spec.n, vec)
 
     def offer(self, spec: LayerSpec, ports: DspPorts) -> Offer:
@@ -60,7 +60,7 @@ class _VectorOffer(Offer):
 
     def __init__(self, kind: BeatKind, spec: LayerSpec) -> None:
         self._kind, self._spec = kind, spec
-        self._choices = [(vec, spec.positions * kind.beats(spec, vec)) for vec in kind.choices(spec)]
+        self._choices = [(vec, spec.tokens * kind.beats(spec, vec)) for vec in kind.choices(spec)]
 
     def cheapest(self, interval: int, preference: Preference) -> Implementation | None:
         """See `Offer`."""

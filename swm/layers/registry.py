@@ -12,13 +12,18 @@ from swm.layers.dense import Dense
 from swm.layers.fork import Fork
 from swm.layers.layernorm import LayerNorm
 from swm.layers.prelu import PReluKind
+from swm.layers.reorder import Reorder
 from swm.layers.scale import Scale
 from swm.layers.width import Width
 
 __all__ = ["kind", "kinds", "register", "unregister"]
 
 _KINDS: dict[str, LayerKind] = {
-    k.name: k for k in (Circulant(), Dense(), Scale(), PReluKind(), LayerNorm(), Add(), Concat(), Fork(), Width())
+    k.name: k
+    for k in (
+        *(Circulant(), Dense(), Scale(), PReluKind(), LayerNorm(), Add(), Concat()),
+        *(Reorder(), Fork(), Width()),
+    )
 }
 
 

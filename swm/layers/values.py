@@ -130,8 +130,16 @@ class LayerSpec:
 
     @property
     def positions(self) -> int:
-        """Tokens a frame."""
+        """Tokens a frame of the first input."""
         return self.inputs[0].positions
+
+    @property
+    def tokens(self) -> int:
+        """How often the loops of the layer go through their period a frame: once a token, or once a frame.
+
+        Rows that a kind's `run` is given belong together in groups of positions / tokens.
+        """
+        return self.positions
 
     @property
     def stored_words(self) -> int:
@@ -167,6 +175,8 @@ class FloatLayer:
         bias: (m,) float32, zeros where there is none.
         activation: fused activation.
         parameters: of the activation.
+        grid: axes along which the positions of the output lie; None where they are no image, or lie as those of the
+            first input.
     """
 
     kind: str
@@ -182,6 +192,7 @@ class FloatLayer:
     bias: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     activation: Activation = "identity"
     parameters: Parameters = ()
+    grid: tuple[int, ...] | None = None
 
     @property
     def n(self) -> int:

@@ -110,7 +110,7 @@ def design_figures(plan: Schedule) -> DesignFigures:
     watts = power(plan.board, plan.clock_mhz, used.routed) if plan.fits and plan.board.power else None
     fault = beyond_supply(plan.board, watts) if watts else ""
     watts = None if fault else watts
-    useful = sum(p.products * layer.spec.positions for layer in plan.layers for p in layer.processes)
+    useful = sum(p.products * layer.spec.tokens for layer in plan.layers for p in layer.processes)
     return DesignFigures(
         plan=plan,
         used=used,
@@ -153,7 +153,7 @@ def stream_figures(plan: Schedule) -> tuple[StreamFigures, ...]:
         depths = dict(layer.depths)
         for s in kind(layer.spec.kind).streams(layer.built):
             key, depth = (layer.spec.name, s.name), depths.get(s.name, 2) if streaming else None
-            beats = s.beats * layer.spec.positions
+            beats = s.beats * layer.spec.tokens
             found.append(StreamFigures(*key, "", sources[key], targets[key], s.words, s.bits, beats, depth))
     return tuple(found)
 

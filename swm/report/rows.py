@@ -182,10 +182,10 @@ def process_rows(design: DesignFigures) -> list[ProcessRow]:
     axi = axi_iterations(plan)
     counted = []
     for layer in plan.layers:
-        positions = layer.spec.positions
+        tokens = layer.spec.tokens
         for p in layer.processes:
             name = f"{layer.spec.name}.{p.name}"
-            counted.append((name, p.program.iterations(positions), p.program.cycles * positions))
+            counted.append((name, p.program.iterations(tokens), p.program.cycles * tokens))
     usages = [_cells(p.routed) for used in design.used.layers[: len(plan.layers)] for p in used.processes]
     empty = ("",) * len(_OF_A_PROCESS)
     slowest = max(*axi.values(), *(cycles for *_, cycles in counted), 0)

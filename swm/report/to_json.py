@@ -153,10 +153,10 @@ def _layer(
         "processes": [
             {
                 "name": p.name,
-                "iterations": p.program.iterations(spec.positions),
+                "iterations": p.program.iterations(spec.tokens),
                 "loops": 1,
-                "cycles": p.program.cycles * spec.positions,
-                "useful_products": p.products * spec.positions,
+                "cycles": p.program.cycles * spec.tokens,
+                "useful_products": p.products * spec.tokens,
                 "hls": _usage(u.hls),
                 "routed": _usage(u.routed),
             }

@@ -80,7 +80,7 @@ def branches(path, width=20):
 def quantized(graph, x, bits=12) -> FixedGraph:
     ready = fold_affine(graph)
     lowered = lower(ready)
-    names = list(dict.fromkeys(t for layer in lowered.layers for t in (*layer.inputs, layer.output)))
+    names = list(lowered.tensors)
     activations = FloatEngine(ready, names, deterministic=True).run({ready.inputs[0].name: x})
     return quantize_layers(ready, lowered, bits, activations)
 

@@ -133,7 +133,7 @@ def design(folder, board, backend=VITIS):
     dense = fold_affine(swm.load(path))
     ready = fold_affine(swm.convert(swm.load(path), block=4).graph)
     lowered = lower(ready)
-    names = list(dict.fromkeys(t for layer in lowered.layers for t in (*layer.inputs, layer.output)))
+    names = list(lowered.tensors)
     x = support.inputs().astype(np.float32)
     activations = FloatEngine(ready, names, deterministic=True).run({ready.inputs[0].name: x})
     graph = quantize_layers(ready, lowered, BITS, activations)
