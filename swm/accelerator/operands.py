@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the lowering knows of tensors, and how a node takes its inputs: which stream, in which order, how grouped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from math import prod
+
+from swm.accelerator.layout import ChannelsLast, Demand, Order, demand, image_order
+from swm.graph import Affine, Concat, Graph, Linear, Node
+from swm.layers import registry
+from swm.layers.base import Obstacle, Operand
+from swm.layers.layernorm import Normalize
+from swm.layers.prelu import ChannelSlopes
+from swm.layers.reorder import Reorder
+from swm.layers.values import FloatLayer
+from swm.structure import Dense
+
+__all__ = ["Held", "Streams"]
+
+PER_CHANNEL: tuple[type[Node], ...] = (Affine, ChannelSlopes, Normalize)  # along the last axis of the model's shape
+
+
+@dataclass(frozen=True)
+class Held:
+    """What is known of a tensor of the layers: values a frame, how they are grouped, and whether they are an image.
+
+    None is what is not known.
+    """
+
+    size: int | None
+    channels: int | None = None
+    grid: tuple[int, ...] | None = None
+
+    @property
+    def lost(self) -> bool:
+        """Whether a node without kernel, or an unknown shape, has hidden the size."""
+        return self.size is None
+
+
+class Streams:
+    """Tensors of a graph, and the tensors of layers in which their values pass.
+
+    Attributes:
+        layers: so far; `reorder` layers are placed here.
+        origin: of every tensor that holds activations, the tensor of a layer (or the input) with the same values.
+        orders: of all of these, how the values pass there.
+        held: what is known of the tensors of layers.
+        copies: tensors of `reorder` layers, which hold those of another tensor of the graph.
+        reordered: values a frame that such layers take.
+    """
+
+    def __init__(self, graph: Graph, first: Order) -> None:
+        """Begin with the inputs, which pass in the order `first`."""
+        self.graph = graph
+        self.layers: list[FloatLayer] = []
+        self.origin: dict[str, str] = {v.name: v.name for v in graph.inputs}
+        self.orders: dict[str, Order] = dict.fromkeys(self.origin, first)
+        self.held = {v.name: Held(self._input_size(v.name)) for v in graph.inputs}
+        self.copies: dict[str, str] = {}
+        self.reordered = 0
+
+    def lose(self, node: Node) -> None:
+        """Nothing is known of what a node writes."""
+        for tensor in node.outputs:
+            self.origin[tensor] = tensor
+            self.orders[tensor] = None
+            self.held[tensor] = Held(None)
+
+    def alias(self, node: Node, source: str, order: Order) -> None:
+        """What a node writes passes as one of its inputs, under an order of its own."""
+        for tensor in node.outputs:
+            self.origin[tensor] = self.origin[source]
+            self.orders[tensor] = order
+
+    def write(self, tensor: str, held: Held, order: Order) -> None:
+        """A layer writes a tensor."""
+        self.origin[tensor], self.held[tensor], self.orders[tensor] = tensor, held, order
+
+    def of(self, tensor: str) -> Held:
+        """What is known of the stream of a tensor of the graph."""
+        return self.held[self.origin[tensor]]
+
+    def shape(self, tensor: str) -> tuple[int | str | None, ...] | None:
+        """As the graph knows it."""
+        known = self.graph.types.get(tensor)
+        if known is None:
+            known = next((v.type for v in self.graph.inputs if v.name == tensor), None)
+        return None if known is None else known.shape
+
+    def sizes(self, tensor: str) -> tuple[int, ...] | None:
+        """The shape of a tensor of the graph, the batch aside; None if a dimension is not known."""
+        shape = self.shape(tensor)
+        sizes = tuple(s for s in shape[1:] if isinstance(s, int)) if shape else ()
+        return sizes if shape and len(sizes) == len(shape) - 1 else None
+
+    def _input_size(self, tensor: str) -> int | None:
+        sizes = self.sizes(tensor)
+        return None if sizes is None else prod(sizes)
+
+    def rank(self, tensor: str) -> int | None:
+        """How many axes a tensor has; None if it is not known."""
+        shape = self.shape(tensor)
+        return None if shape is None else len(shape)
+
+    def demand(self, node: Node, sources: list[str]) -> Demand:
+        """In which order a node takes its inputs, see `layout.demand`."""
+        wanted = demand(node, self.rank(sources[0]))
+        plain = isinstance(node, Concat) and all(self.orders[t] is None for t in sources)
+        return "model" if plain else wanted  # what lies behind the axis of a Concat is joined as it is
+
+    def order(self, wanted: Demand, sources: list[str]) -> Order:
+        """In which order a node that takes any takes its inputs: as the first of them that is turned."""
+        return next((o for t in sources if (o := self.orders[t]) is not None), None) if wanted == "any" else None
+
+    def seen(self, node: Node, tensor: str, wanted: Demand) -> Node:
+        """The node as its kind sees it: channels along the last axis, columns in the order in which values pass."""
+        order = self.orders[tensor]
+        if isinstance(node, Linear) and isinstance(node.weight, Dense) and order is not None:
+            matrix = node.weight.to_dense()
+            flat = matrix.shape[1] == order.size
+            return replace(node, weight=Dense(order.to_words(matrix))) if flat else node
+        if wanted == "image":
+            if isinstance(node, ChannelSlopes):
+                return replace(node, slopes=node.slopes.reshape(-1))
+            return replace(node, axis=-1) if isinstance(node, Affine | Concat) else node
+        return _along_last(node, self.rank(tensor))
+
+    def operands(self, node: Node, sources: list[str], wanted: Demand) -> tuple[Operand, ...] | Obstacle | None:
+        """The inputs as the node groups them; None where an obstacle before it, reported already, hides them."""
+        held = [self.of(t) for t in sources]
+        if isinstance(node, Linear):
+            return self._linear(node, sources[0], held[0])
+        lost = {self.origin[t] for t, h in zip(sources, held, strict=True) if h.lost}
+        if lost:
+            if not lost <= {v.name for v in self.graph.inputs}:
+                return None  # the obstacle before it is reported already
+            return Obstacle("the number of values a sample is unknown", "export with static shapes but for the batch")
+        if any(not h.size for h in held):
+            return Obstacle("it reads an empty tensor", "export the model again")
+        ranks = {rank for t in sources if (rank := self.rank(t)) is not None}
+        if len(ranks) > 1:
+            return Obstacle("its operands differ in rank", "hardware takes operands of equal shape; write it out")
+        if wanted == "image":
+            return self._images(sources, held)
+        order = self.order(wanted, sources)
+        if order is not None:
+            return tuple(self._turned(t, h, order) for t, h in zip(sources, held, strict=True))
+        grouping = {h.channels for h in held}
+        if isinstance(node, Concat):
+            channels = [self._behind(t, node.axis) for t in sources]
+        elif len(grouping) == 1 and not isinstance(node, PER_CHANNEL) and None not in grouping:
+            channels = [h.channels for h in held]  # each value alone: any grouping will do, and this one costs nothing
+        else:
+            channels = [self._behind(t, -1) or h.channels for t, h in zip(sources, held, strict=True)]
+        sizes = [h.size or 0 for h in held]
+        known = [c if c and size % c == 0 else size for c, size in zip(channels, sizes, strict=True)]
+        return tuple(
+            Operand(self._brought(t, None, c), c, s // c, h.grid if c == h.channels else None)
+            for t, c, s, h in zip(sources, known, sizes, held, strict=True)
+        )
+
+    def _images(self, sources: list[str], held: list[Held]) -> tuple[Operand, ...] | Obstacle:
+        """Inputs with their channels along axis 1 of the model's shape, which pass with their channels last."""
+        found = []
+        for tensor, known in zip(sources, held, strict=True):
+            sizes = self.sizes(tensor)
+            if sizes is None and known.grid and known.channels:
+                sizes = (known.channels, *known.grid)
+            if sizes is None or len(sizes) < 2 or prod(sizes) != known.size:
+                return Obstacle("the size of its image is unknown", "export with static shapes but for the batch")
+            channels, positions = sizes[0], prod(sizes[1:])
+            brought = self._brought(tensor, image_order(channels, positions), channels)
+            found.append(Operand(brought, channels, positions, sizes[1:]))
+        return tuple(found)
+
+    def _turned(self, tensor: str, held: Held, order: ChannelsLast) -> Operand:
+        """An input of a node that takes any order; one of another size is left as it is, for its kind to refuse."""
+        if held.size != order.size:
+            size = held.size or 0
+            return Operand(self.origin[tensor], held.channels or size, size // (held.channels or size))
+        grid = held.grid if held.channels == order.channels else None
+        return Operand(self._brought(tensor, order, order.channels), order.channels, order.positions, grid)
+
+    def _brought(self, tensor: str, want: Order, channels: int) -> str:
+        """The tensor of the layers that holds a tensor of the graph in some order, for a reader of so many channels.
+
+        Where there is none, layers `reorder` are placed: to the model's order, and from there on.
+        """
+        have, source = self.orders[tensor], self.origin[tensor]
+        if have == want:
+            return source
+        if have is not None:
+            shape, whole = (have.channels, have.positions), channels != have.positions
+            source = self._reorder(tensor, source, None, shape, whole=whole)
+        if want is not None:
+            source = self._reorder(tensor, source, want, (want.positions, want.channels), whole=False)
+        return source
+
+    def _reorder(self, tensor: str, source: str, order: Order, shape: tuple[int, int], *, whole: bool) -> str:
+        """The tensor that a layer `reorder` of this shape writes."""
+        output = f"{source}, {shape[1]} x {shape[0]} transposed" + (", whole" if whole else "")
+        if output not in self.copies:
+            while output in self.origin:  # a model may call a tensor anything
+                output += "'"
+            kind = registry.kind(Reorder.name)
+            assert isinstance(kind, Reorder)
+            name = f"l{len(self.layers)}_reorder"
+            self.layers.append(kind.layer(name, f"order of {tensor}", (source, output), shape, whole=whole))
+            self.copies[output], self.orders[output] = self.copies.get(source, tensor), order
+            self.reordered += prod(shape)
+        return output
+
+    def _behind(self, tensor: str, axis: int) -> int | None:
+        """Values of a tensor from an axis on: what that axis and those behind it hold; None if it is not known."""
+        shape = self.shape(tensor)
+        if not shape or not -len(shape) <= axis < len(shape) or axis == 0:
+            return None
+        sizes = [s for s in shape[axis:] if isinstance(s, int)]
+        return prod(sizes) if len(sizes) == len(shape[axis:]) else None
+
+    def _linear(self, node: Linear, tensor: str, held: Held) -> tuple[Operand, ...] | Obstacle | None:
+        n = node.weight.shape[1]
+        size, origin = held.size, self.origin[tensor]
+        if size is None:
+            shape = self.shape(tensor)
+            if origin in {v.name for v in self.graph.inputs} and shape is not None and len(shape) > 2:
+                return Obstacle(
+                    "the number of positions is unknown", "export the model with static shapes but for the batch"
+                )
+            size = n
+            self.held[origin] = Held(n)
+        last = self._behind(tensor, -1)
+        if not size or size % n or (last is not None and last != n and size != n):
+            return Obstacle(
+                f"it multiplies {n} values while the tensor before it holds {size} a sample",
+                "a Flatten is missing, or the model was exported with a wrong shape",
+            )
+        turned = self.orders[tensor] is not None and size == n and isinstance(node.weight, Dense)  # its columns turn
+        return (Operand(origin if turned else self._brought(tensor, None, n), n, size // n),)
+
+
+def _along_last(node: Node, rank: int | None) -> Node:
+    """The node with its axis counted from the end if it is the last one; a Concat joins all that follows its axis."""
+    axis = getattr(node, "axis", None)
+    if not isinstance(axis, int) or rank is None or "axis" not in {f.name for f in fields(node)}:
+        return node
+    if axis == rank - 1 or (isinstance(node, Concat) and 0 < axis < rank):
+        return replace(node, axis=-1)  # type: ignore[call-arg]  # not every node has an axis, this one does
+    return node
