@@ -8,10 +8,12 @@
 ///   identity, relu      the sum, or its positive part
 ///   clip<low, high>     the output between two words; costs what saturation costs
 ///   ramp<R>, leaky<R>   a multiplication by a constant: HardSigmoid; LeakyReLU (sums of zero and above pass as they are)
+///   steps<S>            the nearest of equal steps: a quantizer. A multiplication to the code, one back (none for widths
+///                       that are powers of two)
 ///   curve<T>            a table of equal segments, lines or constants: sigmoid, tanh, GELU, SiLU, ... A line takes one
 ///                       multiplier of rise_bits x (step_bits + 1), a constant none
 ///
-/// R and T are structs that the project writes into its layers.h, one a layer (swm/layers/curves.py says what each
+/// R, S and T are structs that the project writes into its layers.h, one a layer (swm/layers/curves.py says what each
 /// member means).
 ///
 /// \tparam Cfg  out_bits; out_shift (binary point of v minus that of the output)
@@ -116,6 +118,21 @@ struct leaky {
     SWM_INLINE
     const int_t<Cfg::out_bits> below = ramp<R>::template run<Cfg, W>(v), above = identity::run<Cfg, W>(v);
     return v < 0 ? below : above;
+  }
+};
+
+template <class S>
+struct steps {
+  struct code {
+    enum { out_bits = S::code_bits };
+  };
+  template <class Cfg, int W>
+  static int_t<Cfg::out_bits> run(int_t<W> v) {
+    SWM_INLINE
+    enum { bits = S::code_bits + S::width_bits };
+    const int_t<S::code_bits> nearest = ramp<S>::template run<code, W>(v);
+    const int_t<bits> value = multiply<S::code_bits, S::width_bits>(nearest, int_t<S::width_bits>(S::width));
+    return saturate<Cfg::out_bits, rounded<S::width_shift, bits>::bits>(round_shift<S::width_shift, bits>(value));
   }
 };
 

@@ -17,11 +17,13 @@ from swm.graph import (
     Mul,
     Node,
     PRelu,
+    Quant,
     Sigmoid,
     Softplus,
     Swish,
     Tanh,
 )
+from swm.layers.activations import Levels
 from swm.layers.layernorm import Normalize
 from swm.layers.prelu import ChannelSlopes
 
@@ -34,7 +36,8 @@ def normal_forms(graph: Graph) -> Graph:
     """The graph with named activations and with constants inside the nodes that need them.
 
     `x * Sigmoid(x)` is a Swish (SiLU), `x * HardSigmoid(x)` a HardSwish, `x * Tanh(Softplus(x))` a Mish; a PRelu of one
-    slope is a LeakyRelu. Nodes that nothing reads any more stay; tensors keep their names.
+    slope is a LeakyRelu, a Quant of constant numbers, one each, a Levels. Nodes that nothing
+    reads any more stay; tensors keep their names.
     """
     writers = graph.producers()
     return replace(graph, nodes=tuple(_form(graph, writers, node) for node in graph.nodes))
@@ -53,6 +56,8 @@ def _form(graph: Graph, writers: dict[str, Node], node: Node) -> Node:
             return LeakyRelu(name=name, inputs=inputs, outputs=outputs, alpha=float(slopes.flat[0]))
         slopes = slopes.reshape(_without_ones(slopes.shape))
         return ChannelSlopes(name=name, inputs=inputs, outputs=outputs, slopes=slopes)
+    if isinstance(node, Quant):
+        return _levels(graph, node) or node
     if isinstance(node, LayerNormalization) and all(t in graph.constants for t in node.inputs[1:] if t):
         gains, *offsets = (np.asarray(graph.constants[t], np.float32) for t in node.inputs[1:] if t)
         return Normalize(
@@ -65,6 +70,20 @@ def _form(graph: Graph, writers: dict[str, Node], node: Node) -> Node:
             epsilon=node.epsilon,
         )
     return node
+
+
+def _levels(graph: Graph, node: Quant) -> Levels | None:
+    """A quantizer by its step and codes (QONNX: an integer zero point moves the codes, and drops out of the values)."""
+    numbers = [np.asarray(graph.constants[t], np.float64) for t in node.inputs[1:4] if t in graph.constants]
+    if len(numbers) != 3 or any(n.size != 1 for n in numbers) or node.rounding not in ("ROUND", "HALF_EVEN"):
+        return None
+    step, zero, bits = (float(n.item()) for n in numbers)
+    if not step > 0 or zero != round(zero) or bits != round(bits) or not 1 <= bits <= 16:
+        return None
+    least = -(1 << (int(bits) - 1)) + node.narrow if node.signed else 0
+    largest = (1 << (int(bits) - node.signed)) - 1 - (node.narrow and not node.signed)
+    low, high = least - round(zero), largest - round(zero)
+    return Levels(name=node.name, inputs=node.inputs[:1], outputs=node.outputs, step=step, low=low, high=high)
 
 
 def _gated(x: str, gate: Node | None, writers: dict[str, Node]) -> type[Node] | None:

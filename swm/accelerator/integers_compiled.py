@@ -59,10 +59,15 @@ def _bits(values: Ints) -> int:
     return max((-low - 1).bit_length() if low < 0 else 0, high.bit_length() if high > 0 else 0) + 1
 
 
+def _known(layer: FixedLayer) -> bool:
+    """Whether the kernel has the kind and its activation; `steps` it has not."""
+    return type(layer.spec) in _KINDS and (layer.curve is None or layer.curve.policy in _POLICIES)
+
+
 def _proven(layer: FixedLayer, incoming: int) -> bool:
     """True if every value inside the layer is exact in float64, for inputs of `incoming` bits."""
     spec = layer.spec
-    if type(spec) not in _KINDS:
+    if not _known(layer):
         return False
     weight_bits = _bits(layer.arrays["weights"])
     shifts: list[int] = []
@@ -108,7 +113,7 @@ class _CompiledLayer:
 
 def _compile(layer: FixedLayer) -> _CompiledLayer | None:
     spec = layer.spec
-    if type(spec) not in _KINDS:
+    if not _known(layer):
         return None
     block, p, q, shifts, rounded = 1, spec.m, spec.n, 0, 0
     if isinstance(spec, CirculantSpec):

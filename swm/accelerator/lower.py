@@ -18,7 +18,7 @@ from swm.accelerator.operands import Held, Streams
 from swm.errors import Finding, UnsupportedModel
 from swm.graph import Cast, Graph, Node, Reshape, Squeeze, Transpose, Unsqueeze, reads
 from swm.layers import registry
-from swm.layers.activations import Chosen, activation_of
+from swm.layers.activations import Chosen, activation_of, joined
 from swm.layers.base import LayerKind, Obstacle
 from swm.layers.values import FloatLayer
 
@@ -267,9 +267,10 @@ class _Lowering:
         if not isinstance(chosen, Chosen) or place is None or self._uses[tensor] != 1:
             return False
         layer = self.layers[place]
-        if layer.activation != "identity" or not registry.kind(layer.kind).fuses:
+        both = joined(layer.activation, chosen)
+        if both is None or not registry.kind(layer.kind).fuses:
             return False
-        self.layers[place] = replace(layer, **chosen._asdict(), output=node.outputs[0])
+        self.layers[place] = replace(layer, **both._asdict(), output=node.outputs[0])
         self._writer[node.outputs[0]] = place
         self.streams.write(node.outputs[0], self.streams.of(sources[0]), self.streams.orders[sources[0]])
         return True

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from swm.graph import (
     LeakyRelu,
     Mish,
     Node,
+    Quant,
     Relu,
     Sigmoid,
     Softplus,
@@ -25,11 +27,24 @@ from swm.graph import (
 from swm.layers.base import Obstacle
 from swm.layers.functions import Activation, Parameters, check_parameters
 
-__all__ = ["ACTIVATIONS", "Chosen", "activation_of"]
+__all__ = ["ACTIVATIONS", "Chosen", "Levels", "activation_of", "joined"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Levels(Node):
+    """A quantizer whose numbers are known: `clip(round(x / step), low, high) * step`."""
+
+    op: ClassVar[str] = "Quant"
+
+    step: float
+    low: int
+    high: int
+
 
 ACTIVATIONS: tuple[type[Node], ...] = (
     *(Relu, Clip, LeakyRelu, HardSigmoid, Sigmoid, Tanh),
     *(Gelu, Swish, Softplus, Elu, Mish, HardSwish),
+    *(Quant, Levels),
 )
 _UNBOUNDED = float(np.finfo(np.float32).max)  # what stands for a bound that a Clip has not
 
@@ -43,11 +58,26 @@ class Chosen(NamedTuple):
 
 def activation_of(node: Node) -> Chosen | Obstacle | None:
     """The activation that a node is; None where it is none, an obstacle where its parameters cannot be built."""
+    if isinstance(node, Quant):  # `normal_forms` has made Levels of those that can be built
+        return Obstacle(
+            "its scale, zero point and bits are not one constant each, or it does not round to the nearest",
+            "quantize by tensor, or run this part of the model on the host",
+        )
     chosen = _chosen(node)
     problem = "" if chosen is None else check_parameters(*chosen)
     if problem:
         return Obstacle(problem, "change the parameter in the model, or run this part of the model on the host")
     return chosen
+
+
+def joined(activation: Activation, behind: Chosen) -> Chosen | None:
+    """One activation that does two, the second `behind` the first; None where there is none."""
+    if activation == "identity":
+        return behind
+    if activation == "relu" and behind.activation == "steps" and behind.parameters[2] >= 0:
+        step, low, high = behind.parameters
+        return Chosen("steps", (step, max(low, 0.0), high))
+    return None
 
 
 def _chosen(node: Node) -> Chosen | None:
@@ -62,6 +92,8 @@ def _chosen(node: Node) -> Chosen | None:
         return Chosen("swish", (float(node.alpha),))
     if isinstance(node, Elu):
         return Chosen("elu", (float(node.alpha),))
+    if isinstance(node, Levels):
+        return Chosen("steps", (node.step, float(node.low), float(node.high)))
     if isinstance(node, Gelu):
         return Chosen("gelu_tanh" if node.tanh else "gelu")
     plain: dict[type[Node], Activation] = {

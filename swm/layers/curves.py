@@ -14,7 +14,7 @@ import numpy as np
 
 from swm.layers.rounding import Ints, round_shift, saturate
 
-__all__ = ["Bounds", "Curve", "Ramp", "Table", "bits_of"]
+__all__ = ["Bounds", "Curve", "Ramp", "Steps", "Table", "bits_of"]
 
 _WIDEST = 40  # bits of a narrowed sum, of an entry and of a word
 _INT = 31  # bits of a member in C++, and of a place in a table
@@ -153,6 +153,55 @@ class Ramp:
 
 
 @dataclass(frozen=True)
+class Steps:
+    """`steps`: the code of the nearest level, times the width of a step.
+
+    Attributes:
+        ramp: from the sum to the code, which is its word: the slope is 1 / width, the offset 0.
+        width: of a step, as an integer.
+        width_shift: binary point of the width minus that of the output.
+        error: largest distance of a level from where it should be, in real numbers.
+        doubt: sums so close to the edge between two codes, in steps, may get the other one.
+    """
+
+    policy: ClassVar[str] = "steps"
+
+    ramp: Ramp
+    width: int
+    width_shift: int
+    error: float
+    doubt: float
+
+    def __post_init__(self) -> None:
+        _check(not self.ramp.leaky and not self.ramp.offset and max(self.width_bits, self.code_bits) <= _INT)
+        _check(abs(self.width_shift) <= 60 and self.inner_bits <= 60)
+
+    @property
+    def code_bits(self) -> int:
+        """Bits of a code."""
+        return bits_of(self.ramp.low, self.ramp.high)
+
+    @property
+    def width_bits(self) -> int:
+        """Bits of the width."""
+        return bits_of(self.width)
+
+    @property
+    def inner_bits(self) -> int:
+        """Bits of every value inside, of the sum aside."""
+        return max(self.ramp.inner_bits, self.code_bits + self.width_bits + max(0, -self.width_shift))
+
+    def apply(self, values: Ints) -> Ints:
+        """Words, not yet saturated."""
+        return round_shift(self.ramp.apply(values) * self.width, self.width_shift)
+
+    def members(self) -> dict[str, Any]:
+        """The struct that the C++ policy reads: integers by name."""
+        own = {name: getattr(self, name) for name in ("code_bits", "width", "width_bits", "width_shift")}
+        return {**self.ramp.members(), "offset_bits": 2, **own}  # of an offset of 0: ints of one bit do not shift
+
+
+@dataclass(frozen=True)
 class Table:
     """`curve`: equal segments, each a line or a constant, and max(z, 0) where the function has it.
 
@@ -259,4 +308,4 @@ class Table:
         return {**numbers, "entries": len(self.starts), "rectified": int(self.rectified), **tables}
 
 
-Curve: TypeAlias = Bounds | Ramp | Table
+Curve: TypeAlias = Bounds | Ramp | Steps | Table

@@ -11,7 +11,7 @@ import numpy as np
 from swm.device.board import DspPorts
 from swm.device.memories import memory
 from swm.device.primitives import Cost, adder, multiplexer, multiplier, register
-from swm.layers.curves import Bounds, Curve, Ramp, Table
+from swm.layers.curves import Bounds, Curve, Ramp, Steps, Table
 from swm.layers.fit import widest_curve
 from swm.layers.functions import Activation, Parameters
 from swm.layers.rounding import Ints, round_shift, saturate
@@ -64,6 +64,12 @@ def describe(layer: FixedLayer) -> str:
         return f"{name}: bounds {curve.low} and {curve.high} of the output's words, exact"
     if curve is None:
         return f"{name}: exact"
+    if isinstance(curve, Steps):
+        levels = f"{curve.ramp.high - curve.ramp.low + 1} levels of {spec.parameters[0]:g}"
+        edges = (
+            f"sums within {curve.doubt:.1e} of a step from an edge may get the other level" if curve.doubt else "exact"
+        )
+        return f"{name}: {levels}, off by at most {curve.error:.1e}; {edges}"
     steps = curve.error * 2.0**layer.output_format.frac
     off = f"off by at most {curve.error:.1e} ({steps:.2f} of the output's last bit) before the last rounding"
     if isinstance(curve, Ramp):
@@ -95,6 +101,12 @@ def _lane_cost(value_bits: int, out_bits: int, activation: Activation, parameter
         adder(value_bits), Cost(logic=(value_bits - out_bits) / 4 + out_bits), register(out_bits)
     )
     curve = widest_curve(activation, parameters, out_bits)
+    if isinstance(curve, Steps):
+        code, word = curve.ramp, curve.code_bits + curve.width_bits
+        products = [(code.input_bits, code.slope_bits, code.slope), (curve.code_bits, curve.width_bits, curve.width)]
+        for left, right, constant in products:
+            lane = lane.plus(multiplier(left, right, ports) if abs(constant) > 1 else Cost())
+        return lane.plus(_narrowing(code.input_bits), _narrowing(curve.code_bits), adder(word))
     if isinstance(curve, Ramp):
         # a constant, which tools may also make of adders
         product = multiplier(curve.input_bits, curve.slope_bits, ports) if abs(curve.slope) > 1 else Cost()

@@ -14,7 +14,7 @@ from math import ceil, floor, frexp, log2
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.layers.curves import Bounds, Curve, Ramp, Table, bits_of
+from swm.layers.curves import Bounds, Curve, Ramp, Steps, Table, bits_of
 from swm.layers.functions import TABLES, Activation, Floats, Parameters, check_parameters, evaluate
 from swm.layers.rounding import Ints
 
@@ -28,6 +28,7 @@ _GUARD = 3  # bits that z and the entries of a table have below the output's las
 _COARSE_SUMS = 36  # bits that an output may be finer than the sums; beyond, a table no longer follows it
 _COARSEST = -6  # log2 of 1 / the widest segment tried
 _SAMPLES = 64  # of a segment, to fit and to look for its largest error
+_CODE_GUARD = 10  # log2 of a step over the doubt about its edges
 _TAIL = 0.8  # of the error that may be spent on what lies beyond the table
 
 
@@ -61,6 +62,8 @@ def curve_of(
         z_frac = min(value_frac, fine + _GUARD)
         table = _table(activation, parameters, z_frac, value_frac == z_frac, fine, out_frac, out_bits)
         return replace(table, input_shift=value_frac - z_frac)
+    if activation == "steps":
+        return _steps(parameters, value_frac, out_frac)
     return _ramp(activation, parameters, value_frac, out_frac, out_bits)
 
 
@@ -106,6 +109,46 @@ def _ramp(activation: str, parameters: Parameters, value_frac: int, out_frac: in
         high=high,
         error=error + abs(nearest * 2.0**-z_frac - offset),
     )
+
+
+def _steps(parameters: Parameters, value_frac: int, out_frac: int) -> Steps:
+    """Codes to 2^-10 of a step, levels to a quarter of the output's last bit."""
+    step, low, high = parameters[0], int(parameters[1]), int(parameters[2])
+    exponent = frexp(step)[1]  # 2^(exponent - 1) <= step < 2^exponent
+    codes = max(abs(low), abs(high)) + 2
+    z_frac = min(value_frac, _CODE_GUARD + 1 - exponent)
+    fraction = max(0, codes.bit_length() + exponent + _CODE_GUARD)
+    slope, fraction = _constant(1.0 / step, fraction)
+    width, point = _constant(step, out_frac + 1 + codes.bit_length())
+    rounding = 0.0 if z_frac == value_frac else 2.0 ** -(z_frac + 1) / step
+    ramp = Ramp(
+        leaky=False,
+        plain_shift=value_frac - out_frac,
+        input_shift=value_frac - z_frac,
+        input_bits=max(2, bits_of(ceil(codes * step * 2.0**z_frac))),
+        slope=slope,
+        offset=0,
+        offset_shift=0,
+        out_shift=z_frac + fraction,
+        low=low,
+        high=high,
+        error=0.0,
+    )
+    return Steps(
+        ramp=ramp,
+        width=width,
+        width_shift=point - out_frac,
+        error=abs(width * 2.0**-point - step) * (codes - 2),
+        doubt=rounding + abs(slope * 2.0**-fraction - 1.0 / step) * codes * step,
+    )
+
+
+def _constant(value: float, fraction: int) -> tuple[int, int]:
+    """A number as an integer and its fractional bits, which may be negative, without trailing zeros."""
+    constant = floor(value * 2.0**fraction + 0.5)
+    while constant and not constant % 2:
+        constant, fraction = constant // 2, fraction - 1
+    return constant, fraction
 
 
 @lru_cache(maxsize=4096)

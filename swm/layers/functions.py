@@ -33,8 +33,10 @@ Activation = Literal[
     "elu",
     "mish",
     "hard_swish",
+    "steps",
 ]
-"""The first three are comparisons, the next two take a multiplication by a constant, the others go through a table."""
+"""The first three are comparisons, the next two take a multiplication by a constant, the last takes two, the others go
+through a table."""
 Parameters: TypeAlias = tuple[float, ...]
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -45,6 +47,7 @@ _LIMITS: Mapping[str, tuple[tuple[float, float] | None, ...]] = {
     "hard_sigmoid": ((2.0**-10, 4.0), (-16.0, 16.0)),
     "swish": ((0.25, 8.0),),
     "elu": ((2.0**-6, 2.0),),
+    "steps": ((2.0**-24, 2.0**24), (-(2.0**15), 2.0**16), (-(2.0**15), 2.0**16)),  # width, least and largest code
 }
 
 
@@ -57,6 +60,8 @@ def check_parameters(activation: str, parameters: Parameters) -> str:
         low, high = limit or (-np.inf, np.inf)
         if not low <= value <= high:
             return f"its parameter {value:g} is not one of {low:g} to {high:g}"
+    if activation == "steps" and not (parameters[1] <= parameters[2] and all(v == int(v) for v in parameters[1:])):
+        return f"its codes from {parameters[1]:g} to {parameters[2]:g} are no range of integers"
     if activation == "clip" and not parameters[0] <= parameters[1]:
         return f"its lower bound {parameters[0]:g} lies above its upper one {parameters[1]:g}"
     return ""
@@ -134,4 +139,6 @@ def evaluate(activation: str, parameters: Parameters, x: NDArray[np.floating]) -
         return np.where(values < 0, parameters[0] * values, values)
     if activation == "hard_sigmoid":
         return np.clip(parameters[0] * values + parameters[1], 0.0, 1.0)
+    if activation == "steps":
+        return np.clip(np.floor(values / parameters[0] + 0.5), parameters[1], parameters[2]) * parameters[0]
     return values

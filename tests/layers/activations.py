@@ -16,4 +16,5 @@ EXAMPLES = {
     "elu": (1.0,),
     "mish": (),
     "hard_swish": (),
+    "steps": (0.3, -8.0, 7.0),
 }

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from layers.activations import EXAMPLES
 
 from swm.device.board import load_board
-from swm.graph import Clip, Elu, Gelu, HardSigmoid, LeakyRelu, Swish
-from swm.layers.activations import activation_of
+from swm.graph import Clip, Elu, Gelu, HardSigmoid, LeakyRelu, Quant, Swish
+from swm.layers.activations import Chosen, Levels, activation_of, joined
 from swm.layers.base import Obstacle
-from swm.layers.curves import Bounds, Ramp, Table
+from swm.layers.curves import Bounds, Ramp, Steps, Table
 from swm.layers.dense import DenseSpec
 from swm.layers.finish import describe, finish, finish_cost
 from swm.layers.fit import MOST_CONSTANTS, curve_of
@@ -24,7 +24,7 @@ from swm.layers.functions import TABLES, check_parameters, evaluate
 from swm.layers.values import FixedLayer, Format, TensorShape
 
 PORTS = load_board("pynq-z2").dsp_ports
-SHAPED = sorted(set(EXAMPLES) - {"identity", "relu"})
+SHAPED = sorted(set(EXAMPLES) - {"identity", "relu", "steps"})  # steps jump: they have tests of their own
 
 
 def nearest(value):
@@ -229,3 +229,53 @@ def test_parameters_that_are_not_built_are_named(node, words):
     assert words in obstacle.reason
     assert "host" in obstacle.remedy
     assert check_parameters("nothing", ()) == "there is no nothing of 0 parameters"
+
+
+STEPS = [(0.25, -2, 1), (1.0, -1, 1), (0.3, 0, 15), (0.0117, -128, 127), (3.7, -4, 3), (2.0**-9, -512, 511)]
+
+
+@pytest.mark.parametrize("parameters", STEPS)
+@pytest.mark.parametrize(("bits", "frac", "value_frac"), [(4, 1, 6), (8, 7, 14), (8, 4, 9), (12, 6, 20), (16, 15, 3)])
+def test_steps_are_levels_but_at_their_edges(parameters, bits, frac, value_frac):
+    """Every sum farther than the stated doubt from an edge has its level, to the stated error and the last rounding."""
+    step, low, high = parameters
+    curve = curve_of("steps", parameters, value_frac, frac, bits)
+    assert isinstance(curve, Steps)
+    reach = int((max(abs(low), abs(high)) + 3) * step * 2**value_frac) + 2
+    sums = np.unique(np.linspace(-reach, reach, 20001).astype(np.int64))
+    x = sums / 2.0**value_frac
+    place = x / step + 0.5
+    sure = np.abs(place - np.round(place)) > curve.doubt
+    words = curve.apply(sums)
+    want = evaluate("steps", parameters, x)
+    assert (np.abs(words * 2.0**-frac - want)[sure] <= 2.0 ** -(frac + 1) + curve.error + 1e-12).all()
+    assert curve.doubt <= 2**-9
+    assert curve.error <= 2.0 ** -(frac + 2)
+    if np.log2(step) == int(np.log2(step)):
+        assert (curve.ramp.slope, curve.width) in ((1, 1), (1, 0))  # no multiplier; a step below the output's last bit
+    exact = [word(curve.ramp, int(v)) for v in sums[::997]]
+    shifted = [nearest(Fraction(c * curve.width) / Fraction(2) ** curve.width_shift) for c in exact]
+    assert words[::997].tolist() == shifted
+
+
+def test_quantizers_become_steps_or_say_why_not():
+    node = Levels(name="q", inputs=("x",), outputs=("y",), step=0.5, low=-4, high=3)
+    assert activation_of(node) == Chosen("steps", (0.5, -4.0, 3.0))
+    assert joined("identity", activation_of(node)) == activation_of(node)
+    assert joined("relu", activation_of(node)) == Chosen("steps", (0.5, 0.0, 3.0))
+    assert joined("sigmoid", activation_of(node)) is None
+    assert "scale" in activation_of(Quant(name="q", inputs=("x", "s", "z", "b"), outputs=("y",))).reason
+    assert check_parameters("steps", (0.5, 3.0, 1.0))
+    assert check_parameters("steps", (1e-12, 0.0, 1.0))
+
+
+def test_steps_cost_two_multipliers_unless_their_width_is_a_power_of_two():
+    def dsp(width):
+        spec = DenseSpec(
+            name="d", inputs=(TensorShape(8, 8),), output=TensorShape(8, 8), activation="steps",
+            parameters=(width, -8.0, 7.0), weight_bits=8,
+        )  # fmt: skip
+        return finish_cost(spec, 20, 1, PORTS).dsp
+
+    assert dsp(0.25) == 0
+    assert dsp(0.3) > 0
