@@ -4,19 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-
-import numpy as np
 
 from swm.accelerator.design import Design
 from swm.accelerator.lower import lower
 from swm.accelerator.quantize import network_shape
-from swm.accelerator.search import Search
-from swm.device import Board, Limits, board_names, load_board
+from swm.accelerator.schedule import can_fit
+from swm.api import dense_twin
+from swm.compress import convert, fold_affine
+from swm.device import Board, board_names, load_board
 from swm.errors import DoesNotFit, SwmError
-from swm.graph import Graph, Linear
+from swm.graph import Conv, Graph, Linear, Recurrent
 from swm.host import split
-from swm.structure import BlockCirculant
 
 __all__ = ["does_not_fit"]
 
@@ -27,44 +25,51 @@ BITS = (16, 14, 12, 10, 8, 6, 4)
 def does_not_fit(design: Design) -> DoesNotFit:
     """The error for a design that is larger than its board, with the remedies that the resource model knows of.
 
-    Each remedy stands for itself; the smallest change of its kind is named. All are judged with the least parallelism,
-    which takes milliseconds; a design that was read back from a project has no float source to try them on.
+    Each remedy stands for itself; the smallest change of its kind is named. All are judged by the search that would
+    make the design. A block size is that of `swm convert --block` on the dense network: converted without calibration,
+    for only shapes count here. A design that was read back from a project has no float source to try them on.
     """
-    source, bits, board = design.graph.source, design.graph.bits, design.schedule.board
+    graph, board = design.graph, design.schedule.board
     block = fewer = None
     larger: tuple[str, ...] = ()
-    source = None if source is None else split(source).hardware
-    if source is not None:
-        largest = max([n.weight.size for n in source.linear()], default=1)
-        bigger = (k for k in BLOCKS if k > largest)
-        block = next((k for k in bigger if _fits(_with_block(source, k), bits, board)), None)
-        fewer = next((b for b in BITS if b < bits and _fits(source, b, board)), None)
-        larger = tuple(b.name for b in _others(board) if _fits(source, bits, b))
+    if graph.source is not None:
+        tried, bits = _Fitting(design), graph.bits
+        block = next((k for k in BLOCKS if k > _largest(graph.source) and tried.fits(bits, board, k)), None)
+        fewer = next((b for b in BITS if b < bits and tried.fits(b, board)), None)
+        larger = tuple(b.name for b in _others(board) if tried.fits(bits, b))
     return DoesNotFit(board.name, design.schedule.overflow, block=block, bits=fewer, boards=larger)
+
+
+class _Fitting:
+    """Whether the network of a design would fit, with other blocks, bits or boards."""
+
+    def __init__(self, design: Design) -> None:
+        assert design.graph.source is not None
+        self._source, self._backend = design.graph.source, design.backend
+        self._hardware = split(fold_affine(self._source)).hardware
+
+    def fits(self, bits: int, board: Board, block: int | None = None) -> bool:
+        """At so many bits, on a board, with its own blocks or with those of one size."""
+        try:
+            hardware = self._hardware if block is None else self._converted(block)
+            return hardware is not None and can_fit(network_shape(lower(hardware), bits), board, self._backend)
+        except SwmError:  # too many bits for a block of that size, and the like
+            return False
+
+    def _converted(self, block: int) -> Graph | None:
+        return split(convert(dense_twin(self._source), None, block=block).graph).hardware
+
+
+def _largest(graph: Graph) -> int:
+    """The largest block in use; 1 where all weights are dense."""
+    linear = [n.weight.size for n in graph.nodes if isinstance(n, Linear | Conv)]
+    recurrent = [
+        w.size for n in graph.nodes if isinstance(n, Recurrent) for w in (*n.input_weight, *n.recurrent_weight)
+    ]
+    return max([*linear, *recurrent], default=1)
 
 
 def _others(board: Board) -> Iterator[Board]:
     """The other boards with a device of the same vendor, the smallest first."""
     boards = [load_board(name) for name in board_names() if name != board.name]
     yield from sorted((b for b in boards if b.vendor == board.vendor), key=lambda b: b.resources.lut)
-
-
-def _with_block(graph: Graph, block: int) -> Graph:
-    """The graph with every matrix that may have it in blocks of a size, without numbers."""
-    last = graph.linear()[-1]
-    nodes = []
-    for node in graph.nodes:
-        if isinstance(node, Linear) and (node is not last or isinstance(node.weight, BlockCirculant)):
-            m, n = node.weight.shape
-            if not BlockCirculant.reason_against((m, n), block):
-                columns = np.zeros((-(-m // block), -(-n // block), block), np.float32)
-                node = replace(node, weight=BlockCirculant(columns, (m, n)))
-        nodes.append(node)
-    return replace(graph, nodes=tuple(nodes))
-
-
-def _fits(graph: Graph, bits: int, board: Board) -> bool:
-    try:
-        return Search(network_shape(lower(graph), bits), board, Limits()).minimal().fits
-    except SwmError:  # too many bits for a block of that size, and the like
-        return False

@@ -17,7 +17,7 @@ from swm.errors import OptionError, UnsupportedModel
 from swm.layers.rtl.registry import rtl_findings
 from swm.progress import Note, quiet
 
-__all__ = ["make_schedule"]
+__all__ = ["can_fit", "make_schedule"]
 
 _WIDENING = 1.02
 """Step by which the interval grows while FIFOs that the simulation made deeper do not fit."""
@@ -69,6 +69,16 @@ def make_schedule(
     # Neither costs nor intervals depend on the clock; only the pipeline's depth, and with it FIFOs and latency, do.
     schedules = [_complete(search, found, board, backend, clock, limits, note, _slowest(search)) for clock in clocks]
     return max(schedules, key=lambda s: (s.fits, s.inferences_per_s))
+
+
+def can_fit(network: NetworkShape, board: Board, backend: Backend = VITIS) -> bool:
+    """Whether `make_schedule` would find a design that fits; FIFOs that its simulation makes deeper aside.
+
+    Raises:
+        UnsupportedModel: layers that the back end has no modules for.
+    """
+    search = Search(network, board, Limits(), uram=backend.loads_weights)
+    return search.minimal().fits if backend.parallelism == "minimal" else search.fits(_slowest(search))
 
 
 def _slowest(search: Search) -> int:

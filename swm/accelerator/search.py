@@ -111,13 +111,15 @@ class Search:
                 tried[interval] = self.fitting(interval)
             return tried[interval]
 
-        best = self._bisect(slow, attempt)
-        if self._uram and self._board.resources.uram:
-            starts = [share * slow >> e for e in range(2, slow.bit_length()) for share in (3, 2)]
-            for found in (self._bisect(start, attempt) for start in starts):
-                if found is not None and (best is None or found[0] < best[0]):
-                    best = found
+        best: tuple[int, Found] | None = None
+        for found in (self._bisect(start, attempt) for start in self._starts(slow)):
+            if found is not None and (best is None or found[0] < best[0]):
+                best = found
         return None if best is None else best[1]
+
+    def fits(self, slow: int) -> bool:
+        """Whether `fastest_fitting` would find anything."""
+        return any(self.fitting(start) is not None for start in self._starts(slow))
 
     def fastest(self, slow: int) -> int:
         """The shortest interval that any parallelism reaches, fitting or not."""
@@ -151,6 +153,11 @@ class Search:
                 return self._placed(self._named(chosen), ends)
             first = first or chosen
         return None if first is None else self._placed(self._named(first), ends or (1, 1))
+
+    def _starts(self, slow: int) -> list[int]:
+        if not (self._uram and self._board.resources.uram):
+            return [slow]
+        return [slow, *(share * slow >> e for e in range(2, slow.bit_length()) for share in (3, 2))]
 
     def _bisect(self, slow: int, attempt: Callable[[int], Found | None]) -> tuple[int, Found] | None:
         best = attempt(slow)

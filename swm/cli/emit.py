@@ -106,7 +106,10 @@ def emit(
         out.print(Text(f"{fixed.bits} bits: {saturation_summary(fixed.saturated)}"))
     if not (plan.fits or allow_overflow):
         error = does_not_fit(made)
-        write_json(json_to, {"project": None, **verdict, "block": error.block, "bits": error.bits, "files": []})
+        write_json(
+            json_to,
+            {"project": None, **verdict, "block": error.block, "bits": error.bits, "boards": error.boards, "files": []},
+        )
         raise error
     with progress_bar() as progress:
         project = swm.emit(

@@ -13,6 +13,7 @@ import swm
 from swm.cli.emit import emit as command
 from swm.emit import emit_project
 from swm.errors import DoesNotFit
+from swm.remedies import does_not_fit
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +39,25 @@ def test_emit_refuses_it_and_names_what_helps(large, tmp_path):
     assert not list(tmp_path.iterdir())
     assert (error.board, error.block) == ("pynq-z2", 2)
     assert error.overflow.startswith("BRAM18") and error.overflow in str(error)
-    assert error.bits in (4, 6, 8, 10) and "zcu104" in error.boards
+    assert error.bits in (4, 6, 8, 10) and error.boards == ("kv260", "zcu104")  # one by its UltraRAM
     assert "--block 2" in str(error) and "allow_overflow=True" in str(error)
     small = swm.convert(swm.load(large.source.source), block=error.block).graph
     fixed = swm.quantize(small, bits=12, calibration=inputs(20, 640))
     assert swm.design(fixed, board="pynq-z2").schedule.fits
+    assert swm.design(large, board="kv260").schedule.fits
+    for bits in (error.bits, error.bits + 2):
+        fewer = swm.quantize(large.source, bits=bits, calibration=inputs(20, 640))
+        assert swm.design(fewer, board="pynq-z2").schedule.fits == (bits == error.bits)
+
+
+def test_the_block_named_is_the_smallest_that_fits(large):
+    wide = swm.quantize(large.source, bits=18, calibration=inputs(20, 640))
+    error = does_not_fit(swm.design(wide, board="pynq-z2"))
+    assert error.block == 4
+    for block in (2, 4):
+        small = swm.convert(large.source, block=block).graph
+        fixed = swm.quantize(small, bits=18, calibration=inputs(20, 640))
+        assert swm.design(fixed, board="pynq-z2").schedule.fits == (block == 4)
 
 
 def test_the_verdict_stands_in_what_is_written_all_the_same(large, tmp_path):
