@@ -24,7 +24,8 @@ class Backend:
         parallelism: "search" fills the board, "minimal" takes one lane everywhere.
         files: template → file in the project; a "%" stands for each layer's name.
         library: folders of hls/ that the project takes along, and where to.
-        defines: preprocessor symbols of its C simulation.
+        defines: preprocessor symbols of its C simulation; with SWM_ROM_FILES it reads large ROMs from files instead of
+            compiling them (hls/swm/rom.h).
         include: include folders of its C simulation, in the project.
         tool: what turns the project into hardware, in words.
         control: of a streaming top: "s_axilite" registers, or "ap_ctrl_none", a core that starts anew by itself.
@@ -74,7 +75,7 @@ VITIS = Backend(
     parallelism="search",
     files=(*_COMMON, ("hls_config.cfg.j2", "hls_config.cfg"), ("vitis_hls.tcl.j2", "tcl/vitis_hls.tcl")),
     library=(("swm", "include/swm"), ("sim", "sim")),
-    defines=("SWM_VITIS", "SWM_SIM_BOUNDED"),
+    defines=("SWM_VITIS", "SWM_ROM_FILES", "SWM_SIM_BOUNDED"),
     include=("include", "src", "sim"),
     tool="Vitis HLS",
     loading=True,
@@ -88,7 +89,7 @@ GENERIC = Backend(
     parallelism="minimal",
     files=_COMMON,
     library=(("swm", "include/swm"),),
-    defines=(),
+    defines=("SWM_ROM_FILES",),
     include=("include", "src"),
     tool="a C++14 HLS compiler",
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,7 @@ BOUNDED = "SWM_SIM_BOUNDED"  # streams of stated depth: our stand-ins have them,
 COSIM_FRAMES = 4
 VALUES_A_LINE = 16
 SRL_DEPTH = 32  # the deepest FIFO that is one shift register a bit
+TEXT_WORDS = 4096  # of a ROM that stands in its header; a compiler takes 3 to 4 KB of memory for each
 
 
 def comment(text: str) -> str:
@@ -101,15 +103,40 @@ class Channel:
         return f"{self.name}_beat"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RomPage:
-    """A ROM as text; a memory that is loaded at start (`storage` "uram") has none."""
+    """A ROM: its numbers stand as text in the header, or, of a large one, in files beside it.
+
+    Attributes:
+        name: of the variable.
+        element: C++ type of a word, in the traits of its layer.
+        shape: of the array.
+        initializer: its numbers as text; empty for a memory that is loaded at start.
+        storage: what it is made of; "uram": loaded at start.
+        image: the numbers of a large one as C simulation reads them (hls/swm/rom.h); None for a small one.
+    """
 
     name: str
     element: str
     shape: tuple[int, ...]
     initializer: str
     storage: str
+    image: Ints | None = None
+
+    @property
+    def file(self) -> str:
+        """The file that C simulation reads, in tb; empty where the numbers stand in the header."""
+        return "" if self.image is None else f"{self.name}.bin"
+
+    @property
+    def words(self) -> int:
+        """How many it has."""
+        return prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of a word in the file."""
+        return 0 if self.image is None else self.image.dtype.itemsize
 
     @property
     def loaded(self) -> bool:
@@ -229,6 +256,7 @@ def project_context(design: Design) -> dict[str, Any]:
         "weights": _weights(tuple(filled.values()), numbers),
         "edges": list(edges.values()),
         "layers": layers,
+        "rom_files": [rom.file for layer in layers for rom in layer.roms if rom.file],
         "headers": list(dict.fromkeys(file.name for kind in kinds_of(design) for file in kind.headers)),
         "processes": [{"tick": number, "key": name} for name, number in numbers.items()],
         "stored_bits": sum(spec.stored_bits for spec in graph.specs),
@@ -372,10 +400,18 @@ def _function(layer: str, process: str) -> str:
 
 
 def _rom(layer: str, rom: Rom) -> RomPage:
-    text = _lines(rom.values) if rom.values.ndim == 1 else "\n".join(_nested(rom.values))
+    name, values = f"{layer}_{rom.name}", rom.values
     if rom.storage == "uram":
-        text = ""
-    return RomPage(f"{layer}_{rom.name}", rom.element, rom.values.shape, text, rom.storage)
+        return RomPage(name, rom.element, values.shape, "", rom.storage)
+    text = _lines(values) if values.ndim == 1 else "\n".join(_nested(values))
+    image = values.astype(_container(values)) if values.size > TEXT_WORDS else None
+    return RomPage(name, rom.element, values.shape, text, rom.storage, image)
+
+
+def _container(values: Ints) -> str:
+    """The smallest type of whole bytes, little end first, that holds all of these."""
+    low, high = int(values.min()), int(values.max())
+    return next(f"<i{size}" for size in (1, 2, 4, 8) if -(1 << (8 * size - 1)) <= low and high < 1 << (8 * size - 1))
 
 
 def _nested(values: Ints) -> Iterator[str]:

@@ -86,12 +86,14 @@ def emit_project(
     rtl = design.backend.language == "systemverilog"
     with whole_folder(path, force=force) as folder:
         say("write the sources", 1, 4)
-        _render(folder, design, rtl_context(design) if rtl else project_context(design))
+        context = rtl_context(design) if rtl else project_context(design)
+        _render(folder, design, context)
         if rtl:
             copy_modules(folder / "rtl", design)
             _write_roms(folder, design)
         else:
             _copy_library(folder, design)
+            _write_large_roms(folder, context)
         say("save the design", 2, 4)
         (folder / "verify").mkdir()
         save_design(design, folder / "verify")
@@ -147,6 +149,13 @@ def _write_roms(folder: Path, design: Design) -> None:
     (folder / "rom").mkdir()
     for name, text in rom_files(design):
         (folder / name).write_text(text, encoding="ascii")
+
+
+def _write_large_roms(folder: Path, context: dict[str, Any]) -> None:
+    """What hls/swm/rom.h reads in C simulation, and the same numbers as the text that synthesis includes."""
+    for rom in (rom for layer in context["layers"] for rom in layer.roms if rom.image is not None):
+        (folder / "tb" / rom.file).write_bytes(rom.image.tobytes())
+        (folder / "src" / f"{rom.name}.inc").write_text(rom.initializer + "\n", encoding="ascii")
 
 
 def _write_weights(folder: Path, design: Design) -> None:

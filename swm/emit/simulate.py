@@ -72,13 +72,14 @@ def simulate_project(path: Path, binary: Path, scratch: Path, note: Note = quiet
     Raises:
         ToolError: the simulation ends without a result: a crash, a deadlock, a stream left full.
     """
+    path = path.resolve()
     output, counts = scratch / "output.dat", scratch / "iterations.dat"
     start = time.perf_counter()
     command = [str(binary), str(path / "tb" / "input.dat"), str(path / "tb" / "expected.dat"), str(output), str(counts)]
     weights = path / "tb" / "weights.dat"
     if weights.is_file():
         command.append(str(weights))
-    result = run_tool(command, note)
+    result = run_tool(command, note, path)  # which has the files that large ROMs are read from
     seconds = time.perf_counter() - start
     if not output.is_file() or not counts.is_file():  # status 1 alone means differing words, which are compared later
         what = STATUS.get(result.returncode, f"status {result.returncode}")

@@ -107,7 +107,7 @@ def test_configuration_names_files_that_are_there(project):
     assert keys["part"] == ["xczu7ev-ffvc1156-2-e"]
     assert keys["clock"] == ["5.000ns"]
     assert keys["syn.top"] == ["swm_top"]
-    assert keys["syn.cflags"] == keys["tb.cflags"] == ["-std=c++14 -DSWM_VITIS -Iinclude -Isrc"]
+    assert keys["syn.cflags"] == keys["tb.cflags"] == ["-std=c++14 -DSWM_VITIS -DSWM_ROM_FILES -Iinclude -Isrc"]
     assert keys["cosim.argv"] == ["--cosim 4"]
     assert keys["syn.interface.s_axilite_sw_reset"] == ["1"]
     assert keys["package.output.format"] == ["ip_catalog"]
@@ -147,8 +147,8 @@ def test_all_steps_of_the_script_in_order(project):
     assert names.index("create_clock") < names.index("csim_design")
     sources = [call[1:] for call in calls if call[0] == "add_files"]
     assert sources == [
-        ("src/top.cpp", "-cflags", "-std=c++14 -DSWM_VITIS -Iinclude -Isrc"),
-        ("-tb", "tb/testbench.cpp", "-cflags", "-std=c++14 -DSWM_VITIS -Iinclude -Isrc"),
+        ("src/top.cpp", "-cflags", "-std=c++14 -DSWM_VITIS -DSWM_ROM_FILES -Iinclude -Isrc"),
+        ("-tb", "tb/testbench.cpp", "-cflags", "-std=c++14 -DSWM_VITIS -DSWM_ROM_FILES -Iinclude -Isrc"),
         ("-tb", "tb/input.dat"),
         ("-tb", "tb/expected.dat"),
     ]

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the C simulation of emitted projects takes: seconds and memory of the compiler, seconds of the run.
+
+    python benchmarks/compile_memory.py MODELS                 # every ONNX file of a folder that becomes hardware
+    python benchmarks/compile_memory.py big.onnx --block 4     # one model, converted first
+
+A line a model: what the compiler reads of the project (its library aside), what it took, words compared. Exit status 1
+where words differ, or a compilation takes more than 120 s or 4 GiB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+import swm
+from swm.errors import SwmError
+from swm.graph import Graph
+from swm.projects import Project
+
+MOST_SECONDS, MOST_GIB = 120.0, 4.0
+SAMPLES = 100
+
+
+def samples(graph: Graph) -> dict[str, np.ndarray]:
+    """Random floats for every input; an axis of unknown size is one long."""
+    rng = np.random.default_rng(0)
+    shapes = {v.name: v.type.shape or () for v in graph.inputs if v.type is not None}
+    known = {name: [d if isinstance(d, int) and d > 0 else 1 for d in shape[1:]] for name, shape in shapes.items()}
+    return {name: rng.normal(size=(SAMPLES, *rest)).astype(np.float32) for name, rest in known.items()}
+
+
+def emitted(model: Path, folder: Path, board: str, bits: int, block: int | None) -> Project | None:
+    """A project on the board, or larger than it; None where the model does not become hardware."""
+    try:
+        graph = swm.load(model, simplify=True, detect=True)
+        if swm.check(graph).hardware == "none":
+            return None
+        if block is not None:
+            graph = swm.convert(graph, block=block).graph
+        inputs = samples(graph)
+        fixed = swm.quantize(graph, bits=bits, calibration=inputs)
+        made = swm.design(fixed, board=board)
+        return swm.emit(made, path=folder, vectors=inputs, most_vectors=SAMPLES, allow_overflow=True)
+    except SwmError as error:
+        print(f"{model.name} | {str(error).splitlines()[0]}", flush=True)
+        return None
+
+
+def measured(project: Project) -> tuple[str, bool]:
+    """A line of the table, and whether everything is as it should be."""
+    read = [*project.path.glob("src/*.h"), *project.path.glob("src/*.cpp"), *project.path.glob("tb/*.cpp")]
+    text = sum(file.stat().st_size for file in read) / 1e6
+    found = project.path.parent / "result.json"
+    with open(os.devnull, "w") as nowhere:
+        command = [sys.executable, "-m", "swm", "verify", str(project.path), "--json", str(found)]
+        child = subprocess.Popen(command, stdout=nowhere, stderr=nowhere)
+        _, _, usage = os.wait4(
+            child.pid, 0
+        )  # the largest of its processes: the compiler, but for the smallest projects
+    result, gib = json.loads(found.read_text()), usage.ru_maxrss / 2**20
+    seconds = result["compile_seconds"]
+    weights = sum(spec.stored_words for spec in project.design.graph.specs)
+    words = f"{result['words']:,}, {result['mismatches']} differ"
+    line = f"{weights:,} | {text:.2f} | {seconds:.1f} | {gib:.2f} | {result['run_seconds']:.1f} | {words}"
+    return line, result["ok"] and seconds <= MOST_SECONDS and gib <= MOST_GIB
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", type=Path, help="an ONNX file, or a folder of them")
+    parser.add_argument("--board", default="zcu104", help="name, or path of a .toml")
+    parser.add_argument("--bits", type=int, default=12)
+    parser.add_argument("--block", type=int)
+    options = parser.parse_args()
+    files = sorted(options.models.rglob("*.onnx")) if options.models.is_dir() else [options.models]
+    right = True
+    print("model | weights stored | MB read | compile s | peak GiB | run s | words")
+    for model in files:
+        with tempfile.TemporaryDirectory() as folder:
+            project = emitted(model, Path(folder) / "p", options.board, options.bits, options.block)
+            if project is not None:
+                line, good = measured(project)
+                right = right and good
+                print(f"{model.name} | {line}", flush=True)
+    return 0 if right else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
