@@ -13,7 +13,18 @@ from swm.layers import registry
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = sorted(p.name for p in (ROOT / "swm").iterdir() if p.is_dir() and (p / "__init__.py").exists())
 PAGES = sorted(f.relative_to(ROOT).as_posix() for f in (ROOT / "README.md", *ROOT.glob("docs/*.md")))
-MADE = ("swm/_data/", "verify/", "tb/", "src/", "tcl/", "build/", "rtl/", "../")  # in a wheel, in a project, or outside
+MADE = (
+    "swm/_data/",
+    "verify/",
+    "tb/",
+    "src/",
+    "tcl/",
+    "build/",
+    "rtl/",
+    "sim/",
+    "link/",
+    "../",
+)  # in a wheel, a project, or outside
 TOPS = ("", "swm", "swm/engine", "swm/onnx_io")  # where pages count paths from
 MACROS = ("title", "traits", "configuration", "rom_order", "functions", "calls")
 

@@ -23,6 +23,7 @@ class Backend:
             arrays.
         parallelism: "search" fills the board, "minimal" takes one lane everywhere.
         files: template → file in the project; a "%" stands for each layer's name.
+        linked: the same, for boards with a `[link]`, a serial line to a host.
         library: folders of hls/ that the project takes along, and where to.
         defines: preprocessor symbols of its C simulation; with SWM_ROM_FILES it reads large ROMs from files instead of
             compiling them (hls/swm/rom.h).
@@ -47,6 +48,7 @@ class Backend:
     include: tuple[str, ...]
     tool: str
     control: Literal["s_axilite", "ap_ctrl_none"] = "s_axilite"
+    linked: tuple[tuple[str, str], ...] = ()
     frames: int = 1
     loading: bool = False
     vendors: tuple[str, ...] = ()
@@ -105,6 +107,7 @@ RTL = Backend(
         ("rtl/Makefile.j2", "Makefile"),
         ("rtl/readme.md.j2", "README.md"),
     ),
+    linked=(("rtl/board_top.sv.j2", "rtl/board_top.sv"), ("rtl/board.cpp.j2", "sim/board.cpp")),
     library=(("rtl", "rtl"),),
     defines=(),
     include=(),

@@ -20,6 +20,7 @@ from swm.accelerator.store_design import save_design
 from swm.emit.context import kinds_of, project_context
 from swm.emit.folder import MANIFEST, check_output, hashes, whole_folder
 from swm.emit.host_files import host_operators, write_host
+from swm.emit.link_files import link_context, write_link
 from swm.emit.rtl_context import rom_files, rtl_context
 from swm.emit.rtl_library import copy_modules
 from swm.emit.samples import choose_samples, save_samples
@@ -87,6 +88,9 @@ def emit_project(
     with whole_folder(path, force=force) as folder:
         say("write the sources", 1, 4)
         context = rtl_context(design) if rtl else project_context(design)
+        if rtl:
+            context["link"] = link_context(design, context)
+            write_link(folder, design, context)
         _render(folder, design, context)
         if rtl:
             copy_modules(folder / "rtl", design)
@@ -134,7 +138,8 @@ def _environment(kinds: list[LayerKind]) -> jinja2.Environment:
 
 def _render(folder: Path, design: Design, context: dict[str, Any]) -> None:
     environment = _environment(kinds_of(design))
-    for template, target in design.backend.files:
+    linked = design.backend.linked if context.get("link") else ()
+    for template, target in (*design.backend.files, *linked):
         pages = [(target, context)]
         if "%" in target:
             stored = [layer for layer in context["layers"] if layer.roms]
