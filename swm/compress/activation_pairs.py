@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,23 @@ from swm.errors import SwmError
 from swm.graph import Graph, Opaque, Recurrent, Relu
 from swm.progress import Note, quiet
 
-__all__ = ["ActivationPairs", "rows", "warm_up"]
+__all__ = ["ActivationPairs", "Pairs", "rows", "warm_up"]
 
 Array = NDArray[Any]
 SAMPLES = 256  # a chunk
 _RECURRENT = frozenset({"GRU", "LSTM", "Loop", "RNN", "Scan"})
+
+
+class Pairs(Protocol):
+    """What the fit of one layer asks for; `ActivationPairs` answers it for graphs, `swm.torch.start` for modules."""
+
+    note: Note
+
+    def chunks(self, inputs: tuple[str, ...], targets: tuple[str, ...]) -> Iterator[tuple[list[Array], list[Array]]]:
+        """What the layer reads, and what it should answer."""
+
+    def rectified(self, tensor: str) -> bool:
+        """Whether nothing but ReLUs reads a tensor."""
 
 
 class ActivationPairs:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.compress.activation_pairs import ActivationPairs, rows
+from swm.compress.activation_pairs import ActivationPairs, Pairs, rows
 from swm.compress.methods import Chunks, Method, Problem
 from swm.graph import Conv, Linear
 from swm.progress import Note, quiet
@@ -27,7 +27,7 @@ REFIT_BYTES = 1 << 28  # of patches and answers that a dense convolution is refi
 LINEAR_VALUES = 1 << 23  # of the inputs of a product whose spectra are held at a time
 
 
-def fit_linear(node: Linear, block: int, method: Method, pairs: ActivationPairs | None) -> Linear:
+def fit_linear(node: Linear, block: int, method: Method, pairs: Pairs | None) -> Linear:
     """The node with a block-circulant matrix."""
     matrix = node.weight.to_dense()
     step = max(1, LINEAR_VALUES // max(matrix.shape))
@@ -45,9 +45,7 @@ def fit_linear(node: Linear, block: int, method: Method, pairs: ActivationPairs 
     return replace(node, weight=weight, bias=node.bias if solution.bias is None else solution.bias)
 
 
-def fit_own(
-    node: Linear, structure: type[WeightStructure], size: int, method: Method, pairs: ActivationPairs | None
-) -> Linear:
+def fit_own(node: Linear, structure: type[WeightStructure], size: int, method: Method, pairs: Pairs | None) -> Linear:
     """The node with a matrix of any structure, which fits itself."""
     matrix = node.weight.to_dense()
     if pairs is None or not method.needs_calibration:
@@ -98,7 +96,7 @@ def _pixels(node: Conv, pairs: ActivationPairs) -> Iterator[tuple[Array, Array]]
         yield patches.reshape(len(wanted), groups, -1), wanted.reshape(len(wanted), groups, -1)
 
 
-def fit_conv(node: Conv, block: int, method: Method, pairs: ActivationPairs | None) -> Conv:
+def fit_conv(node: Conv, block: int, method: Method, pairs: Pairs | None) -> Conv:
     """The node with a kernel of circulant blocks; all pixels of all samples count."""
     m = node.weight.shape[0]
     tensor = node.weight.to_dense().reshape(m, node.channels, -1)
@@ -109,15 +107,15 @@ def fit_conv(node: Conv, block: int, method: Method, pairs: ActivationPairs | No
     return replace(node, weight=kernel, bias=node.bias if solution.bias is None else solution.bias)
 
 
-def _rectified(node: Linear | Conv, pairs: ActivationPairs | None) -> bool:
+def _rectified(node: Linear | Conv, pairs: Pairs | None) -> bool:
     return pairs is not None and pairs.rectified(node.outputs[0])
 
 
-def _note(pairs: ActivationPairs | None) -> Note:
+def _note(pairs: Pairs | None) -> Note:
     return quiet if pairs is None else pairs.note
 
 
-def _patches(node: Conv, block: int, pairs: ActivationPairs) -> Chunks:
+def _patches(node: Conv, block: int, pairs: Pairs) -> Chunks:
     """Spectra of the patches: one transform per pixel, then windows of the spectra."""
 
     def chunks() -> Iterator[tuple[NDArray[np.complexfloating], NDArray[Any]]]:

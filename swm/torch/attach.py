@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Structure put on a torch model in place, and taken off again with the weights that it made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from swm.errors import OptionError
+from swm.torch.bits import FixedPoint
+from swm.torch.budget import blocks_within
+from swm.torch.circulant import BlockCirculant
+from swm.torch.places import Place, choose_blocks, places
+from swm.torch.start import data_aware
+
+__all__ = [
+    "Structured",
+    "Weight",
+    "finish",
+    "parameter_groups",
+    "parametrized",
+    "put",
+    "refresh_formats",
+    "register",
+    "structure",
+    "take_off",
+]
+
+
+@dataclass(frozen=True)
+class Weight:
+    """What became of one weight.
+
+    Attributes:
+        name: as in `named_parameters` of the model before.
+        shape: of the weight.
+        block: block size; 1 where it stays dense.
+        reason: why it stays dense; empty where it does not.
+        words: (before, after): numbers stored, padding included.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    block: int
+    reason: str
+    words: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Structured:
+    """What `structure` did to a model: all of its weights, in order."""
+
+    weights: tuple[Weight, ...]
+
+    @property
+    def compression(self) -> float:
+        """Weights before over weights after, those that stay dense included."""
+        before, after = (sum(w.words[i] for w in self.weights) for i in (0, 1))
+        return before / max(after, 1)
+
+
+def structure(
+    model: nn.Module,
+    block: int | Mapping[str, int] | None = None,
+    *,
+    budget: int | str | None = None,
+    calibration: Any = None,
+    bits: int | None = None,
+) -> Structured:
+    """Make weights block-circulant, in place, by `torch.nn.utils.parametrize`: any training loop then keeps them so.
+
+    Linear, Conv1d, Conv2d, LSTM, GRU, RNN, MultiheadAttention and modules of one's own with a parameter `weight` take
+    part. Rows of gates are matrices of their own. `state_dict` holds the first columns. `finish` takes the
+    parametrizations off; the weights that stay are ordinary ones, and an ONNX file made of them is found to be
+    block-circulant by `swm.load(..., detect=True)`.
+
+    Make the optimiser afterwards, from `parameter_groups`: the parameters are others now.
+
+    Args:
+        model: any module.
+        block: power of two, or sizes by name or pattern, see `swm.torch.places.choose_blocks`.
+        budget: instead of `block`: bits of all weights, or a compression like "8x"; sizes by the error that each
+            weight alone causes, of the outputs on `calibration`, else of the weights.
+        calibration: an input of the model, or a tuple of its positional arguments, with samples along axis 0. Products
+            and convolutions then start from the data-aware least squares fit of `swm.convert`, bias included; without
+            it, and in recurrent layers and attention, from the nearest weight.
+        bits: round what is stored to so many bits at a power of two, straight through: spectra of circulant blocks as
+            hardware does, dense weights as they are.
+
+    Raises:
+        OptionError: impossible sizes or bits, names that match nothing, a budget that cannot be met, both or none of
+            `block` and `budget`, nothing to structure.
+    """
+    found = places(model)
+    if not found:
+        raise OptionError(f"{type(model).__name__} has no weight that could take a structure")
+    if (block is None) == (budget is None):
+        raise OptionError("give a block size, like block=8, or a budget, like budget='8x': one of the two")
+    inputs = calibration if isinstance(calibration, tuple | None) else (calibration,)
+    sizes = blocks_within(model, found, budget, inputs) if budget is not None else block
+    assert sizes is not None  # checked above
+    chosen = choose_blocks(found, sizes)
+    done = tuple(_report(place, *chosen[place.name]) for place in found)
+    taken = [(place, chosen[place.name][0]) for place in found if chosen[place.name][0] > 1]
+    fits = data_aware(model, taken, inputs) if inputs is not None else None
+    for place in found:
+        size = chosen[place.name][0]
+        if size > 1:
+            put(place, size, bits=bits)
+        elif bits is not None:
+            register(place, FixedPoint(bits))
+        if fits is not None and size > 1:
+            fits.apply(place)
+    return Structured(done)
+
+
+def put(place: Place, block: int, *, bits: int | None = None) -> BlockCirculant:
+    """Parametrize one weight, starting from the nearest one."""
+    made = BlockCirculant(tuple(place.weight.shape), block, place.gates, bits)
+    register(place, made)
+    return made
+
+
+def register(place: Place, parametrization: nn.Module) -> None:
+    """Parametrize one weight."""
+    place.weight.grad = None  # torch keeps the Parameter object, whose shape changes
+    parametrize.register_parametrization(place.module, place.tensor, parametrization)
+    if isinstance(place.module, nn.RNNBase):
+        _keep_fresh(place.module)
+
+
+def _report(place: Place, size: int, reason: str) -> Weight:
+    dense = place.weight.numel()
+    shape = tuple(place.weight.shape)
+    stored = dense
+    if size > 1:
+        sets, p, q, k = BlockCirculant(shape, size, place.gates).layout.stored
+        stored = sets * p * q * k
+    return Weight(place.name, shape, size, reason, (dense, stored))
+
+
+def _keep_fresh(module: nn.RNNBase) -> None:
+    """Torch's recurrent layers keep a list of their weights, which parametrizations do not reach: anew at each call."""
+    if "_swm_fresh" in module.__dict__:
+        return
+
+    def take(layer: Any, _inputs: Any) -> None:
+        layer._flat_weights = [getattr(layer, name) for name in layer._flat_weights_names]
+
+    def drop(layer: Any, _inputs: Any, _outputs: Any) -> None:
+        layer._flat_weights = []  # tensors with a history cannot be copied, and models are
+
+    handles = (module.register_forward_pre_hook(take), module.register_forward_hook(drop, always_call=True))
+    module.__dict__["_swm_fresh"] = handles
+    drop(module, None, None)
+
+
+def parametrized(model: nn.Module) -> list[tuple[str, nn.Module, str, list[nn.Module]]]:
+    """Weights with parametrizations of ours: name of the module, module, name of the tensor, parametrizations."""
+    found = []
+    for owner, module in model.named_modules():
+        for tensor, chain in getattr(module, "parametrizations", {}).items():
+            if any(type(one).__module__.startswith("swm.torch") for one in chain):
+                found.append((owner, module, tensor, list(chain)))
+    return found
+
+
+def take_off(module: nn.Module, tensor: str) -> None:
+    """Remove the parametrizations of one weight, which stays as it last was."""
+    made = type(module)
+    # torch takes the weight's property from the class, which a deep copy of the module shares: a class of its own.
+    module.__class__ = type(made.__name__, made.__bases__, dict(made.__dict__))
+    parametrize.remove_parametrizations(module, tensor, leave_parametrized=True)
+
+
+def finish(model: nn.Module) -> nn.Module:
+    """Take all parametrizations of swm off, leaving the weights as they last were; returns the model."""
+    for _, module, tensor, _ in parametrized(model):
+        take_off(module, tensor)
+        for handle in module.__dict__.pop("_swm_fresh", ()):
+            handle.remove()
+        if isinstance(module, nn.RNNBase):
+            module._flat_weights = [getattr(module, name) for name in module._flat_weights_names]
+    return model
+
+
+def parameter_groups(
+    model: nn.Module, lr: float, *, weight_decay: float = 0.0, adaptive: bool = False
+) -> list[dict[str, Any]]:
+    """Parameters for a torch optimiser, a group for each block size, each with its learning rate.
+
+    The gradient of a number that stands in k places is the sum of k gradients. With lr / k (and decay * k) plain
+    gradient descent on the columns is gradient descent on the dense weight with a projection after each step, exactly
+    where k divides the shape. Optimisers that divide by the gradient's size (Adam, RMSprop) undo the factor
+    themselves: `adaptive` then leaves the rates alone. Scales of few-bit weights, biases and normalisations do not
+    decay.
+
+    Args:
+        model: after `structure`.
+        lr: that a dense weight would take.
+        weight_decay: likewise.
+        adaptive: for Adam and its like.
+    """
+    shared: dict[int, int] = {}
+    own: set[int] = set()
+    for _, module, tensor, chain in parametrized(model):
+        original: Tensor = module.parametrizations[tensor].original
+        for one in chain:
+            if isinstance(one, BlockCirculant):
+                shared[id(original)] = one.block
+            own |= {id(p) for p in one.parameters()}
+    groups: dict[tuple[int, bool], dict[str, Any]] = {}
+    for parameter in model.parameters():
+        if not parameter.requires_grad:
+            continue
+        k = 1 if adaptive else shared.get(id(parameter), 1)
+        decays = parameter.ndim > 1 and id(parameter) not in own
+        group = {"params": [], "lr": lr / k, "weight_decay": weight_decay * k if decays else 0.0}
+        groups.setdefault((k, decays), group)["params"].append(parameter)
+    return list(groups.values())
+
+
+@torch.no_grad()
+def refresh_formats(model: nn.Module) -> None:
+    """Choose the binary points of fixed-point weights again, for the weights as they are now."""
+    for _, module, tensor, chain in parametrized(model):
+        original: Tensor = module.parametrizations[tensor].original
+        for one in chain:
+            if isinstance(one, BlockCirculant) and one.spectrum is not None:
+                one.spectrum.choose(torch.view_as_real(torch.fft.rfft(original)))
+            elif isinstance(one, FixedPoint) and len(chain) == 1:
+                one.choose(original)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Block sizes of a torch model within a budget, by the error that each weight alone causes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from swm.compress.budget import CANDIDATES, choose, measure, parse_budget
+from swm.torch.circulant import Layout
+from swm.torch.places import Place
+
+__all__ = ["blocks_within"]
+
+SAMPLES = 256  # of the calibration inputs
+BITS = 32  # of a stored number
+
+
+def blocks_within(
+    model: nn.Module, found: tuple[Place, ...], budget: int | str, inputs: tuple[Tensor, ...] | None
+) -> dict[str, int]:
+    """A block size for each weight, 1 where it stays dense.
+
+    Args:
+        model: dense.
+        found: its weights; the last one stays dense unless it is a recurrent layer's.
+        budget: bits, or a compression like "8x" of the dense weights in float32.
+        inputs: of the model; the error is then that of its outputs, else that of the weights themselves.
+
+    Raises:
+        OptionError: a budget that is none, or that cannot be met.
+    """
+    by_name = {place.name: place for place in found}
+    last = found[-1].owner if not isinstance(found[-1].module, nn.RNNBase) else None
+    words = {place.name: place.weight.numel() for place in found}
+    free = {
+        place.name: [k for k in CANDIDATES if place.owner != last and not place.reason_against(k)] for place in found
+    }
+    few = None if inputs is None else tuple(x[:SAMPLES] for x in inputs)
+    wanted = None if few is None else _answer(model, few)
+
+    @torch.no_grad()
+    def error(name: str, block: int) -> tuple[int, float]:
+        place = by_name[name]
+        layout = Layout(tuple(place.weight.shape), block, place.gates)
+        columns = layout.project(place.weight)
+        stored = columns.numel()
+        weight, near = place.weight, layout.expand(columns)
+        if few is None or wanted is None:
+            return stored, float((near - weight).square().sum())
+        kept = weight.clone()
+        try:
+            weight.copy_(near)
+            return stored, _distance(_answer(model, few), wanted)
+        finally:
+            weight.copy_(kept)
+
+    bits = parse_budget(budget, sum(words.values()) * BITS)
+    choices = measure({name: (words[name], sizes) for name, sizes in free.items() if sizes}, BITS, error)
+    fixed = sum(words[name] for name, sizes in free.items() if not sizes) * BITS
+    return {**dict.fromkeys(words, 1), **choose(choices, bits, fixed)}
+
+
+@torch.no_grad()
+def _answer(model: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
+    training = model.training
+    try:
+        found: Any = model.eval()(*inputs)
+    finally:
+        model.train(training)
+    while not isinstance(found, Tensor):  # outputs and states of recurrent layers: the outputs
+        found = next(iter(found.values())) if isinstance(found, dict) else found[0]
+    return found
+
+
+def _distance(got: Tensor, wanted: Tensor) -> float:
+    return float((got - wanted).square().sum() / wanted.square().sum().clamp(min=1e-30))
