@@ -39,7 +39,7 @@ __all__ = [
 
 FigureKind = Literal["counted", "modelled", "measured", "published", "recalled"]
 """Where a figure comes from; "recalled" where nobody can follow it: from memory of a vendor's document."""
-VENDORS = {"7series": "AMD", "ultrascale+": "AMD", "ecp5": "Lattice", "gowin": "Gowin"}
+VENDORS = {"7series": "AMD", "ultrascale": "AMD", "ultrascale+": "AMD", "ecp5": "Lattice", "gowin": "Gowin"}
 _Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 _Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 _Count = Annotated[int, Field(ge=0, strict=True)]
@@ -70,8 +70,8 @@ class Capacity(_Sourced):
 class DspPorts(_Sourced):
     """Signed widths in bits of the two multiplier ports of one DSP block; an adder may stand before the wide one.
 
-    7-series has the DSP48E1 (25 x 18), UltraScale+ the DSP48E2 (27 x 18), both with a pre-adder of the wide port; ECP5
-    and Gowin have 18 x 18 and none that open tools use.
+    7-series has the DSP48E1 (25 x 18), UltraScale and UltraScale+ the DSP48E2 (27 x 18), all with a pre-adder of the
+    wide port; ECP5 and Gowin have 18 x 18 and none that open tools use.
     Whether two products fit one block follows: `swm.device.primitives.packs`.
     """
 
@@ -194,7 +194,7 @@ class Board(_Table):
     title: _Text
     device: _Text
     part: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9/-]*$")]
-    family: Literal["7series", "ultrascale+", "ecp5", "gowin"]
+    family: Literal["7series", "ultrascale", "ultrascale+", "ecp5", "gowin"]
     resources: Capacity
     dsp_ports: DspPorts
     clocks: Annotated[tuple[Clock, ...], BeforeValidator(_clock_list), Field(alias="clock", min_length=1)]

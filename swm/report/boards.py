@@ -69,8 +69,9 @@ def board_to_json(board: Board) -> dict[str, Any]:
 def board_table(board: Board) -> Table:
     """Lay out one board with the kind and source of every figure."""
     table = Table(title=Text(f"{board.title} ({board.name}), {board.part}, {board.family}"), title_justify="left")
-    for name in ("figure", "value", "kind", "source"):
+    for name in ("figure", "value", "kind"):
         table.add_column(name)
+    table.add_column("source", overflow="fold")  # a path is folded, not cut: it is there to be followed
     for row in board_figures(board):
         table.add_row(*map(Text, row))
     return table
