@@ -3,8 +3,17 @@
 
 from __future__ import annotations
 
-from swm.device.board import Board, DspPorts, board_names, board_template, load_board
+from swm.device.board import (
+    Board,
+    DspPorts,
+    board_names,
+    board_template,
+    load_board,
+    load_target,
+    target_names,
+)
 from swm.device.limits import Limits
+from swm.device.listed import ListedTarget
 from swm.device.power import Energy, Watts, beyond_supply, energy, power
 from swm.device.primitives import Cost, Usage, hls_level, routed
 
@@ -14,6 +23,7 @@ __all__ = [
     "DspPorts",
     "Energy",
     "Limits",
+    "ListedTarget",
     "Usage",
     "Watts",
     "beyond_supply",
@@ -22,6 +32,8 @@ __all__ = [
     "energy",
     "hls_level",
     "load_board",
+    "load_target",
     "power",
     "routed",
+    "target_names",
 ]

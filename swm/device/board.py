@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
+from swm.device.listed import LISTED_FAMILIES, ListedTarget
+from swm.device.tables import Count, FigureKind, Name, PartName, Positive, Sourced, Table, Text, Watts, Word
 from swm.errors import OptionError, UnknownBoard
 from swm.package_data import boards_dir, templates_dir
 
@@ -35,39 +38,24 @@ __all__ = [
     "board_names",
     "board_template",
     "load_board",
+    "load_target",
+    "target_names",
 ]
 
-FigureKind = Literal["counted", "modelled", "measured", "published", "recalled"]
-"""Where a figure comes from; "recalled" where nobody can follow it: from memory of a vendor's document."""
 VENDORS = {"7series": "AMD", "ultrascale": "AMD", "ultrascale+": "AMD", "ecp5": "Lattice", "gowin": "Gowin"}
-_Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
-_Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-_Count = Annotated[int, Field(ge=0, strict=True)]
-_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-_Watts = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-_Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9/_-]*$")]  # goes to a tool or its file
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _Sourced(_Table):
-    kind: FigureKind
-    source: _Text
-
-
-class Capacity(_Sourced):
+class Capacity(Sourced):
     """What the device holds; `bram18` counts 18 Kb blocks, `uram` 288 Kb blocks."""
 
     lut: Annotated[int, Field(gt=0, strict=True)]
     ff: Annotated[int, Field(gt=0, strict=True)]
-    bram18: _Count
-    dsp: _Count
-    uram: _Count = 0
+    bram18: Count
+    dsp: Count
+    uram: Count = 0
 
 
-class DspPorts(_Sourced):
+class DspPorts(Sourced):
     """Signed widths in bits of the two multiplier ports of one DSP block; an adder may stand before the wide one.
 
     7-series has the DSP48E1 (25 x 18), UltraScale and UltraScale+ the DSP48E2 (27 x 18), all with a pre-adder of the
@@ -80,11 +68,11 @@ class DspPorts(_Sourced):
     preadder: bool = True
 
 
-class Clock(_Table):
+class Clock(Table):
     """One clock in MHz: a choice, with its reason."""
 
     mhz: Annotated[float, Field(gt=0, le=1500)]
-    reason: _Text
+    reason: Text
 
 
 def _clock_list(given: Any) -> Any:
@@ -100,42 +88,42 @@ def _clock_list(given: Any) -> Any:
     return [{**given, "mhz": m, "reason": r} for m, r in zip(mhz, reasons, strict=True)]
 
 
-class AxiWidth(_Table):
+class AxiWidth(Table):
     """Width in bits of the AXI streams at the edges of the accelerator: a choice, with its reason."""
 
     bits: Literal[32, 64, 128, 256, 512]
-    reason: _Text
+    reason: Text
 
 
-class StaticPower(_Sourced):
+class StaticPower(Sourced):
     """Static power of the whole device in watts, at a junction temperature in degrees Celsius."""
 
-    watts: _Watts
+    watts: Watts
     junction_c: Annotated[float, Field(ge=-55, le=150)]
 
 
-class ProcessorPower(_Sourced):
+class ProcessorPower(Sourced):
     """Power in watts that a hard processor system draws beside the logic."""
 
-    watts: _Watts
+    watts: Watts
 
 
-class DynamicPower(_Sourced):
+class DynamicPower(Sourced):
     """Coefficients in uW per MHz at 12.5 % toggle, for one DSP, 36 Kb block, LUT (with signals) and FF (clock tree)."""
 
-    dsp: _Positive
-    bram36: _Positive
-    lut: _Positive
-    ff: _Positive
+    dsp: Positive
+    bram36: Positive
+    lut: Positive
+    ff: Positive
 
 
-class Supply(_Sourced):
+class Supply(Sourced):
     """What the board's supply can give the device, in watts: no design takes more."""
 
-    watts: _Positive
+    watts: Positive
 
 
-class PowerModel(_Table):
+class PowerModel(Table):
     """The terms of the power model; `processor` is absent on boards without one, `supply` where it is not known."""
 
     static: StaticPower
@@ -144,16 +132,16 @@ class PowerModel(_Table):
     supply: Supply | None = None
 
 
-class Overhead(_Sourced):
+class Overhead(Sourced):
     """Logic that the board needs beside the accelerator (DMA, interconnect), where it is known."""
 
-    lut: _Count = 0
-    ff: _Count = 0
-    bram18: _Count = 0
-    dsp: _Count = 0
+    lut: Count = 0
+    ff: Count = 0
+    bram18: Count = 0
+    dsp: Count = 0
 
 
-class Link(_Sourced):
+class Link(Sourced):
     """The pins of a bitstream made with open tools: an oscillator, a serial line to the host, LEDs.
 
     Attributes:
@@ -166,34 +154,34 @@ class Link(_Sourced):
     """
 
     clock_hz: Annotated[int, Field(gt=0, strict=True)]
-    clock_pin: _Word
-    uart_rx_pin: _Word
-    uart_tx_pin: _Word
-    led_pins: Annotated[tuple[_Word, ...], Field(min_length=1, max_length=64)]
+    clock_pin: Word
+    uart_rx_pin: Word
+    uart_tx_pin: Word
+    led_pins: Annotated[tuple[Word, ...], Field(min_length=1, max_length=64)]
     led_active_low: bool = False
     baud: Annotated[int, Field(ge=300, le=12_000_000, strict=True)] = 115_200
-    io_standard: _Word = "LVCMOS33"
+    io_standard: Word = "LVCMOS33"
 
 
-class Nextpnr(_Table):
+class Nextpnr(Table):
     """What nextpnr calls the device: ECP5 `device`, `package` and `speed`; Gowin `device` and `chip`."""
 
-    device: _Word
-    package: _Word | None = None
-    speed: _Word | None = None
-    chip: _Word | None = None
+    device: Word
+    package: Word | None = None
+    speed: Word | None = None
+    chip: Word | None = None
 
 
-class Board(_Table):
+class Board(Table):
     """One board; `part` is the vendor's part string for its tools.
 
     Without `power` nothing is said of watts; with `link` and `nextpnr`, open tools make a bitstream.
     """
 
-    name: _Name
-    title: _Text
-    device: _Text
-    part: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9/-]*$")]
+    name: Name
+    title: Text
+    device: Text
+    part: PartName
     family: Literal["7series", "ultrascale", "ultrascale+", "ecp5", "gowin"]
     resources: Capacity
     dsp_ports: DspPorts
@@ -215,9 +203,14 @@ class Board(_Table):
         return self.clocks[0]
 
 
-def board_names() -> tuple[str, ...]:
-    """Names of the boards that travel with swm, sorted."""
+def target_names() -> tuple[str, ...]:
+    """Names of all targets that travel with swm, sorted: the boards, and those that are only listed."""
     return tuple(sorted(p.stem for p in boards_dir().glob("*.toml")))
+
+
+def board_names() -> tuple[str, ...]:
+    """Names of the boards that swm designs for and that travel with it, sorted."""
+    return tuple(name for name in target_names() if isinstance(load_target(name), Board))
 
 
 def board_template() -> str:
@@ -226,7 +219,7 @@ def board_template() -> str:
 
 
 def load_board(name_or_path: str | Path) -> Board:
-    """Read one board.
+    """Read one board to design for.
 
     Args:
         name_or_path: A name out of `board_names()`, or the path of a `.toml` file with the same keys.
@@ -236,48 +229,77 @@ def load_board(name_or_path: str | Path) -> Board:
 
     Raises:
         UnknownBoard: No board has this name and no file this path; the message offers the nearest names.
-        OptionError: The file is not a valid board description; every fault is listed.
+        OptionError: The file is not a valid board description; every fault is listed. Or swm lists the target but
+            designs nothing for it; the message says why.
+    """
+    target = load_target(name_or_path)
+    if isinstance(target, ListedTarget):
+        raise OptionError(
+            f"swm designs nothing for '{target.name}': {target.refused}; `swm boards` shows what is known"
+        )
+    return target
+
+
+def load_target(name_or_path: str | Path) -> Board | ListedTarget:
+    """Read one target, whether swm designs for it or only lists it.
+
+    Args:
+        name_or_path: A name out of `target_names()`, or the path of a `.toml` file with the same keys.
+
+    Raises:
+        UnknownBoard: No target has this name and no file this path; the message offers the nearest names.
+        OptionError: The file is not a valid description; every fault is listed.
     """
     text = str(name_or_path)
-    names = board_names()
+    names = target_names()
     if text in names:
-        return _read(boards_dir() / f"{text}.toml")
+        return _shipped(boards_dir(), text)
     path = Path(text)
     if path.suffix == ".toml" and path.is_file():
         return _read(path)
     if path.suffix == ".toml" and text[:-5] not in names:
-        raise UnknownBoard(f"no board file '{text}'; boards by name: {', '.join(names)}")
+        raise UnknownBoard(f"no board file '{text}'; boards by name: {', '.join(board_names())}")
     near = difflib.get_close_matches(text.lower().removesuffix(".toml"), names, n=3, cutoff=0.4)
-    offer = f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(names)}, or give a .toml file"
+    offer = (
+        f"did you mean {' or '.join(near)}?"
+        if near
+        else f"choose one of {', '.join(board_names())}, or give a .toml file"
+    )
     raise UnknownBoard(f"unknown board '{text}': {offer}")
 
 
-def _read(path: Path) -> Board:
+@cache
+def _shipped(folder: Path, name: str) -> Board | ListedTarget:
+    # read once: the names of the boards to design for need all of them
+    return _read(folder / f"{name}.toml")
+
+
+def _read(path: Path) -> Board | ListedTarget:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise OptionError(f"board file '{path}' cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise OptionError(f"board file '{path}' is not valid TOML: {error}") from error
+    model: type[Board] | type[ListedTarget] = ListedTarget if data.get("family") in LISTED_FAMILIES else Board
     try:
-        return Board.model_validate(data)
+        return model.model_validate(data)
     except ValidationError as error:
-        faults = [_fault(e["loc"], e["type"], e["msg"]) for e in error.errors(include_url=False)]
+        faults = [_fault(model, e["loc"], e["type"], e["msg"]) for e in error.errors(include_url=False)]
         raise OptionError("\n".join([f"board file '{path}' is not valid:", *(f"  - {f}" for f in faults)])) from error
 
 
-def _fault(location: tuple[int | str, ...], kind: str, message: str) -> str:
+def _fault(model: type[BaseModel], location: tuple[int | str, ...], kind: str, message: str) -> str:
     # the first of a list stands for the single table that most files have
     where = "".join(f".{s}" if isinstance(s, str) else f"[{s}]" if s else "" for s in location).lstrip(".")
     if kind != "extra_forbidden":
         return f"{where}: {message}"
-    valid = _keys(location[:-1])
+    valid = _keys(model, location[:-1])
     near = difflib.get_close_matches(str(location[-1]), valid, n=1, cutoff=0.4)
     return f"{where}: no such key; " + (f"did you mean '{near[0]}'?" if near else f"keys here: {', '.join(valid)}")
 
 
-def _keys(location: tuple[int | str, ...]) -> list[str]:
-    model: type[BaseModel] = Board
+def _keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     for step in location:
         if isinstance(step, str):
             field = next(f for n, f in model.model_fields.items() if step in (n, f.alias))

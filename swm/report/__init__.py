@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from swm.report.boards import board_table, board_to_json, boards_table
+from swm.report.boards import boards_table, listing, target_table, target_to_json
 from swm.report.compare import compare, compare_design, compare_networks
 from swm.report.evidence import Accuracy, Evidence, Loss, Verified
 from swm.report.figures import DesignFigures, StreamFigures, design_figures
@@ -24,13 +24,14 @@ __all__ = [
     "Report",
     "StreamFigures",
     "Verified",
-    "board_table",
-    "board_to_json",
     "boards_table",
     "compare",
     "compare_design",
     "compare_networks",
     "design_figures",
+    "listing",
+    "target_table",
+    "target_to_json",
     "to_html",
     "to_json",
     "to_text",

@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from swm.device.board import Board, PowerModel
+from swm.device.listed import ListedTarget
 
-__all__ = ["board_figures", "board_table", "board_to_json", "boards_table"]
+__all__ = ["board_figures", "boards_table", "listed_figures", "listing", "target_table", "target_to_json"]
 
 
 def board_figures(board: Board, clock_mhz: float | None = None) -> list[tuple[str, str, str, str]]:
@@ -61,20 +62,49 @@ def _clocks(board: Board, clock_mhz: float | None) -> list[tuple[str, str, str, 
     return [("clock", f"{clock.mhz:g} MHz", "chosen", clock.reason) for clock in stated]
 
 
-def board_to_json(board: Board) -> dict[str, Any]:
-    """Give a board as plain data: the keys of its TOML file."""
-    return board.model_dump(mode="json", by_alias=True)
+def target_to_json(target: Board | ListedTarget) -> dict[str, Any]:
+    """Give a board as plain data: the keys of its TOML file. Those that nothing is designed for have `refused`."""
+    return target.model_dump(mode="json", by_alias=True)
 
 
-def board_table(board: Board) -> Table:
-    """Lay out one board with the kind and source of every figure."""
-    table = Table(title=Text(f"{board.title} ({board.name}), {board.part}, {board.family}"), title_justify="left")
+def listed_figures(target: ListedTarget) -> list[tuple[str, str, str, str]]:
+    """Every figure of a target that nothing is designed for, as (name, value, kind, source)."""
+    rows: list[tuple[str, str, str, str]] = []
+    if (has := target.blocks) is not None:
+        held = f"{has.alm:,} ALM, {has.ff:,} FF, {has.m10k:,} M10K, {has.dsp:,} DSP"
+        rows.append(("capacity", held, has.kind, has.source))
+    if (modes := target.dsp_modes) is not None:
+        rows.append(("one DSP block", " or ".join(modes.multipliers), modes.kind, modes.source))
+    energies = ((e.operation, f"{e.picojoule:g} pJ, {e.bits} bit", e.kind, e.source) for e in target.energy)
+    return [*rows, *energies]
+
+
+def target_table(target: Board | ListedTarget) -> Table:
+    """Lay out one target with the kind and source of every figure, and why nothing is designed for it."""
+    part = f", {target.part}" if target.part else ""
+    table = Table(title=Text(f"{target.title} ({target.name}){part}, {target.family}"), title_justify="left")
     for name in ("figure", "value", "kind"):
         table.add_column(name)
     table.add_column("source", overflow="fold")  # a path is folded, not cut: it is there to be followed
-    for row in board_figures(board):
+    for row in board_figures(target) if isinstance(target, Board) else listed_figures(target):
         table.add_row(*map(Text, row))
+    if isinstance(target, ListedTarget):
+        table.caption = f"swm designs nothing for it: {target.refused}"
+        table.caption_justify = "left"
     return table
+
+
+def listing(targets: Sequence[Board | ListedTarget]) -> list[Table]:
+    """Lay out the boards, one a line, and below them the targets that nothing is designed for."""
+    boards = [t for t in targets if isinstance(t, Board)]
+    others = [t for t in targets if isinstance(t, ListedTarget)]
+    table = Table(title=Text("listed, but not designed for"), title_justify="left")
+    for name in ("target", "device", "family", "known"):
+        table.add_column(name)
+    for target in others:
+        known = "; ".join(f"{name} {value}" for name, value, *_ in listed_figures(target)[:2])
+        table.add_row(*map(Text, (target.name, target.device, target.family, known)))
+    return [boards_table(boards), *([table] if others else [])]
 
 
 def boards_table(boards: Sequence[Board]) -> Table:

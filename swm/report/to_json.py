@@ -10,7 +10,7 @@ from typing import Any
 from swm.accelerator.design import PlacedLayer
 from swm.accelerator.resources import LayerUsage, Usage
 from swm.layers.registry import kind
-from swm.report.boards import board_to_json
+from swm.report.boards import target_to_json
 from swm.report.figures import DesignFigures, StreamFigures, axi_iterations, stream_figures
 from swm.report.network import network_figures
 from swm.report.sentences import verdict
@@ -81,7 +81,7 @@ def _network(report: Report) -> dict[str, Any]:
 
 def _board(row: BoardReport, errors: Mapping[str, float]) -> dict[str, Any]:
     return {
-        "board": board_to_json(row.board),
+        "board": target_to_json(row.board),
         "dense_fits": row.dense_fits,
         "structured": _design(row.structured, errors),
         "dense": _design(row.dense, {}),

@@ -2,6 +2,7 @@
 """Board tables: those that travel with swm, a user's own, and what is wrong with a bad one."""
 
 import io
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -13,11 +14,21 @@ from support import inputs, write_mlp
 
 import swm
 from swm.cli.boards import boards as boards_command
-from swm.device import Board, Limits, Usage, board_names, board_template, load_board, power
+from swm.device import (
+    Board,
+    Limits,
+    Usage,
+    board_names,
+    board_template,
+    load_board,
+    load_target,
+    power,
+    target_names,
+)
 from swm.device.primitives import multiplier, packs
-from swm.errors import OptionError, UnknownBoard
+from swm.errors import OptionError, OutputError, UnknownBoard
 from swm.package_data import boards_dir
-from swm.report import boards_table, to_html, to_json, to_text
+from swm.report import boards_table, listing, target_table, to_html, to_json, to_text
 from swm.report.boards import board_figures
 
 MINE = """
@@ -125,6 +136,14 @@ def test_every_table_is_whole(name):
         ("zcu104", 230_400, 460_800, 624, 1_728, 96),
         ("arty-a7-100t", 63_400, 126_800, 270, 240, 0),
         ("adm-pcie-ku3", 331_680, 663_360, 2_160, 2_760, 0),
+        ("adm-pcie-7v3", 433_200, 866_400, 2_940, 3_600, 0),
+        ("zcu102", 274_080, 548_160, 1_824, 2_520, 0),
+        ("ultra96-v2", 70_560, 141_120, 432, 360, 0),
+        ("zc706", 218_600, 437_200, 1_090, 900, 0),
+        ("vc707", 303_600, 607_200, 2_060, 2_800, 0),
+        ("alveo-u50", 871_680, 1_743_360, 2_688, 5_952, 640),
+        ("alveo-u250", 1_728_000, 3_456_000, 5_376, 12_288, 1_280),
+        ("alveo-u55c", 1_303_680, 2_607_360, 4_032, 9_024, 960),
     ],
 )
 def test_capacity(name, lut, ff, bram18, dsp, uram):
@@ -135,8 +154,9 @@ def test_capacity(name, lut, ff, bram18, dsp, uram):
 def tables(node):
     yield node
     for value in node.values():
-        if isinstance(value, dict):
-            yield from tables(value)
+        for inner in value if isinstance(value, list) else [value]:
+            if isinstance(inner, dict):
+                yield from tables(inner)
 
 
 @pytest.mark.parametrize("path", sorted(boards_dir().glob("*.toml")), ids=lambda p: p.stem)
@@ -144,11 +164,11 @@ def test_what_nobody_can_follow_is_called_recalled(path):
     text = path.read_text()
     assert "shared" not in text
     for table in tables(tomllib.loads(text)):
-        words = str({k: v for k, v in table.items() if not isinstance(v, dict)}).lower()
+        words = str({k: v for k, v in table.items() if not isinstance(v, dict | list)}).lower()
         assert ("recalled" in words) == (table.get("kind") == "recalled")
 
 
-@pytest.mark.parametrize("name", ["kv260", "zcu104", "adm-pcie-ku3"])
+@pytest.mark.parametrize("name", ["kv260", "zcu104", "adm-pcie-ku3", "adm-pcie-7v3", "zcu102", "alveo-u50", "vc707"])
 def test_clocks_claim_no_timing_closure(name):
     assert "no timing closure of ours" in load_board(name).clock.reason
 
@@ -160,7 +180,7 @@ def test_unknown_board_offers_the_nearest(typo, meant):
 
 
 def test_unknown_board_without_neighbours():
-    with pytest.raises(UnknownBoard, match="choose one of adm-pcie-ku3"):
+    with pytest.raises(UnknownBoard, match="choose one of adm-pcie-7v3"):
         load_board("qqq")
 
 
@@ -228,8 +248,13 @@ def test_power_is_optional_and_reports_say_that_it_is_not_stated(tmp_path: Path)
 
 
 def test_the_template_is_a_board_and_says_so(tmp_path: Path):
-    done = CliRunner().invoke(boards_command, ["--template"])
+    done = CliRunner().invoke(boards_command, ["--new", "-"])
     assert done.exit_code == 0 and done.output == board_template()
+    assert CliRunner().invoke(boards_command, ["--new", str(tmp_path / "own.toml")]).exit_code == 0
+    assert (tmp_path / "own.toml").read_text() == board_template()
+    for wrong, said in (("own.toml", "exists"), ("own.txt", r"ends in \.toml"), ("no/own.toml", "cannot write")):
+        again = CliRunner().invoke(boards_command, ["--new", str(tmp_path / wrong)])
+        assert isinstance(again.exception, OutputError) and re.search(said, str(again.exception))
     board = load_board(write(tmp_path, done.output))
     assert board.name == "my-board" and board.power is not None
     optional = r"^# (\[overhead\]|\[power\.supply\]|\[link\]|\[nextpnr\]|\w+ =)"
@@ -272,3 +297,38 @@ def test_a_back_end_for_one_vendor_refuses_other_boards(tmp_path: Path):
     with pytest.raises(OptionError, match=r"writes for devices of AMD, board ulx3s .* Lattice; take --backend rtl"):
         swm.emit(fixed, path=tmp_path / "p", board="ulx3s")
     assert not (tmp_path / "p").exists()
+
+
+def test_listed_targets_are_known_and_refused():
+    """Devices of other vendors and chips are in the list, with their figures; nothing designs for them."""
+    listed = {name: load_target(name) for name in target_names() if name not in board_names()}
+    assert {"de10-nano", "cyclonev-5cea9", "asic-40nm", "asic-65nm"} <= listed.keys()
+    nano = listed["de10-nano"].blocks
+    assert nano is not None and (nano.alm, nano.m10k, nano.dsp) == (41_910, 553, 112)
+    paper = listed["cyclonev-5cea9"].blocks
+    assert paper is not None and (paper.alm, paper.m10k, paper.dsp) == (113_560, 1_220, 342)
+    energies = {(e.operation, e.bits): e.picojoule for e in listed["asic-40nm"].energy}
+    assert energies["integer multiplication", 32] == 8.63
+    scaled = {(e.operation, e.bits): e for e in listed["asic-65nm"].energy}["integer addition", 32]
+    assert scaled.kind == "modelled"
+    assert scaled.picojoule == pytest.approx(0.1 * 65 / 45 * (1.0 / 0.9) ** 2, rel=0.01)
+    for name in listed:
+        with pytest.raises(OptionError, match=f"designs nothing for '{name}'"):
+            load_board(name)
+
+
+def test_boards_lists_every_file_and_why_nothing_is_designed():
+    listed = CliRunner().invoke(boards_command, ["--json"])
+    names = {path.stem for path in boards_dir().glob("*.toml")}
+    assert {b["name"] for b in json.loads(listed.output)["boards"]} == names == set(target_names())
+    stream = io.StringIO()
+    console = Console(file=stream, width=400)
+    for table in (*listing([load_target(n) for n in target_names()]), target_table(load_target("asic-65nm"))):
+        console.print(table)
+    assert "342 DSP" in stream.getvalue() and "no areas" in stream.getvalue()
+
+
+def test_a_listed_target_of_ones_own(tmp_path: Path):
+    text = (boards_dir() / "de10-nano.toml").read_text().replace("dsp = 112", "dps = 112")
+    with pytest.raises(OptionError, match=r"blocks.dps: no such key; did you mean 'dsp'\?"):
+        load_board(write(tmp_path, text))

@@ -19,13 +19,13 @@ from swm.device.board import Overhead, Supply
 from swm.device.primitives import MAX_STREAM_BITS
 from swm.errors import OptionError
 from swm.report import (
-    board_table,
-    board_to_json,
     boards_table,
     compare,
     compare_design,
     compare_networks,
     design_figures,
+    target_table,
+    target_to_json,
     to_html,
     to_json,
     to_text,
@@ -353,7 +353,7 @@ def test_board_tables_show_every_source():
     boards = [load_board(name) for name in board_names()]
     console.print(boards_table(boards))
     for board in boards:
-        console.print(board_table(board))
+        console.print(target_table(board))
     text = stream.getvalue()
     for board in boards:
         assert board.name in text
@@ -361,7 +361,7 @@ def test_board_tables_show_every_source():
         for part in (board.resources, board.dsp_ports, *power):
             assert part.source in text
         assert all(clock.reason in text for clock in board.clocks) and board.stream.reason in text
-        data = json.loads(json.dumps(board_to_json(board)))
+        data = json.loads(json.dumps(target_to_json(board)))
         assert data["resources"]["dsp"] == board.resources.dsp
         assert type(board).model_validate(data) == board
 
@@ -370,5 +370,5 @@ def test_known_overhead_is_shown():
     extra = Overhead(kind="measured", source="a report of ours", lut=4000)
     board = load_board("kv260").model_copy(update={"overhead": extra})
     stream = io.StringIO()
-    Console(file=stream, width=300).print(board_table(board))
+    Console(file=stream, width=300).print(target_table(board))
     assert "a report of ours" in stream.getvalue() and "4,000 LUT" in stream.getvalue()
