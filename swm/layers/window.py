@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The line buffer (hls/swm/window.h): what a kernel sees at each output position; its loop, memory and integers.
+
+It is no layer by itself but a process of those that look at several positions at once: convolutions, pooling. What a
+beat holds is theirs: channels, or words of a spectrum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import gcd, prod
+
+import numpy as np
+
+from swm.device.memories import memory
+from swm.device.primitives import Cost, adder, control, multiplexer, register
+from swm.layers.program import Port, Program, Run
+from swm.layers.values import Ints, ceil_div, clog2
+
+__all__ = ["Geometry", "WindowBuilt", "seen"]
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where a kernel lies on a grid: rows and columns; a sequence is a grid of one column.
+
+    Attributes:
+        grid: input positions along each axis.
+        kernel: taps along each axis.
+        strides: from output to output.
+        dilations: from tap to tap.
+        pads: positions before the grid along each axis.
+        out: output positions along each axis; taps of the last ones may lie behind the grid.
+    """
+
+    grid: tuple[int, int]
+    kernel: tuple[int, int]
+    strides: tuple[int, int]
+    dilations: tuple[int, int]
+    pads: tuple[int, int]
+    out: tuple[int, int]
+
+    @property
+    def taps(self) -> int:
+        """Positions that a kernel sees."""
+        return prod(self.kernel)
+
+    @classmethod
+    def of(
+        cls,
+        grid: tuple[int, ...],
+        kernel: tuple[int, ...],
+        strides: tuple[int, ...],
+        dilations: tuple[int, ...],
+        pads: tuple[int, ...],
+        ceil: bool = False,
+    ) -> Geometry | None:
+        """One or two axes as ONNX gives them.
+
+        Args:
+            grid: input positions.
+            kernel: taps.
+            strides: from output to output.
+            dilations: from tap to tap.
+            pads: positions before, then after, each axis.
+            ceil: a last output that sees some of the grid and some of what lies behind its padding counts (pooling).
+
+        Returns:
+            The geometry; None where the padded grid is smaller than the kernel.
+        """
+        rank = len(grid)
+        out = []
+        for axis in range(rank):
+            span = grid[axis] + pads[axis] + pads[rank + axis] - dilations[axis] * (kernel[axis] - 1) - 1
+            steps = (ceil_div(span, strides[axis]) if ceil else span // strides[axis]) if span >= 0 else -1
+            if ceil and steps * strides[axis] >= grid[axis] + pads[axis]:
+                steps -= 1  # it would see padding alone
+            out.append(steps + 1)
+        if min(out) < 1:
+            return None
+        more = (1,) * (2 - rank)
+        return cls(
+            _pair(grid, more),
+            _pair(kernel, more),
+            _pair(strides, more),
+            _pair(dilations, more),
+            _pair(pads[:rank], (0,) * (2 - rank)),
+            _pair(tuple(out), more),
+        )
+
+    def side_by_side(self) -> list[tuple[int, int]]:
+        """Numbers of kernel rows and columns that can leave in one beat, none of them padding.
+
+        Columns side by side lie in banks of their own, so their distance has no divisor in common with the banks.
+        """
+        rows, columns = ([d for d in range(1, n + 1) if n % d == 0] for n in self.kernel)
+        return [(r, c) for r in rows for c in columns if gcd(self.dilations[1], c) == 1]
+
+
+def _pair(values: tuple[int, ...], more: tuple[int, ...]) -> tuple[int, int]:
+    first, second = (*values, *more)
+    return first, second
+
+
+def seen(values: Ints, geometry: Geometry, fill: int = 0) -> Ints:
+    """What the kernel sees: (samples, rows, columns, n) → (samples, output rows, output columns, taps, n).
+
+    Args:
+        values: on the grid.
+        geometry: of the kernel.
+        fill: the values outside the grid.
+    """
+    g = geometry
+    ends = [
+        max(0, (o - 1) * s + (k - 1) * d + 1 - p - n)
+        for n, k, s, d, p, o in zip(g.grid, g.kernel, g.strides, g.dilations, g.pads, g.out, strict=True)
+    ]
+    widths = ((0, 0), (g.pads[0], ends[0]), (g.pads[1], ends[1]), (0, 0))
+    padded = np.pad(values, widths, constant_values=fill)
+    views = []
+    for i in range(g.kernel[0]):
+        for j in range(g.kernel[1]):
+            row, column = i * g.dilations[0], j * g.dilations[1]
+            rows = slice(row, row + (g.out[0] - 1) * g.strides[0] + 1, g.strides[0])
+            columns = slice(column, column + (g.out[1] - 1) * g.strides[1] + 1, g.strides[1])
+            views.append(padded[:, rows, columns])
+    return np.stack(views, 3)
+
+
+@dataclass(frozen=True)
+class WindowBuilt:
+    """A line buffer as it is built; the formulas are those of window_layer in hls/swm/window_walk.h.
+
+    Attributes:
+        geometry: of the kernel.
+        beats: of a position.
+        run: beats of a position that follow each other at one tap; divides `beats`.
+        words: of a beat.
+        bits: of a word.
+        tap_rows: kernel rows that leave side by side.
+        tap_columns: kernel columns that leave side by side.
+        fill: every word outside the grid.
+    """
+
+    geometry: Geometry
+    beats: int
+    run: int
+    words: int
+    bits: int
+    tap_rows: int = 1
+    tap_columns: int = 1
+    fill: int = 0
+
+    @property
+    def out_words(self) -> int:
+        """Words of a beat out."""
+        return self.words * self.tap_rows * self.tap_columns
+
+    @property
+    def window_beats(self) -> int:
+        """Beats of an output position."""
+        return self.beats * self.geometry.taps // (self.tap_rows * self.tap_columns)
+
+    @property
+    def out_beats(self) -> int:
+        """Beats out a frame."""
+        return prod(self.geometry.out) * self.window_beats
+
+    @property
+    def line(self) -> int:
+        """Beats of an input row."""
+        return self.geometry.grid[1] * self.beats
+
+    def _reach(self, row: int) -> int:
+        """Input rows that output row `row` and those before it see."""
+        g = self.geometry
+        reach = row * g.strides[0] - g.pads[0] + (g.kernel[0] - 1) * g.dilations[0] + 1
+        return min(max(0, reach), g.grid[0])
+
+    @property
+    def used(self) -> int:
+        """Input rows that are seen at all."""
+        return self._reach(self.geometry.out[0] - 1)
+
+    @property
+    def first(self) -> int:
+        """Input rows that the first row of outputs sees."""
+        return self._reach(0)
+
+    @property
+    def kept(self) -> int:
+        """Input rows in the ring: those that a row of outputs sees, and those loaded meanwhile."""
+        g, most = self.geometry, max(1, self.first)
+        for row in range(g.out[0]):
+            loaded = self.used + self.first if row == g.out[0] - 1 else self._reach(row + 1)
+            most = max(most, loaded - min(max(0, row * g.strides[0] - g.pads[0]), self.used))
+        return most
+
+    @property
+    def row_times(self) -> tuple[int, int]:
+        """Iterations of a row of outputs, and of the last one."""
+        writes = self.geometry.out[1] * self.window_beats
+        return max(writes, self.geometry.strides[0] * self.line), max(writes, self._last_loads)
+
+    @property
+    def _last_loads(self) -> int:
+        """Beats loaded in the last row: rows that nobody sees, and the first rows of the next frame."""
+        return (self.geometry.grid[0] - self.used + self.first) * self.line
+
+    @property
+    def period(self) -> int:
+        """Iterations a frame."""
+        row, last = self.row_times
+        return (self.geometry.out[0] - 1) * row + last
+
+    def program(self, source: str, target: str) -> Program:
+        """The loop of a frame; its token is the frame."""
+        g, line = self.geometry, self.line
+        row, last = self.row_times
+        step, last_step = row // (g.strides[0] * line), last // max(1, self._last_loads)
+        start_last = (g.out[0] - 1) * row
+        surplus = (g.grid[0] - self.used) * line
+        ahead = (
+            [Run(start_last - self.period + surplus * last_step, last_step, self.first * line)] if self.first else []
+        )
+        own = []
+        for output in range(g.out[0] - 1):
+            count = (self._reach(output + 1) - self._reach(output)) * line
+            own += [Run(output * row, step, count)] if count else []
+        own += [Run(start_last, last_step, surplus)] if surplus else []
+        prologue = self.first * line
+        first = [Run(0, 1, prologue), *(Run(r.start + prologue, r.step, r.count) for r in own)] if prologue else []
+        read = Port(source, (*ahead, *own), tuple(first))
+        writes = g.out[1] * self.window_beats
+        write = Port(target, tuple(Run(output * row, 1, writes) for output in range(g.out[0])))
+        return Program(self.period, (read,), (write,), prologue=prologue)
+
+    def cost(self) -> Cost:
+        """Ring, choice of rows and banks, counters (modelled from the shape of the kernel)."""
+        g, wide = self.geometry, self.words * self.bits
+        rows = self.kept if self.tap_rows > 1 else 1
+        depth = self.kept // rows * ceil_div(g.grid[1], self.tap_columns) * self.beats
+        ring = memory(depth, wide, banks=rows * self.tap_columns)
+        lanes = self.tap_rows * self.tap_columns
+        choose = multiplexer(rows, wide).plus(multiplexer(self.tap_columns, wide)).times(lanes)
+        address = adder(clog2(depth) + 1).times(2 * self.tap_columns)  # line and column, times the beats of a position
+        compare = Cost(logic=(clog2(g.grid[0]) + clog2(g.grid[1]) + 4) / 2).times(lanes)
+        zero = Cost(logic=wide / 2).times(lanes)
+        return control(2).plus(ring, choose, address, compare, zero, register(wide * (lanes + 1)))
+
+    def configuration(self) -> dict[str, int]:
+        """As window.h asks."""
+        g = self.geometry
+        axes = {
+            "grid": g.grid,
+            "kernel": g.kernel,
+            "stride": g.strides,
+            "dilation": g.dilations,
+            "pad": g.pads,
+            "out": g.out,
+            "tap": (self.tap_rows, self.tap_columns),
+        }
+        sizes = {f"{name}_{axis}": pair[i] for name, pair in axes.items() for i, axis in enumerate(("rows", "columns"))}
+        return {
+            **sizes,
+            "position_beats": self.beats,
+            "run_beats": self.run,
+            "window_words": self.words,
+            "window_bits": self.bits,
+            "window_fill": self.fill,
+        }
