@@ -151,7 +151,7 @@ class Design:
                 layer.spec.name,
                 layer.spec.kind,
                 f"{layer.spec.n} -> {layer.spec.m}",
-                f"{max(p.program.cycles for p in layer.processes) * layer.spec.tokens:,}",
+                f"{max(p.program.cycles * p.tokens(layer.spec) for p in layer.processes):,}",
             )
             for layer in self.schedule.layers
         )

@@ -84,7 +84,7 @@ def can_fit(network: NetworkShape, board: Board, backend: Backend = VITIS) -> bo
 def _slowest(search: Search) -> int:
     """The interval of least parallelism: no longer one asks for less hardware."""
     placement = search.minimal().placement
-    slow = max(p.program.cycles * la.spec.tokens for la in placement.layers for p in la.processes)
+    slow = max(p.program.cycles * p.tokens(la.spec) for la in placement.layers for p in la.processes)
     return max(slow, *(e.beats * e.positions for e in placement.edges))
 
 

@@ -56,7 +56,7 @@ def sequential(placement: Placement, clock_mhz: float) -> Simulated:
     """Cycles where processes are called one after the other: all iterations of a frame, and a pipeline's fill each."""
     fill = pipeline_fill(clock_mhz)
     cycles = sum(
-        process.program.iterations(layer.spec.tokens) * process.program.ii + fill
+        process.program.iterations(process.tokens(layer.spec)) * process.program.ii + fill
         for layer in placement.layers
         for process in layer.processes
     )
@@ -106,7 +106,9 @@ def frame_network(placement: Placement, clock_mhz: float, backend: Backend = VIT
                     local[port.stream] = f"{layer.spec.name}.{port.stream}"
                     names.append(local[port.stream])
         programs += [
-            _framed(f"{layer.spec.name}.{loop.name}", loop.program, layer.spec.tokens, loop.latency, local)
+            _framed(
+                f"{layer.spec.name}.{loop.name}", loop.program, layer.spec.tokens * loop.repeats, loop.latency, local
+            )
             for loop in loops
         ]
     programs.append(_framed("axi_out", ends[1], last.positions, fill, same))

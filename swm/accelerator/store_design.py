@@ -26,7 +26,7 @@ from swm.layers.values import Implementation, LayerSpec
 __all__ = ["DESIGN", "FIXED", "load_design", "save_design"]
 
 DESIGN, FIXED = "design.json", "fixed.npz"
-STORE_VERSION = 2
+STORE_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class _Process:
     roms: tuple[str, ...]
     arguments: tuple[int, ...]
     products: int
+    repeats: int
+    view: str
 
 
 @dataclass(frozen=True)

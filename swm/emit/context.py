@@ -146,11 +146,25 @@ class RomPage:
 
 @dataclass(frozen=True)
 class ProcessPage:
-    """One process: which kernel, and with what it is called."""
+    """One process: which kernel, and with what it is called.
+
+    Attributes:
+        name: in its layer.
+        function: in the emitted top.
+        kernel: name of the function template in namespace swm.
+        configuration: its C++ configuration.
+        tokens: how often its loop goes through its period a frame.
+        arguments: further template arguments.
+        roms: that it reads.
+        reads: streams or arrays that it reads.
+        writes: streams or arrays that it writes.
+    """
 
     name: str
     function: str
     kernel: str
+    configuration: str
+    tokens: int
     arguments: tuple[int, ...]
     roms: tuple[RomPage, ...]
     reads: tuple[Channel, ...]
@@ -355,7 +369,7 @@ def _layer(
         formats={} if layer is None else _formats(layer),
         roms=tuple(roms.values()),
         streams=tuple(streams.values()),
-        processes=tuple(_process(spec.name, process, channels, roms) for process in placed.processes),
+        processes=tuple(_process(spec, process, channels, roms) for process in placed.processes),
     )
 
 
@@ -378,15 +392,17 @@ def _formats(layer: FixedLayer) -> dict[str, str]:
 
 
 def _process(
-    layer: str, process: ProcessModel, channels: Mapping[str, Channel], roms: Mapping[str, RomPage]
+    spec: LayerSpec, process: ProcessModel, channels: Mapping[str, Channel], roms: Mapping[str, RomPage]
 ) -> ProcessPage:
     # A stream may be used by several runs of a program; the kernel takes it once.
     reads = dict.fromkeys(port.stream for port in process.program.reads)
     writes = dict.fromkeys(port.stream for port in process.program.writes)
     return ProcessPage(
         name=process.name,
-        function=_function(layer, process.name),
+        function=_function(spec.name, process.name),
         kernel=process.kernel,
+        configuration=f"swm::{process.view}<{spec.name}>" if process.view else spec.name,
+        tokens=process.tokens(spec),
         arguments=process.arguments,
         roms=tuple(roms[name] for name in process.roms),
         reads=tuple(channels[name] for name in reads),

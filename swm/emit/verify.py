@@ -110,7 +110,9 @@ def expected_iterations(design: Design, samples: int) -> dict[str, int]:
         frames = samples if backend.control == "s_axilite" else backend.frames
         calls = [frames] * -(-samples // frames) + [1] * bool(filled)
     counts = {
-        f"{placed.spec.name}.{process.name}": sum(process.program.iterations(c * placed.spec.tokens) for c in calls)
+        f"{placed.spec.name}.{process.name}": sum(
+            process.program.iterations(c * process.tokens(placed.spec)) for c in calls
+        )
         for placed in schedule.layers
         for process in placed.processes
     }

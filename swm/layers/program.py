@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from swm.device.primitives import Cost
-from swm.layers.values import Ints
+from swm.layers.values import Ints, LayerSpec
 
 __all__ = [
     "BeatStream",
@@ -76,7 +76,10 @@ class Program:
 
 @dataclass(frozen=True)
 class BeatStream:
-    """A stream inside a layer: `words` integers of `bits` bits a beat, of C++ type `net::<layer>_traits::<element>`."""
+    """A stream inside a layer: `words` integers of `bits` bits a beat, of C++ type `net::<layer>_traits::<element>`.
+
+    `beats` are those of a token as the layer counts them (`LayerSpec.tokens`).
+    """
 
     name: str
     element: str
@@ -102,6 +105,10 @@ class ProcessModel:
         roms: ROMs of the layer that it reads, in the order of the kernel's parameters.
         cost: resources of the process and of the memories in it, not of the streams it writes.
         products: real multiplications a token on DSPs that no cheaper form of the same arithmetic avoids (useful ones).
+        repeats: tokens that its loop takes for each that the layer counts (`LayerSpec.tokens`): where the layer counts
+            frames, the positions at which this process works.
+        view: template in namespace swm that makes the configuration of its kernel of the layer's; empty where that is
+            the layer's.
     """
 
     name: str
@@ -111,6 +118,12 @@ class ProcessModel:
     roms: tuple[str, ...] = ()
     arguments: tuple[int, ...] = ()
     products: int = 0
+    repeats: int = 1
+    view: str = ""
+
+    def tokens(self, spec: LayerSpec) -> int:
+        """How often its loop goes through its period a frame."""
+        return spec.tokens * self.repeats
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from swm.layers.curves import Curve
 from swm.layers.fit import curve_of
 from swm.layers.functions import Activation, Parameters
+from swm.layers.geometry import Geometry
 from swm.layers.rounding import Ints
 
 if TYPE_CHECKING:
@@ -177,6 +178,8 @@ class FloatLayer:
         parameters: of the activation.
         grid: axes along which the positions of the output lie; None where they are no image, or lie as those of the
             first input.
+        geometry: of the kernel, where the layer looks at several positions at once.
+        groups: of channels that see nothing of each other.
     """
 
     kind: str
@@ -193,6 +196,8 @@ class FloatLayer:
     activation: Activation = "identity"
     parameters: Parameters = ()
     grid: tuple[int, ...] | None = None
+    geometry: Geometry | None = None
+    groups: int = 1
 
     @property
     def n(self) -> int:

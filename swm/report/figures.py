@@ -110,7 +110,7 @@ def design_figures(plan: Schedule) -> DesignFigures:
     watts = power(plan.board, plan.clock_mhz, used.routed) if plan.fits and plan.board.power else None
     fault = beyond_supply(plan.board, watts) if watts else ""
     watts = None if fault else watts
-    useful = sum(p.products * layer.spec.tokens for layer in plan.layers for p in layer.processes)
+    useful = sum(p.products * p.tokens(layer.spec) for layer in plan.layers for p in layer.processes)
     return DesignFigures(
         plan=plan,
         used=used,

@@ -182,9 +182,8 @@ def process_rows(design: DesignFigures) -> list[ProcessRow]:
     axi = axi_iterations(plan)
     counted = []
     for layer in plan.layers:
-        tokens = layer.spec.tokens
         for p in layer.processes:
-            name = f"{layer.spec.name}.{p.name}"
+            name, tokens = f"{layer.spec.name}.{p.name}", p.tokens(layer.spec)
             counted.append((name, p.program.iterations(tokens), p.program.cycles * tokens))
     usages = [_cells(p.routed) for used in design.used.layers[: len(plan.layers)] for p in used.processes]
     empty = ("",) * len(_OF_A_PROCESS)

@@ -153,10 +153,10 @@ def _layer(
         "processes": [
             {
                 "name": p.name,
-                "iterations": p.program.iterations(spec.tokens),
+                "iterations": p.program.iterations(p.tokens(spec)),
                 "loops": 1,
-                "cycles": p.program.cycles * spec.tokens,
-                "useful_products": p.products * spec.tokens,
+                "cycles": p.program.cycles * p.tokens(spec),
+                "useful_products": p.products * p.tokens(spec),
                 "hls": _usage(u.hls),
                 "routed": _usage(u.routed),
             }

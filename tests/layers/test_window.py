@@ -9,7 +9,8 @@ from hls.hls_tools import HLS, WARNINGS, compiler
 
 from swm.accelerator.network import numbers
 from swm.device.memories import bram18
-from swm.layers.window import Geometry, WindowBuilt, seen
+from swm.layers.geometry import Geometry
+from swm.layers.window import WindowBuilt, seen
 
 FRAMES = 3
 MAIN = """

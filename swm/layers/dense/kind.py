@@ -12,14 +12,11 @@ from numpy.typing import NDArray
 from swm.device.board import DspPorts
 from swm.graph import Linear, Node
 from swm.layers.base import LayerKind, Obstacle, Offer, Operand
-from swm.layers.dense.cost import cost
+from swm.layers.dense.build import dense_members, dense_process, dense_roms
 from swm.layers.dense.offer import DenseOffer
 from swm.layers.dense.spec import DenseBuilt, DenseSpec
 from swm.layers.finish import finish, finish_configuration
 from swm.layers.formats import best_format, finest_bias, output_format
-from swm.layers.products import (
-    product_program,
-)
 from swm.layers.program import LoadedMemory, ProcessModel, Rom
 from swm.layers.values import (
     FixedLayer,
@@ -29,7 +26,6 @@ from swm.layers.values import (
     Ints,
     LayerSpec,
     TensorShape,
-    ceil_div,
 )
 from swm.structure import BlockCirculant
 
@@ -136,52 +132,15 @@ class Dense(LayerKind):
     def processes(self, built: Implementation, ports: DspPorts) -> tuple[ProcessModel, ...]:
         """One process: load, products and drain in one loop."""
         assert isinstance(built, DenseBuilt)
-        spec, drain = built.spec, ceil_div(built.rows, built.out_vec)
-        last = ceil_div(spec.m - (built.row_groups - 1) * built.rows, built.out_vec)
-        program = product_program(
-            "in0",
-            "out0",
-            depth=built.rom_depth,
-            loads=built.loads,
-            drain_group=built.column_groups,
-            drain_step=max(1, built.column_groups // drain),
-            drains=[*[drain] * (built.row_groups - 1), last],
-        )
-        on_dsp = (built.rows - built.fabric_rows) / built.rows
-        products = round(spec.m * spec.n * on_dsp / (1 + built.packed))
-        return (ProcessModel("dense", "dense", program, cost(built, ports), ("weights", "bias"), products=products),)
+        return (dense_process(built, ports, built.spec.m * built.spec.n),)
 
     def roms(self, layer: FixedLayer, built: Implementation) -> tuple[Rom, ...]:
         """Weights in the order of the products, and the bias."""
         assert isinstance(built, DenseBuilt)
-        spec, rows, columns = built.spec, built.rows, built.columns
-        padded = np.zeros((built.row_groups * rows, built.column_groups * columns), np.int64)
-        padded[: spec.m, : spec.n] = layer.arrays["weights"]
-        split = padded.reshape(built.row_groups, rows, built.column_groups, columns).transpose(0, 2, 1, 3)
-        words = split.reshape(built.rom_depth, rows * columns)
-        banks = words.reshape(built.rom_depth, -1, built.rom_lanes).transpose(1, 0, 2)
-        bias = np.zeros(built.out_beats * built.out_vec, np.int64)
-        bias[: spec.m] = layer.arrays["bias"]
-        return (Rom("weights", "weight_t", banks, built.storage), Rom("bias", "bias_t", bias))
+        return dense_roms(built, layer.arrays["weights"], layer.arrays["bias"])
 
     def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
         """As dense.h asks."""
         assert isinstance(built, DenseBuilt)
         assert layer is not None
-        spec = built.spec
-        return {
-            "m": spec.m,
-            "n": spec.n,
-            "in_bits": spec.data_bits,
-            "weight_bits": spec.weight_bits,
-            "bias_bits": spec.bias_bits,
-            "in_vec": built.in_vec,
-            "out_vec": built.out_vec,
-            "rows": built.rows,
-            "columns": built.columns,
-            "fabric_rows": built.fabric_rows,
-            "packed": built.packed,
-            "rom_banks": built.rom_banks,
-            "rom_lanes": built.rom_lanes,
-            **finish_configuration(layer),
-        }
+        return {**dense_members(built), "bias_bits": built.spec.bias_bits, **finish_configuration(layer)}

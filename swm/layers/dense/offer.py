@@ -56,17 +56,30 @@ number of columns, and its place."""
 class DenseOffer(Offer):
     """Every legal parallelism of one shape on one kind of DSP block."""
 
-    def __init__(self, spec: DenseSpec, ports: DspPorts) -> None:
+    def __init__(self, spec: DenseSpec, ports: DspPorts, beat: int = 0) -> None:
+        """Table the options.
+
+        Args:
+            spec: the layer.
+            ports: port widths of the device's DSP.
+            beat: words of an input beat; 0: any power of two.
+        """
         self._spec, self._ports = spec, ports
-        self._options = _options(spec, ports)
+        self._options = _options(spec, ports, beat or 1)
         self._groups = -(-spec.n // self._options.columns)  # column groups
         self._known: dict[int, list[_Way]] = {}
         self._vectors = [
             v for v in powers_of_two(_MOST_COLUMNS) if v * max(spec.data_bits, spec.out_bits) <= MAX_STREAM_BITS
         ]
+        self._beats = [beat] if beat else self._vectors
 
     def cheapest(self, interval: int, preference: Preference) -> Implementation | None:
         """See `Offer`; a few numpy operations for each of at most six pairs of beats."""
+        best = self.best(interval, preference)
+        return None if best is None else best[1]
+
+    def best(self, interval: int, preference: Preference) -> tuple[float, DenseBuilt] | None:
+        """The cheapest, and its price."""
         products, fabric, storage = self._options.table.prices(preference)
         weights = np.array(preference.weights)
         best: tuple[float, int, int, int] | None = None
@@ -78,14 +91,15 @@ class DenseOffer(Offer):
                 best = (total, int(places[least]), v, out)
         if best is None:
             return None
-        _, place, v, out = best
-        return replace(
+        price, place, v, out = best
+        built = replace(
             self._options.built[place],
             in_vec=v,
             out_vec=out,
             fabric_rows=int(fabric[place]),
             storage=ROM_STORAGE[storage[place]],
         )
+        return price, built
 
     def _ways(self, token: int) -> list[_Way]:
         """Pairs of beats fast enough, what hangs on them and the options legal with them, whatever the preference."""
@@ -95,7 +109,7 @@ class DenseOffer(Offer):
 
     def _found(self, token: int) -> Iterator[_Way]:
         spec, options = self._spec, self._options
-        for v in [v for v in self._vectors if ceil_div(spec.n, v) <= token][:2]:
+        for v in [v for v in self._beats if ceil_div(spec.n, v) <= token][:2]:
             legal = (options.depth <= token) & (options.columns % v == 0)
             for out in [w for w in self._vectors if ceil_div(spec.m, w) <= token][:3]:
                 drains = -(-options.rows // out)
@@ -109,12 +123,14 @@ class DenseOffer(Offer):
 
 
 @lru_cache(maxsize=256)
-def _options(spec: DenseSpec, ports: DspPorts) -> _Options:
+def _options(spec: DenseSpec, ports: DspPorts, step: int) -> _Options:
+    """With a power of two times `step` columns side by side."""
     pairs = packs(spec.weight_bits, spec.data_bits, ports)
+    widest = 1 << (spec.n - 1).bit_length()
     found = [
         DenseBuilt(spec, rows=rows, columns=columns, packed=packed)
         for rows in sorted({ceil_div(r, step) * step for r in lane_choices(spec.m) for step in (1, 2, 4, 8)})
-        for columns in powers_of_two(min(_MOST_COLUMNS, 1 << (spec.n - 1).bit_length()))
+        for columns in [step * v for v in powers_of_two(max(1, min(_MOST_COLUMNS, widest) // step))]
         for packed in ((0, 1) if pairs and rows % 2 == 0 else (0,))
         if rows * columns <= _MOST_LANES
     ]

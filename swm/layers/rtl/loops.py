@@ -22,17 +22,19 @@ class Loop:
         program: its iterations.
         latency: cycles from the start of an iteration to its writes: registers (counted).
         inner: streams between the loops of the process, of `INNER_DEPTH` beats, which carry no data.
+        repeats: as those of the process.
     """
 
     name: str
     program: Program
     latency: int
     inner: tuple[str, ...] = ()
+    repeats: int = 1
 
 
 def one_loop(process: ProcessModel, latency: int) -> tuple[Loop, ...]:
     """The loop of a process that is one module with one counter."""
-    return (Loop(process.name, process.program, latency),)
+    return (Loop(process.name, process.program, latency, repeats=process.repeats),)
 
 
 def product_loops(process: ProcessModel, latency: int) -> tuple[Loop, ...]:
