@@ -10,7 +10,7 @@
 ///
 /// \tparam Cfg  tick, m, n, in_bits, weight_bits, bias_bits, out_bits, out_shift, in_vec, out_vec,
 ///              rom_banks, rom_lanes, fabric_rows, packed (two rows share a multiplier) as in circulant.h; rows and columns
-///              (a power of two, at least in_vec): the multipliers; activation
+///              (a multiple of in_vec): the multipliers; activation
 #pragma once
 
 #include "circulant.h"
@@ -55,8 +55,8 @@ struct dense_layer {
   static_assert(Cfg::in_bits >= 4 && Cfg::in_bits <= 18 && Cfg::out_bits >= 4 && Cfg::out_bits <= 18, "data have 4 to 18 bits");
   static_assert(Cfg::weight_bits >= 4 && Cfg::weight_bits <= 18, "weights fit the narrow port of a DSP block");
   static_assert(value_bits <= 62, "sums fit 64 bits with room to round");
-  static_assert(is_power_of_two(in_vec) && is_power_of_two(out_vec), "beats are powers of two");
-  static_assert(is_power_of_two(columns) && in_vec <= columns, "columns is a power of two, at least in_vec");
+  static_assert(is_power_of_two(out_vec), "output beats are powers of two");
+  static_assert(in_vec >= 1 && columns >= 1 && columns % in_vec == 0, "columns are whole input beats");
   static_assert(rows >= 1 && (rows % out_vec == 0 || row_groups == 1), "an output beat lies inside one group of rows");
   static_assert(rom_banks * rom_lanes == rows * columns, "rom_banks times rom_lanes are all weights of a cycle");
   static_assert(fabric_rows >= 0 && fabric_rows <= rows, "fabric_rows are among the rows");

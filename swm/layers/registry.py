@@ -8,6 +8,7 @@ from swm.layers.add import Add
 from swm.layers.base import LayerKind
 from swm.layers.circulant import Circulant
 from swm.layers.concat import Concat
+from swm.layers.conv import Conv
 from swm.layers.dense import Dense
 from swm.layers.fork import Fork
 from swm.layers.layernorm import LayerNorm
@@ -21,7 +22,7 @@ __all__ = ["kind", "kinds", "register", "unregister"]
 _KINDS: dict[str, LayerKind] = {
     k.name: k
     for k in (
-        *(Circulant(), Dense(), Scale(), PReluKind(), LayerNorm(), Add(), Concat()),
+        *(Circulant(), Dense(), Conv(), Scale(), PReluKind(), LayerNorm(), Add(), Concat()),
         *(Reorder(), Fork(), Width()),
     )
 }

@@ -9,19 +9,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from swm.device.memories import memory
 from swm.device.primitives import Cost, adder, control, multiplexer, register
 from swm.layers.geometry import Geometry
 from swm.layers.program import Port, Program, Run
-from swm.layers.values import Ints, ceil_div, clog2
+from swm.layers.values import ceil_div, clog2
 
 __all__ = ["WindowBuilt", "seen"]
 
+Number = TypeVar("Number", bound=np.generic)
 
-def seen(values: Ints, geometry: Geometry, fill: int = 0) -> Ints:
+
+def seen(values: NDArray[Number], geometry: Geometry, fill: int = 0) -> NDArray[Number]:
     """What the kernel sees: (samples, rows, columns, n) → (samples, output rows, output columns, taps, n).
 
     Args:

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.device.board import DspPorts
-from swm.graph import Linear, Node
+from swm.graph import Conv, Linear, Node
 from swm.layers.arithmetic import forward_transform, inverse_transform, packed_spectrum, spectral_product
 from swm.layers.base import LayerKind, Obstacle, Offer, Operand
 from swm.layers.circulant.built import CirculantBuilt
 from swm.layers.circulant.cost import processes
 from swm.layers.circulant.offer import CirculantOffer
 from swm.layers.circulant.spec import LARGEST_BLOCK, CirculantSpec, forward_shifts
+from swm.layers.convolution import as_matrix
 from swm.layers.dense import DenseSpec
 from swm.layers.finish import finish, finish_configuration
 from swm.layers.formats import best_format, finest_bias, output_format
@@ -34,7 +35,7 @@ class Circulant(LayerKind):
     """`y = activation(C x + b)`, C block-circulant, at every position."""
 
     name: ClassVar[str] = "circulant"
-    takes: ClassVar[tuple[type[Node], ...]] = (Linear,)
+    takes: ClassVar[tuple[type[Node], ...]] = (Linear, Conv)
 
     @property
     def headers(self) -> tuple[Path, ...]:
@@ -43,7 +44,13 @@ class Circulant(LayerKind):
         return tuple(hls_dir() / "swm" / f"{name}.h" for name in names)
 
     def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
-        """A Linear node that holds circulant blocks."""
+        """A Linear node that holds circulant blocks, or a convolution that is one."""
+        grid = operands[0].grid
+        if isinstance(node, Conv):
+            matrix = as_matrix(node, operands[0])
+            if matrix is None:
+                return None
+            node, operands = matrix[0], matrix[1:]
         if not isinstance(node, Linear) or not isinstance(node.weight, BlockCirculant):
             return None
         if node.weight.block > LARGEST_BLOCK:
@@ -65,6 +72,7 @@ class Circulant(LayerKind):
             operand.positions,
             node.weight,
             bias=bias,
+            grid=None if grid is None or operand.positions > 1 else (1,) * len(grid),
         )
 
     def spec(self, layer: FloatLayer, bits: int) -> CirculantSpec:

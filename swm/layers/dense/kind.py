@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.device.board import DspPorts
-from swm.graph import Linear, Node
+from swm.graph import Conv, Linear, Node
 from swm.layers.base import LayerKind, Obstacle, Offer, Operand
+from swm.layers.convolution import as_matrix
 from swm.layers.dense.build import dense_members, dense_process, dense_roms
 from swm.layers.dense.offer import DenseOffer
 from swm.layers.dense.spec import DenseBuilt, DenseSpec
@@ -36,10 +37,19 @@ class Dense(LayerKind):
     """`y = activation(W x + b)` at every position."""
 
     name: ClassVar[str] = "dense"
-    takes: ClassVar[tuple[type[Node], ...]] = (Linear,)
+    takes: ClassVar[tuple[type[Node], ...]] = (Linear, Conv)
 
     def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
-        """A Linear node whose matrix no other kind multiplies by: a plain one, or a structure that is written out."""
+        """A Linear node, or a convolution that is one, whose matrix no other kind multiplies by.
+
+        It holds a plain matrix, or a structure that is written out.
+        """
+        grid = operands[0].grid
+        if isinstance(node, Conv):
+            matrix = as_matrix(node, operands[0])
+            if matrix is None:
+                return None
+            node, operands = matrix[0], matrix[1:]
         if not isinstance(node, Linear) or isinstance(node.weight, BlockCirculant):
             return None
         (operand,) = operands
@@ -57,6 +67,7 @@ class Dense(LayerKind):
             operand.positions,
             node.weight,
             bias=bias,
+            grid=None if grid is None or operand.positions > 1 else (1,) * len(grid),
         )
 
     def spec(self, layer: FloatLayer, bits: int) -> DenseSpec:

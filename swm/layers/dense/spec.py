@@ -65,7 +65,7 @@ class DenseBuilt(Implementation):
 
     Attributes:
         rows: PE, rows multiplied side by side.
-        columns: SIMD, columns multiplied side by side; a power of two.
+        columns: SIMD, columns multiplied side by side; a multiple of the input beat.
         fabric_rows: how many of the rows multiply in LUTs.
         packed: 1 if two rows share each multiplier (two products a DSP).
         storage: where the weights lie.

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The dense convolution: lowering, quantization, exact integers, ROM contents, C++ configuration."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swm.device.board import DspPorts
+from swm.graph import Conv as ConvNode
+from swm.graph import Node
+from swm.layers.base import LayerKind, Obstacle, Offer, Operand
+from swm.layers.conv.offer import ConvOffer
+from swm.layers.conv.spec import ConvBuilt, ConvSpec
+from swm.layers.convolution import as_matrix, geometry_of, tap_major
+from swm.layers.dense.build import dense_members, dense_process, dense_roms
+from swm.layers.finish import finish, finish_configuration
+from swm.layers.formats import best_format, finest_bias, output_format
+from swm.layers.program import BeatStream, LoadedMemory, ProcessModel, Rom
+from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape
+from swm.layers.window import seen
+from swm.package_data import hls_dir
+from swm.structure import Dense
+
+__all__ = ["Conv"]
+
+
+class Conv(LayerKind):
+    """A convolution of one or two axes with a plain kernel; groups of channels are zeros between them."""
+
+    name: ClassVar[str] = "conv"
+    takes: ClassVar[tuple[type[Node], ...]] = (ConvNode,)
+
+    @property
+    def headers(self) -> tuple[Path, ...]:
+        """The line buffer, the product, and how the two are joined."""
+        return tuple(hls_dir() / "swm" / f"{name}.h" for name in ("window", "dense", "conv"))
+
+    def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
+        """A Conv node that holds a plain kernel, and is no product of each position alone."""
+        if not isinstance(node, ConvNode) or not isinstance(node.weight, Dense):
+            return None
+        (operand,) = operands
+        if as_matrix(node, operand):
+            return None
+        geometry = geometry_of(node, operand)
+        if isinstance(geometry, Obstacle):
+            return geometry
+        m = node.weight.shape[0]
+        matrix = _between_groups(tap_major(node.weight.to_dense(), node.channels), node.group, geometry.taps)
+        return FloatLayer(
+            self.name,
+            name,
+            node.name,
+            node.inputs,
+            node.outputs[0],
+            ((operand.channels, operand.positions),),
+            m,
+            prod(geometry.out),
+            Dense(matrix),
+            bias=np.zeros(m, np.float32) if node.bias is None else node.bias,
+            grid=geometry.out[: len(operand.grid or ())],
+            geometry=geometry,
+            groups=node.group,
+        )
+
+    def spec(self, layer: FloatLayer, bits: int) -> ConvSpec:
+        """Shapes and widths."""
+        assert layer.geometry is not None  # lower sets it
+        ((n, positions),) = layer.shapes
+        return ConvSpec(
+            name=layer.name,
+            inputs=(TensorShape(n, bits, positions),),
+            output=TensorShape(layer.m, bits, layer.positions),
+            activation=layer.activation,
+            parameters=layer.parameters,
+            geometry=layer.geometry,
+            weight_bits=bits,
+            groups=layer.groups,
+        )
+
+    def quantize(
+        self,
+        spec: LayerSpec,
+        layer: FloatLayer,
+        inputs: tuple[NDArray[np.floating], ...],
+        outputs: NDArray[np.floating],
+        formats: tuple[Format, ...],
+    ) -> FixedLayer:
+        """The kernel at its best binary point that leaves the bias room, bias at the binary point of the sums."""
+        assert isinstance(spec, ConvSpec)
+        assert layer.weight is not None
+        values = layer.weight.to_dense().astype(np.float64)
+        most = finest_bias(layer.bias, spec.bias_bits) - formats[0].frac
+        weights = Format(spec.weight_bits, min(best_format(values, spec.weight_bits).frac, most))
+        value_frac = formats[0].frac + weights.frac
+        arrays = {
+            "weights": weights.quantize(values),
+            "bias": Format(spec.bias_bits, value_frac).quantize(layer.bias.astype(np.float64)),
+        }
+        output = output_format(outputs, spec.out_bits, spec.activation, value_frac)
+        return FixedLayer(
+            spec, layer.node, layer.inputs, layer.output, formats, output, arrays, weight_frac=weights.frac
+        )
+
+    def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
+        """Exact sums over whole frames; below 2^53 by the width rules, so float64 BLAS adds them without rounding."""
+        spec = layer.spec
+        assert isinstance(spec, ConvSpec)
+        patches = seen(values[0].astype(np.float64).reshape(-1, *spec.geometry.grid, spec.n), spec.geometry)
+        sums = patches.reshape(-1, spec.patch) @ layer.arrays["weights"].T.astype(np.float64)
+        out, lost = finish(sums.astype(np.int64) + layer.arrays["bias"], layer)
+        return out, {"output": lost}
+
+    def offer(self, spec: LayerSpec, ports: DspPorts) -> Offer:
+        """Every legal parallelism."""
+        assert isinstance(spec, ConvSpec)
+        return ConvOffer(spec, ports)
+
+    def minimal(self, spec: LayerSpec) -> ConvBuilt:
+        """One multiplier."""
+        assert isinstance(spec, ConvSpec)
+        return ConvBuilt(spec)
+
+    def spare_blocks(self, built: Implementation) -> Implementation | None:
+        """Weights in LUTs."""
+        assert isinstance(built, ConvBuilt)
+        return replace(built, storage="lutram") if built.storage == "bram" else None
+
+    def move_to_uram(self, built: Implementation) -> Implementation | None:
+        """Weights in UltraRAM."""
+        assert isinstance(built, ConvBuilt)
+        return replace(built, storage="uram") if built.storage == "bram" else None
+
+    def loaded(self, built: Implementation) -> LoadedMemory | None:
+        """The weights, in UltraRAM."""
+        assert isinstance(built, ConvBuilt)
+        if built.storage != "uram":
+            return None
+        p = built.product
+        return LoadedMemory("weights", p.rom_banks, p.rom_depth, p.rom_lanes, built.spec.weight_bits)
+
+    def processes(self, built: Implementation, ports: DspPorts) -> tuple[ProcessModel, ...]:
+        """The line buffer, a frame a token; the product, an output position a token."""
+        assert isinstance(built, ConvBuilt)
+        spec, window = built.spec, built.window
+        product = dense_process(built.product, ports, spec.weights, "windows")
+        return (
+            ProcessModel("window", "window", window.program("in0", "windows"), window.cost()),
+            replace(product, name="conv", repeats=spec.output.positions, view="conv_products"),
+        )
+
+    def streams(self, built: Implementation) -> tuple[BeatStream, ...]:
+        """What the kernels see."""
+        assert isinstance(built, ConvBuilt)
+        window = built.window
+        return (BeatStream("windows", "in_t", window.out_words, window.bits, window.out_beats),)
+
+    def roms(self, layer: FixedLayer, built: Implementation) -> tuple[Rom, ...]:
+        """Weights in the order of the products, and the bias."""
+        assert isinstance(built, ConvBuilt)
+        spec, window = built.spec, built.window
+        (rows, columns), v = spec.geometry.kernel, built.in_vec
+        padded = np.zeros((spec.m, spec.geometry.taps, window.beats * v), np.int64)
+        padded[..., : spec.n] = layer.arrays["weights"].reshape(spec.m, -1, spec.n)
+        taps = (rows // built.tap_rows, built.tap_rows, columns // built.tap_columns, built.tap_columns)
+        split = padded.reshape(spec.m, *taps, window.beats, v).transpose(0, 5, 1, 3, 2, 4, 6)
+        return dense_roms(built.product, split.reshape(spec.m, -1), layer.arrays["bias"])
+
+    def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
+        """As window.h and dense.h ask; what the product reads is derived by conv.h."""
+        assert isinstance(built, ConvBuilt)
+        assert layer is not None
+        spec = built.spec
+        product = {**dense_members(built.product), "n": spec.n, "in_vec": built.in_vec, "bias_bits": spec.bias_bits}
+        return {**built.window.configuration(), **product, **finish_configuration(layer)}
+
+
+def _between_groups(matrix: NDArray[np.floating], groups: int, taps: int) -> NDArray[np.float32]:
+    """(M, taps * channels of a group) → (M, taps * all channels), zeros for channels of other groups."""
+    m, channels = len(matrix), matrix.shape[1] // taps
+    full = np.zeros((groups, m // groups, taps, groups, channels), np.float32)
+    for group, rows in enumerate(matrix.reshape(groups, m // groups, taps, channels)):
+        full[group, :, :, group] = rows
+    return full.reshape(m, -1)

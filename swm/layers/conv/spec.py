@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A dense convolution by its shapes, and how it is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import prod
+from typing import ClassVar
+
+from swm.device.memories import Storage
+from swm.layers.dense import DenseBuilt, DenseSpec
+from swm.layers.geometry import Geometry
+from swm.layers.values import Implementation, LayerSpec, TensorShape, ceil_div, clog2
+from swm.layers.window import WindowBuilt
+
+__all__ = ["ConvBuilt", "ConvSpec"]
+
+
+@dataclass(frozen=True)
+class ConvSpec(LayerSpec):
+    """`y = activation(W patch + b)` at every output position, a patch being what the kernel sees there.
+
+    Attributes:
+        geometry: of the kernel.
+        weight_bits: of a weight.
+        groups: of channels; weights between them are zeros that are stored.
+    """
+
+    kind: ClassVar[str] = "conv"
+
+    geometry: Geometry = field(kw_only=True)
+    weight_bits: int = 0
+    groups: int = 1
+
+    @property
+    def tokens(self) -> int:
+        """Its loops count frames."""
+        return 1
+
+    @property
+    def patch(self) -> int:
+        """Values that a kernel sees."""
+        return self.geometry.taps * self.n
+
+    @property
+    def accumulator_bits(self) -> int:
+        """Bits that hold the exact sum of all products of one output."""
+        return self.weight_bits + self.data_bits + clog2(self.patch)
+
+    @property
+    def bias_bits(self) -> int:
+        """Bits of a bias, at the binary point of the sums."""
+        return self.accumulator_bits
+
+    @property
+    def stored_words(self) -> int:
+        """Weight integers that are stored: m times the patch (counted)."""
+        return self.m * self.patch
+
+    @property
+    def stored_bits(self) -> int:
+        """Bits of all stored weights (counted)."""
+        return self.stored_words * self.weight_bits
+
+    @property
+    def weights(self) -> int:
+        """Weights of the network among them: those inside groups."""
+        return self.m * self.patch // self.groups
+
+    @property
+    def dense_macs(self) -> int:
+        """Multiply-accumulates a frame, taps that lie on the padding among them."""
+        return self.weights * self.output.positions
+
+
+@dataclass(frozen=True)
+class ConvBuilt(Implementation):
+    """A dense convolution as it is built.
+
+    Attributes:
+        tap_rows: kernel rows that the line buffer gives side by side.
+        tap_columns: kernel columns likewise.
+        rows: outputs multiplied side by side.
+        columns: values of a patch multiplied side by side.
+        fabric_rows: how many of the rows multiply in LUTs.
+        packed: 1 if two rows share each multiplier (two products a DSP).
+        storage: where the weights lie.
+    """
+
+    spec: ConvSpec
+    tap_rows: int = 1
+    tap_columns: int = 1
+    rows: int = 1
+    columns: int = 1
+    fabric_rows: int = 0
+    packed: int = 0
+    storage: Storage = "bram"
+
+    @property
+    def window(self) -> WindowBuilt:
+        """The line buffer: all taps of some channels follow each other."""
+        spec = self.spec
+        beats = ceil_div(spec.n, self.in_vec)
+        return WindowBuilt(spec.geometry, beats, 1, self.in_vec, spec.data_bits, self.tap_rows, self.tap_columns)
+
+    @property
+    def product(self) -> DenseBuilt:
+        """The product of a patch, which travels in whole beats: channels that fill up a beat meet weights of zero."""
+        spec, window = self.spec, self.window
+        patch = TensorShape(window.window_beats * window.out_words, spec.data_bits, prod(spec.geometry.out))
+        inner = DenseSpec(
+            spec.name, (patch,), spec.output, spec.activation, parameters=spec.parameters, weight_bits=spec.weight_bits
+        )
+        return DenseBuilt(
+            inner,
+            window.out_words,
+            self.out_vec,
+            self.rows,
+            self.columns,
+            self.fabric_rows,
+            self.packed,
+            self.storage,
+        )
