@@ -7,6 +7,7 @@ from swm.errors import OptionError
 from swm.layers.add import Add
 from swm.layers.base import LayerKind
 from swm.layers.circulant import Circulant
+from swm.layers.circulant_conv import CirculantConv
 from swm.layers.concat import Concat
 from swm.layers.conv import Conv
 from swm.layers.dense import Dense
@@ -22,7 +23,7 @@ __all__ = ["kind", "kinds", "register", "unregister"]
 _KINDS: dict[str, LayerKind] = {
     k.name: k
     for k in (
-        *(Circulant(), Dense(), Conv(), Scale(), PReluKind(), LayerNorm(), Add(), Concat()),
+        *(Circulant(), CirculantConv(), Dense(), Conv(), Scale(), PReluKind(), LayerNorm(), Add(), Concat()),
         *(Reorder(), Fork(), Width()),
     )
 }

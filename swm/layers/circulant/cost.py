@@ -28,7 +28,7 @@ from swm.layers.products import Parts, weight_rom_cost
 from swm.layers.program import ProcessModel
 from swm.layers.values import TWIDDLE_FRAC
 
-__all__ = ["end_costs", "packs_pairs", "processes", "product_parts"]
+__all__ = ["end_costs", "forward", "packs_pairs", "processes", "product_parts", "products"]
 
 
 def packs_pairs(spec: CirculantSpec, ports: DspPorts) -> bool:
@@ -38,24 +38,36 @@ def packs_pairs(spec: CirculantSpec, ports: DspPorts) -> bool:
 
 def processes(built: CirculantBuilt, ports: DspPorts) -> tuple[ProcessModel, ...]:
     """The processes in the order of the data."""
+    return (*forward(built, ports), *products(built, ports, built.spec.q))
+
+
+def forward(built: CirculantBuilt, ports: DspPorts) -> tuple[ProcessModel, ...]:
+    """The forward transforms."""
     spec = built.spec
-    mac = ProcessModel(
-        "mac",
-        "spectral_mac",
-        built.mac_program(),
-        _mac_cost(built, ports),
-        ("weights",),
-        products=_useful_products(built, ports),
-    )
     if not spec.unrolled:
-        return (*forward_processes(built, ports), mac, *inverse_processes(built, ports))
-    front, back = end_costs(built, ports)
-    turns = 3 * _general_rotations(spec.block)
-    return (
-        ProcessModel("rfft", "rfft_unrolled", built.rfft_program(), front, products=turns * spec.q),
-        mac,
-        ProcessModel("irfft", "irfft_unrolled", built.irfft_program(), back, ("bias",), products=turns * spec.p),
-    )
+        return forward_processes(built, ports)
+    front, _ = end_costs(built, ports)
+    turns = 3 * _general_rotations(spec.block) * spec.q
+    return (ProcessModel("rfft", "rfft_unrolled", built.rfft_program(), front, products=turns),)
+
+
+def products(built: CirculantBuilt, ports: DspPorts, columns: int) -> tuple[ProcessModel, ...]:
+    """Products and inverse transforms.
+
+    Args:
+        built: the layer as it is built.
+        ports: port widths of the device's DSP.
+        columns: block columns of the network; others are padding.
+    """
+    spec = built.spec
+    useful = _useful_products(built, columns)
+    program, cost = built.mac_program(), _mac_cost(built, ports)
+    mac = ProcessModel("mac", "spectral_mac", program, cost, ("weights",), products=useful)
+    if not spec.unrolled:
+        return (mac, *inverse_processes(built, ports))
+    _, back = end_costs(built, ports)
+    turns = 3 * _general_rotations(spec.block) * spec.p
+    return (mac, ProcessModel("irfft", "irfft_unrolled", built.irfft_program(), back, ("bias",), products=turns))
 
 
 def end_costs(built: CirculantBuilt, ports: DspPorts) -> tuple[Cost, Cost]:
@@ -147,12 +159,12 @@ def _mac_cost(built: CirculantBuilt, ports: DspPorts) -> Cost:
     return cost._replace(dsp=ceil(cost.dsp))
 
 
-def _useful_products(built: CirculantBuilt, ports: DspPorts) -> int:
+def _useful_products(built: CirculantBuilt, columns: int) -> int:
     """DSP-cycles a token that multiply a weight of the network (padding left out)."""
     spec = built.spec
     block = 2 + 3 * (spec.words - 1) if not built.packed else (2 + 4 * (spec.words - 1)) / 2
     on_dsp = (built.mac_rows - built.fabric_rows) / built.mac_rows
-    return floor(spec.p * spec.q * block * on_dsp)
+    return floor(spec.p * columns * block * on_dsp)
 
 
 def _general_rotations(block: int) -> int:

@@ -14,6 +14,7 @@ from swm.device.board import DspPorts
 from swm.graph import Conv, Linear, Node
 from swm.layers.arithmetic import forward_transform, inverse_transform, packed_spectrum, spectral_product
 from swm.layers.base import LayerKind, Obstacle, Offer, Operand
+from swm.layers.circulant.build import spectral_members, spectral_roms
 from swm.layers.circulant.built import CirculantBuilt
 from swm.layers.circulant.cost import processes
 from swm.layers.circulant.offer import CirculantOffer
@@ -202,50 +203,10 @@ class Circulant(LayerKind):
     def roms(self, layer: FixedLayer, built: Implementation) -> tuple[Rom, ...]:
         """Weights in the order of the products (contract of hls/swm/spectral_mac.h), and the bias."""
         assert isinstance(built, CirculantBuilt)
-        spec = built.spec
-        weights = layer.arrays["weights"]
-        if not spec.unrolled:
-            weights = weights[:, :, unit_order(spec.block)]
-        rows, columns, bins = built.mac_rows, built.mac_columns, built.mac_bins
-        padded = np.zeros((built.row_groups * rows, built.column_groups * columns, spec.words, 2), np.int64)
-        padded[: spec.p, : spec.q] = weights
-        split = padded.reshape(built.row_groups, rows, built.column_groups, columns, built.word_groups, bins, 2)
-        # address (g, f, c), lane (row, column, bin, part)
-        words = split.transpose(0, 4, 2, 1, 3, 5, 6).reshape(built.rom_depth, -1)
-        banks = words.reshape(built.rom_depth, -1, built.rom_lanes).transpose(1, 0, 2)
-        bias = np.zeros(built.out_beats * built.out_vec, np.int64)
-        bias[: spec.m] = layer.arrays["bias"]
-        return (Rom("weights", "weight_t", banks, built.storage), Rom("bias", "bias_t", bias))
+        return spectral_roms(built, layer.arrays["weights"], layer.arrays["bias"])
 
     def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
         """As circulant.h asks."""
         assert isinstance(built, CirculantBuilt)
         assert layer is not None
-        spec = built.spec
-        return {
-            "m": spec.m,
-            "n": spec.n,
-            "k": spec.block,
-            "in_bits": spec.data_bits,
-            "weight_bits": spec.weight_bits,
-            "bias_bits": spec.bias_bits,
-            "fft_shifts": spec.fft_shifts,
-            "acc_shift": layer.acc_shift,
-            "in_vec": built.in_vec,
-            "out_vec": built.out_vec,
-            "mac_rows": built.mac_rows,
-            "mac_columns": built.mac_columns,
-            "mac_bins": built.mac_bins,
-            "products": built.products,
-            "fabric_rows": built.fabric_rows,
-            "packed": built.packed,
-            "rom_banks": built.rom_banks,
-            "rom_lanes": built.rom_lanes,
-            **finish_configuration(layer),
-        }
-
-
-def unit_order(block: int) -> list[int]:
-    """Spectral words in the order of the units of the last pass: 0, k/4, then u, k/2 - u for u = 1 .. k/4 - 1."""
-    quarter = block // 4
-    return [0, quarter, *(word for u in range(1, quarter) for word in (u, block // 2 - u))]
+        return {**spectral_members(built), "acc_shift": layer.acc_shift, **finish_configuration(layer)}

@@ -8,6 +8,7 @@ once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
@@ -24,7 +25,7 @@ from swm.layers.circulant.spec import CirculantSpec
 from swm.layers.products import NARROW_WEIGHT, ROM_STORAGE, ProductTable, lane_choices, powers_of_two, priced
 from swm.layers.values import Implementation, ceil_div
 
-__all__ = ["CirculantOffer"]
+__all__ = ["CirculantOffer", "Front"]
 
 _MOST_LANES = 4096  # complex words multiplied side by side that the search looks at
 _MOST_COLUMNS = 64  # block columns side by side: their products add up in one chain
@@ -33,6 +34,22 @@ _MOST_VECTOR = 64  # words of a beat
 
 _Way: TypeAlias = tuple[int, int, NDArray[np.float64], NDArray[np.intp]]
 """Words of a beat in and out, resources of what hangs on them, places of the legal options."""
+
+
+class Front(NamedTuple):
+    """What stands before the products, for one width of the input's beats.
+
+    Attributes:
+        cycles: a token.
+        lanes: blocks side by side.
+        loads: beats a token that the products read.
+        cost: of all of it.
+    """
+
+    cycles: int
+    lanes: int
+    loads: int
+    cost: Cost
 
 
 class _Options(NamedTuple):
@@ -50,11 +67,18 @@ class _Options(NamedTuple):
 class CirculantOffer(Offer):
     """Every legal parallelism of one shape on one kind of DSP block."""
 
-    def __init__(self, spec: CirculantSpec, ports: DspPorts) -> None:
-        """Table the options."""
+    def __init__(self, spec: CirculantSpec, ports: DspPorts, fronts: Mapping[int, Front] | None = None) -> None:
+        """Table the options.
+
+        Args:
+            spec: the layer.
+            ports: port widths of the device's DSP.
+            fronts: what stands before the products, by the words of an input beat; the layer's own forward transform
+                unless it is given.
+        """
         self._spec, self._ports = spec, ports
         self._options = _options(spec, ports)
-        self._front: dict[int, tuple[int, int, int, Cost]] = {}  # cycles, lanes, loads
+        self._front: dict[int, Front] = {}
         self._back: dict[int, tuple[int, int, Cost]] = {}  # cycles, lanes
         self._known: dict[int, list[_Way]] = {}
         for v in powers_of_two(_MOST_VECTOR if spec.unrolled else spec.block):
@@ -64,11 +88,17 @@ class CirculantOffer(Offer):
                 break
             front, back = end_costs(built, ports)
             front_cycles, back_cycles = built.end_cycles()
-            self._front[v] = (front_cycles, built.fft_lanes, built.loads, front)
+            self._front[v] = Front(front_cycles, built.fft_lanes, built.loads, front)
             self._back[v] = (back_cycles, built.out_lanes, back)
+        self._front = dict(fronts) if fronts is not None else self._front
 
     def cheapest(self, interval: int, preference: Preference) -> Implementation | None:
         """See `Offer`; a few numpy operations for each of at most four pairs of beats."""
+        best = self.best(interval, preference)
+        return None if best is None else best[1]
+
+    def best(self, interval: int, preference: Preference) -> tuple[float, CirculantBuilt] | None:
+        """The cheapest, and its price."""
         products, fabric, storage = self._options.table.prices(preference)
         weights = np.array(preference.weights)
         best: tuple[float, int, int, int] | None = None
@@ -80,20 +110,21 @@ class CirculantOffer(Offer):
                 best = (total, int(places[least]), v, out)
         if best is None:
             return None
-        _, place, v, out = best
-        return replace(
+        price, place, v, out = best
+        built = replace(
             self._options.built[place],
             in_vec=v,
             out_vec=out,
             fabric_rows=int(fabric[place]),
             storage=ROM_STORAGE[storage[place]],
         )
+        return price, built
 
     def _ways(self, token: int) -> list[_Way]:
         """Pairs of beats fast enough, what they cost and the options legal with them, whatever the preference."""
         if token not in self._known:
             found = []
-            ins = [v for v, entry in self._front.items() if entry[0] <= token][:2]
+            ins = [v for v, entry in self._front.items() if entry.cycles <= token][:2]
             outs = [v for v, entry in self._back.items() if entry[0] <= token][:2]
             for v in ins:
                 _, lanes, loads, front = self._front[v]

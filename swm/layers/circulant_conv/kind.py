@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The block-circulant convolution: lowering, quantization, exact integers, ROM contents, C++ configuration."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swm.device.board import DspPorts
+from swm.graph import Conv as ConvNode
+from swm.graph import Node
+from swm.layers.arithmetic import forward_transform, inverse_transform, packed_spectrum, spectral_product
+from swm.layers.base import LayerKind, Obstacle, Offer, Operand
+from swm.layers.circulant.build import spectral_members, spectral_roms
+from swm.layers.circulant.cost import forward, products
+from swm.layers.circulant.spec import LARGEST_BLOCK, forward_shifts
+from swm.layers.circulant_conv.offer import CirculantConvOffer
+from swm.layers.circulant_conv.spec import CirculantConvBuilt, CirculantConvSpec
+from swm.layers.conv import ConvSpec
+from swm.layers.convolution import as_matrix, geometry_of
+from swm.layers.finish import finish, finish_configuration
+from swm.layers.formats import best_format, finest_bias, output_format
+from swm.layers.program import BeatStream, LoadedMemory, ProcessModel, Rom
+from swm.layers.rounding import round_shift, saturate
+from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape
+from swm.layers.window import seen
+from swm.package_data import hls_dir
+from swm.structure import BlockCirculant, BlockCirculantConv
+
+__all__ = ["CirculantConv"]
+
+_MOST_SUMS = 1 << 22  # values that are looked at when the format of the spectral sums is chosen
+
+
+class CirculantConv(LayerKind):
+    """A convolution whose kernel is block-circulant at each tap."""
+
+    name: ClassVar[str] = "circulant_conv"
+    takes: ClassVar[tuple[type[Node], ...]] = (ConvNode,)
+
+    @property
+    def headers(self) -> tuple[Path, ...]:
+        """The traits and the kernels of both forms of the transforms, and the line buffer."""
+        passes = ("rfft_unrolled", "irfft_unrolled", "rfft_passes", "irfft_passes")
+        names = ("circulant", *passes, "spectral_mac", "window", "conv")
+        return tuple(hls_dir() / "swm" / f"{name}.h" for name in names)
+
+    def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
+        """A Conv node that holds circulant blocks, and is no product of each position alone."""
+        if not isinstance(node, ConvNode) or not isinstance(node.weight, BlockCirculantConv):
+            return None
+        (operand,) = operands
+        if as_matrix(node, operand):
+            return None
+        block = node.weight.block
+        if block > LARGEST_BLOCK:
+            return Obstacle(f"its blocks hold {block} values", f"hardware takes blocks of at most {LARGEST_BLOCK}")
+        if node.group != 1:
+            return Obstacle("its kernel is block-circulant in groups", "leave it dense")
+        geometry = geometry_of(node, operand)
+        if isinstance(geometry, Obstacle):
+            return geometry
+        m = node.weight.shape[0]
+        return FloatLayer(
+            self.name,
+            name,
+            node.name,
+            node.inputs,
+            node.outputs[0],
+            ((operand.channels, operand.positions),),
+            m,
+            prod(geometry.out),
+            node.weight,
+            bias=np.zeros(m, np.float32) if node.bias is None else node.bias,
+            grid=geometry.out[: len(operand.grid or ())],
+            geometry=geometry,
+        )
+
+    def spec(self, layer: FloatLayer, bits: int) -> CirculantConvSpec:
+        """Shapes and widths."""
+        assert layer.geometry is not None
+        assert isinstance(layer.weight, BlockCirculantConv)  # lower takes nothing else
+        ((n, positions),) = layer.shapes
+        return CirculantConvSpec(
+            name=layer.name,
+            inputs=(TensorShape(n, bits, positions),),
+            output=TensorShape(layer.m, bits, layer.positions),
+            activation=layer.activation,
+            parameters=layer.parameters,
+            geometry=layer.geometry,
+            block=layer.weight.block,
+            weight_bits=bits,
+            fft_shifts=forward_shifts(bits, layer.weight.block),
+        )
+
+    def quantize(
+        self,
+        spec: LayerSpec,
+        layer: FloatLayer,
+        inputs: tuple[NDArray[np.floating], ...],
+        outputs: NDArray[np.floating],
+        formats: tuple[Format, ...],
+    ) -> FixedLayer:
+        """Spectra of the first columns, the binary point of their sums by calibration, bias at that point."""
+        assert isinstance(spec, CirculantConvSpec)
+        assert isinstance(layer.weight, BlockCirculantConv)
+        taps, p, q, k = layer.weight.columns.shape
+        columns = layer.weight.columns.transpose(1, 0, 2, 3).reshape(p, taps * q, k)
+        values, summed = packed_spectrum(columns), spec.summed
+        weights = best_format(values, spec.weight_bits)
+        matrix = BlockCirculant(columns, (spec.m, taps * q * k))
+        half = matrix.spectral_product(_patches(spec, inputs[0]))
+        sums = np.stack([half.real, half.imag]).reshape(-1) / 2.0**spec.fft_shifts
+        most = min(formats[0].frac + weights.frac, finest_bias(layer.bias, summed.bias_bits))
+        rounded = best_format(sums, summed.rounded_bits, most_frac=most)
+        acc_shift = formats[0].frac + weights.frac - rounded.frac
+        output = output_format(outputs, spec.out_bits, spec.activation, rounded.frac)
+        return FixedLayer(
+            spec,
+            layer.node,
+            layer.inputs,
+            layer.output,
+            formats,
+            output,
+            {
+                "weights": weights.quantize(values),
+                "bias": Format(summed.bias_bits, rounded.frac).quantize(layer.bias.astype(np.float64)),
+            },
+            weights.frac,
+            acc_shift,
+        )
+
+    def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
+        """Transforms of every input position, exact sums over taps, one rounding, inverse transforms, finish."""
+        spec = layer.spec
+        assert isinstance(spec, CirculantConvSpec)
+        read, summed, rows = spec.read, spec.summed, len(values[0])
+        padded = np.zeros((rows, read.q * spec.block), np.int64)
+        padded[:, : spec.n] = values[0]
+        spectra = forward_transform(padded.reshape(rows, read.q, spec.block), spec.fft_shifts)
+        windows = (seen(part.reshape(-1, *spec.geometry.grid, read.q * read.words), spec.geometry) for part in spectra)
+        re, im = (part.reshape(-1, summed.q, summed.words) for part in windows)
+        sum_re, sum_im = spectral_product(re, im, layer.arrays["weights"], summed.accumulator_bits)
+        a_re, lost_re = saturate(round_shift(sum_re, layer.acc_shift), summed.rounded_bits)
+        a_im, lost_im = saturate(round_shift(sum_im, layer.acc_shift), summed.rounded_bits)
+        y = inverse_transform(a_re, a_im, spec.fft_shifts).reshape(len(a_re), -1)[:, : spec.m]
+        out, lost = finish(y + layer.arrays["bias"], layer)
+        return out, {"sum": lost_re + lost_im, "output": lost}
+
+    def rounded_values(self, spec: LayerSpec, place: str) -> int:
+        """The spectral sums of every output block, k real numbers each; then the outputs."""
+        assert isinstance(spec, CirculantConvSpec)
+        sums = spec.output.positions * spec.read.p * spec.block
+        return sums if place == "sum" else super().rounded_values(spec, place)
+
+    def rounded_format(self, layer: FixedLayer, place: str) -> Format:
+        """That of the spectral sums, or of the outputs."""
+        assert isinstance(layer.spec, CirculantConvSpec)
+        sums = Format(layer.spec.read.rounded_bits, layer.value_frac)
+        return sums if place == "sum" else layer.output_format
+
+    def offer(self, spec: LayerSpec, ports: DspPorts) -> Offer:
+        """Every legal parallelism."""
+        assert isinstance(spec, CirculantConvSpec)
+        return CirculantConvOffer(spec, ports)
+
+    def minimal(self, spec: LayerSpec) -> CirculantConvBuilt:
+        """One lane everywhere (passes: two words, one unit of the transform)."""
+        assert isinstance(spec, CirculantConvSpec)
+        three = 3 if spec.weight_bits < 18 else 4
+        return CirculantConvBuilt(spec, mac_bins=1 if spec.read.unrolled else 2, products=three)
+
+    def left_dense(self, spec: LayerSpec) -> LayerSpec:
+        """A dense convolution of the same shape and widths."""
+        assert isinstance(spec, CirculantConvSpec)
+        return ConvSpec(
+            spec.name,
+            spec.inputs,
+            spec.output,
+            spec.activation,
+            parameters=spec.parameters,
+            geometry=spec.geometry,
+            weight_bits=spec.weight_bits,
+        )
+
+    def spare_blocks(self, built: Implementation) -> Implementation | None:
+        """Weights in LUTs."""
+        assert isinstance(built, CirculantConvBuilt)
+        return replace(built, storage="lutram") if built.storage == "bram" else None
+
+    def move_to_uram(self, built: Implementation) -> Implementation | None:
+        """Weights in UltraRAM."""
+        assert isinstance(built, CirculantConvBuilt)
+        return replace(built, storage="uram") if built.storage == "bram" else None
+
+    def loaded(self, built: Implementation) -> LoadedMemory | None:
+        """The weights, in UltraRAM."""
+        assert isinstance(built, CirculantConvBuilt)
+        if built.storage != "uram":
+            return None
+        p = built.product
+        return LoadedMemory("weights", p.rom_banks, p.rom_depth, p.rom_lanes, built.spec.weight_bits)
+
+    def processes(self, built: Implementation, ports: DspPorts) -> tuple[ProcessModel, ...]:
+        """Transforms of each input position, the line buffer, products and transforms of each output position."""
+        assert isinstance(built, CirculantConvBuilt)
+        spec, window = built.spec, built.window
+        front = (replace(one, repeats=spec.positions) for one in forward(built.front, ports))
+        line = ProcessModel("window", "window", window.program("spectra", "windows"), window.cost(), view="conv_window")
+        columns = spec.geometry.taps * spec.read.q
+        mac, *back = (
+            replace(one, repeats=spec.output.positions, view="conv_spectra")
+            for one in products(built.product, ports, columns)
+        )
+        (read,) = mac.program.reads
+        program = replace(mac.program, reads=(replace(read, stream="windows"),))
+        return (*front, line, replace(mac, program=program), *back)
+
+    def streams(self, built: Implementation) -> tuple[BeatStream, ...]:
+        """Spectra before and behind the line buffer, sums, and what passes between stages; beats of a frame."""
+        assert isinstance(built, CirculantConvBuilt)
+        spec, front, back = built.spec, built.front.streams(), built.product.streams()
+        place = [stream.name for stream in front].index("spectra") + 1
+        ahead = (replace(s, beats=s.beats * spec.positions) for s in front[:place])
+        windows = replace(front[place - 1], name="windows", beats=built.window.out_beats)
+        behind = (replace(s, beats=s.beats * spec.output.positions) for s in back[place:])
+        return (*ahead, windows, *behind)
+
+    def roms(self, layer: FixedLayer, built: Implementation) -> tuple[Rom, ...]:
+        """Weights in the order of the products, and the bias."""
+        assert isinstance(built, CirculantConvBuilt)
+        spec, product = built.spec, built.product
+        taps, q = spec.geometry.taps, spec.read.q
+        shape = (product.spec.p, taps, product.spec.q // taps, product.spec.words, 2)
+        padded = np.zeros(shape, np.int64)
+        padded[:, :, :q] = layer.arrays["weights"].reshape(shape[0], taps, q, *shape[3:])
+        return spectral_roms(product, padded.reshape(shape[0], -1, *shape[3:]), layer.arrays["bias"])
+
+    def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
+        """As window.h and circulant.h ask; what the products read is derived by conv.h."""
+        assert isinstance(built, CirculantConvBuilt)
+        assert layer is not None
+        product = {**spectral_members(built.product), "n": built.spec.n}
+        return {
+            **built.window.configuration(),
+            **product,
+            "acc_shift": layer.acc_shift,
+            **finish_configuration(layer),
+        }
+
+
+def _patches(spec: CirculantConvSpec, x: NDArray[np.floating]) -> NDArray[np.float64]:
+    """What kernels see in some of the calibration samples, evenly among them: (rows, taps * q * k)."""
+    q, k, g = spec.read.q, spec.block, spec.geometry
+    images = x.reshape(-1, *g.grid, spec.n)
+    step = -(-len(images) * prod(g.out) * g.taps * q * k // _MOST_SUMS)
+    some = images[::step].astype(np.float64)
+    padded = np.zeros((*some.shape[:-1], q * k))
+    padded[..., : spec.n] = some
+    return seen(padded, g).reshape(-1, g.taps * q * k)

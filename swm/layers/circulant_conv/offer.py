@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The choice of parallelism of a block-circulant convolution: the beats of its input, then the products behind them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from swm.device.board import DspPorts
+from swm.device.primitives import MAX_STREAM_BITS
+from swm.layers.base import Offer, Preference
+from swm.layers.circulant.cost import end_costs
+from swm.layers.circulant.offer import CirculantOffer, Front
+from swm.layers.circulant_conv.spec import CirculantConvBuilt, CirculantConvSpec
+from swm.layers.products import powers_of_two
+from swm.layers.values import Implementation
+
+__all__ = ["CirculantConvOffer"]
+
+_MOST_VECTOR = 64  # words of a beat
+_TRIED = 2  # widths of the input's beats priced for an interval: the narrowest that are fast enough
+
+
+class CirculantConvOffer(Offer):
+    """Every legal parallelism of one shape on one kind of DSP block."""
+
+    def __init__(self, spec: CirculantConvSpec, ports: DspPorts) -> None:
+        """List the widths of the input's beats."""
+        self._spec = spec
+        front, self._ways = spec.read, list[_Way]()
+        for v in powers_of_two(_MOST_VECTOR if front.unrolled else front.block):
+            built = CirculantConvBuilt(spec, v)
+            widest = max(stream.width for stream in built.front.streams())
+            if max(widest, v * spec.data_bits) > MAX_STREAM_BITS:
+                break
+            self._ways.append(_Way(built, ports))
+
+    def cheapest(self, interval: int, preference: Preference) -> Implementation | None:
+        """See `Offer`."""
+        found: tuple[float, Implementation] | None = None
+        tried = 0
+        for way in self._ways:
+            if way.cycles > interval or tried == _TRIED:
+                continue
+            best = way.product.best(interval, preference)
+            if best is None:
+                continue
+            tried += 1
+            if found is None or best[0] < found[0]:
+                p = best[1]
+                lanes = (p.mac_rows, p.mac_columns, p.mac_bins, p.products, p.fabric_rows, p.packed, p.storage)
+                found = best[0], CirculantConvBuilt(self._spec, p.in_vec, p.out_vec, *lanes)
+        return None if found is None else found[1]
+
+
+class _Way:
+    """Transforms and line buffer for one width of the input's beats, and the products behind them."""
+
+    def __init__(self, built: CirculantConvBuilt, ports: DspPorts) -> None:
+        self._built, self._ports = built, ports
+        each = built.front.end_cycles()[0] * built.spec.positions
+        self.cycles = max(each, built.window.program("spectra", "windows").period)
+
+    @cached_property
+    def product(self) -> CirculantOffer:
+        """Everything behind this width; built where it is asked for."""
+        built = self._built
+        front, product = built.front, built.product
+        cost = end_costs(front, self._ports)[0].plus(built.window.cost())
+        ahead = Front(product.loads, front.fft_lanes, product.loads, cost)
+        return CirculantOffer(product.spec, self._ports, {built.in_vec: ahead})

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A block-circulant convolution by its shapes, and how it is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from math import prod
+from typing import ClassVar
+
+from swm.device.memories import Storage
+from swm.layers.circulant import CirculantBuilt, CirculantSpec
+from swm.layers.geometry import Geometry
+from swm.layers.values import Implementation, LayerSpec, TensorShape, ceil_div
+from swm.layers.window import WindowBuilt
+
+__all__ = ["CirculantConvBuilt", "CirculantConvSpec"]
+
+
+@dataclass(frozen=True)
+class CirculantConvSpec(LayerSpec):
+    """`y = activation(sum over taps of C x + b)` at every output position, each C made of p x q circulant blocks.
+
+    Attributes:
+        geometry: of the kernel.
+        block: k.
+        weight_bits: of a part of a spectral weight.
+        fft_shifts: right shifts inside the forward transform.
+    """
+
+    kind: ClassVar[str] = "circulant_conv"
+
+    geometry: Geometry = field(kw_only=True)
+    block: int = 2
+    weight_bits: int = 0
+    fft_shifts: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Its loops count frames."""
+        return 1
+
+    @property
+    def read(self) -> CirculantSpec:
+        """The layer as its forward transforms see it: a token an input position."""
+        return CirculantSpec(
+            self.name,
+            self.inputs,
+            self.output,
+            block=self.block,
+            weight_bits=self.weight_bits,
+            fft_shifts=self.fft_shifts,
+        )
+
+    @property
+    def summed(self) -> CirculantSpec:
+        """The layer as its products see it: a token an output position, the blocks of all taps one after the other."""
+        return self.summed_over(self.read.q)
+
+    def summed_over(self, blocks: int) -> CirculantSpec:
+        """The same with so many blocks a tap, those beyond the channels zero."""
+        n = self.geometry.taps * blocks * self.block
+        shape = TensorShape(n, self.data_bits, prod(self.geometry.out))
+        return replace(self.read, inputs=(shape,), activation=self.activation, parameters=self.parameters)
+
+    @property
+    def stored_words(self) -> int:
+        """Weight integers that are stored: p q k a tap (counted)."""
+        return self.summed.stored_words
+
+    @property
+    def stored_bits(self) -> int:
+        """Bits of all stored weights (counted)."""
+        return self.stored_words * self.weight_bits
+
+    @property
+    def dense_macs(self) -> int:
+        """Multiply-accumulates a frame of the same layer left dense."""
+        return self.m * self.n * self.geometry.taps * self.output.positions
+
+
+@dataclass(frozen=True)
+class CirculantConvBuilt(Implementation):
+    """A block-circulant convolution as it is built; the fields are those of `CirculantBuilt`."""
+
+    spec: CirculantConvSpec
+    mac_rows: int = 1
+    mac_columns: int = 1
+    mac_bins: int = 1
+    products: int = 3
+    fabric_rows: int = 0
+    packed: int = 0
+    storage: Storage = "bram"
+
+    @property
+    def front(self) -> CirculantBuilt:
+        """The forward transforms of an input position."""
+        return CirculantBuilt(self.spec.read, self.in_vec, mac_bins=min(2, self.spec.read.words))
+
+    @property
+    def window(self) -> WindowBuilt:
+        """The line buffer of spectra: all blocks of a tap follow each other."""
+        front = self.front
+        words = front.fft_lanes * front.beat_words * 2
+        return WindowBuilt(self.spec.geometry, front.loads, front.loads, words, self.spec.read.spectrum_bits)
+
+    @property
+    def product(self) -> CirculantBuilt:
+        """Products and inverse transforms of an output position; blocks that fill up a beat meet weights of zero."""
+        front = self.front
+        return CirculantBuilt(
+            self.spec.summed_over(ceil_div(front.spec.q, front.fft_lanes) * front.fft_lanes),
+            self.in_vec,
+            self.out_vec,
+            self.mac_rows,
+            self.mac_columns,
+            self.mac_bins,
+            self.products,
+            self.fabric_rows,
+            self.packed,
+            self.storage,
+        )
