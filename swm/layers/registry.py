@@ -11,6 +11,7 @@ from swm.layers.circulant_conv import CirculantConv
 from swm.layers.concat import Concat
 from swm.layers.conv import Conv
 from swm.layers.dense import Dense
+from swm.layers.depthwise import Depthwise
 from swm.layers.fork import Fork
 from swm.layers.layernorm import LayerNorm
 from swm.layers.prelu import PReluKind
@@ -23,7 +24,18 @@ __all__ = ["kind", "kinds", "register", "unregister"]
 _KINDS: dict[str, LayerKind] = {
     k.name: k
     for k in (
-        *(Circulant(), CirculantConv(), Dense(), Conv(), Scale(), PReluKind(), LayerNorm(), Add(), Concat()),
+        *(
+            Circulant(),
+            CirculantConv(),
+            Depthwise(),
+            Dense(),
+            Conv(),
+            Scale(),
+            PReluKind(),
+            LayerNorm(),
+            Add(),
+            Concat(),
+        ),
         *(Reorder(), Fork(), Width()),
     )
 }
