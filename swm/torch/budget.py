@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from swm.compress.budget import CANDIDATES, choose, measure, parse_budget
+from swm.compress.budget import DENSE, choose, measure, parse_budget
+from swm.structure import BlockCirculant
 from swm.torch.circulant import Layout
 from swm.torch.places import Place
 
@@ -34,9 +35,10 @@ def blocks_within(
     """
     by_name = {place.name: place for place in found}
     last = found[-1].owner if not isinstance(found[-1].module, nn.RNNBase) else None
-    words = {place.name: place.weight.numel() for place in found}
+    dense = {place.name: place.weight.numel() * BITS for place in found}
     free = {
-        place.name: [k for k in CANDIDATES if place.owner != last and not place.reason_against(k)] for place in found
+        place.name: [k for k in BlockCirculant.candidates if place.owner != last and not place.reason_against(k)]
+        for place in found
     }
     few = None if inputs is None else tuple(x[:SAMPLES] for x in inputs)
     wanted = None if few is None else _answer(model, few)
@@ -46,7 +48,7 @@ def blocks_within(
         place = by_name[name]
         layout = Layout(tuple(place.weight.shape), block, place.gates)
         columns = layout.project(place.weight)
-        stored = columns.numel()
+        stored = columns.numel() * BITS
         weight, near = place.weight, layout.expand(columns)
         if few is None or wanted is None:
             return stored, float((near - weight).square().sum())
@@ -57,10 +59,11 @@ def blocks_within(
         finally:
             weight.copy_(kept)
 
-    bits = parse_budget(budget, sum(words.values()) * BITS)
-    choices = measure({name: (words[name], sizes) for name, sizes in free.items() if sizes}, BITS, error)
-    fixed = sum(words[name] for name, sizes in free.items() if not sizes) * BITS
-    return {**dict.fromkeys(words, 1), **choose(choices, bits, fixed)}
+    bits = parse_budget(budget, sum(dense.values()))
+    choices = measure({name: (dense[name], sizes) for name, sizes in free.items() if sizes}, error)
+    fixed = sum(dense[name] for name, sizes in free.items() if not sizes)
+    chosen = choose(choices, bits, fixed)
+    return {name: chosen.get(name, DENSE) or 1 for name in dense}
 
 
 @torch.no_grad()
