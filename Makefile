@@ -12,7 +12,7 @@ HLS4ML = hls4ml==1.3.0
 # which the last ones are short.
 SHARED_OUT = -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help venv demo test quick lint wheel clean distclean
+.PHONY: help venv demo test quick lint docs wheel clean distclean
 .DELETE_ON_ERROR:
 # Every target installs into the same environment.
 .NOTPARALLEL:
@@ -23,6 +23,7 @@ help:
 	@echo "make quick      the tests but for the slow ones, in an environment that is there already"
 	@echo "make venv       install with everything a developer needs"
 	@echo "make lint       ruff and mypy"
+	@echo "make docs       the documentation as a site into build/site, links checked"
 	@echo "make wheel      sdist and wheel into dist/"
 	@echo "make clean      remove what was built; distclean: and $(VENV)"
 
@@ -45,6 +46,9 @@ lint: $(VENV)/.swm-dev
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
+docs: $(VENV)/.swm-docs
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet
+
 wheel: $(VENV)/.swm-dev
 	$(VENV)/bin/python -m build --outdir dist
 
@@ -59,7 +63,8 @@ distclean: clean
 $(VENV)/.swm-core: EXTRAS =
 $(VENV)/.swm-test: EXTRAS = [test]
 $(VENV)/.swm-dev: EXTRAS = [test,dev]
-$(VENV)/.swm-core $(VENV)/.swm-test $(VENV)/.swm-dev: pyproject.toml | $(VENV)/pyvenv.cfg
+$(VENV)/.swm-docs: EXTRAS = [docs]
+$(VENV)/.swm-core $(VENV)/.swm-test $(VENV)/.swm-dev $(VENV)/.swm-docs: pyproject.toml | $(VENV)/pyvenv.cfg
 	$(PIP) install --quiet --editable '.$(EXTRAS)'
 	@touch $@
 
