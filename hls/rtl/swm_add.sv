@@ -15,7 +15,10 @@ module swm_add #(
     parameter int A_SHIFT = 0,
     parameter int B_SHIFT = 0,
     parameter int OUT_SHIFT = 0,
-    parameter int RELU = 0,
+    parameter int POLICY = 0,      // of the activation, with FINISH, CURVE and TABLE: see swm_finish
+    parameter int FINISH = 3,
+    parameter logic [12*32-1:0] CURVE = '0,
+    parameter TABLE = "",
     parameter int VEC = 1,
     parameter int DEPTH = 2
 ) (
@@ -30,7 +33,6 @@ module swm_add #(
 );
   localparam int BEATS = (N + VEC - 1) / VEC;
   localparam int BW = BEATS > 1 ? $clog2(BEATS) : 1;
-  localparam int FINISH = 3;
   localparam int A = A_BITS + A_SHIFT;
   localparam int B = B_BITS + B_SHIFT;
   logic room, read, push, at_last, last;
@@ -51,7 +53,7 @@ module swm_add #(
       assign b = B'($signed(in_data[VEC*A_BITS+i*B_BITS+:B_BITS])) <<< B_SHIFT;
       swm_finish #(
           .SUM(A), .BIAS(B), .OUT(OUT_BITS), .OUT_SHIFT(OUT_SHIFT),
-          .RELU(RELU)
+          .POLICY(POLICY), .FINISH(FINISH), .CURVE(CURVE), .TABLE(TABLE)
       ) u_finish (.clk, .sum(a), .bias(b), .y);
       assign value[i*OUT_BITS+:OUT_BITS] = last && i >= N - (BEATS - 1) * VEC ? '0 : y;
     end

@@ -19,7 +19,10 @@ module swm_dense #(
     parameter int BIAS_BITS = 19,
     parameter int OUT_BITS = 8,
     parameter int OUT_SHIFT = 0,
-    parameter int RELU = 0,
+    parameter int POLICY = 0,      // of the activation, with FINISH, CURVE and TABLE: see swm_finish
+    parameter int FINISH = 3,
+    parameter logic [12*32-1:0] CURVE = '0,
+    parameter TABLE = "",
     parameter int IN_VEC = 1,
     parameter int OUT_VEC = 1,
     parameter int ROWS = 1,
@@ -51,7 +54,6 @@ module swm_dense #(
   localparam int PRODUCT = WEIGHT_BITS + IN_BITS;
   localparam int T = $clog2(COLUMNS);
   localparam int A = (PACKED != 0 ? 6 : 5) + T;
-  localparam int FINISH = 3;
   localparam int PLACE = $clog2(2 * COLUMN_GROUPS);
   localparam int DEEP = ROW_GROUPS * COLUMN_GROUPS;
   localparam int ADDRESS = DEEP > 1 ? $clog2(DEEP) : 1;
@@ -150,7 +152,7 @@ module swm_dense #(
       logic signed [OUT_BITS-1:0] y;
       swm_finish #(
           .SUM(ACC), .BIAS(BIAS_BITS), .OUT(OUT_BITS), .OUT_SHIFT(OUT_SHIFT),
-          .RELU(RELU)
+          .POLICY(POLICY), .FINISH(FINISH), .CURVE(CURVE), .TABLE(TABLE)
       ) u_finish (.clk, .sum(held[r*ACC+:ACC]), .bias(bias[r*BIAS_BITS+:BIAS_BITS]), .y);
       assign value[r*OUT_BITS+:OUT_BITS] = last && r >= M - (OUT_BEATS - 1) * OUT_VEC ? '0 : y;
     end

@@ -15,7 +15,10 @@ module swm_irfft_unrolled #(
     parameter int BIAS_BITS = 17,
     parameter int OUT_BITS = 12,
     parameter int OUT_SHIFT = 0,
-    parameter int RELU = 0,
+    parameter int POLICY = 0,      // of the activation, with FINISH, CURVE and TABLE: see swm_finish
+    parameter int FINISH = 3,
+    parameter logic [12*32-1:0] CURVE = '0,
+    parameter TABLE = "",
     parameter int OUT_VEC = 1,
     parameter int GROUPS = 1,
     parameter BIAS = "",
@@ -40,7 +43,6 @@ module swm_irfft_unrolled #(
   localparam int WY = SUM_BITS + 1 + FFT_SHIFTS;
   localparam int BLOCK = K == 2 ? 1 : 2 + 4 * ($clog2(K) - 2);
   localparam int S = 1 + BLOCK;  // where the values stand
-  localparam int FINISH = 3;
   localparam int BW = OUT_BEATS > 1 ? $clog2(OUT_BEATS) : 1;
 
   logic room, first, last_part, last_group, writes, ready, fires, leave, push;
@@ -90,7 +92,7 @@ module swm_irfft_unrolled #(
       logic signed [OUT_BITS-1:0] result;
       swm_finish #(
           .SUM(WY), .BIAS(BIAS_BITS), .OUT(OUT_BITS), .OUT_SHIFT(OUT_SHIFT),
-          .RELU(RELU)
+          .POLICY(POLICY), .FINISH(FINISH), .CURVE(CURVE), .TABLE(TABLE)
       ) u_finish (.clk, .sum(values[i*WY+:WY]), .bias(bias[i*BIAS_BITS+:BIAS_BITS]), .y(result));
       assign value[i*OUT_BITS+:OUT_BITS] = last && i >= TAIL ? '0 : result;
     end

@@ -2,14 +2,18 @@
 /// \file swm_round.sv
 /// \brief The two ways in which bits are ever lost: y = saturate(round_shift(v, SHIFT), OUT) (docs/arithmetic.md).
 ///
-/// round_shift(v, s) = (v + 2^(s-1)) >> s for s > 0, v << -s otherwise. RELU = 1: of max(v, 0).
+/// round_shift(v, s) = (v + 2^(s-1)) >> s for s > 0, v << -s otherwise. RELU = 1: of max(v, 0). BOUNDED = 1: clipped to
+/// LOW .. HIGH before it saturates.
 ///
 /// Latency 2: rounded, saturated.
 module swm_round #(
     parameter int IN = 16,
     parameter int SHIFT = 0,
     parameter int OUT = 8,
-    parameter int RELU = 0
+    parameter int RELU = 0,
+    parameter int BOUNDED = 0,
+    parameter int LOW = 0,
+    parameter int HIGH = 0
 ) (
     input  logic                  clk,
     input  logic signed [ IN-1:0] v,
@@ -32,7 +36,15 @@ module swm_round #(
     end else begin : g_left
       always_ff @(posedge clk) rounded <= BITS'(kept) <<< LEFT;
     end
-    if (BITS > OUT) begin : g_clip
+    if (BOUNDED != 0) begin : g_bounded
+      localparam int LEAST = -(1 << (OUT - 1)), LARGEST = (1 << (OUT - 1)) - 1;
+      localparam int DOWN = LOW < LEAST ? LEAST : LOW > LARGEST ? LARGEST : LOW;
+      localparam int UP = HIGH < LEAST ? LEAST : HIGH > LARGEST ? LARGEST : HIGH;
+      localparam int WIDE = BITS > OUT ? BITS : OUT;
+      logic signed [WIDE-1:0] wide;
+      assign wide = WIDE'(rounded);
+      always_ff @(posedge clk) y <= wide > WIDE'(UP) ? OUT'(UP) : wide < WIDE'(DOWN) ? OUT'(DOWN) : OUT'(wide);
+    end else if (BITS > OUT) begin : g_clip
       logic over;
       assign over = rounded[BITS-1:OUT-1] != {(BITS - OUT + 1) {rounded[BITS-1]}};
       always_ff @(posedge clk) y <= over ? {rounded[BITS-1], {(OUT - 1) {~rounded[BITS-1]}}} : rounded[OUT-1:0];

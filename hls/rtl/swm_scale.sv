@@ -13,7 +13,10 @@ module swm_scale #(
     parameter int BIAS_BITS = 16,
     parameter int OUT_BITS = 8,
     parameter int OUT_SHIFT = 0,
-    parameter int RELU = 0,
+    parameter int POLICY = 0,      // of the activation, with FINISH, CURVE and TABLE: see swm_finish
+    parameter int FINISH = 3,
+    parameter logic [12*32-1:0] CURVE = '0,
+    parameter TABLE = "",
     parameter int VEC = 1,
     parameter WEIGHTS = "",
     parameter BIAS = "",
@@ -31,7 +34,6 @@ module swm_scale #(
 );
   localparam int BEATS = (N + VEC - 1) / VEC;
   localparam int BW = BEATS > 1 ? $clog2(BEATS) : 1;
-  localparam int FINISH = 3;
   logic room, read, push, at_last, last;
   logic [BW-1:0] beat;
   assign in_ready = room;
@@ -59,7 +61,7 @@ module swm_scale #(
           .clk, .a(x[i*IN_BITS+:IN_BITS]), .b(gain[i*WEIGHT_BITS+:WEIGHT_BITS]), .p(product));
       swm_finish #(
           .SUM(IN_BITS + WEIGHT_BITS), .BIAS(BIAS_BITS), .OUT(OUT_BITS), .OUT_SHIFT(OUT_SHIFT),
-          .RELU(RELU)
+          .POLICY(POLICY), .FINISH(FINISH), .CURVE(CURVE), .TABLE(TABLE)
       ) u_finish (.clk, .sum(product), .bias(bias[i*BIAS_BITS+:BIAS_BITS]), .y);
       assign value[i*OUT_BITS+:OUT_BITS] = last && i >= N - (BEATS - 1) * VEC ? '0 : y;
     end

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from swm.accelerator.design import Design, Edge, PlacedLayer
 from swm.emit.context import comment, host_places, turned_ends
 from swm.layers import registry
-from swm.layers.rtl.base import Parameter, rom_file
+from swm.layers.curves import Table
+from swm.layers.rtl.base import ACTIVATION_ROM, Parameter, rom_file
 from swm.layers.rtl.registry import rtl
 from swm.layers.values import FixedLayer, Ints
 
@@ -141,12 +142,22 @@ def rom_files(design: Design) -> Iterator[tuple[str, str]]:
         for rom in registry.kind(placed.spec.kind).roms(layer, placed.built):
             bits = placed.spec.bias_bits if rom.values.ndim == 1 else placed.spec.weight_bits  # type: ignore[attr-defined]
             yield rom_file(placed.spec.name, rom.name), _words(rom.values, bits, placed.built.out_vec)
+        if isinstance(layer.curve, Table):
+            yield rom_file(placed.spec.name, ACTIVATION_ROM), _segments(layer.curve)
 
 
 def _words(values: Ints, bits: int, vec: int) -> str:
     """Weights (banks, depth, lanes): all banks side by side; a bias (words,): `vec` a word."""
     words = values.reshape(-1, vec) if values.ndim == 1 else values.transpose(1, 0, 2).reshape(values.shape[1], -1)
     return _hexadecimal(_bits(words.reshape(-1), bits).reshape(len(words), -1))
+
+
+def _segments(table: Table) -> str:
+    """A start and the rise above it a word."""
+    columns = [_bits(np.array(table.starts, np.int64), table.start_bits)]
+    if table.rises:
+        columns.append(_bits(np.array(table.rises, np.int64), table.rise_bits))
+    return _hexadecimal(np.concatenate(columns, axis=1))
 
 
 def _bits(values: Ints, bits: int) -> NDArray[np.uint8]:

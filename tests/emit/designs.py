@@ -59,6 +59,13 @@ class Sketch:
         made = {"scale": gain, "bias": bias, "m": n, "shapes": ((n, positions),), "positions": positions}
         return self._add(kind_name, (source,), target, (x,), x * gain + bias, activation, None, made)
 
+    def prelu(self, source, target):
+        x = self.values[source]
+        n, positions = x.shape[1], len(x) // len(self.inputs)
+        slopes = self.rng.uniform(-0.5, 0.5, n).astype(np.float32)
+        made = {"scale": slopes, "m": n, "shapes": ((n, positions),), "positions": positions}
+        return self._add("prelu", (source,), target, (x,), np.where(x < 0, x * slopes, x), "identity", None, made)
+
     def normalize(self, source, target):
         x = self.values[source]
         n, positions = x.shape[1], len(x) // len(self.inputs)

@@ -20,7 +20,6 @@ from swm.accelerator.simulation import simulated
 from swm.device.board import load_board
 from swm.emit import emit_project
 from swm.layers.registry import kind
-from swm.layers.rtl.base import ACTIVATIONS
 from swm.layers.rtl.registry import rtl_findings
 
 FRAMES = 48
@@ -41,13 +40,12 @@ def design(graph, *, built=None, ends=(1, 1), board="zcu104"):
 
 def random_design(seed, blocks=(2, 4, 8, 16)):
     """A network and a parallelism drawn at random, and its frames."""
-    kept = random_networks.BLOCKS, random_networks.ACTIVATIONS
-    random_networks.BLOCKS, random_networks.ACTIVATIONS = blocks, ACTIVATIONS
+    kept, random_networks.BLOCKS = random_networks.BLOCKS, blocks
     try:
         drawings = (random_networks.draw_lively(seed + 1000 * attempt) for attempt in range(50))
         drawing = next(d for d in drawings if not rtl_findings(d.graph.specs))
     finally:
-        random_networks.BLOCKS, random_networks.ACTIVATIONS = kept
+        random_networks.BLOCKS = kept
     rng = np.random.default_rng(seed)
     board = str(rng.choice(["pynq-z2", "zcu104"]))
     ports = load_board(board).dsp_ports

@@ -4,23 +4,30 @@
 from __future__ import annotations
 
 from emit.designs import Sketch
+from layers.activations import EXAMPLES
 from rtl.many_networks import design
 
 BITS = (4, 8, 12, 16)
 
 
+ACTIVATIONS = [name for name in EXAMPLES if name != "identity"]
+
+
 def every_kind(bits, positions=1):
-    """Blocks of 2, 4, 8, 16, a dense layer, a path around, a join."""
+    """Every kind, blocks of 2 to 16, a path around, a join; the four widths have every activation between them."""
     sketch = Sketch(20, bits=bits, positions=positions, seed=bits)
-    sketch.product("x", "a", 18, block=2, positions=positions, activation="relu")
-    sketch.product("a", "b", 18, block=4, positions=positions, activation="relu").add("a", "b", "c", activation="relu")
+    turn = BITS.index(bits) * len(ACTIVATIONS) // len(BITS)
+    a, b, c, d, e, f = (ACTIVATIONS[(turn + 2 * i) % len(ACTIVATIONS)] for i in range(6))
+    sketch.product("x", "a", 18, block=2, positions=positions, activation=a)
+    sketch.product("a", "b", 18, block=4, positions=positions, activation=b).add("a", "b", "c", activation=c)
     sketch.product("c", "d", 24, block=8, positions=positions, activation="identity").concat(["d", "a"], "e")
-    sketch.scale("e", "f").product("f", "g", 20, block=16, positions=positions, activation="relu")
-    return sketch.product("g", "y", 7, positions=positions).graph()
+    sketch.scale("e", "f", activation=d).product("f", "g", 20, block=16, positions=positions, activation=e)
+    sketch.prelu("g", "h").product("h", "y", 7, positions=positions, activation=f)
+    return sketch.graph()
 
 
 CIRCULANT2, CIRCULANT4, CIRCULANT8, CIRCULANT16 = "l0_circulant", "l1_circulant", "l3_circulant", "l6_circulant"
-ADD, CONCAT, SCALE, DENSE = "l2_add", "l4_concat", "l5_scale", "l7_dense"
+ADD, CONCAT, SCALE, PRELU, DENSE = "l2_add", "l4_concat", "l5_scale", "l7_prelu", "l8_dense"
 
 
 def vec(words):
@@ -51,6 +58,7 @@ def designs():
             CIRCULANT8: {"in_vec": 16, "out_vec": 16, "mac_columns": 2, "mac_rows": 2, "mac_bins": 4},
             CIRCULANT16: {"in_vec": 16, "out_vec": 2, "mac_columns": 3, "mac_bins": 2},
             SCALE: vec(4),
+            PRELU: vec(2),
             DENSE: {"in_vec": 4, "rows": 7, "columns": 8, "out_vec": 4},
         },
         ends=(1, 4),

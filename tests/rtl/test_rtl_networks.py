@@ -4,9 +4,11 @@
 import shutil
 
 import pytest
+from layers.activations import EXAMPLES
 from rtl.many_networks import run_all
 from rtl.networks import BITS, designs
 
+from swm.layers.curves import Table
 from swm.package_data import hls_dir
 
 LINK = {f"swm_{name}.sv" for name in ("crc32", "frame_link", "link_receive", "link_send", "uart_rx", "uart_tx")}
@@ -43,6 +45,13 @@ def test_verilator_has_no_warning(found):
     _, remarks, _ = found
     lines = [line for line in remarks.splitlines() if line.startswith("%Warning")]
     assert not [line for line in lines if "/swm_top.sv" not in line]  # that one joins the networks for this test
+
+
+def test_every_activation_stands_in_one_of_the_networks():
+    used = {layer.spec.activation for made in designs() for layer in made.graph.layers}
+    assert used == set(EXAMPLES)
+    tables = [layer.curve for made in designs() for layer in made.graph.layers if isinstance(layer.curve, Table)]
+    assert {bool(table.rises) for table in tables} == {bool(table.rectified) for table in tables} == {False, True}
 
 
 def test_every_module_stands_in_one_of_the_networks(found):

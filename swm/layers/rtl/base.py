@@ -9,17 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from swm.device.memories import memory
+from swm.layers.curves import Bounds, Ramp
+from swm.layers.functions import TABLES
 from swm.layers.program import ProcessModel
 from swm.layers.rtl.loops import Loop, one_loop
 from swm.layers.values import FixedLayer, Implementation, LayerSpec
 
-__all__ = ["ACTIVATIONS", "FINISH_CYCLES", "Parameter", "RtlKind", "RtlModule", "finish_parameters", "rom_file"]
+__all__ = ["ACTIVATION_ROM", "Parameter", "RtlKind", "RtlModule", "finish_cycles", "finish_parameters", "rom_file"]
 
-FINISH_CYCLES = 3
-"""Registers of hls/rtl/swm_finish.sv."""
+ACTIVATION_ROM = "activation"
+"""Of the table of a layer's activation, beside those of its weights."""
 
-ACTIVATIONS = ("identity", "relu")
-"""Those that it has; layers with another have no RTL."""
+POLICIES = ("identity", "relu", "clip", "ramp", "leaky", "curve")
+"""Of hls/rtl/swm_finish.sv, by number."""
 
 Parameter: TypeAlias = "int | str | tuple[int, ...]"
 """An integer, the name of a file, or a list of 32-bit integers, the first in the lowest bits."""
@@ -44,8 +47,6 @@ class RtlKind(ABC):
 
     def obstacle(self, spec: LayerSpec) -> str:
         """Why a layer has no RTL, as a clause; empty where it has."""
-        if spec.activation not in ACTIVATIONS:
-            return f"activation {spec.activation} has no RTL"
         return ""
 
     @abstractmethod
@@ -67,10 +68,38 @@ def rom_file(layer: str, rom: str) -> str:
     return f"rom/{layer}_{rom}.mem"
 
 
-def finish_parameters(spec: LayerSpec, configuration: Mapping[str, Any]) -> dict[str, Parameter]:
-    """The parameters that swm_finish takes, from the C++ configuration of a layer."""
-    return {
-        "OUT_BITS": configuration["out_bits"],
-        "OUT_SHIFT": configuration["out_shift"],
-        "RELU": int(spec.activation == "relu"),
-    }
+def finish_cycles(spec: LayerSpec) -> int:
+    """Registers of hls/rtl/swm_finish.sv: known from the activation alone, before any binary point is."""
+    if spec.activation in TABLES:
+        return 11
+    return 8 if spec.activation in ("leaky_relu", "hard_sigmoid") else 3
+
+
+def finish_parameters(layer: FixedLayer | None, configuration: Mapping[str, Any]) -> dict[str, Parameter]:
+    """The parameters that swm_finish takes, from a layer and its C++ configuration."""
+    assert layer is not None
+    spec, curve = layer.spec, layer.curve
+    policy = spec.activation if curve is None else curve.policy
+    ends: dict[str, Parameter] = {"OUT_BITS": configuration["out_bits"], "OUT_SHIFT": configuration["out_shift"]}
+    ends |= {"POLICY": POLICIES.index(policy), "FINISH": finish_cycles(spec)}
+    if curve is None:
+        return ends
+    if isinstance(curve, Bounds):
+        return {**ends, "CURVE": _padded(curve.low, curve.high)}
+    narrowed = (curve.input_shift, curve.input_bits, curve.out_shift)
+    if isinstance(curve, Ramp):
+        offset = (curve.offset, curve.offset_bits, curve.offset_shift)
+        return {**ends, "CURVE": _padded(curve.low, curve.high, *narrowed, curve.slope, curve.slope_bits, *offset)}
+    entries, bits = len(curve.starts), (curve.start_bits, curve.rise_bits)
+    table = (curve.first, curve.step_bits, entries, *bits, curve.base_shift, _in_luts(entries, sum(bits)))
+    numbers = _padded(int(curve.rectified), 0, *narrowed, *table)
+    return {**ends, "CURVE": numbers, "TABLE": rom_file(spec.name, ACTIVATION_ROM)}
+
+
+def _padded(*numbers: int) -> tuple[int, ...]:
+    return (*numbers, *(0,) * (12 - len(numbers)))
+
+
+def _in_luts(words: int, bits: int) -> int:
+    """Whether a table lies in LUTs, as the resource model has it."""
+    return int(not memory(words, bits, writes=0).bram18)

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from swm.layers.fork import ForkSpec
 from swm.layers.registry import kind
-from swm.layers.rtl.base import FINISH_CYCLES, Parameter, RtlKind, RtlModule, finish_parameters, rom_file
+from swm.layers.rtl.base import Parameter, RtlKind, RtlModule, finish_cycles, finish_parameters, rom_file
 from swm.layers.values import FixedLayer, Implementation
 
-__all__ = ["AddRtl", "ConcatRtl", "ForkRtl", "ScaleRtl", "WidthRtl"]
+__all__ = ["AddRtl", "ConcatRtl", "ForkRtl", "PReluRtl", "ScaleRtl", "WidthRtl"]
 
 
 class ScaleRtl(RtlKind):
@@ -16,7 +16,7 @@ class ScaleRtl(RtlKind):
 
     def latencies(self, built: Implementation) -> tuple[int, ...]:
         """Memory 2, operand, product, end of the layer."""
-        return (4 + FINISH_CYCLES,)
+        return (4 + finish_cycles(built.spec),)
 
     def modules(self, layer: FixedLayer | None, built: Implementation) -> tuple[RtlModule, ...]:
         """One module."""
@@ -27,7 +27,7 @@ class ScaleRtl(RtlKind):
             "IN_BITS": known["in_bits"],
             "WEIGHT_BITS": known["weight_bits"],
             "BIAS_BITS": known["bias_bits"],
-            **finish_parameters(spec, known),
+            **finish_parameters(layer, known),
             "VEC": built.in_vec,
             "WEIGHTS": rom_file(spec.name, "weights"),
             "BIAS": rom_file(spec.name, "bias"),
@@ -41,7 +41,7 @@ class AddRtl(RtlKind):
 
     def latencies(self, built: Implementation) -> tuple[int, ...]:
         """The end of the layer, whose first adder is the sum."""
-        return (FINISH_CYCLES,)
+        return (finish_cycles(built.spec),)
 
     def modules(self, layer: FixedLayer | None, built: Implementation) -> tuple[RtlModule, ...]:
         """One module."""
@@ -52,10 +52,33 @@ class AddRtl(RtlKind):
             "B_BITS": known["b_bits"],
             "A_SHIFT": known["a_shift"],
             "B_SHIFT": known["b_shift"],
-            **finish_parameters(built.spec, known),
+            **finish_parameters(layer, known),
             "VEC": built.in_vec,
         }
         return (RtlModule("swm_add", parameters),)
+
+
+class PReluRtl(RtlKind):
+    """`swm_prelu`."""
+
+    def latencies(self, built: Implementation) -> tuple[int, ...]:
+        """Memory 2, operand, product, chosen, rounded, saturated."""
+        return (7,)
+
+    def modules(self, layer: FixedLayer | None, built: Implementation) -> tuple[RtlModule, ...]:
+        """One module."""
+        known = kind("prelu").configuration(layer, built)
+        parameters: dict[str, Parameter] = {
+            "N": built.spec.n,
+            "IN_BITS": known["in_bits"],
+            "WEIGHT_BITS": known["weight_bits"],
+            "SLOPE_FRAC": known["slope_frac"],
+            "OUT_BITS": known["out_bits"],
+            "OUT_SHIFT": known["out_shift"],
+            "VEC": built.in_vec,
+            "WEIGHTS": rom_file(built.spec.name, "weights"),
+        }
+        return (RtlModule("swm_prelu", parameters),)
 
 
 class ConcatRtl(RtlKind):

@@ -8,7 +8,7 @@ from swm.layers.circulant.spec import LARGEST_UNROLLED, CirculantSpec
 from swm.layers.dense.spec import DenseBuilt
 from swm.layers.program import ProcessModel
 from swm.layers.registry import kind
-from swm.layers.rtl.base import FINISH_CYCLES, Parameter, RtlKind, RtlModule, finish_parameters, rom_file
+from swm.layers.rtl.base import Parameter, RtlKind, RtlModule, finish_cycles, finish_parameters, rom_file
 from swm.layers.rtl.loops import Loop, one_loop, product_loops
 from swm.layers.values import FixedLayer, Implementation, LayerSpec, ceil_div, clog2
 
@@ -24,7 +24,7 @@ class DenseRtl(RtlKind):
     def latencies(self, built: Implementation) -> tuple[int, ...]:
         """Memory, product, adder tree, accumulator, end of the layer."""
         assert isinstance(built, DenseBuilt)
-        return (_SUMS + built.packed + clog2(built.columns) + FINISH_CYCLES,)
+        return (_SUMS + built.packed + clog2(built.columns) + finish_cycles(built.spec),)
 
     def loops(self, built: Implementation, processes: tuple[ProcessModel, ...]) -> tuple[Loop, ...]:
         """Loads, products and drains apart."""
@@ -41,7 +41,7 @@ class DenseRtl(RtlKind):
             "IN_BITS": known["in_bits"],
             "WEIGHT_BITS": known["weight_bits"],
             "BIAS_BITS": known["bias_bits"],
-            **finish_parameters(built.spec, known),
+            **finish_parameters(layer, known),
             "IN_VEC": built.in_vec,
             "OUT_VEC": built.out_vec,
             "ROWS": built.rows,
@@ -76,7 +76,7 @@ class CirculantRtl(RtlKind):
         spec = built.spec
         forward = built.in_parts + _block_cycles(spec, 1)
         products = _SUMS + 3 + built.packed + clog2(built.mac_columns)
-        inverse = 1 + _block_cycles(spec, 2) + FINISH_CYCLES
+        inverse = 1 + _block_cycles(spec, 2) + finish_cycles(built.spec)
         return forward, products, inverse
 
     def loops(self, built: Implementation, processes: tuple[ProcessModel, ...]) -> tuple[Loop, ...]:
@@ -124,7 +124,7 @@ class CirculantRtl(RtlKind):
             "SUM_BITS": spec.rounded_bits,
             "FFT_SHIFTS": spec.fft_shifts,
             "BIAS_BITS": spec.bias_bits,
-            **finish_parameters(spec, known),
+            **finish_parameters(layer, known),
             "OUT_VEC": built.out_vec,
             "GROUPS": sum(ceil_div(rows, built.out_lanes) for rows in _rows(built)),
             "BIAS": rom_file(spec.name, "bias"),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from swm.errors import Finding
 from swm.layers.rtl.base import RtlKind
-from swm.layers.rtl.beats import AddRtl, ConcatRtl, ForkRtl, ScaleRtl, WidthRtl
+from swm.layers.rtl.beats import AddRtl, ConcatRtl, ForkRtl, PReluRtl, ScaleRtl, WidthRtl
 from swm.layers.rtl.products import CirculantRtl, DenseRtl
 from swm.layers.values import LayerSpec
 
@@ -17,6 +17,7 @@ _KINDS: dict[str, RtlKind] = {
     "circulant": CirculantRtl(),
     "dense": DenseRtl(),
     "scale": ScaleRtl(),
+    "prelu": PReluRtl(),
     "add": AddRtl(),
     "concat": ConcatRtl(),
     "fork": ForkRtl(),
