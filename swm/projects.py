@@ -97,10 +97,10 @@ class Project:
         return html(self, ("of the project", ""), rows)
 
     def verify(
-        self, *, compiler: str = "g++", progress: Progress | bool | None = None
+        self, *, compiler: str = "g++", trace: bool = False, progress: Progress | bool | None = None
     ) -> Verification | RtlVerification:
         """See `swm.verify`."""
-        return verify(self, compiler=compiler, progress=progress)
+        return verify(self, compiler=compiler, trace=trace, progress=progress)
 
     def report(self, **options: Any) -> Report:
         """See `swm.report`, which takes the same options."""
@@ -216,6 +216,7 @@ def verify(
     compiler: str = "g++",
     rtl: bool = False,
     frames: int | None = None,
+    trace: bool = False,
     progress: Progress | bool | None = None,
 ) -> Verification | RtlVerification:
     """Run the simulation of a project and compare every output word with the integer engine.
@@ -227,17 +228,19 @@ def verify(
         compiler: a g++-compatible C++ compiler on PATH.
         rtl: insist on a SystemVerilog project.
         frames: of a SystemVerilog project, sent back to back; the vectors come again where there are fewer.
+        trace: compare every layer of a C++ project, not only the outputs: `.trace`, `.first_layer`.
         progress: called as progress(what, steps done, steps), every second or so; True shows it on standard error.
 
     Returns:
         An object with .ok, .words, .mismatches and the float errors.
 
     Raises:
+        OptionError: `trace` of a SystemVerilog project, `rtl` or `frames` of another.
         OutputError: the folder is not a project of swm.
         ToolError: no compiler or simulator, or it fails.
     """
     with told(progress) as say:
-        return verify_project(Path(path), compiler=compiler, rtl=rtl, frames=frames, progress=say)
+        return verify_project(Path(path), compiler=compiler, rtl=rtl, frames=frames, trace=trace, progress=say)
 
 
 def report(

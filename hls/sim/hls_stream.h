@@ -15,6 +15,9 @@
 #ifdef SWM_SIM_BOUNDED
 #include "dataflow.h"
 #endif
+#ifdef SWM_TRACE
+#include "swm/trace.h"
+#endif
 
 namespace hls {
 
@@ -30,8 +33,12 @@ struct stream_base {
 template <class T>
 class stream : private stream_base {
  public:
-  stream() : stream_base("(no name)"), items_(2), head_(0), count_(0) {}
+  stream() : stream("(no name)") {}
+#ifdef SWM_TRACE
+  explicit stream(const char* name) : stream_base(name), items_(2), head_(0), count_(0), trace_(name) {}
+#else
   explicit stream(const char* name) : stream_base(name), items_(2), head_(0), count_(0) {}
+#endif
   stream(const stream&) = delete;
   stream& operator=(const stream&) = delete;
 
@@ -42,6 +49,9 @@ class stream : private stream_base {
     if (count_ == items_.size()) grow();
     items_[(head_ + count_) & (items_.size() - 1)] = value;
     ++count_;
+#ifdef SWM_TRACE
+    trace_.put(value);
+#endif
 #ifdef SWM_SIM_BOUNDED
     if (reader != nullptr) swm::sim::scheduler::get().wake(reader);
 #endif
@@ -83,6 +93,9 @@ class stream : private stream_base {
  private:
   std::vector<T> items_;  ///< a ring; its size is a power of two
   size_t head_, count_;
+#ifdef SWM_TRACE
+  swm::sim::trace_file trace_;
+#endif
 
   void await_beat() {
 #ifdef SWM_SIM_BOUNDED

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -20,7 +20,18 @@ from swm.layers.values import FixedLayer, Ints
 from swm.progress import Note, quiet
 from swm.reshape import reshape_advice
 
-__all__ = ["FixedResult", "Part", "Tensors", "flatten_inputs", "in_parts", "run_fixed", "run_integers", "run_layer"]
+__all__ = [
+    "FixedResult",
+    "Part",
+    "Tensors",
+    "flatten_inputs",
+    "in_parts",
+    "run_fixed",
+    "run_integers",
+    "run_layer",
+    "run_layers",
+    "sample_parts",
+]
 
 BATCH = 256  # tokens at a time; bounds the memory of the spectra
 Part: TypeAlias = tuple[Ints, dict[str, int]]
@@ -153,6 +164,13 @@ def run_integers(graph: FixedGraph, inputs: Ints, furthest: dict[str, int] | Non
     return in_parts(graph, inputs, BATCH, lambda part: _run(graph, part, {} if furthest is None else furthest, note))
 
 
+def sample_parts(graph: FixedGraph, samples: int, tokens: int = BATCH) -> list[slice]:
+    """Samples in parts of at most `tokens` tokens of any layer, but whole ones; of no samples one empty part."""
+    most = max(shape.positions for layer in graph.layers for shape in (*layer.spec.inputs, layer.spec.output))
+    step = max(1, tokens // most)
+    return [slice(start, min(start + step, samples)) for start in range(0, max(samples, 1), step)]
+
+
 def in_parts(
     graph: FixedGraph,
     inputs: Ints,
@@ -169,9 +187,7 @@ def in_parts(
         run: gives words and counts of a part.
         each: runs all parts, in order; by default one after the other.
     """
-    most = max(shape.positions for layer in graph.layers for shape in (*layer.spec.inputs, layer.spec.output))
-    step = max(1, tokens // most)
-    parts = [inputs[start : start + step] for start in range(0, max(len(inputs), 1), step)]
+    parts = [inputs[part] for part in sample_parts(graph, len(inputs), tokens)]
     done = each(run, parts) if each else [run(part) for part in parts]
     saturated: dict[str, int] = {}
     for _, counts in done:
@@ -180,14 +196,28 @@ def in_parts(
     return np.concatenate([words for words, _ in done]), saturated
 
 
-def _run(graph: FixedGraph, inputs: Ints, furthest: dict[str, int], note: Note) -> Part:
+def run_layers(
+    graph: FixedGraph, inputs: Ints, note: Note = quiet
+) -> Iterator[tuple[FixedLayer, Ints, dict[str, int]]]:
+    """Every layer in order, with (tokens, m) integers of its output and saturation counts by place.
+
+    All samples at once: see `in_parts`.
+    """
     tensors = Tensors(graph, inputs)
-    saturated: dict[str, int] = {}
     for layer in graph.layers:
         note(f"integers of {layer.spec.name}")
         values, counts = run_layer(layer, tensors.read(layer))
+        tensors.write(layer.output, values)
+        yield layer, values, counts
+
+
+def _run(graph: FixedGraph, inputs: Ints, furthest: dict[str, int], note: Note) -> Part:
+    saturated: dict[str, int] = {}
+    words = inputs
+    for layer, values, counts in run_layers(graph, inputs, note):
         saturated.update({f"{layer.spec.name}.{place}": count for place, count in counts.items()})
         place = f"{layer.spec.name}.output"
         furthest[place] = max(furthest.get(place, 0), int(np.abs(values).max(initial=0)))
-        tensors.write(layer.output, values)
-    return tensors.take(graph.output_tensor).reshape(len(inputs), graph.outputs), saturated
+        if layer.output == graph.output_tensor:
+            words = values
+    return words.reshape(len(inputs), graph.outputs), saturated

@@ -6,9 +6,11 @@ from swm.emit.host_files import host_operators
 from swm.emit.outcome import Outcome, files_hash, kept_outcome
 from swm.emit.project import emit_project
 from swm.emit.rtl_verify import RtlVerification
+from swm.emit.trace import LayerTrace
 from swm.emit.verify import Verification, expected_iterations, verify_project
 
 __all__ = [
+    "LayerTrace",
     "Outcome",
     "RtlVerification",
     "Verification",

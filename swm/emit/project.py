@@ -18,6 +18,7 @@ from swm.accelerator.integers import run_fixed
 from swm.accelerator.loading import loads, weight_bytes
 from swm.accelerator.store_design import save_design
 from swm.emit.context import kinds_of, project_context
+from swm.emit.floats import float_layers, save_floats
 from swm.emit.folder import MANIFEST, check_output, hashes, whole_folder
 from swm.emit.host_files import host_operators, write_host
 from swm.emit.link_files import link_context, write_link
@@ -102,6 +103,8 @@ def emit_project(
         (folder / "verify").mkdir()
         save_design(design, folder / "verify")
         save_samples(samples, folder / "verify")
+        if not rtl:
+            save_floats(float_layers(design.graph, samples.inputs), folder / "verify")
         write_host(folder, design)
         result = run_fixed(design.graph, samples.inputs, note=lambda part: say(part, 3, 4))
         bench = folder / ("sim" if rtl else "tb")

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,8 +46,12 @@ class SimulationRun:
     seconds: float
 
 
-def compile_project(path: Path, binary: Path, backend: Backend, compiler: str, note: Note = quiet) -> float:
-    """Compile a project's top and testbench; `note` is called every second.
+def compile_project(
+    path: Path, binary: Path, backend: Backend, compiler: str, note: Note = quiet, *, trace: bool = False
+) -> float:
+    """Compile a project's top and testbench, with `trace` so that it can write down what passes between layers.
+
+    `note` is called every second.
 
     Returns:
         Wall seconds.
@@ -56,7 +62,7 @@ def compile_project(path: Path, binary: Path, backend: Backend, compiler: str, n
     if shutil.which(compiler) is None:
         raise ToolError(f"there is no C++ compiler {compiler!r} on PATH; install one (Debian: apt-get install g++)")
     include = [part for folder in backend.include for part in ("-I", str(path / folder))]
-    defines = [f"-D{name}" for name in backend.defines]
+    defines = [f"-D{name}" for name in (*backend.defines, *["SWM_TRACE"] * trace)]
     sources = [str(path / "src" / "top.cpp"), str(path / "tb" / "testbench.cpp")]
     start = time.perf_counter()
     result = run_tool([compiler, *FLAGS, *defines, *include, *sources, "-o", str(binary)], note)
@@ -66,8 +72,12 @@ def compile_project(path: Path, binary: Path, backend: Backend, compiler: str, n
     return time.perf_counter() - start
 
 
-def simulate_project(path: Path, binary: Path, scratch: Path, note: Note = quiet) -> SimulationRun:
+def simulate_project(
+    path: Path, binary: Path, scratch: Path, note: Note = quiet, *, trace: Path | None = None
+) -> SimulationRun:
     """Run every vector of a project, back to back; `note` is called every second.
+
+    Words of edges go to the files of their names in the folder `trace`.
 
     Raises:
         ToolError: the simulation ends without a result: a crash, a deadlock, a stream left full.
@@ -79,7 +89,8 @@ def simulate_project(path: Path, binary: Path, scratch: Path, note: Note = quiet
     weights = path / "tb" / "weights.dat"
     if weights.is_file():
         command.append(str(weights))
-    result = run_tool(command, note, path)  # which has the files that large ROMs are read from
+    environment = None if trace is None else {**os.environ, "SWM_TRACE": str(trace)}
+    result = run_tool(command, note, path, environment)  # the folder has the files that large ROMs are read from
     seconds = time.perf_counter() - start
     if not output.is_file() or not counts.is_file():  # status 1 alone means differing words, which are compared later
         what = STATUS.get(result.returncode, f"status {result.returncode}")
@@ -92,7 +103,9 @@ def simulate_project(path: Path, binary: Path, scratch: Path, note: Note = quiet
         raise ToolError("the C simulation wrote something other than integers; emit the project again") from error
 
 
-def run_tool(command: list[str], note: Note, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+def run_tool(
+    command: list[str], note: Note, folder: Path | None = None, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a tool in a folder, with a time limit; `note` hears every few seconds that it still runs.
 
     Raises:
@@ -101,7 +114,13 @@ def run_tool(command: list[str], note: Note, folder: Path | None = None) -> subp
     name = Path(command[0]).name
     try:
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", cwd=folder
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            cwd=folder,
+            env=environment,
         )
     except OSError as error:
         raise ToolError(f"cannot run {command[0]}: {error.strerror}") from error

@@ -18,11 +18,13 @@ from swm.accelerator.loading import loads
 from swm.accelerator.store_design import load_design
 from swm.emit.checks import Answers, answers_of, check_manifest, first_difference
 from swm.emit.context import INPUT_EDGE, OUTPUT_EDGE, WEIGHTS_EDGE, stream_depths
+from swm.emit.floats import load_floats
 from swm.emit.folder import changed_files
 from swm.emit.outcome import keep_outcome
 from swm.emit.rtl_verify import RtlVerification, verify_rtl
 from swm.emit.samples import load_samples
 from swm.emit.simulate import compile_project, simulate_project
+from swm.emit.trace import LayerTrace, open_taps, trace_layers
 from swm.errors import OptionError, ToolError
 from swm.progress import Progress, quiet
 
@@ -47,6 +49,7 @@ class Verification(Answers):
         first_mismatch: where the first difference lies, empty if none.
         compile_seconds: wall time of the compiler.
         run_seconds: wall time of the simulation.
+        trace: every layer in the order of the data, where it was asked for; empty otherwise.
     """
 
     ok: bool
@@ -61,6 +64,12 @@ class Verification(Answers):
     first_mismatch: str
     compile_seconds: float
     run_seconds: float
+    trace: tuple[LayerTrace, ...] = ()
+
+    @property
+    def first_layer(self) -> LayerTrace | None:
+        """The first layer of the trace that differs; None where all are equal, or nothing was traced."""
+        return next((layer for layer in self.trace if layer.mismatches), None)
 
     def __repr__(self) -> str:
         verdict = "bit-exact" if self.ok else f"DIFFERS: {self.first_mismatch or '; '.join(self.remarks)}"
@@ -92,7 +101,8 @@ class Verification(Answers):
 
     def to_json(self) -> dict[str, Any]:
         """Plain types for JSON."""
-        return asdict(self)
+        first = self.first_layer
+        return {**asdict(self), "first_layer": None if first is None else first.name}
 
 
 def _different(found: dict[str, int], wanted: dict[str, int]) -> list[str]:
@@ -132,6 +142,7 @@ def verify_project(
     compiler: str = "g++",
     rtl: bool = False,
     frames: int | None = None,
+    trace: bool = False,
     progress: Progress | None = None,
 ) -> Verification | RtlVerification:
     """Run a project's simulation and hold it against the integer engine and the saved Design.
@@ -143,10 +154,11 @@ def verify_project(
         compiler: a g++-compatible C++ compiler on PATH.
         rtl: insist on a SystemVerilog project.
         frames: of a SystemVerilog project, sent back to back; the vectors come again where there are fewer.
+        trace: compare every layer of a C++ project, too, not only the outputs.
         progress: called as progress(what, steps done, steps), every second or so.
 
     Raises:
-        OptionError: `rtl` or `frames` for a C++ project.
+        OptionError: `rtl` or `frames` for a C++ project, `trace` for a SystemVerilog one.
         OutputError: the folder is not a project, or files are missing or damaged.
         ToolError: the compiler or simulator is missing, or compilation or simulation fails.
     """
@@ -155,22 +167,32 @@ def verify_project(
     check_manifest(path)
     design = load_design(path / "verify")
     if design.backend.language == "systemverilog":
+        if trace:
+            raise OptionError(f"{str(path)!r} is a project of back end rtl: only C++ projects write their layers down")
         return verify_rtl(path, design, frames=frames, progress=say)
     if rtl or frames is not None:
         raise OptionError(f"{str(path)!r} is a project of back end {design.backend.name}: emit it with --backend rtl")
-    return _verify_cpp(path, design, compiler, say)
+    return _verify_cpp(path, design, compiler, say, trace=trace)
 
 
-def _verify_cpp(path: Path, design: Design, compiler: str, say: Progress) -> Verification:
+def _verify_cpp(path: Path, design: Design, compiler: str, say: Progress, *, trace: bool) -> Verification:
+    samples = load_samples(path / "verify")
+    layers: tuple[LayerTrace, ...] = ()
     with tempfile.TemporaryDirectory(prefix="swm-verify-") as scratch:
         binary = Path(scratch) / "csim"
         compiling, simulating, comparing = (
             partial(_within, say, what, done) for done, what in enumerate(("compile", "simulate", "compare"), 1)
         )
-        compile_seconds = compile_project(path, binary, design.backend, compiler, compiling)
-        run = simulate_project(path, binary, Path(scratch), simulating)
-    samples = load_samples(path / "verify")
-    expected = run_fixed(design.graph, samples.inputs, note=comparing)
+        compile_seconds = compile_project(path, binary, design.backend, compiler, compiling, trace=trace)
+        taps = Path(scratch) / "trace"
+        if trace:
+            taps.mkdir()
+            open_taps(design, taps)
+        run = simulate_project(path, binary, Path(scratch), simulating, trace=taps if trace else None)
+        expected = run_fixed(design.graph, samples.inputs, note=comparing)
+        if trace:
+            floats = load_floats(design.graph, path / "verify")
+            layers = trace_layers(design, taps, expected.inputs, floats, expected.ranges, comparing)
     if run.words.shape != expected.words.shape:
         raise ToolError(f"the C simulation wrote an array of {run.words.shape}, expected {expected.words.shape}")
     different = np.argwhere(run.words != expected.words)
@@ -192,6 +214,7 @@ def _verify_cpp(path: Path, design: Design, compiler: str, say: Progress) -> Ver
         first_mismatch=first_difference(different, run.words, expected.words, "C++"),
         compile_seconds=compile_seconds,
         run_seconds=run.seconds,
+        trace=layers,
     )
     keep_outcome(
         path, ok=found.ok, words=found.words, mismatches=len(different), samples=found.samples, compiler=compiler

@@ -45,10 +45,17 @@ void swm_top(const in_t in[6], out_t out[4]) {
   l1_circulant_traits::spectrum_t l1_circulant_spectra[6];
   l1_circulant_traits::rounded_t l1_circulant_sums[6];
 
+  SWM_TAP(in, 6)
   l0_dense_process(in, l0_dense_y);
+  SWM_TAP(l0_dense_y, 5)
   l1_circulant_rfft(l0_dense_y, l1_circulant_spectra);
+  SWM_TAP(l1_circulant_spectra, 6)
   l1_circulant_mac(l1_circulant_spectra, l1_circulant_sums);
+  SWM_TAP(l1_circulant_sums, 6)
   l1_circulant_irfft(l1_circulant_sums, l1_circulant_y);
+  SWM_TAP(l1_circulant_y, 6)
   l2_dense_process(l1_circulant_y, l2_dense_y);
+  SWM_TAP(l2_dense_y, 5)
   l3_dense_process(l2_dense_y, out);
+  SWM_TAP(out, 4)
 }

@@ -31,8 +31,13 @@ void swm_top(const in_t in[24], out_t out[4]) {
   l0_circulant_traits::spectrum_t l0_circulant_spectra[24];
   l0_circulant_traits::rounded_t l0_circulant_sums[16];
 
+  SWM_TAP(in, 24)
   l0_circulant_rfft(in, l0_circulant_spectra);
+  SWM_TAP(l0_circulant_spectra, 24)
   l0_circulant_mac(l0_circulant_spectra, l0_circulant_sums);
+  SWM_TAP(l0_circulant_sums, 16)
   l0_circulant_irfft(l0_circulant_sums, l0_circulant_y);
+  SWM_TAP(l0_circulant_y, 16)
   l1_dense_process(l0_circulant_y, out);
+  SWM_TAP(out, 4)
 }

@@ -39,9 +39,16 @@ void swm_top(const in_t in[6], out_t out[4]) {
   l1_layernorm_traits::sum_t l1_layernorm_sums[2];
   l1_layernorm_traits::scale_t l1_layernorm_scale[3];
 
+  SWM_TAP(in, 6)
   l0_dense_process(in, l0_dense_y);
+  SWM_TAP(l0_dense_y, 5)
   l1_layernorm_sum(l0_dense_y, l1_layernorm_token, l1_layernorm_sums);
+  SWM_TAP(l1_layernorm_token, 5)
+  SWM_TAP(l1_layernorm_sums, 2)
   l1_layernorm_root(l1_layernorm_sums, l1_layernorm_scale);
+  SWM_TAP(l1_layernorm_scale, 3)
   l1_layernorm_normal(l1_layernorm_scale, l1_layernorm_token, l1_layernorm_y);
+  SWM_TAP(l1_layernorm_y, 5)
   l2_dense_process(l1_layernorm_y, out);
+  SWM_TAP(out, 4)
 }

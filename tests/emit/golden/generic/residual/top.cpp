@@ -61,13 +61,24 @@ void swm_top(const in_t in[16], out_t out[4]) {
   l1_circulant_traits::spectrum_t l1_circulant_spectra[16];
   l1_circulant_traits::rounded_t l1_circulant_sums[16];
 
+  SWM_TAP(in, 16)
   l0_circulant_rfft(in, l0_circulant_spectra);
+  SWM_TAP(l0_circulant_spectra, 16)
   l0_circulant_mac(l0_circulant_spectra, l0_circulant_sums);
+  SWM_TAP(l0_circulant_sums, 16)
   l0_circulant_irfft(l0_circulant_sums, l0_circulant_y);
+  SWM_TAP(l0_circulant_y, 16)
   l0_circulant_y_fork_process(l0_circulant_y, l0_circulant_y0, l0_circulant_y1);
+  SWM_TAP(l0_circulant_y0, 16)
+  SWM_TAP(l0_circulant_y1, 16)
   l1_circulant_rfft(l0_circulant_y0, l1_circulant_spectra);
+  SWM_TAP(l1_circulant_spectra, 16)
   l1_circulant_mac(l1_circulant_spectra, l1_circulant_sums);
+  SWM_TAP(l1_circulant_sums, 16)
   l1_circulant_irfft(l1_circulant_sums, l1_circulant_y);
+  SWM_TAP(l1_circulant_y, 16)
   l2_add_process(l0_circulant_y1, l1_circulant_y, l2_add_y);
+  SWM_TAP(l2_add_y, 16)
   l3_dense_process(l2_add_y, out);
+  SWM_TAP(out, 4)
 }
