@@ -42,6 +42,8 @@ if TYPE_CHECKING:
         UnknownBoard,
         UnsupportedModel,
     )
+    from swm.explore import Exploration
+    from swm.exploring import explore
     from swm.graph import Graph
     from swm.host import Split
     from swm.inspection import Inspection, check
@@ -73,6 +75,8 @@ _HOMES = {
         "UnknownBoard",
         "UnsupportedModel",
     ),
+    "swm.explore": ("Exploration",),
+    "swm.exploring": ("explore",),
     "swm.graph": ("Graph",),
     "swm.host": ("Split",),
     "swm.inspection": ("Inspection", "check"),
@@ -94,6 +98,7 @@ __all__ = [
     "Demo",
     "Design",
     "DoesNotFit",
+    "Exploration",
     "Finding",
     "FixedGraph",
     "Graph",
@@ -120,6 +125,7 @@ __all__ = [
     "design",
     "emit",
     "engines",
+    "explore",
     "load",
     "load_board",
     "load_project",
@@ -157,7 +163,7 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Keeps the functions `emit`, `report` and `simplify` where rooms of the same names are imported.
+    """Keeps the functions `emit`, `explore`, `report` and `simplify` where rooms of the same names are imported.
 
     Python binds a submodule to its package once it is imported; that would hide the function.
     """

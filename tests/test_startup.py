@@ -90,10 +90,10 @@ def test_dir_shows_the_public_names_alone():
 
 def test_functions_are_not_hidden_by_rooms_of_their_name():
     program = """
-import types, swm, swm.emit, swm.report, swm.simplify
+import types, swm, swm.emit, swm.explore, swm.report, swm.simplify
 from swm.report import to_json
 from swm import bundled, device
-assert all(isinstance(f, types.FunctionType) for f in (swm.emit, swm.report, swm.simplify))
+assert all(isinstance(f, types.FunctionType) for f in (swm.emit, swm.explore, swm.report, swm.simplify))
 assert isinstance(swm.device, types.ModuleType) and swm.device is device
 try:
     swm.nothing_of_that_name

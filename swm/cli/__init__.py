@@ -27,6 +27,7 @@ COMMANDS = {
     "emit": "Write a project for a model: C++ or RTL, testbench, scripts.",
     "verify": "Compile a project, run it, and compare every output word.",
     "report": "Cycles, resources, power and energy beside the dense twin.",
+    "explore": "Block sizes, bits and boards of a model, and their Pareto front.",
     "boards": "The boards, and the source of every figure.",
     "bench": "Measure products and engines on this machine.",
 }
