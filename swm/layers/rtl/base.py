@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from swm.device.memories import memory
-from swm.layers.curves import Bounds, Ramp
+from swm.layers.curves import Bounds, Ramp, Steps
 from swm.layers.functions import TABLES
 from swm.layers.program import ProcessModel
 from swm.layers.rtl.loops import Loop, one_loop
@@ -21,7 +21,7 @@ __all__ = ["ACTIVATION_ROM", "Parameter", "RtlKind", "RtlModule", "finish_cycles
 ACTIVATION_ROM = "activation"
 """Of the table of a layer's activation, beside those of its weights."""
 
-POLICIES = ("identity", "relu", "clip", "ramp", "leaky", "curve")
+POLICIES = ("identity", "relu", "clip", "ramp", "leaky", "curve", "steps")
 """Of hls/rtl/swm_finish.sv, by number."""
 
 Parameter: TypeAlias = "int | str | tuple[int, ...]"
@@ -72,6 +72,8 @@ def finish_cycles(spec: LayerSpec) -> int:
     """Registers of hls/rtl/swm_finish.sv: known from the activation alone, before any binary point is."""
     if spec.activation in TABLES:
         return 11
+    if spec.activation == "steps":
+        return 12
     return 8 if spec.activation in ("leaky_relu", "hard_sigmoid") else 3
 
 
@@ -86,6 +88,10 @@ def finish_parameters(layer: FixedLayer | None, configuration: Mapping[str, Any]
         return ends
     if isinstance(curve, Bounds):
         return {**ends, "CURVE": _padded(curve.low, curve.high)}
+    if isinstance(curve, Steps):
+        ramp = curve.ramp
+        code = (ramp.low, ramp.high, ramp.input_shift, ramp.input_bits, ramp.out_shift, ramp.slope, ramp.slope_bits)
+        return {**ends, "CURVE": _padded(*code, curve.code_bits, curve.width, curve.width_bits, curve.width_shift)}
     narrowed = (curve.input_shift, curve.input_bits, curve.out_shift)
     if isinstance(curve, Ramp):
         offset = (curve.offset, curve.offset_bits, curve.offset_shift)
