@@ -33,7 +33,8 @@ __all__ = [
     "sample_parts",
 ]
 
-BATCH = 256  # tokens at a time; bounds the memory of the spectra
+BATCH = 256  # samples at a time, or fewer where a layer works on many values
+WORKING_VALUES = 1 << 19  # of a layer at a time, with what numpy copies: some ten megabytes
 Part: TypeAlias = tuple[Ints, dict[str, int]]
 """Words (samples, m) of some samples, and saturation counts."""
 
@@ -161,33 +162,33 @@ def run_integers(graph: FixedGraph, inputs: Ints, furthest: dict[str, int] | Non
 
     `furthest` is filled with the largest magnitude of every layer's output, by `layer.output`.
     """
-    return in_parts(graph, inputs, BATCH, lambda part: _run(graph, part, {} if furthest is None else furthest, note))
+    known = {} if furthest is None else furthest
+    return in_parts(graph, inputs, WORKING_VALUES, lambda part: _run(graph, part, known, note))
 
 
-def sample_parts(graph: FixedGraph, samples: int, tokens: int = BATCH) -> list[slice]:
-    """Samples in parts of at most `tokens` tokens of any layer, but whole ones; of no samples one empty part."""
-    most = max(shape.positions for layer in graph.layers for shape in (*layer.spec.inputs, layer.spec.output))
-    step = max(1, tokens // most)
+def sample_parts(graph: FixedGraph, samples: int, values: int = WORKING_VALUES) -> list[slice]:
+    """Samples in parts in which no layer works on more than `values` at a time; of no samples one empty part."""
+    step = max(1, min(BATCH, values // max(layer.spec.working_values for layer in graph.layers)))
     return [slice(start, min(start + step, samples)) for start in range(0, max(samples, 1), step)]
 
 
 def in_parts(
     graph: FixedGraph,
     inputs: Ints,
-    tokens: int,
+    values: int,
     run: Callable[[Ints], Part],
     each: Callable[[Callable[[Ints], Part], list[Ints]], list[Part]] | None = None,
 ) -> Part:
-    """Run samples in parts of at most `tokens` tokens of any layer, and join words and counts.
+    """Run samples in parts, and join words and counts.
 
     Args:
         graph: the network.
         inputs: (samples, n) integers.
-        tokens: at most so many rows of a layer at a time, but whole samples.
+        values: at most so many of any layer at a time, but whole samples.
         run: gives words and counts of a part.
         each: runs all parts, in order; by default one after the other.
     """
-    parts = [inputs[part] for part in sample_parts(graph, len(inputs), tokens)]
+    parts = [inputs[part] for part in sample_parts(graph, len(inputs), values)]
     done = each(run, parts) if each else [run(part) for part in parts]
     saturated: dict[str, int] = {}
     for _, counts in done:

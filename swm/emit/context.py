@@ -7,9 +7,8 @@ they mean is said in its template.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,11 +18,12 @@ from swm.accelerator.fixed_graph import FixedGraph
 from swm.accelerator.loading import LOAD_DEPTH, Load, loads
 from swm.device.memories import fifo
 from swm.emit.host_files import host_operators
+from swm.emit.roms import RomPage, lines, rom_page
 from swm.layers import registry
 from swm.layers.base import LayerKind
 from swm.layers.finish import curve_struct, describe
-from swm.layers.program import ProcessModel, Rom
-from swm.layers.values import FixedLayer, Format, Ints, LayerSpec
+from swm.layers.program import ProcessModel
+from swm.layers.values import FixedLayer, Format, LayerSpec
 
 __all__ = [
     "INPUT_EDGE",
@@ -39,9 +39,7 @@ __all__ = [
 INPUT_EDGE, OUTPUT_EDGE, WEIGHTS_EDGE = "axi.input", "axi.output", "axi.weights"
 BOUNDED = "SWM_SIM_BOUNDED"  # streams of stated depth: our stand-ins have them, the vendor's C simulation has not
 COSIM_FRAMES = 4
-VALUES_A_LINE = 16
 SRL_DEPTH = 32  # the deepest FIFO that is one shift register a bit
-TEXT_WORDS = 4096  # of a ROM that stands in its header; a compiler takes 3 to 4 KB of memory for each
 
 
 def comment(text: str) -> str:
@@ -101,47 +99,6 @@ class Channel:
     def beat(self) -> str:
         """C++ type of a beat."""
         return f"{self.name}_beat"
-
-
-@dataclass(frozen=True, eq=False)
-class RomPage:
-    """A ROM: its numbers stand as text in the header, or, of a large one, in files beside it.
-
-    Attributes:
-        name: of the variable.
-        element: C++ type of a word, in the traits of its layer.
-        shape: of the array.
-        initializer: its numbers as text; empty for a memory that is loaded at start.
-        storage: what it is made of; "uram": loaded at start.
-        image: the numbers of a large one as C simulation reads them (hls/swm/rom.h); None for a small one.
-    """
-
-    name: str
-    element: str
-    shape: tuple[int, ...]
-    initializer: str
-    storage: str
-    image: Ints | None = None
-
-    @property
-    def file(self) -> str:
-        """The file that C simulation reads, in tb; empty where the numbers stand in the header."""
-        return "" if self.image is None else f"{self.name}.bin"
-
-    @property
-    def words(self) -> int:
-        """How many it has."""
-        return prod(self.shape)
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of a word in the file."""
-        return 0 if self.image is None else self.image.dtype.itemsize
-
-    @property
-    def loaded(self) -> bool:
-        """Whether it is filled at start."""
-        return self.storage == "uram"
 
 
 @dataclass(frozen=True)
@@ -354,7 +311,7 @@ def _layer(
     channels = {f"in{i}": edges[name] for i, name in enumerate(placed.inputs)}
     channels |= {f"out{i}": edges[name] for i, name in enumerate(placed.outputs)}
     channels |= streams
-    roms = {} if layer is None else {rom.name: _rom(spec.name, rom) for rom in kind.roms(layer, placed.built)}
+    roms = {} if layer is None else {rom.name: rom_page(spec.name, rom) for rom in kind.roms(layer, placed.built)}
     members = {name: value for name, value in kind.configuration(layer, placed.built).items() if name != "tick"}
     if load is not None:
         members |= {"load_tick": numbers[f"{spec.name}.weights"], "load_bits": load.port_bits}
@@ -377,7 +334,7 @@ def _activation(layer: FixedLayer) -> ActivationPage | None:
     members = {} if layer.curve is None else layer.curve.members()
     numbers = {name: value for name, value in members.items() if isinstance(value, int)}
     lists = {name: np.array(value, np.int64) for name, value in members.items() if name not in numbers}
-    tables = tuple((name, numbers[f"{name}_bits"], len(v), _lines(v)) for name, v in lists.items())
+    tables = tuple((name, numbers[f"{name}_bits"], len(v), lines(v)) for name, v in lists.items())
     return ActivationPage(curve_struct(layer.spec), describe(layer), numbers, tables) if members else None
 
 
@@ -413,31 +370,3 @@ def _process(
 def _function(layer: str, process: str) -> str:
     """The name of a process's function: distinct from the layer's configuration, and `x_width` stutters not."""
     return f"{layer}_process" if layer.endswith(f"_{process}") else f"{layer}_{process}"
-
-
-def _rom(layer: str, rom: Rom) -> RomPage:
-    name, values = f"{layer}_{rom.name}", rom.values
-    if rom.storage == "uram":
-        return RomPage(name, rom.element, values.shape, "", rom.storage)
-    text = _lines(values) if values.ndim == 1 else "\n".join(_nested(values))
-    image = values.astype(_container(values)) if values.size > TEXT_WORDS else None
-    return RomPage(name, rom.element, values.shape, text, rom.storage, image)
-
-
-def _container(values: Ints) -> str:
-    """The smallest type of whole bytes, little end first, that holds all of these."""
-    low, high = int(values.min()), int(values.max())
-    return next(f"<i{size}" for size in (1, 2, 4, 8) if -(1 << (8 * size - 1)) <= low and high < 1 << (8 * size - 1))
-
-
-def _nested(values: Ints) -> Iterator[str]:
-    """Braced rows, one for each word of a ROM, the banks in braces around them."""
-    for index, bank in enumerate(values.tolist()):
-        rows = ",\n".join("{" + ",".join(map(str, row)) + "}" for row in bank)
-        yield "{" + rows + "}" + ("," if index < len(values) - 1 else "")
-
-
-def _lines(values: Ints) -> str:
-    texts = [str(value) for value in values.tolist()]
-    chunks = (texts[i : i + VALUES_A_LINE] for i in range(0, len(texts), VALUES_A_LINE))
-    return ",\n".join(", ".join(chunk) for chunk in chunks)

@@ -21,7 +21,7 @@ from swm.layers.formats import output_format
 from swm.layers.program import Port, ProcessModel, Program
 from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape, ceil_div
 
-__all__ = ["Add", "AddSpec"]
+__all__ = ["Add", "AddSpec", "shifts"]
 
 _MOST_BITS = 62  # what add.h holds a sum in, with room to round
 _USUAL_SHIFT = (
@@ -110,7 +110,7 @@ class Add(BeatKind):
 
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
         """The exact sum, then the end of every layer."""
-        (a, b), (a_shift, b_shift) = values, _shifts(layer)
+        (a, b), (a_shift, b_shift) = values, shifts(layer)
         out, lost = finish((a << a_shift) + (b << b_shift), layer)
         return out, {"output": lost}
 
@@ -128,7 +128,7 @@ class Add(BeatKind):
     def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
         """As add.h asks."""
         assert layer is not None
-        a_shift, b_shift = _shifts(layer)
+        a_shift, b_shift = shifts(layer)
         return {
             "n": built.spec.n,
             "a_bits": layer.spec.inputs[0].bits,
@@ -140,7 +140,7 @@ class Add(BeatKind):
         }
 
 
-def _shifts(layer: FixedLayer) -> tuple[int, int]:
+def shifts(layer: FixedLayer) -> tuple[int, int]:
     """Left shifts that bring both summands to one binary point."""
     a, b = layer.input_formats
     return layer.value_frac - a.frac, layer.value_frac - b.frac

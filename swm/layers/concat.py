@@ -20,7 +20,7 @@ from swm.layers.program import Port, ProcessModel, Program
 from swm.layers.rounding import round_shift, saturate
 from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape, ceil_div
 
-__all__ = ["Concat", "ConcatSpec"]
+__all__ = ["Concat", "ConcatSpec", "shifts"]
 
 _MOST_INPUTS = 8
 _ZERO_SHIFT = 40  # a right shift of this much, and any larger one, makes 0 of every value of 4 to 18 bits
@@ -88,7 +88,7 @@ class Concat(BeatKind):
 
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
         """Every input in the format of the output, saturated."""
-        moved = [round_shift(v, shift) for v, shift in zip(values, _shifts(layer), strict=True)]
+        moved = [round_shift(v, shift) for v, shift in zip(values, shifts(layer), strict=True)]
         out, lost = saturate(np.concatenate(moved, axis=-1), layer.spec.out_bits)
         return out, {"output": lost}
 
@@ -124,10 +124,10 @@ class Concat(BeatKind):
             "out_bits": layer.spec.out_bits,
             "channels": tuple(shape.channels for shape in layer.spec.inputs),
             "in_bits": tuple(shape.bits for shape in layer.spec.inputs),
-            "in_shifts": _shifts(layer),
+            "in_shifts": shifts(layer),
         }
 
 
-def _shifts(layer: FixedLayer) -> tuple[int, ...]:
+def shifts(layer: FixedLayer) -> tuple[int, ...]:
     """Right shift of every input (negative: left)."""
     return tuple(min(f.frac - layer.output_format.frac, _ZERO_SHIFT) for f in layer.input_formats)

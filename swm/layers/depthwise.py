@@ -74,6 +74,11 @@ class DepthwiseSpec(LayerSpec):
         return self.accumulator_bits + 1
 
     @property
+    def working_values(self) -> int:
+        """What all kernels of a frame see."""
+        return max(super().working_values, self.n * self.geometry.taps * self.output.positions)
+
+    @property
     def stored_words(self) -> int:
         """A weight a tap and channel (counted)."""
         return self.n * self.geometry.taps

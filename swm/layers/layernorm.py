@@ -40,7 +40,7 @@ from swm.layers.values import (
     clog2,
 )
 
-__all__ = ["LayerNorm", "LayerNormSpec", "Normalize"]
+__all__ = ["LayerNorm", "LayerNormSpec", "Normalize", "normal_frac", "root_table"]
 
 _MOST_CHANNELS = 4096
 _FINEST_ROOT = 18  # fractional bits of a root: the narrow port of a DSP block, sign aside
@@ -210,8 +210,8 @@ class LayerNorm(BeatKind):
 
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
         """Exact sums, a root a token, products with gains, the end of every layer (docs/arithmetic.md section 6)."""
-        (x,), n, frac = values, layer.spec.n, _normal_frac(layer)
-        table = _table(layer)
+        (x,), n, frac = values, layer.spec.n, normal_frac(layer)
+        table = root_table(layer)
         total, squares = x.sum(axis=1, keepdims=True), (x * x).sum(axis=1, keepdims=True)
         spread = n * squares - total * total + layer.arrays["epsilon"]
         half = (_bit_length(spread) + 1) // 2 - 1  # 4^half <= spread < 4^(half + 1)
@@ -275,7 +275,7 @@ class LayerNorm(BeatKind):
         spec, vec = built.spec, built.in_vec
         assert isinstance(spec, LayerNormSpec)
         assert layer is not None
-        lanes, table, epsilon = bank_lanes(vec, spec.weight_bits), _table(layer), _epsilon(layer)
+        lanes, table, epsilon = bank_lanes(vec, spec.weight_bits), root_table(layer), _epsilon(layer)
         return {
             "n": spec.n,
             "in_bits": spec.data_bits,
@@ -284,7 +284,7 @@ class LayerNorm(BeatKind):
             "epsilon_low": epsilon & ((1 << 30) - 1),
             "epsilon_high": epsilon >> 30,
             "spread_bits": _spread_bits(spec, epsilon),
-            "normal_frac": _normal_frac(layer),
+            "normal_frac": normal_frac(layer),
             "root_frac": table.frac,
             "root_step": table.step_bits,
             "vec": vec,
@@ -294,7 +294,7 @@ class LayerNorm(BeatKind):
         }
 
 
-def _normal_frac(layer: FixedLayer) -> int:
+def normal_frac(layer: FixedLayer) -> int:
     """Fractional bits of a normalised value."""
     return layer.input_formats[0].frac - layer.acc_shift
 
@@ -304,9 +304,9 @@ def _epsilon(layer: FixedLayer) -> int:
     return int(layer.arrays["epsilon"][0]) if "epsilon" in layer.arrays else 1
 
 
-def _table(layer: FixedLayer) -> Roots:
+def root_table(layer: FixedLayer) -> Roots:
     """The table of roots that a layer holds."""
-    known = roots(min(_normal_frac(layer) + 2, _FINEST_ROOT))
+    known = roots(min(normal_frac(layer) + 2, _FINEST_ROOT))
     entries = layer.arrays.get("roots")
     if entries is None:  # by shapes alone, as a report asks
         return known

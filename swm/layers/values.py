@@ -143,6 +143,11 @@ class LayerSpec:
         return self.positions
 
     @property
+    def working_values(self) -> int:
+        """Values a frame that the integer engine holds at once in this layer, at most, some small factor aside."""
+        return max(shape.channels * shape.positions for shape in (*self.inputs, self.output))
+
+    @property
     def stored_words(self) -> int:
         """Weight integers that are stored (counted)."""
         return 0

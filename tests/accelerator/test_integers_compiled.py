@@ -14,7 +14,7 @@ from networks import branches, quantized, residual, smooth, tokens
 
 from swm.accelerator.fixed_graph import FixedGraph
 from swm.accelerator.integers import flatten_inputs, run_fixed, run_integers
-from swm.accelerator.integers_compiled import CHUNK, proven_layers, run_integers_fast
+from swm.accelerator.integers_compiled import proven_layers, run_integers_fast
 from swm.engine.kernels import CompiledEngine
 from swm.kernels import build
 from swm.layers.circulant import CirculantSpec
@@ -92,7 +92,7 @@ def graphs(draw):
         )
         n = m
     graph = make_graph(*layers)
-    return graph, random_inputs(rng, graph, draw(st.sampled_from([1, 7, 8, 9, 33, CHUNK + 3])))
+    return graph, random_inputs(rng, graph, draw(st.sampled_from([1, 7, 8, 9, 33, 259])))
 
 
 @needs_compiler

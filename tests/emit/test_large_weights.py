@@ -8,7 +8,7 @@ import pytest
 from designs import Sketch, design
 
 from swm.emit import emit_project, verify_project
-from swm.emit.context import TEXT_WORDS
+from swm.emit.roms import TEXT_WORDS
 from swm.errors import OutputError, ToolError
 
 BACKENDS = ["vitis", "generic"]

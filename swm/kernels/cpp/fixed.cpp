@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// One layer of the fixed-point network (docs/arithmetic.md), bit for bit, for one block size SWM_K (1: dense, scale).
+// One layer of the fixed-point network (docs/arithmetic.md), bit for bit, for one block size SWM_K (1: dense, scale), and
+// convolutions: the same layer on what the kernel sees at each output position.
 //
 // Integers are kept in float64, samples in vector lanes. That is exact as long as every value stays below 2^53, which
 // the caller proves from the layer's widths before it comes here (swm/accelerator/integers_compiled.py): sums and products are
 // then exact, fused or not, and round_shift(v, s) = floor(v 2^-s + 1/2) has no rounding in it either.
 //
-// Values of a layer: [tile][value][LANES]. Weights: circulant [word f][output block][input block][re, im]; dense [m][n].
+// Values of a layer: [tile][value][LANES]. Weights: circulant [word f][output block][input block][re, im]; dense [m][n];
+// depthwise [channel][tap]. The input blocks, and the n values, of a convolution are those of all taps, tap after tap.
 
 #include <algorithm>
 #include <cmath>
@@ -224,15 +226,16 @@ inline void dot(const double* w, std::ptrdiff_t n, const V* x, V* sums) {
 extern "C" {
 
 struct SwmLayer {
-    std::int64_t kind;  // 0 circulant, 1 dense, 2 scale
+    std::int64_t kind;  // 0 circulant, 1 dense, 2 scale, 3 depthwise (n: taps times channels)
     std::int64_t m, n, p, q;
     std::int64_t fft_shifts, acc_shift, rounded_bits;
-    std::int64_t activation;  // 0 identity, 1 relu, 2 clip, 3 ramp, 4 leaky, 5 table (swm/layers/curves.py)
+    std::int64_t activation;  // 0 identity, 1 relu, 2 clip, 3 ramp, 4 leaky, 5 table, 6 steps (swm/layers/curves.py)
     std::int64_t plain_shift, out_bits;
     std::int64_t input_shift, input_bits, out_shift;  // what follows is 0 where the activation has none
     std::int64_t low, high;
     std::int64_t slope, offset;  // the offset at the binary point of the product
     std::int64_t first, last, step_bits, lines, rectified, base_shift;
+    std::int64_t width, width_shift;
     const double *weights, *bias, *starts, *rises;
 };
 
@@ -240,7 +243,7 @@ struct SwmLayer {
 
 namespace {
 
-enum { IDENTITY, RELU, CLIP, RAMP, LEAKY, TABLE };
+enum { IDENTITY, RELU, CLIP, RAMP, LEAKY, TABLE, STEPS };
 
 inline V clipped(V v, double low, double high) {
     const V lo = V{} + low, hi = V{} + high;
@@ -253,7 +256,7 @@ class Finish {
     explicit Finish(const SwmLayer& l)
         : layer_(l), plain_(int(l.plain_shift)), narrow_(int(l.input_shift)), curve_(int(l.out_shift)), saturate_(int(l.out_bits)),
           limit_(std::ldexp(1.0, int(l.input_bits) - 1)), step_(std::ldexp(1.0, l.lines ? int(l.step_bits) : 0)),
-          base_(std::ldexp(1.0, int(l.base_shift))) {}
+          base_(std::ldexp(1.0, int(l.base_shift))), step_width_(int(l.width_shift)) {}
 
     V operator()(V sum, std::ptrdiff_t row, M valid, M& lost) const {
         return saturate_(activated(sum + layer_.bias[row]), valid, lost);
@@ -270,6 +273,7 @@ class Finish {
                 return v < V{} ? below : above;
             }
             case TABLE: return curve_(looked_up(narrowed(v)));
+            case STEPS: return step_width_(ramp(v) * double(layer_.width));
             default: return plain_(v);
         }
     }
@@ -295,26 +299,33 @@ class Finish {
     Round plain_, narrow_, curve_;
     Saturate saturate_;
     double limit_, step_, base_;
+    Round step_width_;
 };
 
 #if SWM_K > 1
 
+// n values, zeros behind them to q blocks → spectra [word][q]
 template <int SHIFTS>
-void circulant(const SwmLayer& l, const V* x, V* y, M valid, Word* work, M* lost) {
-    const std::ptrdiff_t p = l.p, q = l.q;
-    Word *data = work, *spare = data + K;
-    Word* inputs = spare + K;           // [word][q]
-    Word* sums = inputs + WORDS * q;    // [word][p]
+void transform(const V* x, std::ptrdiff_t n, std::ptrdiff_t q, Word* spectra) {
+    Word data[K], spare[K];
     V padded[K];
     for (std::ptrdiff_t j = 0; j < q; ++j) {
         const V* block = x + j * K;
-        if ((j + 1) * K > l.n) {
-            for (int c = 0; c < K; ++c) padded[c] = j * K + c < l.n ? block[c] : V{};
+        if ((j + 1) * K > n) {
+            for (int c = 0; c < K; ++c) padded[c] = j * K + c < n ? block[c] : V{};
             block = padded;
         }
         const Word* done = forward<SHIFTS>(block, data, spare);
-        for (int f = 0; f < WORDS; ++f) inputs[f * q + j] = done[f];
+        for (int f = 0; f < WORDS; ++f) spectra[f * q + j] = done[f];
     }
+}
+
+// spectra [word][q] → m outputs; room for [word][p] sums behind the spectra
+template <int SHIFTS>
+void multiply(const SwmLayer& l, Word* inputs, V* y, M valid, M* lost) {
+    const std::ptrdiff_t p = l.p, q = l.q;
+    Word* sums = inputs + WORDS * q;
+    Word data[K], spare[K];
     for (int f = 0; f < WORDS; ++f) {
         std::ptrdiff_t i = 0;
         const double* w = l.weights + 2 * p * q * f;
@@ -348,6 +359,12 @@ void circulant(const SwmLayer& l, const V* x, V* y, M valid, Word* work, M* lost
     }
 }
 
+template <int SHIFTS>
+void circulant(const SwmLayer& l, const V* x, V* y, M valid, Word* work, M* lost) {
+    transform<SHIFTS>(x, l.n, l.q, work);
+    multiply<SHIFTS>(l, work, y, valid, lost);
+}
+
 #endif
 
 void one_tile(const SwmLayer& l, const V* x, V* y, M valid, Word* work, M* lost) {
@@ -364,6 +381,15 @@ void one_tile(const SwmLayer& l, const V* x, V* y, M valid, Word* work, M* lost)
         for (std::ptrdiff_t c = 0; c < l.m; ++c) y[c] = finish(x[c] * l.weights[c], c, valid, lost[1]);
         return;
     }
+    if (l.kind == 3) {
+        const std::ptrdiff_t taps = l.n / l.m;
+        for (std::ptrdiff_t c = 0; c < l.m; ++c) {
+            V sum = {};
+            for (std::ptrdiff_t t = 0; t < taps; ++t) sum += x[t * l.m + c] * l.weights[c * taps + t];
+            y[c] = finish(sum, c, valid, lost[1]);
+        }
+        return;
+    }
     V sums[8];
     std::ptrdiff_t r = 0;
     for (; r + 8 <= l.m; r += 8) {
@@ -377,6 +403,45 @@ void one_tile(const SwmLayer& l, const V* x, V* y, M valid, Word* work, M* lost)
 #endif
 }
 
+// ---------------------------------------------------------------- convolutions
+
+// What a position takes in memory between the phases of a convolution, in doubles: its values, or its spectra.
+std::ptrdiff_t kept(const SwmLayer& l, std::ptrdiff_t taps) { return K == 1 ? l.n / taps : 2 * WORDS * (l.q / taps); }
+
+#if SWM_K > 1
+template <int SHIFTS>
+void keep(const SwmLayer& l, const std::int64_t* x, std::ptrdiff_t tokens, std::ptrdiff_t channels, std::ptrdiff_t q, V* lanes, double* to) {
+    Word* spectra = reinterpret_cast<Word*>(lanes + channels);
+    (void)l;
+    for (std::ptrdiff_t s = 0; s < tokens; s += LANES) {
+        const std::ptrdiff_t rows = std::min<std::ptrdiff_t>(LANES, tokens - s);
+        for (std::ptrdiff_t c = 0; c < channels; ++c)
+            for (int i = 0; i < LANES; ++i) lanes[c][i] = i < rows ? double(x[(s + i) * channels + c]) : 0.0;
+        transform<SHIFTS>(lanes, channels, q, spectra);
+        for (std::ptrdiff_t i = 0; i < rows; ++i)
+            for (std::ptrdiff_t w = 0; w < WORDS * q; ++w) {
+                *to++ = spectra[w].re[i];
+                *to++ = spectra[w].im[i];
+            }
+    }
+}
+#endif
+
+// One tile of what the kernel sees, lanes from as many positions.
+void gather(const double* const (*from)[LANES], std::ptrdiff_t taps, std::ptrdiff_t each, V* to) {
+#if SWM_K == 1
+    for (std::ptrdiff_t t = 0; t < taps; ++t)
+        for (std::ptrdiff_t c = 0; c < each; ++c, ++to)
+            for (int i = 0; i < LANES; ++i) (*to)[i] = from[t][i][c];
+#else
+    const std::ptrdiff_t q = each / (2 * WORDS);
+    for (int f = 0; f < WORDS; ++f)
+        for (std::ptrdiff_t t = 0; t < taps; ++t)
+            for (std::ptrdiff_t c = 2 * f * q; c < 2 * (f + 1) * q; ++c, ++to)
+                for (int i = 0; i < LANES; ++i) (*to)[i] = from[t][i][c];
+#endif
+}
+
 }  // namespace
 
 extern "C" {
@@ -384,7 +449,7 @@ extern "C" {
 std::int64_t swm_fixed_lanes() { return LANES; }
 
 // Doubles of scratch memory for one call, aligned to 64 bytes.
-std::int64_t swm_fixed_work(std::int64_t p, std::int64_t q) { return 2 * LANES * (2 * K + WORDS * (p + q)); }
+std::int64_t swm_fixed_work(std::int64_t p, std::int64_t q) { return 2 * LANES * WORDS * (p + q); }
 
 // x (samples, n) int64 → [tile][n][LANES], a rest filled with zeros.
 void swm_fixed_enter(const std::int64_t* x, std::int64_t samples, std::int64_t n, double* to) {
@@ -415,5 +480,60 @@ void swm_fixed_layer(const SwmLayer* layer, const double* x, double* y, std::int
     }
     for (int i = 0; i < 2; ++i)
         for (int l = 0; l < LANES; ++l) lost[i] += lanes[i][l];
+}
+
+// The same of a convolution over `positions` positions of `channels` channels a frame, with `taps` taps a kernel.
+std::int64_t swm_fixed_conv_work(const SwmLayer* l, std::int64_t frames, std::int64_t positions, std::int64_t channels, std::int64_t taps) {
+    const std::int64_t each = kept(*l, taps), seen = K == 1 ? l->n : 2 * WORDS * (l->q + l->p);
+    return (frames * positions + 1) * each + 8 + LANES * (std::max(seen, channels + 2 * WORDS * (l->q / taps)) + l->m) + LANES * taps;
+}
+
+// x (frames, positions, channels) → y (frames, outputs, m). index[output][tap]: the position that a tap sees, -1: none, and zeros.
+void swm_fixed_conv(const SwmLayer* layer, const std::int64_t* x, std::int64_t frames, std::int64_t positions, std::int64_t channels,
+                    const std::int32_t* index, std::int64_t outputs, std::int64_t taps, double* work, std::int64_t* y,
+                    std::int64_t* lost) {
+    const SwmLayer& l = *layer;
+    const std::ptrdiff_t each = kept(l, taps), inputs = frames * positions, tokens = frames * outputs;
+    const std::ptrdiff_t seen = K == 1 ? l.n : 2 * WORDS * (l.q + l.p);
+    V* lanes = reinterpret_cast<V*>(work);
+    V* out = lanes + std::max<std::ptrdiff_t>(seen, channels + 2 * WORDS * (l.q / taps));
+    const double*(*from)[LANES] = reinterpret_cast<const double*(*)[LANES]>(out + l.m);
+    double* memory = reinterpret_cast<double*>(from + taps);
+    double* nothing = memory + inputs * each;
+    std::fill(nothing, nothing + each, 0.0);
+#if SWM_K == 1
+    for (std::ptrdiff_t i = 0; i < inputs * channels; ++i) memory[i] = double(x[i]);
+#else
+    if (l.fft_shifts == 0) {
+        keep<0>(l, x, inputs, channels, l.q / taps, lanes, memory);
+    } else {
+        keep<STAGES / 2>(l, x, inputs, channels, l.q / taps, lanes, memory);
+    }
+#endif
+    M lost_in[2] = {};
+    for (std::ptrdiff_t s = 0; s < tokens; s += LANES) {
+        M valid;
+        for (int i = 0; i < LANES; ++i) {
+            valid[i] = s + i < tokens ? -1 : 0;
+            const std::ptrdiff_t token = std::min<std::ptrdiff_t>(s + i, tokens - 1), frame = token / outputs;
+            const std::int32_t* at = index + (token - frame * outputs) * taps;
+            for (std::ptrdiff_t t = 0; t < taps; ++t) from[t][i] = at[t] < 0 ? nothing : memory + (frame * positions + at[t]) * each;
+        }
+        gather(from, taps, each, lanes);
+#if SWM_K == 1
+        one_tile(l, lanes, out, valid, nullptr, lost_in);
+#else
+        if (l.fft_shifts == 0) {
+            multiply<0>(l, reinterpret_cast<Word*>(lanes), out, valid, lost_in);
+        } else {
+            multiply<STAGES / 2>(l, reinterpret_cast<Word*>(lanes), out, valid, lost_in);
+        }
+#endif
+        const std::ptrdiff_t rows = std::min<std::ptrdiff_t>(LANES, tokens - s);
+        for (std::ptrdiff_t i = 0; i < rows; ++i)
+            for (std::ptrdiff_t r = 0; r < l.m; ++r) *y++ = std::int64_t(out[r][i]);
+    }
+    for (int i = 0; i < 2; ++i)
+        for (int j = 0; j < LANES; ++j) lost[i] += lost_in[i][j];
 }
 }

@@ -63,6 +63,11 @@ class CirculantConvSpec(LayerSpec):
         return replace(self.read, inputs=(shape,), activation=self.activation, parameters=self.parameters)
 
     @property
+    def working_values(self) -> int:
+        """What all kernels of a frame see."""
+        return max(super().working_values, self.n * self.geometry.taps * self.output.positions)
+
+    @property
     def stored_words(self) -> int:
         """Weight integers that are stored: p q k a tap (counted)."""
         return self.summed.stored_words

@@ -53,6 +53,11 @@ class ConvSpec(LayerSpec):
         return self.accumulator_bits
 
     @property
+    def working_values(self) -> int:
+        """What all kernels of a frame see."""
+        return max(super().working_values, self.n * self.geometry.taps * self.output.positions)
+
+    @property
     def stored_words(self) -> int:
         """Weight integers that are stored: m times the patch (counted)."""
         return self.m * self.patch

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// Layers of the fixed-point network that take a value or two an output (docs/arithmetic.md section 6), bit for bit, on the
+// 64-bit integers that numpy holds: add, concat, prelu, layer normalisation, and the end of every layer (section 5).
+//
+// Every expression is the one of swm/layers/ on int64; what would overflow there overflows here the same way.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+namespace {
+
+using std::int64_t;
+using std::ptrdiff_t;
+
+inline int64_t left(int64_t v, int64_t shift) { return int64_t(std::uint64_t(v) << shift); }
+
+inline int64_t round_shift(int64_t v, int64_t shift) {
+    if (shift > 62) return 0;
+    return shift > 0 ? (v + (int64_t(1) << (shift - 1))) >> shift : left(v, -shift);
+}
+
+inline int64_t clip(int64_t v, int64_t low, int64_t high) { return std::min(std::max(v, low), high); }
+
+}  // namespace
+
+extern "C" {
+
+struct SwmBeats {
+    int64_t kind;  // 0 add, 1 concat, 2 prelu, 3 layer normalisation
+    int64_t m, inputs;
+    int64_t activation;  // 0 identity, 1 relu, 2 clip, 3 ramp, 4 leaky, 5 table, 6 steps (swm/layers/curves.py)
+    int64_t plain_shift, out_bits;
+    int64_t input_shift, input_bits, out_shift;  // what follows is 0 where the activation has none
+    int64_t low, high, slope, offset;            // the offset at the binary point of the product
+    int64_t first, last, step_bits, lines, rectified, base_shift, width, width_shift;
+    int64_t frac, epsilon, root_frac, root_step, root_guard;  // prelu: frac of the slopes; normalisation: of z, and its table
+    int64_t channels[8], shifts[8];                           // of each input
+    const int64_t *weights, *bias, *starts, *rises, *root_starts, *root_rises;
+};
+
+}  // extern "C"
+
+namespace {
+
+enum { ADD, CONCAT, PRELU, LAYERNORM };
+enum { IDENTITY, RELU, CLIP, RAMP, LEAKY, TABLE, STEPS };
+
+inline int64_t narrowed(const SwmBeats& l, int64_t v) {
+    const int64_t top = int64_t(1) << (l.input_bits - 1);
+    return clip(round_shift(v, l.input_shift), -top, top - 1);
+}
+
+inline int64_t ramp(const SwmBeats& l, int64_t v) {
+    return clip(round_shift(narrowed(l, v) * l.slope + l.offset, l.out_shift), l.low, l.high);
+}
+
+inline int64_t looked_up(const SwmBeats& l, int64_t z) {
+    const int64_t at = clip(z, l.first, l.last) - l.first, i = at >> l.step_bits;
+    int64_t value = l.starts[i];
+    if (l.lines) value = left(value, l.step_bits) + l.rises[i] * (at & ((int64_t(1) << l.step_bits) - 1));
+    return l.rectified ? value + left(std::max<int64_t>(z, 0), l.base_shift) : value;
+}
+
+template <class Word>
+inline int64_t each(int64_t* row, ptrdiff_t m, int64_t bits, const Word& word) {
+    const int64_t top = int64_t(1) << (bits - 1);
+    int64_t lost = 0;
+    for (ptrdiff_t c = 0; c < m; ++c) {
+        const int64_t v = word(row[c]), cut = clip(v, -top, top - 1);
+        lost += v != cut;
+        row[c] = cut;
+    }
+    return lost;
+}
+
+// Activation, one rounding, saturation of a token's sums, in place; how many saturate.
+int64_t finish(const SwmBeats& l, int64_t* row) {
+    const int64_t shift = l.plain_shift;
+    const auto run = [&](const auto& word) { return each(row, l.m, l.out_bits, word); };
+    switch (l.activation) {
+        case RELU: return run([=](int64_t v) { return round_shift(std::max<int64_t>(v, 0), shift); });
+        case CLIP: return run([=, &l](int64_t v) { return clip(round_shift(v, shift), l.low, l.high); });
+        case RAMP: return run([&](int64_t v) { return ramp(l, v); });
+        case LEAKY: return run([=, &l](int64_t v) { return v < 0 ? ramp(l, v) : round_shift(v, shift); });
+        case TABLE: return run([&](int64_t v) { return round_shift(looked_up(l, narrowed(l, v)), l.out_shift); });
+        case STEPS: return run([&](int64_t v) { return round_shift(ramp(l, v) * l.width, l.width_shift); });
+        default: return run([=](int64_t v) { return round_shift(v, shift); });
+    }
+}
+
+void normalize(const SwmBeats& l, const int64_t* x, int64_t* row) {
+    const ptrdiff_t n = l.m;
+    int64_t total = 0, squares = 0;
+    for (ptrdiff_t c = 0; c < n; ++c) total += x[c], squares += x[c] * x[c];
+    const int64_t spread = n * squares - total * total + l.epsilon;
+    const int64_t half = (64 - __builtin_clzll(std::uint64_t(std::max<int64_t>(spread, 1))) + 1) / 2 - 1;
+    const int64_t down = 2 * half - l.root_frac;
+    const int64_t mantissa = down >= 0 ? spread >> down : left(spread, -down);
+    const int64_t at = mantissa - (int64_t(1) << l.root_frac), i = at >> l.root_step;
+    const int64_t line = left(l.root_starts[i], l.root_step) + l.root_rises[i] * (at & ((int64_t(1) << l.root_step) - 1));
+    const int64_t root = round_shift(line, l.root_step + l.root_guard), nudge = (int64_t(1) << half) >> 1;
+    for (ptrdiff_t c = 0; c < n; ++c) {
+        const int64_t narrow = (left(n * x[c] - total, l.frac) + nudge) >> half;
+        row[c] = round_shift(narrow * root, l.root_frac) * l.weights[c] + l.bias[c];
+    }
+}
+
+}  // namespace
+
+// Inputs (tokens, channels of each) → y (tokens, m); gives how many values saturate.
+extern "C" std::int64_t swm_fixed_beats(const SwmBeats* layer, const std::int64_t* const* inputs, std::int64_t tokens, std::int64_t* y) {
+    const SwmBeats& l = *layer;
+    int64_t lost = 0;
+    for (ptrdiff_t s = 0; s < tokens; ++s, y += l.m) {
+        const int64_t* const x = inputs[0] + s * l.channels[0];
+        switch (l.kind) {
+            case ADD: {
+                const int64_t* const b = inputs[1] + s * l.channels[1];
+                for (ptrdiff_t c = 0; c < l.m; ++c) y[c] = left(x[c], l.shifts[0]) + left(b[c], l.shifts[1]);
+                break;
+            }
+            case CONCAT: {
+                int64_t* to = y;
+                for (ptrdiff_t i = 0; i < l.inputs; ++i)
+                    for (ptrdiff_t c = 0; c < l.channels[i]; ++c) *to++ = round_shift(inputs[i][s * l.channels[i] + c], l.shifts[i]);
+                break;
+            }
+            case PRELU:
+                for (ptrdiff_t c = 0; c < l.m; ++c) y[c] = x[c] < 0 ? x[c] * l.weights[c] : left(x[c], l.frac);
+                break;
+            default: normalize(l, x, y);
+        }
+        lost += finish(l, y);
+    }
+    return lost;
+}
