@@ -121,8 +121,12 @@ class Accelerator:
             raise ValueError("inputs hold NaN or infinity")
         most = 1 << (form["bits"] - 1)
         words = np.clip(np.floor(x.reshape(-1, form["values"]) * 2.0 ** form["frac"] + 0.5), -most, most - 1)
-        form = self.settings["output"]
-        return (self.words(words) / 2.0 ** form["frac"]).astype(np.float32).reshape(-1, *form["shape"])
+        if form["channels_last"]:  # the hardware reads position after position
+            words = words.reshape(-1, *form["channels_last"]).swapaxes(1, 2)
+        form, words = self.settings["output"], self.words(words)
+        if form["channels_last"]:
+            words = words.reshape(-1, *form["channels_last"][::-1]).swapaxes(1, 2)
+        return (words / 2.0 ** form["frac"]).astype(np.float32).reshape(-1, *form["shape"])
 
     def words(self, words: np.ndarray) -> np.ndarray:
         """(samples, values) integers that the hardware reads → (samples, values) integers that it writes, int64.

@@ -15,7 +15,7 @@ from swm.layers.values import Format
 from swm.onnx_io import save
 from swm.package_data import templates_dir
 
-__all__ = ["host_operators", "write_host"]
+__all__ = ["format_settings", "host_operators", "order_settings", "write_host"]
 
 FOLDER, DRIVER = "host", "host.py"
 
@@ -52,24 +52,25 @@ def write_host(folder: Path, design: Design) -> None:
         "to_hardware": {
             "tensor": graph.input_name,
             "values": graph.inputs,
-            "channels_last": _order(graph.input_order),
-            **_format(graph.input),
+            "channels_last": order_settings(graph.input_order),
+            **format_settings(graph.input),
         },
         "from_hardware": {
             "tensor": graph.output_name,
             "shape": list(host.shape),
-            "channels_last": _order(graph.output_order),
-            **_format(graph.output),
+            "channels_last": order_settings(graph.output_order),
+            **format_settings(graph.output),
         },
     }
     (place / "host.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     shutil.copyfile(templates_dir() / DRIVER, place / DRIVER)
 
 
-def _order(order: Order) -> list[int] | None:
+def order_settings(order: Order) -> list[int] | None:
     """Channels and positions of an image whose channels pass last; None where values pass as they lie in the array."""
     return None if order is None else [order.channels, order.positions]
 
 
-def _format(numbers: Format) -> dict[str, Any]:
+def format_settings(numbers: Format) -> dict[str, Any]:
+    """A format in JSON."""
     return {"bits": numbers.bits, "frac": numbers.frac}

@@ -11,9 +11,9 @@ from typing import Any
 
 from swm.accelerator.design import Design
 from swm.device.board import Link
+from swm.emit.host_files import format_settings, order_settings
 from swm.emit.rtl_context import rom_files
 from swm.errors import OptionError
-from swm.layers.values import Format
 from swm.package_data import templates_dir
 
 __all__ = ["link_context", "write_link"]
@@ -60,7 +60,6 @@ def write_link(folder: Path, design: Design, context: dict[str, Any]) -> None:
     if link is None:
         return
     graph = design.graph
-    shape = list(graph.host.shape) if graph.host is not None else _shape(design)
     settings = {
         "model": graph.name,
         "board": design.schedule.board.name,
@@ -69,8 +68,17 @@ def write_link(folder: Path, design: Design, context: dict[str, Any]) -> None:
         "baud": link["baud"],
         "latency_s": design.schedule.latency / link["clock_hz"],
         "host": graph.host is not None,
-        "input": {**_edge(context["input"], graph.inputs), **_format(graph.input)},
-        "output": {**_edge(context["output"], graph.outputs), **_format(graph.output), "shape": shape},
+        "input": {
+            **_edge(context["input"], graph.inputs),
+            **format_settings(graph.input),
+            "channels_last": order_settings(graph.input_order),
+        },
+        "output": {
+            **_edge(context["output"], graph.outputs),
+            **format_settings(graph.output),
+            "channels_last": order_settings(graph.output_order),
+            "shape": list(graph.output_shape or (graph.outputs,)),
+        },
     }
     place = folder / FOLDER
     place.mkdir()
@@ -99,12 +107,6 @@ def _digest(design: Design, context: dict[str, Any]) -> bytes:
     return found.digest()[:8]
 
 
-def _shape(design: Design) -> list[int]:
-    """Of a sample of the output, as the integer engine gives it."""
-    output = design.graph.last.spec.output
-    return [output.channels] if output.positions == 1 else [output.positions, output.channels]
-
-
 def _edge(edge: dict[str, Any], values: int) -> dict[str, Any]:
     """How values lie in the bytes of a frame."""
     return {
@@ -114,7 +116,3 @@ def _edge(edge: dict[str, Any], values: int) -> dict[str, Any]:
         "places": edge["token_beats"] * edge["vec"],  # of a token: channels, and zeros behind them
         "container": edge["container"],
     }
-
-
-def _format(numbers: Format) -> dict[str, Any]:
-    return {"bits": numbers.bits, "frac": numbers.frac}
