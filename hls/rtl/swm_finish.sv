@@ -8,8 +8,7 @@
 ///   2     clip             the same, between two words
 ///   3, 4  ramp, leaky      a multiplication by a constant (swm_ramp)                       latency 8
 ///   5     curve            a table of equal segments (swm_curve)                           latency 11
-///
-///   6     steps            the nearest of equal levels: to its code by a ramp, and back     latency 12
+///   6     steps            a ramp to the number of a step, times the width of a step      latency 12
 ///
 /// FINISH is that latency, for the modules around. CURVE holds the integers of policies 2 to 6 (swm/layers/curves.py says what
 /// they mean), 32 bits each, LOW in the lowest; TABLE is the file of the segments.
@@ -49,15 +48,16 @@ module swm_finish #(
             .RECTIFIED(LOW), .BASE_SHIFT($signed(CURVE[320+:32])), .LUTRAM($signed(CURVE[352+:32])), .TABLE(TABLE)
         ) u_curve (.clk, .z, .y);
       end else if (POLICY == 6) begin : g_steps
-        localparam int CODE = $signed(CURVE[224+:32]), WIDTH_BITS = $signed(CURVE[288+:32]);
+        localparam int CODE = $signed(CURVE[288+:32]), WIDTH = $signed(CURVE[320+:32]);
+        localparam int WIDTH_BITS = $signed(CURVE[256+:32]), WIDTH_SHIFT = $signed(CURVE[352+:32]);
         logic signed [CODE-1:0] code;
         logic signed [CODE+WIDTH_BITS-1:0] level;
         swm_ramp #(
-            .IN(INPUT_BITS), .OUT(CODE), .OUT_SHIFT(LAST_SHIFT), .SLOPE($signed(CURVE[160+:32])), .SLOPE_BITS($signed(CURVE[192+:32])),
-            .OFFSET_BITS(2), .LOW(LOW), .HIGH(HIGH)
+            .IN(INPUT_BITS), .OUT(CODE), .OUT_SHIFT(LAST_SHIFT), .SLOPE($signed(CURVE[160+:32])),
+            .SLOPE_BITS($signed(CURVE[192+:32])), .OFFSET_SHIFT($signed(CURVE[224+:32])), .LOW(LOW), .HIGH(HIGH)
         ) u_code (.clk, .z, .y(code));
-        swm_multiply #(.WA(CODE), .WB(WIDTH_BITS)) u_level (.clk, .a(code), .b(WIDTH_BITS'($signed(CURVE[256+:32]))), .p(level));
-        swm_round #(.IN(CODE + WIDTH_BITS), .SHIFT($signed(CURVE[320+:32])), .OUT(OUT)) u_round (.clk, .v(level), .y);
+        swm_multiply #(.WA(CODE), .WB(WIDTH_BITS)) u_level (.clk, .a(code), .b(WIDTH_BITS'(WIDTH)), .p(level));
+        swm_round #(.IN(CODE + WIDTH_BITS), .SHIFT(WIDTH_SHIFT), .OUT(OUT)) u_round (.clk, .v(level), .y);
       end else begin : g_ramp
         logic signed [OUT-1:0] below;
         swm_ramp #(

@@ -104,6 +104,7 @@ RTL = Backend(
     files=(
         ("rtl/top.sv.j2", "rtl/swm_top.sv"),
         ("rtl/testbench.cpp.j2", "sim/testbench.cpp"),
+        ("rtl/testbench.sv.j2", "sim/testbench.sv"),
         ("rtl/Makefile.j2", "Makefile"),
         ("rtl/readme.md.j2", "README.md"),
     ),

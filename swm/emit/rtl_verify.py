@@ -18,6 +18,7 @@ from swm.accelerator.integers import run_fixed
 from swm.emit.checks import Answers, answers_of, first_difference
 from swm.emit.folder import changed_files
 from swm.emit.outcome import keep_outcome
+from swm.emit.rtl_icarus import build_icarus, icarus_version, simulate_icarus
 from swm.emit.samples import load_samples
 from swm.emit.simulate import run_tool
 from swm.errors import OptionError, ToolError
@@ -123,7 +124,7 @@ class RtlVerification(Answers):
 
 
 def verify_rtl(path: Path, design: Design, *, frames: int | None, progress: Progress) -> RtlVerification:
-    """Build the Verilator model of a project, run it, and hold it against the integer engine and the Design.
+    """Build the model of a project, run it, and hold it against the integer engine and the Design.
 
     Args:
         path: of the project; only the outcome is written there, for its report.
@@ -135,23 +136,24 @@ def verify_rtl(path: Path, design: Design, *, frames: int | None, progress: Prog
     Raises:
         OptionError: fewer frames than show a steady state.
         OutputError: the vectors are damaged.
-        ToolError: Verilator is missing, or building or simulation fails.
+        ToolError: Verilator and Icarus are missing, or building or simulation fails.
     """
     if frames is not None and frames < LEAST_FRAMES:
         raise OptionError(f"{frames} frames: a steady state takes at least {LEAST_FRAMES}")
-    tool = _tool()
+    tool, verilator = _tool()
+    build, simulate = (_build, _simulate) if verilator else (build_icarus, simulate_icarus)
     given = load_samples(path / "verify")
     expected = run_fixed(design.graph, given.inputs)
     count = frames or max(LEAST_FRAMES, len(expected.words))
     with tempfile.TemporaryDirectory(prefix="swm-verify-") as scratch:
         folder = Path(scratch)
         start = time.perf_counter()
-        _build(path, folder, lambda part: progress(f"build the model: {part}", 1, 4))
+        build(path, folder, lambda part: progress(f"build the model: {part}", 1, 4))
         compile_seconds = time.perf_counter() - start
         np.savetxt(folder / "input.dat", expected.inputs, fmt="%d")
         np.savetxt(folder / "expected.dat", expected.words, fmt="%d")
         start = time.perf_counter()
-        words, measured = _simulate(path, folder, count, lambda part: progress(f"simulate: {part}", 2, 4))
+        words, measured = simulate(path, folder, count, lambda part: progress(f"simulate: {part}", 2, 4))
         run_seconds = time.perf_counter() - start
     progress("compare", 3, 4)
     samples, outputs = expected.words.shape
@@ -183,12 +185,16 @@ def verify_rtl(path: Path, design: Design, *, frames: int | None, progress: Prog
     return outcome
 
 
-def _tool() -> str:
-    if shutil.which("verilator") is None:
-        raise ToolError(
-            "there is no verilator on PATH, which simulates RTL; install it (Debian: apt-get install verilator)"
-        )
-    return run_tool(["verilator", "--version"], quiet).stdout.strip()
+def _tool() -> tuple[str, bool]:
+    """The simulator with its version, and whether it is Verilator; where that is missing, Icarus, slower by far."""
+    if shutil.which("verilator") is not None:
+        return run_tool(["verilator", "--version"], quiet).stdout.strip(), True
+    if shutil.which("iverilog") is not None and shutil.which("vvp") is not None:
+        return icarus_version(), False
+    raise ToolError(
+        "there is no verilator on PATH, which simulates RTL, nor iverilog; install one (Debian: apt-get install"
+        " verilator)"
+    )
 
 
 def _build(path: Path, folder: Path, note: Note) -> None:

@@ -17,7 +17,7 @@ def every_kind(bits, positions=1):
     """Every kind, blocks of 2 to 16, a path around, a join; the four widths have every activation between them."""
     sketch = Sketch(20, bits=bits, positions=positions, seed=bits)
     turn = BITS.index(bits) * len(ACTIVATIONS) // len(BITS)
-    a, b, c, d, e, f = (ACTIVATIONS[(turn + 2 * i) % len(ACTIVATIONS)] for i in range(6))
+    a, b, c, d, e, f = (ACTIVATIONS[(turn + 3 * i) % len(ACTIVATIONS)] for i in range(6))
     sketch.product("x", "a", 18, block=2, positions=positions, activation=a)
     sketch.product("a", "b", 18, block=4, positions=positions, activation=b).add("a", "b", "c", activation=c)
     sketch.product("c", "d", 24, block=8, positions=positions, activation="identity").concat(["d", "a"], "e")

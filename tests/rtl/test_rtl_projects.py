@@ -22,7 +22,7 @@ from swm.cli.check import check as check_command
 from swm.cli.emit import emit as emit_command
 from swm.cli.verify import verify as verify_command
 from swm.device.board import load_board
-from swm.emit import emit_project, rtl_verify, verify_project
+from swm.emit import emit_project, rtl_icarus, rtl_verify, verify_project
 from swm.errors import OptionError, OutputError, ToolError, UnsupportedModel
 from swm.layers.rtl.base import RtlModule
 from swm.layers.rtl.beats import ScaleRtl
@@ -141,6 +141,52 @@ def test_a_wrong_frame_spoils_itself_alone(project, model, tmp_path):
     done = subprocess.run([tmp_path / "model" / "Vswm_top"], cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.strip() == "frames 6, short 1, long 1"
+
+
+def test_icarus_takes_verilators_place(project, tmp_path, monkeypatch):
+    """The same words and cycles; registers start undefined there, and no word may be."""
+    tools = {name: shutil.which(name) for name in ("iverilog", "vvp")}
+    if None in tools.values():
+        pytest.skip("needs iverilog (Debian: apt-get install iverilog)")
+    for name, tool in tools.items():
+        (tmp_path / name).symlink_to(tool)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    monkeypatch.setattr(rtl_verify.shutil, "which", lambda name: tools.get(name))
+    result = verify_project(project, frames=200)
+    assert result.ok, result.first_mismatch
+    assert "Icarus" in result.rtl.tool
+    assert (result.rtl.interval_cycles, result.rtl.latency_cycles) == (60, 86)
+    assert result.rtl.stalled_interval_cycles > 60
+    other = shutil.copytree(project, tmp_path / "p")
+    rom = other / "rom" / "l0_dense_weights.mem"
+    lines = rom.read_text(encoding="ascii").splitlines()
+    rom.write_text("\n".join(["xx", *lines[1:]]) + "\n", encoding="ascii")
+    assert not verify_project(other).ok
+
+
+def test_what_icarus_says_is_read(project, tmp_path, monkeypatch):
+    """Without Icarus, too: its results as the testbench writes them, ends without one, and no end at all."""
+    said = {"alone": "w 1\nw x\ne 86\ns 1 86 0 0\n", "rate": "w 1\ne 9\ns 0 9 2 3\n", "stalls": "d\n"}
+
+    def run(command, note, folder=None):
+        output = Path(next(part for part in command if part.startswith("+output=")).removeprefix("+output="))
+        if output.stem in said:
+            output.write_text(said[output.stem], encoding="ascii")
+        return subprocess.CompletedProcess(command, 1, "", "cannot open the files")
+
+    monkeypatch.setattr(rtl_icarus, "run_tool", run)
+    with pytest.raises(ToolError, match="deadlock"):
+        rtl_icarus.simulate_icarus(project, tmp_path, 1, quiet)
+    said["stalls"] = said["rate"]
+    words, measured = rtl_icarus.simulate_icarus(project, tmp_path, 1, quiet)
+    assert words.tolist() == [1, rtl_icarus.UNKNOWN, 1, 1]
+    assert measured["alone"] == {"right": True, "cycles": 86, "input_waits": 0, "output_waits": 0, "ends": [86]}
+    assert not measured["rate"]["right"]
+    for file in tmp_path.glob("*.txt"):
+        file.unlink()
+    said.clear()
+    with pytest.raises(ToolError, match="status 1\ncannot open the files"):
+        rtl_icarus.simulate_icarus(project, tmp_path, 1, quiet)
 
 
 def test_without_verilator_the_message_says_how_to_get_it(project, monkeypatch):

@@ -72,9 +72,7 @@ def finish_cycles(spec: LayerSpec) -> int:
     """Registers of hls/rtl/swm_finish.sv: known from the activation alone, before any binary point is."""
     if spec.activation in TABLES:
         return 11
-    if spec.activation == "steps":
-        return 12
-    return 8 if spec.activation in ("leaky_relu", "hard_sigmoid") else 3
+    return {"leaky_relu": 8, "hard_sigmoid": 8, "steps": 12}.get(spec.activation, 3)
 
 
 def finish_parameters(layer: FixedLayer | None, configuration: Mapping[str, Any]) -> dict[str, Parameter]:
@@ -91,7 +89,8 @@ def finish_parameters(layer: FixedLayer | None, configuration: Mapping[str, Any]
     if isinstance(curve, Steps):
         ramp = curve.ramp
         code = (ramp.low, ramp.high, ramp.input_shift, ramp.input_bits, ramp.out_shift, ramp.slope, ramp.slope_bits)
-        return {**ends, "CURVE": _padded(*code, curve.code_bits, curve.width, curve.width_bits, curve.width_shift)}
+        level = (curve.width_bits, curve.code_bits, curve.width, curve.width_shift)
+        return {**ends, "CURVE": _padded(*code, ramp.offset_shift, *level)}
     narrowed = (curve.input_shift, curve.input_bits, curve.out_shift)
     if isinstance(curve, Ramp):
         offset = (curve.offset, curve.offset_bits, curve.offset_shift)
