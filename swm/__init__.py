@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from swm.accelerator.design import Design
     from swm.accelerator.fixed_graph import FixedGraph
     from swm.api import boards, convert, dense_twin, engines, load, quantize, run, save
+    from swm.building import synth
     from swm.compress import Conversion, ConversionReport, LayerReport
     from swm.demonstration import Demo, demo
     from swm.device import Board, board_names, load_board
@@ -58,6 +59,7 @@ _HOMES = {
     "swm.accelerator.design": ("Design",),
     "swm.accelerator.fixed_graph": ("FixedGraph",),
     "swm.api": ("boards", "convert", "dense_twin", "engines", "load", "quantize", "run", "save"),
+    "swm.building": ("synth",),
     "swm.compress": ("Conversion", "ConversionReport", "LayerReport"),
     "swm.demonstration": ("Demo", "demo"),
     "swm.device": ("Board", "board_names", "load_board"),
@@ -136,6 +138,7 @@ __all__ = [
     "save_split",
     "simplify",
     "split",
+    "synth",
     "verify",
 ]
 

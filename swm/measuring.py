@@ -25,8 +25,10 @@ from swm.emit.samples import Samples, load_samples
 from swm.errors import CalibrationError, OptionError, SwmError
 from swm.graph import Graph, is_structured
 from swm.host import split, split_for_hardware
+from swm.opentools import FAMILIES, kept
 from swm.report import Accuracy, Evidence, Verified
 from swm.report.evidence import ACCURACY_KEYS, loss
+from swm.report.measured import Measured, Synthesis
 from swm.validation import Array, Inputs, feeds
 
 __all__ = ["evidence"]
@@ -92,6 +94,7 @@ def evidence(
         saturated=fixed.saturated if fixed else {},
         project=project is not None,
         verified=None if project is None else _verified(project),
+        measured=Measured() if project is None else _tools(project),
         remarks=(*_remarks(reference, record), *_host(network)),
         remedy="" if lost and lost.after.network == "fixed" else _remedy(network, record, project, boards),
     )
@@ -280,6 +283,12 @@ def _vectors(project: Path, graph: FixedGraph, record: ConversionRecord | None) 
     if stored.labels is None or given is None or _seen(given, graph, record):
         return None
     return stored, given
+
+
+def _tools(path: Path) -> Measured:
+    """What open tools made of a project."""
+    found = ((name, kept(path, f"synth_{name}", Synthesis)) for name in FAMILIES)
+    return Measured(tuple((one[0].value, one[0].date, one[1]) for _, one in found if one is not None))
 
 
 def _verified(path: Path) -> Verified | None:

@@ -62,7 +62,7 @@ module swm_concat #(
       for (i = 0; i < VEC; i = i + 1) begin : g_value
         logic [OUT_BITS-1:0] y;
         swm_round #(.IN(BITS), .SHIFT($signed(IN_SHIFTS[n*32+:32])), .OUT(OUT_BITS)) u_round (
-            .clk, .v(in_data[BASE+i*BITS+:BITS]), .y);
+            .clk, .v(in_data[BASE+i*BITS+:BITS]), .y(y));
         assign moved[(n*VEC+i)*OUT_BITS+:OUT_BITS] = late && i >= SIZE - (BEATS - 1) * VEC ? '0 : y;
       end
       logic unused;

@@ -101,7 +101,7 @@ module swm_dense #(
         for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
           logic [PRODUCT-1:0] p;
           swm_multiply #(.WA(IN_BITS), .WB(WEIGHT_BITS), .FABRIC(r >= ROWS - FABRIC_ROWS ? 1 : 0)) u_product (
-              .clk, .a(x[c*IN_BITS+:IN_BITS]), .b(w[(r*COLUMNS+c)*WEIGHT_BITS+:WEIGHT_BITS]), .p);
+              .clk, .a(x[c*IN_BITS+:IN_BITS]), .b(w[(r*COLUMNS+c)*WEIGHT_BITS+:WEIGHT_BITS]), .p(p));
           swm_delay #(.WIDTH(PRODUCT), .N(PACKED != 0 ? 1 : 0)) u_wait (
               .clk, .in(p), .out(products[c*PRODUCT+:PRODUCT]));
         end

@@ -5,6 +5,7 @@ from swm.emit.folder import backups, changed_files, check_output
 from swm.emit.host_files import host_operators
 from swm.emit.outcome import Outcome, files_hash, kept_outcome
 from swm.emit.project import emit_project
+from swm.emit.rtl_context import rtl_instances
 from swm.emit.rtl_verify import RtlVerification
 from swm.emit.trace import LayerTrace
 from swm.emit.verify import Verification, expected_iterations, verify_project
@@ -22,5 +23,6 @@ __all__ = [
     "files_hash",
     "host_operators",
     "kept_outcome",
+    "rtl_instances",
     "verify_project",
 ]

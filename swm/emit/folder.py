@@ -14,11 +14,13 @@ from typing import Any
 
 from swm.errors import OutputError
 
-__all__ = ["MANIFEST", "RESULT", "backups", "changed_files", "check_output", "hashes", "whole_folder"]
+__all__ = ["MANIFEST", "MEASURED", "RESULT", "backups", "changed_files", "check_output", "hashes", "whole_folder"]
 
 MANIFEST = "swm_project.json"
 RESULT = "verify/result.json"  # which `swm verify` writes: no part of what was emitted
-MADE = frozenset({"build", "cosim.log", "swm_hls", "vitis_hls.log"})  # by the project's own Makefile and the tools
+MEASURED = "measured"  # a folder: what open tools said of the project, and bitstreams; no part of it either
+# Made by the project's own Makefile and by tools.
+MADE = frozenset({MEASURED, "build", "cosim.log", "swm_hls", "vitis_hls.log"})
 
 
 def check_output(path: Path, *, force: bool) -> None:
@@ -42,9 +44,11 @@ def check_output(path: Path, *, force: bool) -> None:
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file in a folder, by path, but for the manifest, which holds them, and results of `verify`."""
-    others = Path(RESULT).parts
-    files = sorted(f for f in folder.rglob("*") if f.is_file() and f != folder / MANIFEST and f.parts[-2:] != others)
+    """SHA-256 of every file in a folder, by path, but for the manifest that holds them, and what was measured later."""
+    others = {folder / MANIFEST, folder / RESULT}
+    files = sorted(
+        f for f in folder.rglob("*") if f.is_file() and f not in others and f.relative_to(folder).parts[0] != MEASURED
+    )
     return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
 
 

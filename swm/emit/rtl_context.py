@@ -18,7 +18,7 @@ from swm.layers.rtl.base import ACTIVATION_ROM, Parameter, rom_file
 from swm.layers.rtl.registry import rtl
 from swm.layers.values import FixedLayer, Ints
 
-__all__ = ["rom_files", "rtl_context"]
+__all__ = ["rom_files", "rtl_context", "rtl_instances"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,13 @@ def rtl_context(design: Design) -> dict[str, Any]:
         "wires": [*edges.values(), *inner],
         "layers": layers,
     }
+
+
+def rtl_instances(design: Design) -> dict[str, tuple[str, str]]:
+    """Instances in the top → layer (empty: an edge) and process."""
+    pairs = [(layer.spec.name, process.name) for layer in design.schedule.layers for process in layer.processes]
+    inner = {f"u_{layer}_{process}": (layer, process) for layer, process in pairs}
+    return {"u_input": ("", "input"), **inner, "u_output": ("", "output")}
 
 
 def _axis(edge: Edge, edges: dict[str, Wire]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from swm.accelerator.saturation import Saturation
+from swm.report.measured import Measured
 
 __all__ = ["ACCURACY_KEYS", "Accuracy", "Evidence", "Loss", "Verified", "fixed_point_cost", "loss"]
 
@@ -73,6 +74,7 @@ class Evidence:
         saturated: of them, what the formats cut off, by tensor; empty where there are no formats yet.
         project: whether the report is one of a project folder.
         verified: of a project; None where it was never verified.
+        measured: what open tools made of a project.
         remarks: what a reader has to know of the figures.
         remedy: the command that measures what is missing; empty where nothing is.
     """
@@ -87,6 +89,7 @@ class Evidence:
     saturated: Mapping[str, Saturation] = field(default_factory=dict)
     project: bool = False
     verified: Verified | None = None
+    measured: Measured = field(default_factory=Measured)
     remarks: tuple[str, ...] = ()
     remedy: str = ""
 

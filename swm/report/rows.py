@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from swm.accelerator.resources import Usage
@@ -11,6 +11,7 @@ from swm.device.board import Board
 from swm.layers.registry import kind
 from swm.report.evidence import ACCURACY_KEYS, Accuracy
 from swm.report.figures import DesignFigures, axi_iterations, stream_figures
+from swm.report.measured import Synthesis
 from swm.report.network import block_of, network_figures
 from swm.report.numbers import NONE, NOT_STATED, interval, percent, quantity, share
 from swm.report.value import BoardReport, Report
@@ -24,6 +25,7 @@ __all__ = [
     "PROCESS_HEAD",
     "RESOURCE_HEAD",
     "STREAM_HEAD",
+    "SYNTHESIS_HEAD",
     "ProcessRow",
     "accuracy_rows",
     "figure_rows",
@@ -33,6 +35,8 @@ __all__ = [
     "process_rows",
     "resource_rows",
     "stream_rows",
+    "synthesis_rows",
+    "synthesis_title",
 ]
 
 ACCURACY_HEAD = ("network", "quantity", "samples", "value", "95%")
@@ -42,9 +46,11 @@ POWER_HEAD = ("part", "structured", "dense twin")
 LAYER_HEAD = ("layer", "kind", "inputs", "outputs", "positions", "block", "weights stored", "output error")
 PARALLELISM_HEAD = ("layer", "built with")
 PROCESS_HEAD = ("process", "iterations", "cycles", "DSP", "BRAM18", "LUT", "FF")
+SYNTHESIS_HEAD = ("layer", "LUT, model", "measured", "FF, model", "measured", "DSP", "measured", "BRAM18", "measured")
 STREAM_HEAD = ("stream", "from", "to", "words x bits", "depth, beats")
 _RESOURCES = (("dsp", "DSP"), ("bram18", "BRAM18"), ("uram", "URAM"), ("lut", "LUT"), ("ff", "FF"))
 _OF_A_PROCESS = ("dsp", "bram18", "lut", "ff")
+_OF_AN_AREA = ("lut", "ff", "dsp", "bram18")
 _NETWORKS = {
     "dense_float": "dense original, float",
     "converted_float": "converted, float",
@@ -209,6 +215,35 @@ def stream_rows(design: DesignFigures) -> list[tuple[str, ...]]:
         for s in stream_figures(design.plan)
         if s.depth is not None
     ]
+
+
+def synthesis_title(found: Synthesis, date: str, *, stale: bool) -> str:
+    """Which tool counted what, and of which files."""
+    old = "; of other files than lie here now: run swm synth again" if stale else ""
+    return f"area beside the model's, measured ({found.tool}, family {found.family}, {date[:10]}){old}"
+
+
+def synthesis_rows(design: DesignFigures, found: Synthesis) -> list[tuple[str, ...]]:
+    """Area of every layer as modelled after routing and as a tool counted it, as in `SYNTHESIS_HEAD`.
+
+    Streams count with the process that writes them, in both. Nothing is modelled beside the family of another board.
+    """
+    own = found.board_family == design.plan.board.family
+    modelled = {layer.name: layer for layer in design.used.layers} if own else {}
+    rows = []
+    for layer in found.layers:
+        known = modelled.get(layer.name)
+        usages = [process.routed for process in known.processes] if known else []
+        pairs = ((sum(getattr(u, key) for u in usages), getattr(layer.area, key)) for key in _OF_AN_AREA)
+        rows.append((layer.name or "edges", *_pairs(pairs, known is not None)))
+    pairs = ((getattr(design.used.routed, key), getattr(found.area, key)) for key in _OF_AN_AREA)
+    rows.append(("in all", *_pairs(pairs, own)))
+    return rows
+
+
+def _pairs(pairs: Iterable[tuple[int, int]], own: bool) -> Iterator[str]:
+    for model, measured in pairs:
+        yield from (f"{model:,}" if own else NONE, f"{measured:,}")
 
 
 def _cells(usage: Usage) -> tuple[str, ...]:

@@ -51,6 +51,7 @@ class _BoardView:
     figures: list[tuple[str, ...]]
     power: list[tuple[str, ...]]
     resources: list[tuple[str, ...]]
+    synthesis: tuple[tuple[str, list[tuple[str, ...]]], ...]
     designs: tuple[_DesignView, ...]
     charts: tuple[Chart, ...]
     sources: list[tuple[str, str, str, str]]
@@ -106,6 +107,10 @@ def _board(report: Report, index: int, row: BoardReport) -> _BoardView:
         figures=rows.figure_rows(row),
         power=rows.power_rows(row),
         resources=rows.resource_rows(row),
+        synthesis=tuple(
+            (rows.synthesis_title(found, date, stale=stale), rows.synthesis_rows(row.structured, found))
+            for found, date, stale in report.evidence.measured.synthesis
+        ),
         designs=tuple(designs),
         charts=tuple(chart for chart in (energy_chart(row), cycles_chart(row)) if chart.bars),
         sources=board_figures(board, plan.clock_mhz),

@@ -66,6 +66,9 @@ def to_json(report: Report) -> dict[str, Any]:
             "format_samples": known.format_samples,
             "saturated": {tensor: asdict(found) for tensor, found in known.saturated.items()},
             "verified": None if known.verified is None else asdict(known.verified),
+            "synthesis": [
+                one.to_json() | {"date": date, "stale": stale} for one, date, stale in known.measured.synthesis
+            ],
             "remarks": list(known.remarks),
             "remedy": known.remedy,
         },

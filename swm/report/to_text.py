@@ -74,6 +74,9 @@ def _board(console: Console, report: Report, row: BoardReport, *, details: bool)
     _table(console, "power, energy per inference", rows.POWER_HEAD, rows.power_rows(row))
     if board.power is None:
         _print(console, f"The file of {board.name} has no [power], so neither watts nor energy are stated.", "")
+    for found, date, stale in report.evidence.measured.synthesis:
+        title = rows.synthesis_title(found, date, stale=stale)
+        _table(console, title, rows.SYNTHESIS_HEAD, rows.synthesis_rows(row.structured, found))
     _design(console, "structured", row.structured, report.evidence)
     if row.dense.fits:
         _design(console, "dense twin", row.dense, Evidence())

@@ -16,7 +16,9 @@ import onnx
 import pytest
 from support import inputs, mlp, write_mlp
 
-COMMANDS = ["demo", "check", "convert", "split", "emit", "verify", "report", "explore", "boards", "bench"]
+COMMANDS = [
+    "demo", "check", "convert", "split", "emit", "verify", "synth", "report", "explore", "boards", "bench",
+]  # fmt: skip
 
 
 # Imports once what every command imports, for most of a second, and makes each call in a fork of itself.

@@ -18,6 +18,7 @@ import swm
 from swm.cli.report import report
 from swm.errors import OptionError
 from swm.report.vendor import Reading, read_reports
+from swm.report.vendor.opentools import count_cells, uncounted_cells
 from swm.report.vendor.values import FIGURES, VendorReport
 
 CSYNTH_XML = """<profile>
@@ -531,3 +532,8 @@ def test_beside_a_project_stands_its_estimate(tmp_path):
 )
 def test_options_that_do_not_go_together(arguments):
     assert command(*arguments).exit_code == 2
+
+
+def test_cells_that_say_nothing_of_area_do_not_hide_those_that_are_not_mapped():
+    assert count_cells({"$scopeinfo": 9, "LUT4": 2, "PDPW16KD": 1})["bram18"] == 1
+    assert uncounted_cells({"LUT4": 2, "PFUMX": 1, "WONDER": 3, "$add": 1}) == ("WONDER",)

@@ -11,7 +11,7 @@ from typing import Any
 from swm.report.vendor.values import ReportError, VendorReport, number
 
 __all__ = ["count_cells", "parse_nextpnr", "parse_yosys", "parse_yosys_json", "recognise_nextpnr", "recognise_yosys",
-           "recognise_yosys_json"]  # fmt: skip
+           "recognise_yosys_json", "uncounted_cells"]  # fmt: skip
 
 # Cells → (figure, how many each counts). LUTs of distributed memories and of carry chains count as the LUTs that they
 # take (recalled from the vendors' family guides, not checked against them).
@@ -34,10 +34,28 @@ CELLS: dict[str, tuple[str, int]] = {
     "RAMB36E1": ("bram18", 2),
     "RAMB36E2": ("bram18", 2),
     "URAM288": ("uram", 1),
+    "RAM64X1S": ("lut", 1),
+    "RAM128X1S": ("lut", 2),
+    "RAM256X1S": ("lut", 4),
+    "RAM512X1S": ("lut", 8),
+    "RAM128X1D": ("lut", 4),
+    "RAM256X1D": ("lut", 8),
+    "RAM64X8SW": ("lut", 8),
     "CCU2C": ("lut", 2),
     "TRELLIS_DPR16X4": ("lut", 4),
-    "DP16KD": ("bram18", 1),
+    **dict.fromkeys(("DP16KD", "PDPW16KD"), ("bram18", 1)),
     "ALU": ("lut", 1),
+    **dict.fromkeys(("RAM16SDP1", "RAM16SDP2", "RAM16SDP4", "RAM16S1", "RAM16S2", "RAM16S4"), ("lut", 4)),
+    **dict.fromkeys(("SP", "SPX9", "SDPB", "SDPX9B", "DPB", "DPX9B", "pROM", "pROMX9"), ("bram18", 1)),
+    **dict.fromkeys(("MULTALU18X18", "MULTADDALU18X18", "MULTALU36X18"), ("dsp", 1)),
+}
+
+# Cells beside LUTs and registers that take neither: carry chains, multiplexers of LUTs, buffers, constants, notes.
+FREE = frozenset(
+    ("CARRY4", "CARRY8", "MUXF7", "MUXF8", "MUXF9", "PFUMX", "L6MUX21", "GND", "VCC", "VLO", "VHI", "$scopeinfo")
+) | {
+    *(f"MUX2_LUT{n}" for n in range(5, 9)),
+    *("BUFG", "BUFGCTRL", "IBUF", "OBUF", "IOBUF", "TRELLIS_IO"),
 }
 
 # nextpnr's names of sites, ECP5 and Gowin.
@@ -83,12 +101,17 @@ def count_cells(cells: Mapping[str, int]) -> dict[str, int]:
     """
     counts = dict.fromkeys(("lut", "ff", "dsp", "bram18", "uram"), 0)
     for name, amount in cells.items():
-        if name.startswith("$"):
+        if name.startswith("$") and name not in FREE:
             raise ReportError(f"{amount} cells {name}: the netlist is not mapped to a device")
         if name in CELLS:
             figure, each = CELLS[name]
             counts[figure] += each * amount
     return counts
+
+
+def uncounted_cells(cells: Mapping[str, int]) -> tuple[str, ...]:
+    """Cells of a device of which nobody knows what they take."""
+    return tuple(sorted(n for n in cells if n not in CELLS and n not in FREE and not n.startswith("$")))
 
 
 def parse_yosys(text: str) -> VendorReport:

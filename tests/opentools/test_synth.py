@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Area measured by yosys: right numbers or none, nothing mapped twice, and what a report says of them."""
+
+import json
+import shutil
+
+import pytest
+from click.testing import CliRunner
+from emit.designs import Sketch
+from emit.designs import design as cpp_design
+from opentools.fakes import yosys
+from rtl.many_networks import design
+
+import swm
+from swm.cli.synth import synth as synth_command
+from swm.emit import emit_project
+from swm.errors import OptionError, OutputError, ToolError
+from swm.opentools import find_family, kept
+from swm.opentools.families import area_of
+from swm.opentools.tools import YOSYS, find_tool
+from swm.report.measured import Area, Synthesis
+
+
+def missing():
+    try:
+        return find_tool(YOSYS) is None
+    except ToolError:
+        return True
+
+
+needs_yosys = pytest.mark.skipif(missing(), reason="needs yosys (pip install 'swm-fpga[open]')")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A dense layer of 12 to 5, one multiplier."""
+    graph = Sketch(12, bits=8).product("x", "y", 5, activation="relu").graph()
+    return emit_project(design(graph), tmp_path_factory.mktemp("synth") / "project")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def measured(project, cache):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SWM_CACHE", str(cache))
+        return swm.synth(project, family="ecp5")
+
+
+@needs_yosys
+def test_a_project_is_counted_a_layer_and_in_all(project, measured):
+    assert [layer.name for layer in measured.layers] == ["", "l0_dense"]
+    dense = measured.layers[1].area
+    assert dense.dsp == 1
+    assert dense.bram18 == dense.uram == 0
+    assert 50 < dense.lut < 400 and 100 < dense.ff < 400
+    assert {p.name for p in measured.layers[0].processes} == {"input", "output", "top"}
+    assert measured.area == sum((layer.area for layer in measured.layers), Area())
+    data = json.loads(json.dumps(measured.to_json()))
+    assert data["tool"].startswith("yosys 0.")
+    assert data["layers"][1]["dsp"] == data["dsp"] == 1
+    found, stale = kept(project, "synth_ecp5", Synthesis)
+    assert found.value == measured and not stale
+
+
+@needs_yosys
+def test_what_was_mapped_before_is_not_mapped_again(project, measured, cache, monkeypatch):
+    monkeypatch.setenv("SWM_CACHE", str(cache))
+    monkeypatch.setattr("swm.opentools.synth.in_parallel", lambda jobs, _: [1 / 0 for _ in jobs])
+    again = swm.synth(project, family="ecp5")
+    assert again.area == measured.area
+    assert all(p.seconds == 0 for layer in again.layers for p in layer.processes)
+
+
+@needs_yosys
+def test_the_report_sets_it_beside_the_model_and_knows_when_it_is_old(project, measured, tmp_path):
+    own = tmp_path / "p"
+    shutil.copytree(project, own)
+    report = swm.report(own)
+    title = f"measured ({measured.tool}, family ecp5"
+    text = report.to_text(width=200)
+    assert title in text and f"{measured.area.ff:,}" in text
+    assert report.to_json()["evidence"]["synthesis"][0]["lut"] == measured.area.lut
+    assert title in report.to_html()
+    assert "run swm synth again" not in text
+    assert not swm.projects.changed_files(own, added=True) if hasattr(swm.projects, "changed_files") else True
+    rom = next((own / "rom").glob("*weights.mem"))
+    rom.write_text(rom.read_text().replace("0", "1", 1))
+    assert "run swm synth again" in swm.report(own).to_text(width=200)
+
+
+@needs_yosys
+def test_a_project_that_yosys_does_not_read_gives_no_number(project, cache, tmp_path, monkeypatch):
+    monkeypatch.setenv("SWM_CACHE", str(cache))
+    own = tmp_path / "p"
+    shutil.copytree(project, own, ignore=shutil.ignore_patterns("measured"))
+    (own / "rtl" / "swm_dense.sv").write_text("module swm_dense (\n")
+    done = CliRunner().invoke(synth_command, [str(own), "--family", "ecp5"])
+    assert isinstance(done.exception, ToolError)
+    assert "syntax error" in str(done.exception) and "log:" in str(done.exception)
+    assert not (own / "measured").exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("sys.exit(1)", "failed"),
+        ("time.sleep(60)", "did not end within 600 s"),
+        ("for f in ('all.il', 'top.il'): open(f, 'w')", "no instances"),
+    ],
+)
+def test_a_tool_that_fails_hangs_or_lies_gives_no_number(project, tmp_path, monkeypatch, body, message):
+    if "sleep" in body:
+        monkeypatch.setattr("swm.opentools.parts.READ_S", 0.5)
+        message = "did not end within 0.5 s"
+    monkeypatch.setenv("SWM_YOSYS", yosys(tmp_path, body))
+    monkeypatch.setenv("SWM_CACHE", str(tmp_path / "cache"))
+    own = tmp_path / "p"
+    shutil.copytree(project, own, ignore=shutil.ignore_patterns("measured"))
+    with pytest.raises(ToolError, match=message):
+        swm.synth(own)
+    assert not (own / "measured").exists()
+
+
+def test_cells_that_nobody_can_count_are_an_error():
+    assert area_of({"LUT4": 3, "PFUMX": 1, "CCU2C": 2, "$scopeinfo": 9}) == Area(lut=7)
+    assert area_of({"RAMB36E1": 1, "RAMB18E1": 1, "DSP48E1": 2, "FDRE": 5}) == Area(ff=5, dsp=2, bram18=3)
+    with pytest.raises(ToolError, match="WONDER"):
+        area_of({"LUT4": 3, "WONDER": 1})
+    with pytest.raises(ToolError, match=r"\$mem_v2"):
+        area_of({"LUT4": 3, "$mem_v2": 1})
+
+
+def test_other_projects_and_families_are_refused(project, tmp_path):
+    other = emit_project(cpp_design(Sketch(12, bits=8).product("x", "y", 5).graph()), tmp_path / "p")
+    with pytest.raises(OptionError, match="--backend rtl"):
+        swm.synth(other)
+    with pytest.raises(OptionError, match="did you mean 'ecp5'"):
+        find_family("ecp4")
+    with pytest.raises(OutputError):
+        swm.synth(tmp_path)

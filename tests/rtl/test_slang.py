@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The library and a top in the eyes of slang, a second SystemVerilog front end beside Verilator's."""
+
+import pytest
+from rtl.many_networks import design
+from rtl.networks import every_kind
+
+from swm.emit import emit_project
+
+pyslang = pytest.importorskip("pyslang", reason="needs pyslang (pip install pyslang)")
+
+
+# A shift register of one beat is shifted out whole, which gives 0 and is meant.
+OPTIONS = "-Wdefault -Wno-shift-count-overflow"
+
+
+def complaints(files):
+    """What slang says of a compilation, errors and warnings."""
+    driver = pyslang.driver.Driver()
+    driver.addStandardArgs()
+    arguments = " ".join(["slang", OPTIONS, "--top swm_top", *map(str, files)])
+    assert driver.parseCommandLine(arguments)
+    assert driver.processOptions() and driver.parseAllSources()
+    compilation = driver.createCompilation()
+    found = compilation.getAllDiagnostics()
+    engine = driver.diagEngine
+    quiet = pyslang.DiagnosticSeverity.Ignored
+    return [engine.formatMessage(one) for one in found if engine.getSeverity(one.code, one.location) != quiet]
+
+
+def test_slang_reads_every_kind(tmp_path):
+    project = emit_project(design(every_kind(8)), tmp_path / "p")
+    assert complaints(sorted((project / "rtl").glob("*.sv"))) == []
+
+
+def test_slang_finds_what_is_wrong(tmp_path):
+    project = emit_project(design(every_kind(8)), tmp_path / "p")
+    file = project / "rtl" / "swm_round.sv"
+    file.write_text(
+        file.read_text().replace("input  logic                  clk", "input  logic                  clock")
+    )
+    assert complaints(sorted((project / "rtl").glob("*.sv")))
