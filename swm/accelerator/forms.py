@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from swm.graph import (
+    DequantizeLinear,
     Graph,
     HardSigmoid,
     HardSwish,
@@ -18,6 +19,7 @@ from swm.graph import (
     Node,
     PRelu,
     Quant,
+    QuantizeLinear,
     Sigmoid,
     Softplus,
     Swish,
@@ -58,6 +60,8 @@ def _form(graph: Graph, writers: dict[str, Node], node: Node) -> Node:
         return ChannelSlopes(name=name, inputs=inputs, outputs=outputs, slopes=slopes)
     if isinstance(node, Quant):
         return _levels(graph, node) or node
+    if isinstance(node, DequantizeLinear):
+        return _levels_of_pair(graph, writers.get(node.inputs[0]), node) or node
     if isinstance(node, LayerNormalization) and all(t in graph.constants for t in node.inputs[1:] if t):
         gains, *offsets = (np.asarray(graph.constants[t], np.float32) for t in node.inputs[1:] if t)
         return Normalize(
@@ -84,6 +88,25 @@ def _levels(graph: Graph, node: Quant) -> Levels | None:
     largest = (1 << (int(bits) - node.signed)) - 1 - (node.narrow and not node.signed)
     low, high = least - round(zero), largest - round(zero)
     return Levels(name=node.name, inputs=node.inputs[:1], outputs=node.outputs, step=step, low=low, high=high)
+
+
+_RANGES = {2: (0, 255), 3: (-128, 127), 4: (0, 65535), 5: (-32768, 32767), 21: (0, 15), 22: (-8, 7)}
+"""Of ONNX's integer types, by number."""
+
+
+def _levels_of_pair(graph: Graph, first: Node | None, second: DequantizeLinear) -> Levels | None:
+    """A QuantizeLinear and the DequantizeLinear behind it, of the same constant scale and zero point."""
+    if not isinstance(first, QuantizeLinear) or first.to not in _RANGES or first.block or second.block:
+        return None
+    sides = [[graph.constants.get(t) for t in node.inputs[1:] if t] for node in (first, second)]
+    numbers = [[None if v is None else np.asarray(v, np.float64) for v in side] for side in sides]
+    if any(v is None or v.size != 1 for side in numbers for v in side):
+        return None
+    (step, zero), (other, offset) = ((float(s[0].item()), float(s[1].item()) if s[1:] else 0.0) for s in numbers)  # type: ignore[union-attr]
+    if (step, zero) != (other, offset) or not step > 0:
+        return None
+    low, high = (bound - round(zero) for bound in _RANGES[first.to])
+    return Levels(name=second.name, inputs=first.inputs[:1], outputs=second.outputs, step=step, low=low, high=high)
 
 
 def _gated(x: str, gate: Node | None, writers: dict[str, Node]) -> type[Node] | None:

@@ -223,7 +223,11 @@ def _open(model: bytes, threads: int | None = None, alone: bool = False) -> ort.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if threads is not None:
         options.intra_op_num_threads = threads
-    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"], disabled_optimizers=_INEXACT)
+
+
+_INEXACT = ["WeightBiasQuantization"]
+"""Optimisers that change a model's numbers: this one rounds float weights behind a DequantizeLinear to 8 bits."""
 
 
 def before_forks() -> None:

@@ -8,6 +8,7 @@ import logging
 from swm.errors import SwmError
 from swm.graph import Graph, Opaque, is_structured
 from swm.simplify.cleanup import without_dead_nodes, without_zero_states
+from swm.simplify.dequantize import written_out
 from swm.simplify.gelu import name_gelu
 from swm.simplify.normalization import name_normalization
 from swm.simplify.opset import Reach
@@ -22,6 +23,7 @@ _log = logging.getLogger(__name__)
 def simplify(graph: Graph) -> Graph:
     """Fold constants and remove what exporters leave behind, by onnxslim; name what they spelt out.
 
+    Integer weights of QDQ models are written out as the floats that they stand for, by definition, not by trial.
     GELU, LayerNormalization and RMSNormalization in small operators become one node each. Attention stays the two
     products and the softmax that it is, between projections that conversion reaches. Initial states of zeros, which
     are ONNX's default, leave recurrent layers.
@@ -38,6 +40,7 @@ def simplify(graph: Graph) -> Graph:
     """
     if any(map(is_structured, graph.nodes)):  # onnxslim would fold their functions into dense tensors
         return graph
+    graph = written_out(graph)
     try:
         slim = slimmed(graph)
     except SwmError as error:
