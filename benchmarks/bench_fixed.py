@@ -4,9 +4,9 @@
 import numpy as np
 import pytest
 
-from swm.bench.fixed import network
-from swm.engine import run_integers
-from swm.engine.kernels import run_integers_fast
+from swm.accelerator.integers import run_integers
+from swm.accelerator.integers_compiled import run_integers_fast
+from swm.bench.fixed_cases import network
 
 SAMPLES = 512
 

@@ -48,7 +48,8 @@ _WORDS = {
     "both sides. Error is the largest deviation of `swm.run` from onnxruntime on the converted file, over the largest "
     "output: it says nothing of what the conversion costs in accuracy, for which see results.md.\n",
     "fixed": "## Bit-accurate integer inference\n\nDense-equivalent multiply-accumulates: those of the uncompressed "
-    "network. Words and saturation counts of both engines are compared before they are timed.\n",
+    "network; of a layer without products the values it writes. Words and saturation counts of both engines are "
+    "compared before they are timed.\n",
     "convert": "## Conversion by least squares\n\nOne layer with a small dense one behind it, in a process of its own: "
     "a matrix n x n, a convolution 3x3 of n channels to n on 14 x 14 pixels, an LSTM of n inputs and n cells over 50 "
     "steps. The weights are block-circulant but for noise of 0.3 of their size, the inputs Gaussian noise: of a matrix "

@@ -16,7 +16,8 @@ from swm.bench import models as bench_models
 from swm.bench import rnn as bench_rnn
 from swm.bench import timing
 from swm.bench.conv import ConvCase
-from swm.bench.fixed import network, run_fixed_bench
+from swm.bench.fixed import run_fixed_bench
+from swm.bench.fixed_cases import cases, network
 from swm.bench.kernels import KernelCase, fit_exponent, operations, run_kernels
 from swm.bench.machine import MachineLimits
 from swm.bench.page import page
@@ -112,6 +113,8 @@ def test_fixed_rows(monkeypatch):
     result = run_fixed_bench(quick=True)
     assert all(row.keys() >= KEYS and row["equal"] for row in result["rows"])
     assert "Bit-accurate" in page([result])
+    kinds = {spec.kind for case in cases() for spec in case.graph.specs}
+    assert kinds >= {"dense", "circulant", "conv", "circulant_conv", "depthwise", "scale", "prelu", "layernorm", "add"}
 
 
 class _Fixed:

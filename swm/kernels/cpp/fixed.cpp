@@ -212,13 +212,19 @@ inline void accumulate(const double* w, std::ptrdiff_t q, const Word* x, Word* s
     for (int i = 0; i < IB; ++i) sums[i] = {re[i], im[i]};
 }
 
-template <int IB>
-inline void dot(const double* w, std::ptrdiff_t n, const V* x, V* sums) {
-    V sum[IB];
-    for (int i = 0; i < IB; ++i) sum[i] = V{};
+// ROWS rows of a dense matrix on TILES tiles, `step` apart: weights are read once for all of them.
+template <int ROWS, int TILES>
+inline void dot(const double* w, std::ptrdiff_t n, const V* x, std::ptrdiff_t step, V (*sums)[TILES]) {
+    V sum[ROWS][TILES];
+    for (int i = 0; i < ROWS; ++i)
+        for (int t = 0; t < TILES; ++t) sum[i][t] = V{};
     for (std::ptrdiff_t c = 0; c < n; ++c)
-        for (int i = 0; i < IB; ++i) sum[i] += x[c] * w[i * n + c];
-    for (int i = 0; i < IB; ++i) sums[i] = sum[i];
+        for (int t = 0; t < TILES; ++t) {
+            const V value = x[t * step + c];
+            for (int i = 0; i < ROWS; ++i) sum[i][t] += value * w[i * n + c];
+        }
+    for (int i = 0; i < ROWS; ++i)
+        for (int t = 0; t < TILES; ++t) sums[i][t] = sum[i][t];
 }
 
 }  // namespace
@@ -367,6 +373,30 @@ void circulant(const SwmLayer& l, const V* x, V* y, M valid, Word* work, M* lost
 
 #endif
 
+#if SWM_K == 1
+
+template <int ROWS, int TILES>
+inline void rows_of(const SwmLayer& l, const Finish& finish, std::ptrdiff_t r, const V* x, V* y, const M* valid, M* lost) {
+    V sums[ROWS][TILES];
+    dot<ROWS, TILES>(l.weights + r * l.n, l.n, x, l.n, sums);
+    for (int i = 0; i < ROWS; ++i)
+        for (int t = 0; t < TILES; ++t) y[t * l.m + r + i] = finish(sums[i][t], r + i, valid[t], lost[1]);
+}
+
+template <int TILES>
+void dense(const SwmLayer& l, const V* x, V* y, const M* valid, M* lost) {
+    constexpr int ROWS = TILES > 1 ? 4 : 8;
+    const Finish finish(l);
+    std::ptrdiff_t r = 0;
+    for (; r + ROWS <= l.m; r += ROWS) rows_of<ROWS, TILES>(l, finish, r, x, y, valid, lost);
+    for (; r < l.m; ++r) rows_of<1, TILES>(l, finish, r, x, y, valid, lost);
+}
+
+#endif
+
+// How many tiles a dense layer takes at a time.
+constexpr int TILES = K == 1 ? 4 : 1;
+
 void one_tile(const SwmLayer& l, const V* x, V* y, M valid, Word* work, M* lost) {
 #if SWM_K > 1
     if (l.fft_shifts == 0) {
@@ -390,17 +420,17 @@ void one_tile(const SwmLayer& l, const V* x, V* y, M valid, Word* work, M* lost)
         }
         return;
     }
-    V sums[8];
-    std::ptrdiff_t r = 0;
-    for (; r + 8 <= l.m; r += 8) {
-        dot<8>(l.weights + r * l.n, l.n, x, sums);
-        for (int i = 0; i < 8; ++i) y[r + i] = finish(sums[i], r + i, valid, lost[1]);
-    }
-    for (; r < l.m; ++r) {
-        dot<1>(l.weights + r * l.n, l.n, x, sums);
-        y[r] = finish(sums[0], r, valid, lost[1]);
-    }
+    dense<1>(l, x, y, &valid, lost);
 #endif
+}
+
+// One tile, or TILES of a dense layer.
+void several(const SwmLayer& l, int tiles, const V* x, V* y, const M* valid, Word* work, M* lost) {
+#if SWM_K == 1
+    if (tiles > 1) return dense<TILES>(l, x, y, valid, lost);
+#endif
+    (void)tiles;
+    one_tile(l, x, y, valid[0], work, lost);
 }
 
 // ---------------------------------------------------------------- convolutions
@@ -471,12 +501,16 @@ void swm_fixed_leave(const double* from, std::int64_t samples, std::int64_t m, s
 // One layer on samples already in lanes. lost[0] += saturated sums, lost[1] += saturated outputs.
 void swm_fixed_layer(const SwmLayer* layer, const double* x, double* y, std::int64_t samples, double* work, std::int64_t* lost) {
     M lanes[2] = {};
-    for (std::int64_t s = 0; s < samples; s += LANES) {
-        M valid;
-        for (int l = 0; l < LANES; ++l) valid[l] = s + l < samples ? -1 : 0;
+    const V* from = reinterpret_cast<const V*>(x);
+    V* to = reinterpret_cast<V*>(y);
+    for (std::int64_t s = 0; s < samples;) {
+        const int tiles = layer->kind == 1 && s + (TILES - 1) * LANES < samples ? TILES : 1;
+        M valid[TILES];
         // a comparison gives -1 in a lane, and subtracting it counts one
-        one_tile(*layer, reinterpret_cast<const V*>(x) + s / LANES * layer->n, reinterpret_cast<V*>(y) + s / LANES * layer->m,
-                 valid, reinterpret_cast<Word*>(work), lanes);
+        for (int t = 0; t < tiles; ++t)
+            for (int l = 0; l < LANES; ++l) valid[t][l] = s + t * LANES + l < samples ? -1 : 0;
+        several(*layer, tiles, from + s / LANES * layer->n, to + s / LANES * layer->m, valid, reinterpret_cast<Word*>(work), lanes);
+        s += tiles * LANES;
     }
     for (int i = 0; i < 2; ++i)
         for (int l = 0; l < LANES; ++l) lost[i] += lanes[i][l];
@@ -484,8 +518,8 @@ void swm_fixed_layer(const SwmLayer* layer, const double* x, double* y, std::int
 
 // The same of a convolution over `positions` positions of `channels` channels a frame, with `taps` taps a kernel.
 std::int64_t swm_fixed_conv_work(const SwmLayer* l, std::int64_t frames, std::int64_t positions, std::int64_t channels, std::int64_t taps) {
-    const std::int64_t each = kept(*l, taps), seen = K == 1 ? l->n : 2 * WORDS * (l->q + l->p);
-    return (frames * positions + 1) * each + 8 + LANES * (std::max(seen, channels + 2 * WORDS * (l->q / taps)) + l->m) + LANES * taps;
+    const std::int64_t each = kept(*l, taps), seen = K == 1 ? TILES * l->n : 2 * WORDS * (l->q + l->p);
+    return (frames * positions + 1) * each + 8 + LANES * (std::max(seen, channels + 2 * WORDS * (l->q / taps)) + TILES * l->m) + LANES * taps;
 }
 
 // x (frames, positions, channels) → y (frames, outputs, m). index[output][tap]: the position that a tap sees, -1: none, and zeros.
@@ -494,10 +528,10 @@ void swm_fixed_conv(const SwmLayer* layer, const std::int64_t* x, std::int64_t f
                     std::int64_t* lost) {
     const SwmLayer& l = *layer;
     const std::ptrdiff_t each = kept(l, taps), inputs = frames * positions, tokens = frames * outputs;
-    const std::ptrdiff_t seen = K == 1 ? l.n : 2 * WORDS * (l.q + l.p);
+    const std::ptrdiff_t seen = K == 1 ? TILES * l.n : 2 * WORDS * (l.q + l.p);
     V* lanes = reinterpret_cast<V*>(work);
     V* out = lanes + std::max<std::ptrdiff_t>(seen, channels + 2 * WORDS * (l.q / taps));
-    const double*(*from)[LANES] = reinterpret_cast<const double*(*)[LANES]>(out + l.m);
+    const double*(*from)[LANES] = reinterpret_cast<const double*(*)[LANES]>(out + TILES * l.m);
     double* memory = reinterpret_cast<double*>(from + taps);
     double* nothing = memory + inputs * each;
     std::fill(nothing, nothing + each, 0.0);
@@ -511,27 +545,32 @@ void swm_fixed_conv(const SwmLayer* layer, const std::int64_t* x, std::int64_t f
     }
 #endif
     M lost_in[2] = {};
-    for (std::ptrdiff_t s = 0; s < tokens; s += LANES) {
-        M valid;
-        for (int i = 0; i < LANES; ++i) {
-            valid[i] = s + i < tokens ? -1 : 0;
-            const std::ptrdiff_t token = std::min<std::ptrdiff_t>(s + i, tokens - 1), frame = token / outputs;
-            const std::int32_t* at = index + (token - frame * outputs) * taps;
-            for (std::ptrdiff_t t = 0; t < taps; ++t) from[t][i] = at[t] < 0 ? nothing : memory + (frame * positions + at[t]) * each;
+    for (std::ptrdiff_t s = 0; s < tokens;) {
+        const int tiles = l.kind == 1 && s + (TILES - 1) * LANES < tokens ? TILES : 1;
+        M valid[TILES];
+        for (int tile = 0; tile < tiles; ++tile) {
+            for (int i = 0; i < LANES; ++i) {
+                const std::ptrdiff_t place = s + tile * LANES + i, token = std::min<std::ptrdiff_t>(place, tokens - 1);
+                const std::ptrdiff_t frame = token / outputs;
+                const std::int32_t* at = index + (token - frame * outputs) * taps;
+                valid[tile][i] = place < tokens ? -1 : 0;
+                for (std::ptrdiff_t t = 0; t < taps; ++t) from[t][i] = at[t] < 0 ? nothing : memory + (frame * positions + at[t]) * each;
+            }
+            gather(from, taps, each, lanes + tile * l.n);
         }
-        gather(from, taps, each, lanes);
 #if SWM_K == 1
-        one_tile(l, lanes, out, valid, nullptr, lost_in);
+        several(l, tiles, lanes, out, valid, nullptr, lost_in);
 #else
         if (l.fft_shifts == 0) {
-            multiply<0>(l, reinterpret_cast<Word*>(lanes), out, valid, lost_in);
+            multiply<0>(l, reinterpret_cast<Word*>(lanes), out, valid[0], lost_in);
         } else {
-            multiply<STAGES / 2>(l, reinterpret_cast<Word*>(lanes), out, valid, lost_in);
+            multiply<STAGES / 2>(l, reinterpret_cast<Word*>(lanes), out, valid[0], lost_in);
         }
 #endif
-        const std::ptrdiff_t rows = std::min<std::ptrdiff_t>(LANES, tokens - s);
-        for (std::ptrdiff_t i = 0; i < rows; ++i)
-            for (std::ptrdiff_t r = 0; r < l.m; ++r) *y++ = std::int64_t(out[r][i]);
+        for (int tile = 0; tile < tiles; ++tile)
+            for (std::ptrdiff_t i = 0; i < LANES && s + tile * LANES + i < tokens; ++i)
+                for (std::ptrdiff_t r = 0; r < l.m; ++r) *y++ = std::int64_t(out[tile * l.m + r][i]);
+        s += tiles * LANES;
     }
     for (int i = 0; i < 2; ++i)
         for (int j = 0; j < LANES; ++j) lost[i] += lost_in[i][j];
