@@ -124,12 +124,26 @@ def _ratios(axes: Any, result: dict[str, Any]) -> None:
     axes.tick_params(axis="y", labelsize=3)
 
 
+def _published(axes: Any, result: dict[str, Any]) -> None:
+    rows = [r for r in result["rows"] if r["ours"] and r["ours"]["watts"] and r["published"]["watts"]]
+    for i, row in enumerate(rows):
+        theirs, ours = row["published"], row["ours"]
+        x, y = ([r[name] for r in (theirs, ours)] for name in ("frames_per_s", "frames_per_joule"))
+        axes.plot(x, y, color=f"C{i % 10}", linewidth=0.8, label=f"{row['system']}, {row['board'] or 'a chip'}")
+        axes.plot(x[:1], y[:1], "o", color=f"C{i % 10}", markerfacecolor="none")
+        axes.plot(x[1:], y[1:], "o", color=f"C{i % 10}")
+    axes.set(xscale="log", yscale="log", xlabel="frames a second", ylabel="frames a joule")
+    axes.set(title="Open: published. Filled: modelled by swm")
+    axes.legend(fontsize=5)
+
+
 _PANELS: dict[str, tuple[Panel, ...]] = {
     "kernels": (_speedups, _growth, _roofline),
     "conv": (_speedups, _roofline),
     "rnn": (_speedups, _roofline),
     "fixed": (_rates,),
     "models": (_ratios,),
+    "published": (_published,),
     "convert": (
         _conversion("seconds", "goal", "seconds"),
         _conversion("peak_mib_over_model", "goal_mib", "MiB over the model's own"),

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
 from swm.cli.common import console, example, json_option, out, progress_bar, write_json
+from swm.errors import OutputError
 
 __all__ = ["bench"]
 
@@ -119,3 +121,34 @@ def models(folder: str, block: int | None, quick: bool, json_to: str | None, plo
     if any(row["slower"] for row in result["rows"]):
         console.print("some models are slower converted than dense", style="bold red")
         sys.exit(1)
+
+
+@bench.command(epilog=example("swm bench published\nswm bench published --json published.json --plot published.svg"))
+@click.option("--markdown", "markdown_to", metavar="FILE.md", help="Also write the page of the documentation.")
+@quick_option
+@json_option
+@plot_option
+def published(markdown_to: str | None, quick: bool, json_to: str | None, plot: str | None) -> None:
+    """Published systems beside what swm models on the same board, and SWM's headline ratios.
+
+    Each row says how its figures are known. Ours are modelled; accuracies are measured, of the bundled network, which
+    --quick leaves out.
+    """
+    from swm.bench.plots import draw
+    from swm.bench.published import run_published
+    from swm.bench.published_page import markdown, tables
+
+    if markdown_to is not None and not markdown_to.endswith(".md"):
+        raise OutputError(f"--markdown writes to files that end in .md, got {markdown_to!r}")
+    with progress_bar() as progress:
+        result = run_published(quick=quick, progress=progress)
+    if plot:
+        draw(result, plot)
+    if markdown_to is not None:
+        try:
+            Path(markdown_to).write_text(markdown(result), encoding="utf-8")
+        except OSError as error:
+            raise OutputError(f"cannot write {markdown_to!r}: {error.strerror}") from error
+    if not write_json(json_to, result):
+        for table in tables(result):
+            out.print(table)
