@@ -47,6 +47,9 @@ State: TypeAlias = tuple[list[Times], list[Times], list[Times], list[Times], lis
 _PUSHES = {6 << k: 8**k for k in range(6)}
 """After which sweeps processes are pushed, by how many 256ths of the interval; ever rarer, as a push has to settle."""
 
+_CHECKED = 8
+"""Every so many sweeps a circle of causes is looked for; a walk over all that moved costs as much as many sweeps."""
+
 _BEFORE_ALL = -(1 << 58)
 
 
@@ -228,7 +231,7 @@ class Periodic:
                         self._wake(number, dirty)
             if not any(dirty):
                 return True
-            if self._circular(moved):
+            if (sweep % _CHECKED == 0 or sweep in _PUSHES) and self._circular(moved):
                 self.restore(before)
                 return False
             if sweep in _PUSHES:
