@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     )
     from swm.explore import Exploration
     from swm.exploring import explore
+    from swm.finetuning import FineTuned, finetune
     from swm.graph import Graph
     from swm.host import Split
     from swm.inspection import Inspection, check
@@ -79,6 +80,7 @@ _HOMES = {
     ),
     "swm.explore": ("Exploration",),
     "swm.exploring": ("explore",),
+    "swm.finetuning": ("FineTuned", "finetune"),
     "swm.graph": ("Graph",),
     "swm.host": ("Split",),
     "swm.inspection": ("Inspection", "check"),
@@ -102,6 +104,7 @@ __all__ = [
     "DoesNotFit",
     "Exploration",
     "Finding",
+    "FineTuned",
     "FixedGraph",
     "Graph",
     "Inspection",
@@ -128,6 +131,7 @@ __all__ = [
     "emit",
     "engines",
     "explore",
+    "finetune",
     "load",
     "load_board",
     "load_project",

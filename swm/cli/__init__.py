@@ -24,6 +24,7 @@ COMMANDS = {
     "check": "Whether every node of a model is supported, why not, what to do.",
     "split": "A part of a model for hardware, and what is around it for the host.",
     "convert": "Replace the weights of a model by block-circulant ones.",
+    "finetune": "Convert a model and train it in its structure; needs torch.",
     "emit": "Write a project for a model: C++ or RTL, testbench, scripts.",
     "verify": "Compile a project, run it, and compare every output word.",
     "synth": "Map an RTL project with yosys; count LUT, FF, DSP and memories.",

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.engine import FloatEngine
-from swm.errors import SwmError
-from swm.graph import Conv, Graph, Linear, Value
+from swm.errors import OptionError, SwmError
+from swm.graph import Conv, Graph, Linear, Node, Reshape, Value
 
-__all__ = ["make_batch_dynamic"]
+__all__ = ["free_batch", "make_batch_dynamic"]
 
 TRIAL = 3  # batches of the trial run
 RTOL, ATOL = 1e-4, 1e-5
@@ -47,6 +47,37 @@ def make_batch_dynamic(graph: Graph, feeds: Mapping[str, NDArray[Any]]) -> Graph
         for t in names
     )
     return freed if same else graph
+
+
+def free_batch(graph: Graph, feeds: Mapping[str, NDArray[Any]]) -> Graph:
+    """As `make_batch_dynamic`; a batch that Reshape nodes have written in them is freed there, too, if that is right.
+
+    Raises:
+        OptionError: samples run in other batches give other answers, as where axis 0 of an input is time.
+    """
+    sizes = {v.type.shape[0] if v.type is not None and v.type.shape else None for v in graph.inputs}
+    if not any(isinstance(size, int) for size in sizes):
+        return graph
+    freed = make_batch_dynamic(graph, feeds)
+    if freed is graph and len(sizes) == 1:
+        (size,) = sizes
+        nodes = [_reshape_freed(node, size) for node in graph.nodes]
+        changed = graph.with_nodes(nodes)
+        freed = make_batch_dynamic(changed, feeds)
+        freed = graph if freed is changed else freed
+    if freed is graph:
+        raise OptionError(
+            f"{graph.source or graph.name!r} was exported for a batch of {sizes}, and in other batches gives other "
+            "answers, or there are fewer samples than two batches; export it with a free batch axis, as axis 0"
+        )
+    return freed
+
+
+def _reshape_freed(node: Node, size: object) -> Node:
+    """`(1, 64)` as `(-1, 64)`; `(1, -1)` as `(0, -1)`."""
+    if not isinstance(node, Reshape) or node.allowzero or not node.shape or node.shape[0] != size:
+        return node
+    return replace(node, shape=(0 if -1 in node.shape else -1, *node.shape[1:]))
 
 
 def _freed(value: Value) -> Value:

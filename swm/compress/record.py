@@ -19,7 +19,7 @@ from swm.compress.report import ConversionReport
 from swm.graph import Graph
 from swm.version import __version__
 
-__all__ = ["CONVERSION", "ConversionRecord", "LayerRecord", "parse_record", "remembering", "sample_hashes"]
+__all__ = ["CONVERSION", "ConversionRecord", "LayerRecord", "parse_record", "remembering", "retrained", "sample_hashes"]
 
 CONVERSION = "swm.conversion"
 """Key of the metadata property."""
@@ -104,6 +104,36 @@ def remembering(graph: Graph, original: Graph, report: ConversionReport, hashes:
     text = json.dumps(asdict(record))
     metadata = {**graph.metadata, CONVERSION: text} if len(text) <= _MOST_TEXT else dict(graph.metadata)
     return replace(graph, metadata=metadata)
+
+
+def retrained(graph: Graph, how: str, samples: int, hashes: tuple[str, ...], accuracy: TestAccuracy) -> Graph:
+    """A graph whose weights were trained after a conversion, with its record brought up to date.
+
+    Errors of layers no longer hold; samples that were seen add up. Where there is no record, none is made.
+
+    Args:
+        graph: with the metadata of the conversion.
+        how: what was done since, for `method`.
+        samples: trained on.
+        hashes: `sample_hashes` of these.
+        accuracy: measured now.
+    """
+    record = parse_record(graph.metadata.get(CONVERSION, ""))
+    if record is None:
+        return graph
+    now = replace(
+        record,
+        swm=__version__,
+        method=f"{record.method.partition(', fine-tuned')[0]}, {how}",
+        fitted_samples=max(samples, record.fitted_samples),
+        fitted_hashes=tuple(dict.fromkeys((*record.fitted_hashes, *hashes))),
+        accuracy=accuracy,
+        layers=tuple(replace(layer, output_error=None) for layer in record.layers),
+    )
+    text = json.dumps(asdict(now))
+    metadata = dict(graph.metadata)
+    metadata.pop(CONVERSION)
+    return replace(graph, metadata={**metadata, CONVERSION: text} if len(text) <= _MOST_TEXT else metadata)
 
 
 def parse_record(text: str) -> ConversionRecord | None:

@@ -34,6 +34,21 @@ def straight_through(rounded: Tensor, exact: Tensor) -> Tensor:
     return found
 
 
+class _Rounded(torch.autograd.Function):
+    """Values on a grid, in few passes over memory: the gradient passes where nothing saturates."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, scale: float, low: float, high: float) -> Tensor:
+        steps = values / scale
+        ctx.save_for_backward((steps >= low) & (steps <= high))
+        return steps.add_(0.5).floor_().clamp_(low, high).mul_(scale)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        (inside,) = ctx.saved_tensors
+        return gradients[0] * inside, None, None, None
+
+
 def exporting() -> bool:
     """Whether torch writes the program down: plain operators then, which every ONNX opset has."""
     return torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export()
@@ -86,9 +101,11 @@ class FixedPoint(nn.Module):
         if bool(self.frac.isnan()):
             self.choose(values)
         if self.log_scale is None:
-            scale = torch.exp2(-self.frac).to(values.dtype)
-            kept = values.clamp(-(2.0 ** (self.bits - 1)) * scale, (2.0 ** (self.bits - 1) - 1) * scale)
-            return straight_through(self._rounded(values, scale), kept)
+            low, high, scale = -(2.0 ** (self.bits - 1)), 2.0 ** (self.bits - 1) - 1, 2.0 ** -float(self.frac)
+            if exporting():
+                return self._rounded(values, scale)
+            found: Tensor = _Rounded.apply(values, scale, low, high)
+            return found
         exponent = straight_through(self.log_scale.round(), self.log_scale)
         scale = _gentle(torch.exp2(exponent), values.numel() * 2 ** (self.bits - 1)).to(values.dtype)
         steps = (values / scale).clamp(-(2.0 ** (self.bits - 1)), 2.0 ** (self.bits - 1) - 1)

@@ -16,24 +16,23 @@ from swm.torch.bits import FixedPoint, exporting
 __all__ = ["BlockCirculant", "Layout"]
 
 
-def _diagonals(block: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """For entry (r, c) of a block the place of its number in the column; for a number d its k places in the block."""
-    rows = torch.arange(block, device=device)
-    column_of = (rows[:, None] - rows[None, :]) % block
-    places = rows[None, :] * block + (rows[None, :] - rows[:, None]) % block
-    return column_of, places.reshape(-1)
-
-
 class _Expand(torch.autograd.Function):
-    """Columns (..., k) → blocks (..., k, k), `C[r, c] = w[(r - c) mod k]`.
+    """Columns (s, p, q, k) → matrices cut into blocks, (s, p, k, q, k), `C[r, c] = w[(r - c) mod k]`.
 
-    The gradient of a number is the sum over its wrapped diagonal. Autograd's own for indexing would add element by
-    element; gathering the diagonals first is several times faster. Each of the two functions is the other's gradient.
+    The gradient of a number is the sum over its wrapped diagonal. Row by row of a block both are slices of one array
+    twice as long, without the indices that autograd would add up element by element. Each is the other's gradient.
     """
 
     @staticmethod
     def forward(ctx: Any, columns: Tensor) -> Tensor:
-        return _expanded(columns)
+        k = columns.shape[-1]
+        s, p, q, _ = columns.shape
+        backward = columns.flip(-1)
+        doubled = torch.cat([backward, backward], -1)
+        blocks = columns.new_empty(s, p, k, q, k)
+        for row in range(k):
+            blocks[:, :, row] = doubled[..., k - 1 - row : 2 * k - 1 - row]
+        return blocks
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
@@ -42,27 +41,20 @@ class _Expand(torch.autograd.Function):
 
 
 class _Collect(torch.autograd.Function):
-    """Blocks (..., k, k) → sums over the wrapped diagonals (..., k)."""
+    """Matrices cut into blocks, (s, p, k, q, k) → sums over the wrapped diagonals (s, p, q, k)."""
 
     @staticmethod
     def forward(ctx: Any, blocks: Tensor) -> Tensor:
-        return _collected(blocks)
+        s, p, k, q, _ = blocks.shape
+        doubled = blocks.new_zeros(s, p, q, 2 * k)
+        for row in range(k):
+            doubled[..., k - 1 - row : 2 * k - 1 - row] += blocks[:, :, row]
+        return (doubled[..., :k] + doubled[..., k:]).flip(-1)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         found: Tensor = _Expand.apply(gradients[0])
         return found
-
-
-def _expanded(columns: Tensor) -> Tensor:
-    column_of, _ = _diagonals(columns.shape[-1], columns.device)
-    return columns[..., column_of]
-
-
-def _collected(blocks: Tensor) -> Tensor:
-    k = blocks.shape[-1]
-    _, places = _diagonals(k, blocks.device)
-    return blocks.flatten(-2)[..., places].unflatten(-1, (k, k)).sum(-1)
 
 
 class Layout:
@@ -97,17 +89,18 @@ class Layout:
         return (self.gates * self.positions, self.p, self.q, self.block)
 
     def blocks_of(self, weight: Tensor) -> Tensor:
-        """(gates * m, n, kernel...) → blocks (gates * positions, p, q, k, k), zeros where there is padding."""
+        """(gates * m, n, kernel...) → (gates * positions, p, k, q, k), zeros where there is padding."""
         k = self.block
         matrices = weight.reshape(self.gates, self.rows, self.columns, self.positions).permute(0, 3, 1, 2)
         padding = (0, self.q * k - self.columns, 0, self.p * k - self.rows)
-        padded = nn.functional.pad(matrices.flatten(0, 1), padding)
-        return padded.unflatten(2, (self.q, k)).unflatten(1, (self.p, k)).transpose(2, 3)
+        flat = matrices.flatten(0, 1)
+        padded = nn.functional.pad(flat, padding) if any(padding) else flat
+        return padded.unflatten(2, (self.q, k)).unflatten(1, (self.p, k))
 
     def weight_of(self, blocks: Tensor) -> Tensor:
-        """Blocks (gates * positions, p, q, k, k) → (gates * m, n, kernel...), padding cut off."""
+        """Blocks (gates * positions, p, k, q, k) → (gates * m, n, kernel...), padding cut off."""
         k = self.block
-        matrices = blocks.transpose(2, 3).reshape(self.gates * self.positions, self.p * k, self.q * k)
+        matrices = blocks.reshape(self.gates * self.positions, self.p * k, self.q * k)
         cut = matrices[:, : self.rows, : self.columns].unflatten(0, (self.gates, self.positions))
         return cut.permute(0, 2, 3, 1).reshape(self.shape)
 
@@ -116,17 +109,18 @@ class Layout:
 
         Differentiable; padding does not count.
         """
-        inside = _collected(self.blocks_of(torch.ones(self.shape, dtype=weight.dtype, device=weight.device)))
+        ones = torch.ones(self.shape, dtype=weight.dtype, device=weight.device)
+        inside: Tensor = _Collect.apply(self.blocks_of(ones))
         sums: Tensor = _Collect.apply(self.blocks_of(weight))
         return sums / inside.clamp(min=1)
 
     def expand(self, columns: Tensor) -> Tensor:
         """Columns (gates * positions, p, q, k) → the weight tensor."""
         if exporting():
-            column_of, _ = _diagonals(self.block, columns.device)
-            return self.weight_of(columns[..., column_of])
-        blocks: Tensor = _Expand.apply(columns)
-        return self.weight_of(blocks)
+            rows = torch.arange(self.block, device=columns.device)
+            blocks = columns[..., (rows[:, None] - rows[None, :]) % self.block]
+            return self.weight_of(blocks.transpose(2, 3))
+        return self.weight_of(_Expand.apply(columns))
 
 
 class BlockCirculant(nn.Module):
