@@ -24,6 +24,7 @@ class Backend:
         parallelism: "search" fills the board, "minimal" takes one lane everywhere.
         files: template → file in the project; a "%" stands for each layer's name.
         linked: the same, for boards with a `[link]`, a serial line to a host.
+        vendor_files: vendor of a device, and what is written for its devices only: template, file.
         library: folders of hls/ that the project takes along, and where to.
         defines: preprocessor symbols of its C simulation; with SWM_ROM_FILES it reads large ROMs from files instead of
             compiling them (hls/swm/rom.h).
@@ -49,6 +50,7 @@ class Backend:
     tool: str
     control: Literal["s_axilite", "ap_ctrl_none"] = "s_axilite"
     linked: tuple[tuple[str, str], ...] = ()
+    vendor_files: tuple[tuple[str, str, str], ...] = ()
     frames: int = 1
     loading: bool = False
     vendors: tuple[str, ...] = ()
@@ -109,6 +111,7 @@ RTL = Backend(
         ("rtl/readme.md.j2", "README.md"),
     ),
     linked=(("rtl/board_top.sv.j2", "rtl/board_top.sv"), ("rtl/board.cpp.j2", "sim/board.cpp")),
+    vendor_files=(("AMD", "rtl/vivado.tcl.j2", "tcl/vivado.tcl"),),
     library=(("rtl", "rtl"),),
     defines=(),
     include=(),

@@ -142,7 +142,9 @@ def _environment(kinds: list[LayerKind]) -> jinja2.Environment:
 def _render(folder: Path, design: Design, context: dict[str, Any]) -> None:
     environment = _environment(kinds_of(design))
     linked = design.backend.linked if context.get("link") else ()
-    for template, target in (*design.backend.files, *linked):
+    vendor = design.schedule.board.vendor
+    special = [(template, target) for whose, template, target in design.backend.vendor_files if whose == vendor]
+    for template, target in (*design.backend.files, *linked, *special):
         pages = [(target, context)]
         if "%" in target:
             stored = [layer for layer in context["layers"] if layer.roms]

@@ -70,6 +70,8 @@ def rtl_context(design: Design) -> dict[str, Any]:
         "verdict": schedule.verdict,
         "fits": schedule.fits,
         "clock_mhz": f"{schedule.clock_mhz:g}",
+        "clock_ns": f"{1000.0 / schedule.clock_mhz:.3f}",
+        "vendor": schedule.board.vendor,
         "interval": schedule.interval,
         "latency": schedule.latency,
         "host": host_places(graph),
