@@ -12,6 +12,7 @@ import pytest
 
 import swm
 from swm.cli import cli
+from swm.errors import ToolError
 
 ROOT = Path(swm.__file__).resolve().parents[1]
 METADATA = {"swm.conversion", "swm.formats", "swm.weight_formats"}  # keys of a model's metadata
@@ -47,13 +48,15 @@ def exists(name):
     """A dotted name as Python finds it: attributes of swm, or a module and its attributes."""
     value = swm
     for done, part in enumerate(name.split(".")[1:], 1):
-        if not hasattr(value, part):
-            try:
+        try:
+            if hasattr(value, part):
+                value = getattr(value, part)
+            else:
                 value = importlib.import_module(".".join(name.split(".")[: done + 1]))
-            except ModuleNotFoundError:
-                return False
-        else:
-            value = getattr(value, part)
+        except ModuleNotFoundError:
+            return False
+        except ToolError:  # swm.torch, where torch is missing
+            return True
     return True
 
 

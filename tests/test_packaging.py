@@ -66,8 +66,9 @@ def test_whatever_the_package_imports_is_a_dependency():
                 imported.add(node.module.split(".")[0])
     assert {"matplotlib", "threadpoolctl"} <= imported  # what benchmarks import is among them
     names = {PROVIDES.get(name, name) for name in imported - set(sys.stdlib_module_names) - {"swm"}}
-    extra = {"distributed"}  # of `swm explore --cluster`, which says how to install it
-    assert extra <= {re.split(r"[<>=~]", d)[0] for d in project()["optional-dependencies"]["cluster"]}
+    extra = {"distributed", "torch"}  # of `swm explore --cluster` and of training, which say how to install them
+    own = [d for name in ("cluster", "torch") for d in project()["optional-dependencies"][name]]
+    assert extra <= {re.split(r"[<>=~]", d)[0] for d in own}
     assert names - extra == {re.split(r"[<>=~]", dependency)[0] for dependency in project()["dependencies"]}
 
 
