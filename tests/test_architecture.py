@@ -80,7 +80,7 @@ def test_a_kind_has_its_file_its_kernel_with_a_testbench_and_its_template(kind):
     assert all(f"\n{{% macro {name}(" in one.template.read_text(encoding="utf-8") for name in MACROS)
     own = (
         "conv" if kind == "circulant_conv" else kind
-    )  # a line buffer of spectra between the circulant kind's processes
+    )  # between processes of the circulant kind
     assert ROOT / "hls" / "swm" / f"{own}.h" in one.headers
     assert all(header.is_file() for header in one.headers)
     benches = {file.stem.removeprefix("test_") for file in (ROOT / "hls" / "tests").glob("test_*.cpp")}
