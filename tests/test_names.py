@@ -46,6 +46,15 @@ def options(command):
 
 def exists(name):
     """A dotted name as Python finds it: attributes of swm, or a module and its attributes."""
+    try:
+        return imports(name)
+    except ToolError:  # torch is missing: its room cannot be imported, but read
+        _, room, *rest = name.split(".")
+        text = (ROOT / "swm" / room / "__init__.py").read_text(encoding="utf-8")
+        return not rest or f'"{rest[0]}"' in text or (ROOT / "swm" / room / f"{rest[0]}.py").exists()
+
+
+def imports(name):
     value = swm
     for done, part in enumerate(name.split(".")[1:], 1):
         try:
