@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from swm.accelerator.design import Design
     from swm.accelerator.fixed_graph import FixedGraph
     from swm.api import boards, convert, dense_twin, engines, load, quantize, run, save
-    from swm.building import synth
+    from swm.building import build, synth
     from swm.compress import Conversion, ConversionReport, LayerReport
     from swm.demonstration import Demo, demo
     from swm.device import Board, board_names, load_board
@@ -60,7 +60,7 @@ _HOMES = {
     "swm.accelerator.design": ("Design",),
     "swm.accelerator.fixed_graph": ("FixedGraph",),
     "swm.api": ("boards", "convert", "dense_twin", "engines", "load", "quantize", "run", "save"),
-    "swm.building": ("synth",),
+    "swm.building": ("build", "synth"),
     "swm.compress": ("Conversion", "ConversionReport", "LayerReport"),
     "swm.demonstration": ("Demo", "demo"),
     "swm.device": ("Board", "board_names", "load_board"),
@@ -123,6 +123,7 @@ __all__ = [
     "__version__",
     "board_names",
     "boards",
+    "build",
     "check",
     "convert",
     "demo",

@@ -89,9 +89,16 @@ class DoesNotFit(SwmError):
     """
 
     def __init__(
-        self, board: str, overflow: str, *, block: int | None, bits: int | None, boards: Sequence[str] = ()
+        self,
+        board: str,
+        overflow: str,
+        *,
+        block: int | None,
+        bits: int | None,
+        boards: Sequence[str] = (),
+        asked: bool = True,
     ) -> None:
-        """Put together the verdict and what helps."""
+        """Put together the verdict and what helps; `asked`: the caller may write it all the same."""
         self.board, self.overflow, self.block, self.bits, self.boards = board, overflow, block, bits, tuple(boards)
         ways = [
             f"blocks of {block} (swm convert --block {block})" if block else "a larger block (swm convert --block)",
@@ -99,11 +106,10 @@ class DoesNotFit(SwmError):
             f"a larger board (--board {' or '.join(self.boards)})" if boards else "a larger board",
         ]
         known = [way for way, fits in zip(ways, (block, bits, boards), strict=True) if fits]
-        text = f"by the resource model {', or '.join(known)} would fit" if known else f"try {', '.join(ways)}"
-        super().__init__(
-            f"the design does not fit {board}: {overflow}; {text}. Nothing was written; --allow-overflow (in Python "
-            "allow_overflow=True) writes it all the same"
-        )
+        by = "by the resource model " if asked else ""
+        text = f"{by}{', or '.join(known)} would fit" if known else f"try {', '.join(ways)}"
+        anyway = "; --allow-overflow (in Python allow_overflow=True) writes it all the same" if asked else ""
+        super().__init__(f"the design does not fit {board}: {overflow}; {text}. Nothing was written{anyway}")
 
 
 class OutputError(SwmError):

@@ -28,7 +28,7 @@ from swm.host import split, split_for_hardware
 from swm.opentools import FAMILIES, kept
 from swm.report import Accuracy, Evidence, Verified
 from swm.report.evidence import ACCURACY_KEYS, loss
-from swm.report.measured import Measured, Synthesis
+from swm.report.measured import Build, Measured, Synthesis
 from swm.validation import Array, Inputs, feeds
 
 __all__ = ["evidence"]
@@ -288,7 +288,11 @@ def _vectors(project: Path, graph: FixedGraph, record: ConversionRecord | None) 
 def _tools(path: Path) -> Measured:
     """What open tools made of a project."""
     found = ((name, kept(path, f"synth_{name}", Synthesis)) for name in FAMILIES)
-    return Measured(tuple((one[0].value, one[0].date, one[1]) for _, one in found if one is not None))
+    built = kept(path, "build", Build)
+    return Measured(
+        tuple((one[0].value, one[0].date, one[1]) for _, one in found if one is not None),
+        None if built is None else (built[0].value, built[0].date, built[1]),
+    )
 
 
 def _verified(path: Path) -> Verified | None:

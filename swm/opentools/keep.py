@@ -56,6 +56,7 @@ def keep(project: Path, name: str, value: object, files: str) -> Path:
     try:
         file.parent.mkdir(exist_ok=True)
         replace_file(file, json.dumps(asdict(made), indent=2).encode() + b"\n")
+        file.chmod(0o644)  # like the rest of the project
     except OSError as error:
         raise OutputError(f"cannot write {str(file)!r}: {error.strerror}") from error
     return file

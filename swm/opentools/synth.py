@@ -22,7 +22,7 @@ from swm.opentools.tools import YOSYS, Found, find_tool
 from swm.progress import Progress
 from swm.report.measured import EDGES, Area, LayerArea, ProcessArea, Synthesis
 
-__all__ = ["synthesise"]
+__all__ = ["cells_of", "synthesise"]
 
 
 def synthesise(
@@ -118,7 +118,7 @@ def _map(
             stop=stop,
             note=lambda what: progress(f"{title}: {what}", done, total),
         )
-        cells = _cells(folder / f"{stem}.json", log)
+        cells = cells_of(folder / f"{stem}.json", log)
         return part, {name: count for name, count in cells.items() if name not in modules}, seconds
 
     modules = {part.module for part in parts}  # black boxes in what is left of the top
@@ -153,7 +153,7 @@ def _known(file: Path) -> dict[str, int] | None:
     return cells if right else None
 
 
-def _cells(file: Path, log: Path) -> dict[str, int]:
+def cells_of(file: Path, log: Path) -> dict[str, int]:
     """Cells by kind, of `stat -json`.
 
     Raises:

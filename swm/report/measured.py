@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["EDGES", "Area", "LayerArea", "Measured", "ProcessArea", "Synthesis"]
+__all__ = ["EDGES", "Area", "Build", "LayerArea", "Measured", "ProcessArea", "Synthesis"]
 
 EDGES = ""
 """The layer of the AXI edges, and of what the top has of its own."""
@@ -96,11 +96,58 @@ class Synthesis:
 
 
 @dataclass(frozen=True)
+class Build:
+    """A bitstream, and what place and route said of it.
+
+    Attributes:
+        board: its name.
+        tools: yosys, nextpnr and the packer, with their versions.
+        area: sites in use.
+        available: sites that the device has.
+        fmax_mhz: of the best seed, by nextpnr's timing analysis.
+        clock_mhz: at which the board's oscillator drives the logic.
+        seed: of place and route, the best of `seeds`.
+        seeds: all that were tried.
+        bitstream: its file in the project; empty where the clock was missed: there is none then.
+        seconds: wall time.
+    """
+
+    board: str
+    tools: tuple[str, ...]
+    area: Area
+    available: Area
+    fmax_mhz: float
+    clock_mhz: float
+    seed: int
+    seeds: tuple[int, ...]
+    bitstream: str
+    seconds: float
+
+    @property
+    def met(self) -> bool:
+        """Whether the logic is as fast as the board's clock asks for."""
+        return self.fmax_mhz >= self.clock_mhz
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain types; `fmax_mhz`, `bitstream` (null where there is none), `used` and `available`."""
+        return {
+            **asdict(self),
+            "tools": list(self.tools),
+            "seeds": list(self.seeds),
+            "kind": "measured",
+            "met": self.met,
+            "bitstream": self.bitstream or None,
+        }
+
+
+@dataclass(frozen=True)
 class Measured:
     """What a project keeps of open tools; `stale`: its files changed since.
 
     Attributes:
         synthesis: by family, the outcome, when (UTC, ISO 8601), and whether it is stale.
+        build: likewise.
     """
 
     synthesis: tuple[tuple[Synthesis, str, bool], ...] = ()
+    build: tuple[Build, str, bool] | None = None

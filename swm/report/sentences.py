@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 from swm.accelerator.saturation import saturation_summary
 from swm.report.evidence import Accuracy, Loss, fixed_point_cost
 from swm.report.network import network_figures
@@ -10,6 +12,7 @@ from swm.report.numbers import NOT_STATED, quantity, share
 from swm.report.value import BoardReport, Report
 
 __all__ = [
+    "built_sentence",
     "first_line",
     "gain_sentence",
     "loss_sentence",
@@ -111,6 +114,34 @@ def unfit_sentence(report: Report, row: BoardReport) -> tuple[str, ...]:
     if not network_figures(report).structured:
         pairs.pop()
     return tuple(f"{name} does not fit {row.board.name}: {d.overflow}." for name, d in pairs if not d.fits)
+
+
+def built_sentence(report: Report) -> str:
+    """The bitstream of a project: clock and sites as place and route measured them; empty where there is none."""
+    if report.evidence.measured.build is None:
+        return ""
+    found, date, stale = report.evidence.measured.build
+    day = f"on {date[:10]} with {', '.join(found.tools)}"
+    if stale:
+        return f"The last build ({day}) is of other files than lie here now; run swm build again."
+    pairs = [
+        (f.name.upper(), getattr(found.area, f.name), getattr(found.available, f.name)) for f in fields(found.area)
+    ]
+    taken = ", ".join(f"{n:,} {name} of {has:,}" for name, n, has in pairs if n)
+    clock = f"{found.fmax_mhz:.1f} MHz by nextpnr's timing analysis, {found.clock_mhz:g} MHz on the board"
+    if not found.met:
+        return f"Build {day}: the clock is MISSED ({clock}), so there is no bitstream; measured: {taken}."
+    rate = _measured_rate(report, found.clock_mhz)
+    return f"Built {day}: {found.bitstream}; clock {clock}; measured: {taken}.{rate}"
+
+
+def _measured_rate(report: Report, clock_mhz: float) -> str:
+    """What measured cycles are at the board's clock."""
+    seen = report.evidence.verified
+    if seen is None or seen.stale or not seen.ok or not seen.interval_cycles:
+        return ""
+    rate = quantity(clock_mhz * 1e6 / seen.interval_cycles)
+    return f" At the measured interval that is {rate} inferences/s, where the link brings as many."
 
 
 def verified_sentence(report: Report) -> str:

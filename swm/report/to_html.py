@@ -16,6 +16,7 @@ from swm.report.figures import DesignFigures
 from swm.report.glossary import GLOSSARY
 from swm.report.numbers import quantity
 from swm.report.sentences import (
+    built_sentence,
     gain_sentence,
     loss_sentence,
     network_rows,
@@ -81,6 +82,7 @@ def to_html(report: Report) -> str:
         remedy_words=remedy_words(report),
         remedy=report.evidence.remedy,
         verified=verified_sentence(report),
+        built=built_sentence(report),
         remarks=report.evidence.remarks,
         errors_of=report.evidence.layer_errors_of,
         network=network_rows(report),

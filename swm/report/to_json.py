@@ -12,6 +12,7 @@ from swm.accelerator.resources import LayerUsage, Usage
 from swm.layers.registry import kind
 from swm.report.boards import target_to_json
 from swm.report.figures import DesignFigures, StreamFigures, axi_iterations, stream_figures
+from swm.report.measured import Build
 from swm.report.network import network_figures
 from swm.report.sentences import verdict
 from swm.report.value import BoardReport, Report
@@ -69,12 +70,17 @@ def to_json(report: Report) -> dict[str, Any]:
             "synthesis": [
                 one.to_json() | {"date": date, "stale": stale} for one, date, stale in known.measured.synthesis
             ],
+            "build": None if known.measured.build is None else _built(*known.measured.build),
             "remarks": list(known.remarks),
             "remedy": known.remedy,
         },
         "kinds": [asdict(p) for p in report.provenance],
         "boards": [_board(b, known.layer_errors) for b in report.boards],
     }
+
+
+def _built(found: Build, date: str, stale: bool) -> dict[str, Any]:
+    return found.to_json() | {"date": date, "stale": stale}
 
 
 def _network(report: Report) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from swm.report.glossary import GLOSSARY
 from swm.report.layout import table_lines
 from swm.report.numbers import quantity
 from swm.report.sentences import (
+    built_sentence,
     gain_sentence,
     loss_sentence,
     network_rows,
@@ -43,7 +44,13 @@ def to_text(report: Report, console: Console, *, details: bool = True) -> None:
     for row in report.boards:
         _print(console, verdict(report, row), "bold" if row.structured.fits else "bold red")
     remedy = f"{remedy_words(report)} {report.evidence.remedy}".strip()
-    for text in (loss_sentence(report), remedy, verified_sentence(report), *report.evidence.remarks):
+    for text in (
+        loss_sentence(report),
+        remedy,
+        verified_sentence(report),
+        built_sentence(report),
+        *report.evidence.remarks,
+    ):
         _print(console, text, "")
     _print(
         console, f"{report.model}; report of {report.created[:10]} by swm {report.swm}; speed and power modelled", "dim"

@@ -11,7 +11,7 @@ from typing import Any
 from swm.report.vendor.values import ReportError, VendorReport, number
 
 __all__ = ["count_cells", "parse_nextpnr", "parse_yosys", "parse_yosys_json", "recognise_nextpnr", "recognise_yosys",
-           "recognise_yosys_json", "uncounted_cells"]  # fmt: skip
+           "recognise_yosys_json", "sites", "uncounted_cells"]  # fmt: skip
 
 # Cells → (figure, how many each counts). LUTs of distributed memories and of carry chains count as the LUTs that they
 # take (recalled from the vendors' family guides, not checked against them).
@@ -67,7 +67,12 @@ SITES: dict[str, tuple[str, int]] = {
     "LUT4": ("lut", 1),
     "DFF": ("ff", 1),
     "BSRAM": ("bram18", 1),
+    "ALU": ("lut", 1),
+    "RAM16SDP4": ("lut", 4),
+    "MULT18X18": ("dsp", 1),
 }
+# Where sites are counted twice, as one or the other: Gowin's ALUs and memories are its LUTs in another mode.
+SAME = frozenset({"ALU", "RAM16SDP4"})
 
 VERSION = re.compile(r"Yosys (\d[\w.+-]*)")
 MODULE = re.compile(r"^=== (\S.*?) ===$", re.MULTILINE)
@@ -176,6 +181,16 @@ def parse_nextpnr(text: str) -> VendorReport:
         more={"fmax_mhz": None if slowest is None else slowest["achieved"]},
         notes=tuple(notes),
     )
+
+
+def sites(rows: Mapping[str, Mapping[str, int]], column: str) -> dict[str, int]:
+    """LUT, FF, DSP and BRAM18 in a column, "used" or "available", of nextpnr's utilization."""
+    counts = dict.fromkeys(("lut", "ff", "dsp", "bram18"), 0)
+    for name, row in rows.items():
+        if name in SITES and not (column == "available" and name in SAME):
+            figure, each = SITES[name]
+            counts[figure] += each * row[column]
+    return counts
 
 
 def _cells(block: str) -> Iterator[tuple[str, str]]:
