@@ -12,12 +12,15 @@ from swm.accelerator.fixed_graph import FixedGraph
 from swm.accelerator.placement import place
 from swm.accelerator.simulation import simulated
 from swm.device.board import load_board
+from swm.layers.convolution import tap_major
 from swm.layers.formats import best_format
 from swm.layers.functions import evaluate
+from swm.layers.geometry import Geometry
 from swm.layers.layernorm import NormLayer
 from swm.layers.registry import kind
 from swm.layers.values import FloatLayer
-from swm.structure import BlockCirculant, Dense, project
+from swm.layers.window import seen
+from swm.structure import BlockCirculant, BlockCirculantConv, Dense, project
 
 
 class Sketch:
@@ -43,6 +46,24 @@ class Sketch:
         name = "dense" if block is None else "circulant"
         made = {"weight": weight, "bias": bias, "m": m, "shapes": ((n, positions),), "positions": positions}
         return self._add(name, (source,), target, (x,), y, activation, node, made)
+
+    def convolution(self, source, target, m, geometry, *, block=None, depthwise=False, activation="identity"):
+        """A kernel over a grid: plain, block-circulant, or one a channel."""
+        x = self.values[source]
+        n, taps = x.shape[1], geometry.taps
+        tensor = self.rng.normal(size=(m, 1 if depthwise else n, *geometry.kernel)).astype(np.float32) / np.sqrt(n)
+        weight = Dense(tap_major(tensor.reshape(m, -1), tensor.shape[1]))
+        if block is not None:
+            weight = BlockCirculantConv.from_dense(tensor, block=block)
+            tensor = weight.to_tensor()
+        bias = (self.rng.normal(size=m) / 4).astype(np.float32)
+        patches = seen(x.reshape(len(self.inputs), *geometry.grid, n), geometry).reshape(-1, taps, n)
+        flat = tensor.reshape(m, -1, taps)
+        y = np.einsum("stc,ct->sc", patches, flat[:, 0]) if depthwise else np.einsum("stc,mct->sm", patches, flat)
+        name = "depthwise" if depthwise else "conv" if block is None else "circulant_conv"
+        made = {"weight": weight, "bias": bias, "m": m, "shapes": ((n, int(np.prod(geometry.grid))),)}
+        made |= {"positions": int(np.prod(geometry.out)), "geometry": geometry}
+        return self._add(name, (source,), target, (x,), y + bias, activation, None, made)
 
     def add(self, a, b, target, *, activation="identity"):
         x, y = self.values[a], self.values[b]
@@ -139,3 +160,13 @@ def curves(*, bits=6, **options):
 def normal(*, bits=8, **options):
     """A normalisation between two matrices."""
     return Sketch(6, bits=bits, **options).product("x", "a", 5).normalize("a", "b").product("b", "y", 4).graph()
+
+
+def convolutions(*, bits=8, **options):
+    """A plain, a block-circulant and a depthwise kernel over a small image, then a matrix over all of it."""
+    first = Geometry.of((4, 5), (3, 3), (1, 2), (1, 1), (1, 1, 1, 1))
+    second = Geometry.of(first.out, (2, 3), (1, 1), (2, 1), (1, 1, 1, 1))
+    third = Geometry.of(second.out, (3, 1), (2, 1), (1, 1), (0, 0, 1, 0))
+    sketch = Sketch(2, positions=20, bits=bits, **options)
+    sketch.convolution("x", "a", 6, first, activation="relu").convolution("a", "b", 4, second, block=4)
+    return sketch.convolution("b", "c", 4, third, depthwise=True).product("c", "y", 3).graph()

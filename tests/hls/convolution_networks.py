@@ -131,7 +131,7 @@ def random_design(rng, graph, backend):
 
 
 def drawings():
-    """Plain, depthwise and block-circulant ones, the last with every block size; narrow ones, which pack, at the end."""
+    """Plain, depthwise and block-circulant ones, with every block size; narrow ones, which pack, at the end."""
     found = [draw(seed, spec_type=ConvSpec) for seed in range(7)]
     found += [draw(20 + seed, spec_type=DepthwiseSpec) for seed in range(4)]
     found += [draw(40 + i, spec_type=CirculantConvSpec, block=block) for i, block in enumerate((*BLOCKS, 4, 8, 16))]
