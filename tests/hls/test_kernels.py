@@ -132,6 +132,13 @@ CIRCULANT = {
 }  # fmt: skip
 DENSE = {**CIRCULANT, "rows": 4, "columns": 4, "rom_lanes": 16}
 SCALE = {**CIRCULANT, "rom_lanes": 4}
+# 3 x 3 over 16 channels of 8 x 8 positions, 4 a beat
+WINDOW = {
+    **{f"{name}_{axis}": size for axis in ("rows", "columns") for name, size in {
+        "grid": 8, "kernel": 3, "stride": 1, "dilation": 1, "pad": 1, "out": 8, "tap": 1}.items()},
+    "position_beats": 4, "run_beats": 1, "window_words": 4, "window_bits": 12, "window_fill": 0,
+}  # fmt: skip
+SPECTRA = {"position_beats": 2, "run_beats": 2, "window_words": 8, "window_bits": 15}
 PASSES = {"k": 64, "m": 128, "n": 128}
 NIBBLES = {"in_bits": 4, "weight_bits": 4, "products": 4, "packed": 1}
 REFUSED = [
@@ -172,24 +179,45 @@ REFUSED = [
     ("dense_layer", {"packed": 1, "fabric_rows": 1}, "pairs of rows"),
     ("dense_layer", {"packed": 1}, "a pair of weights fits a DSP block"),
     ("scale_layer", {"in_vec": 2}, "input and output beats are equal powers of two"),
+    ("window_layer", {"tap_rows": 2}, "the kernel is whole groups of taps"),
+    ("window_layer", {"run_beats": 3}, "a position is whole runs of beats"),
+    ("window_layer", {"stride_rows": 0}, "strides and dilations are at least 1"),
+    ("window_layer", {"out_columns": 0}, "grids hold something"),
+    ("window_layer", {"window_words": 600}, "a beat has at most 4,096 bits"),
+    ("depthwise_layer", {"out_vec": 2}, "input and output beats are equal powers of two"),
+    ("depthwise_layer", {"position_beats": 3, "run_beats": 3}, "all taps of some channels follow each other"),
+    ("depthwise_layer", {"n": 17}, "the line buffer holds the input's beats"),
+    ("depthwise_layer", {"rom_banks": 2}, "rom_banks times rom_lanes are all weights of a cycle"),
+    ("dense_layer<conv_products", {"window_words": 2}, "the line buffer holds the input's beats"),
+    ("dense_layer<conv_products", {"position_beats": 5}, "a position is the beats of a token"),
+    ("circulant<conv_spectra", {}, "the line buffer holds beats of spectra"),
+    ("circulant<conv_spectra", {**SPECTRA, "run_beats": 1}, "all blocks of a tap follow each other"),
+    ("circulant<conv_spectra", {**SPECTRA, "tap_columns": 3}, "spectra leave the line buffer one tap at a time"),
     ("scale_layer", {"in_bits": 20}, "data have 4 to 18 bits"),
 ]
 
 
 def check_config(traits, changed):
-    base = {"circulant": CIRCULANT, "dense_layer": DENSE, "scale_layer": SCALE}[traits]
+    kinds = {"circulant": CIRCULANT, "dense_layer": DENSE, "scale_layer": SCALE}
+    kinds |= {"window_layer": WINDOW, "depthwise_layer": {**SCALE, **WINDOW, "fabric": 0}}
+    kinds |= {"dense_layer<conv_products": {**DENSE, **WINDOW}, "circulant<conv_spectra": {**CIRCULANT, **WINDOW}}
+    base = kinds[traits]
     values = ", ".join(f"{key} = {value}" for key, value in {**base, **changed}.items())
-    text = '#include "swm/circulant.h"\n#include "swm/dense.h"\n#include "swm/scale.h"\n'
+    headers = ("circulant", "dense", "scale", "window", "depthwise", "conv")
+    text = "".join(f'#include "swm/{name}.h"\n' for name in headers)
     text += f"struct c {{ static constexpr int {values}; typedef swm::relu activation; }};\n"
     uses = {"circulant": "mac_times::iterations(1)", "dense_layer": "iterations(1)"}
-    text += f"template struct swm::{traits}<c>;\n"
+    text += f"template struct swm::{traits.replace('<', '<swm::')}<c>{' >' * traits.count('<')};\n"
     if traits in uses:
         text += f'static_assert(swm::{traits}<c>::{uses[traits]} > 0, "");\n'
     command = [compiler("g++"), "-xc++", "-std=c++14", "-fsyntax-only", "-I", HLS, "-"]
     return subprocess.run(command, input=text, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("traits", ["circulant", "dense_layer", "scale_layer"])
+@pytest.mark.parametrize(
+    "traits",
+    ["circulant", "dense_layer", "scale_layer", "window_layer", "depthwise_layer", "dense_layer<conv_products"],
+)
 def test_the_configuration_that_the_next_test_spoils_is_accepted(traits):
     result = check_config(traits, {})
     assert result.returncode == 0, result.stderr
