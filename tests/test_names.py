@@ -64,8 +64,6 @@ def imports(name):
                 value = importlib.import_module(".".join(name.split(".")[: done + 1]))
         except ModuleNotFoundError:
             return False
-        except ToolError:  # swm.torch, where torch is missing
-            return True
     return True
 
 
