@@ -21,6 +21,10 @@ NAME = re.compile(r"(?<![\w/.*-])swm\.[A-Za-z_]+(?:\.[A-Za-z_]+)*")
 CALL = re.compile(r"(?<![\w/.*-])swm\.(\w+)\(([^()]*)\)")
 COMMAND = re.compile(r"`swm ([a-z][a-z-]*)")
 VERILATOR = {"--cc", "--exe", "--build", "--top-module", "--x-assign", "--x-initial"}  # which `swm verify` calls
+NEXTPNR = {  # and the packers behind it, which `swm build` calls
+    *("--compress", "--device", "--freq", "--json", "--lpf", "--package", "--report", "--seed", "--speed", "--textcfg"),
+    *("--timing-allow-fail", "--vopt", "--write"),
+}
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 
@@ -78,7 +82,7 @@ def wrong_names(text):
 
 
 def test_modules_name_what_exists():
-    known = options(cli) | {"--help", "--version"} | VERILATOR
+    known = options(cli) | {"--help", "--version"} | VERILATOR | NEXTPNR
     assert {"--block", "--allow-overflow", "--quick"} <= known
     wrong = {}
     for file in sorted((ROOT / "swm").rglob("*.py")):
