@@ -236,7 +236,7 @@ def quantize(graph: Graph, *, bits: int, calibration: Inputs, progress: Progress
     """
     require_graph(graph)
     check_bits(bits)
-    ready = compress.fold_affine(graph)
+    ready = compress.prepared(graph)
     made, hardware = host.split_for_hardware(ready)
     lowered = lower(hardware)
     given = feeds(ready, calibration)

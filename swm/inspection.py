@@ -14,7 +14,6 @@ from swm.compress import (
     Blocks,
     Planned,
     float32_advice,
-    fold_affine,
     other_weights,
     plan,
     possible_blocks,
@@ -115,7 +114,7 @@ def check(graph: Graph, *, block: Blocks | None = None, backend: str = "vitis") 
     Raises:
         OptionError: what was given is not a graph, an impossible block size, or no such back end.
     """
-    made = split(fold_affine(require_graph(graph)))
+    made = split(prepared(require_graph(graph)))
     lacking: tuple[Finding, ...] = ()
     if find_backend(backend).language == "systemverilog" and made.hardware is not None and made.verdict != "none":
         lacking = _without_rtl(made.hardware)

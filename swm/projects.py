@@ -300,7 +300,7 @@ def report(
     if isinstance(graph, FixedGraph):
         source, network = graph.source, graph.shape
     else:
-        source = compress.fold_affine(require_graph(graph))  # a path that is not a project ends here, too
+        source = compress.prepared(require_graph(graph))  # a path that is not a project ends here, too
         network = network_shape(lower(split_for_hardware(source)[1]), check_bits(bits))
         graph = source if calibration is None else quantize(source, bits=bits, calibration=calibration)
     names = [str(board) for board in boards]

@@ -10,7 +10,7 @@ from swm.accelerator.lower import lower
 from swm.accelerator.quantize import network_shape
 from swm.accelerator.schedule import can_fit
 from swm.api import dense_twin
-from swm.compress import convert, fold_affine
+from swm.compress import convert, prepared
 from swm.device import Board, board_names, load_board
 from swm.errors import DoesNotFit, SwmError
 from swm.graph import Conv, Graph, Linear, Recurrent
@@ -46,7 +46,7 @@ class _Fitting:
     def __init__(self, design: Design) -> None:
         assert design.graph.source is not None
         self._source, self._backend = design.graph.source, design.backend
-        self._hardware = split(fold_affine(self._source)).hardware
+        self._hardware = split(prepared(self._source)).hardware
 
     def fits(self, bits: int, board: Board, block: int | None = None) -> bool:
         """At so many bits, on a board, with its own blocks or with those of one size."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from swm import onnx_io
-from swm.compress import fold_affine
+from swm.compress import prepared
 from swm.emit.folder import MANIFEST, check_output, hashes, whole_folder
 from swm.errors import UnsupportedModel
 from swm.graph import Graph
@@ -31,7 +31,7 @@ def split(graph: Graph) -> Split:
     Raises:
         OptionError: what was given is not a graph.
     """
-    return _split(fold_affine(require_graph(graph)))
+    return _split(prepared(require_graph(graph)))
 
 
 def save_split(made: Split, path: str | Path, *, inputs: Inputs | None = None, force: bool = False) -> Path:

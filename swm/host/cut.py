@@ -111,7 +111,7 @@ def split(graph: Graph) -> Split:
     """Cut a graph where the most of it becomes hardware. Runs nothing.
 
     Args:
-        graph: a float graph, Affine nodes folded (`swm.compress.fold_affine`).
+        graph: a float graph, scales and shifts folded (`swm.compress.prepared`).
     """
     findings = hardware_findings(graph)
     nodes = graph.needed([v.name for v in graph.outputs])
