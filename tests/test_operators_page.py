@@ -14,14 +14,14 @@ def test_the_page_is_up_to_date():
 
 def test_where_operators_run():
     rows = {(r.domain, r.operator): r for r in operator_table()}
-    gemm, relu, softmax, pad = (rows["", op] for op in ("Gemm", "Relu", "Softmax", "Pad"))
+    gemm, relu, softmax, split = (rows["", op] for op in ("Gemm", "Relu", "Softmax", "Split"))
     assert (gemm.structured, gemm.fixed, gemm.hls) == ("yes", "kernel", "kernel")
     assert all(rows["", op].structured == "yes" for op in ("MatMul", "Einsum", "Conv", "LSTM", "GRU", "RNN"))
     assert rows["", "ConvTranspose"].structured == ""
     assert rows["qonnx.custom_op.channels_last", "BatchNormalization"].hls == ""
     assert (relu.structured, relu.fixed) == ("", "kernel")
     assert (softmax.fixed, softmax.hls) == ("", "")  # the host computes it, at either end
-    assert (pad.structured, pad.fixed, pad.hls) == ("", "", "")
+    assert (split.structured, split.fixed, split.hls) == ("", "", "")
     assert rows["", "Identity"].hls == "removed"
     assert rows["onnx.brevitas", "Quant"].opsets == "1+"
 

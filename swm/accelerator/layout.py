@@ -9,7 +9,7 @@ it and moves nothing. Where a node wants another order than a tensor has, the lo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal, TypeAlias, TypeVar
 
@@ -31,16 +31,17 @@ from swm.graph import (
     Pad,
     ReduceMax,
     ReduceMean,
+    ReduceSum,
     Resize,
 )
 from swm.layers.prelu import ChannelSlopes
 
-__all__ = ["ChannelsLast", "Demand", "Order", "demand", "image_order", "transposed"]
+__all__ = ["ChannelsLast", "Demand", "Order", "channels_first", "demand", "image_order", "transposed"]
 
+Size = TypeVar("Size", int, float)
 Number = TypeVar("Number", bound=np.generic)
-Demand: TypeAlias = Literal["image", "model", "any"]
+Demand: TypeAlias = Literal["image", "last", "model", "any"]
 _IMAGES: tuple[type[Node], ...] = (Conv, ConvTranspose, MaxPool, AveragePool, GlobalAveragePool, GlobalMaxPool, Resize)
-_MOST_VALUES = 1 << 24  # of a tensor that is transposed; a model file may declare any shape
 
 
 @dataclass(frozen=True)
@@ -86,34 +87,45 @@ def transposed(order: Order, shape: tuple[int, ...], perm: tuple[int, ...]) -> O
         shape: of the tensor without its axis of samples.
         perm: of these axes.
     """
-    size = prod(shape)
-    if size > _MOST_VALUES:
+    passing = _axes(order, shape)
+    if passing is None:
         return "other"
-    before = np.arange(size)
-    stream = before[None] if order is None else order.to_words(before[None])
-    moved = before.reshape(shape).transpose(perm).ravel()  # of each value of the result, where it lay
-    place = np.empty_like(moved)
-    place[moved] = before
-    found = place[stream[0]]
-    if size < 2 or (found == before).all():
-        return None
-    positions = int(found[1])
-    made = ChannelsLast(size // max(positions, 1), positions)
-    right = made.size == size and (made.to_words(before[None])[0] == found).all()
-    return made if right else "other"
+    there = {axis: place for place, axis in enumerate(perm)}  # where each axis lies in the result
+    along = [there[axis] for axis in passing if shape[axis] > 1]
+    sizes = {there[axis]: shape[axis] for axis in passing}
+    first = along.index(min(along)) if along else 0
+    if along[first:] + along[:first] != sorted(along):
+        return "other"
+    return image_order(prod(sizes[a] for a in along[first:]), prod(sizes[a] for a in along[:first]))
+
+
+def _axes(order: Order, shape: tuple[int, ...]) -> list[int] | None:
+    """The axes of a tensor in the order in which its stream walks over them, the last fastest; None: it splits one."""
+    axes = list(range(len(shape)))
+    if order is None:
+        return axes
+    for split in axes:
+        if prod(shape[:split]) == order.channels and prod(shape[split:]) == order.positions:
+            return axes[split:] + axes[:split]
+    return None
 
 
 def demand(node: Node, rank: int | None) -> Demand:
-    """In which order a node takes its inputs: as images (channels along axis 1), as the model has them, or in any.
+    """In which order a node takes its inputs: an image's (channels along axis 1, or last), the model's, or any.
 
     Args:
         node: of the float graph.
         rank: of its first input; None if it is not known.
     """
     deep = rank is not None and rank > 2
+    moved = _along_axes(node)
+    if moved is not None and len(moved) == rank and moved[1] and not moved[-1]:
+        return "last"
     if isinstance(node, _IMAGES) or (isinstance(node, Pad) and deep):
         return "image"
-    if isinstance(node, ReduceMean | ReduceMax):  # over the positions of an image, or of a sequence of tokens
+    if isinstance(
+        node, ReduceMean | ReduceMax | ReduceSum
+    ):  # over the positions of an image, or of a sequence of tokens
         return "image" if deep and node.axes == tuple(range(2, rank or 0)) else "model"
     if isinstance(node, Affine):
         if len(node.scale) == 1:
@@ -124,6 +136,30 @@ def demand(node: Node, rank: int | None) -> Demand:
     if isinstance(node, Concat):
         return "image" if deep and node.axis in (1, 1 - (rank or 0)) else "model"
     return "any" if isinstance(node, Elementwise | Activation) else "model"
+
+
+def _along_axes(node: Node) -> list[bool] | None:
+    """Of each axis: whether a Pad or Resize changes its length; None where that is not known, and for other nodes."""
+    if isinstance(node, Pad):
+        rank = len(node.pads) // 2
+        return [bool(node.pads[axis] or node.pads[rank + axis]) for axis in range(rank)]
+    if isinstance(node, Resize) and node.scales is not None and node.axes is None:
+        return [scale != 1 for scale in node.scales]
+    return None
+
+
+def channels_first(node: Node) -> Node:
+    """A Pad or Resize of an image with its channels last, as one of an image with its channels first."""
+    if isinstance(node, Pad):
+        rank = len(node.pads) // 2
+        before, behind = node.pads[:rank], node.pads[rank:]
+        return replace(node, pads=_turned(before) + _turned(behind))
+    return replace(node, scales=_turned(node.scales)) if isinstance(node, Resize) and node.scales else node
+
+
+def _turned(values: tuple[Size, ...]) -> tuple[Size, ...]:
+    """Of axes samples, positions, channels: samples, channels, positions."""
+    return values[:1] + values[-1:] + values[1:-1]
 
 
 def _first_axis(node: ChannelSlopes, rank: int) -> int:

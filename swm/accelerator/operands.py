@@ -6,10 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from math import prod
 
-from swm.accelerator.layout import ChannelsLast, Demand, Order, demand, image_order
-from swm.graph import Affine, Concat, Graph, Linear, Node
+from swm.accelerator.layout import ChannelsLast, Demand, Order, channels_first, demand, image_order
+from swm.graph import Affine, Concat, Graph, Linear, Node, Reduction
 from swm.layers import registry
 from swm.layers.base import Obstacle, Operand
+from swm.layers.global_pool import MODES, AllPositions
 from swm.layers.layernorm import Normalize
 from swm.layers.prelu import ChannelSlopes
 from swm.layers.reorder import Reorder
@@ -120,11 +121,24 @@ class Streams:
             matrix = node.weight.to_dense()
             flat = matrix.shape[1] == order.size
             return replace(node, weight=Dense(order.to_words(matrix))) if flat else node
+        if isinstance(node, Reduction) and (pooling := self._pooling(node, tensor, wanted)) is not None:
+            return pooling
+        if wanted == "last":
+            return channels_first(node)
         if wanted == "image":
             if isinstance(node, ChannelSlopes):
                 return replace(node, slopes=node.slopes.reshape(-1))
             return replace(node, axis=-1) if isinstance(node, Affine | Concat) else node
         return _along_last(node, self.rank(tensor))
+
+    def _pooling(self, node: Reduction, tensor: str, wanted: Demand) -> Node | None:
+        """A reduction of all positions as the pooling that it is; of tokens where the channels are the last axis."""
+        axes, rank = getattr(node, "axes", None), self.rank(tensor) or 0
+        everywhere = wanted == "image" or (rank > 2 and axes == tuple(range(1, rank - 1)))
+        mode = MODES.get(type(node)) if everywhere else None
+        return (
+            None if mode is None else AllPositions(name=node.name, inputs=node.inputs, outputs=node.outputs, mode=mode)
+        )
 
     def operands(self, node: Node, sources: list[str], wanted: Demand) -> tuple[Operand, ...] | Obstacle | None:
         """The inputs as the node groups them; None where an obstacle before it, reported already, hides them."""
@@ -141,8 +155,8 @@ class Streams:
         ranks = {rank for t in sources if (rank := self.rank(t)) is not None}
         if len(ranks) > 1:
             return Obstacle("its operands differ in rank", "hardware takes operands of equal shape; write it out")
-        if wanted == "image":
-            return self._images(sources, held)
+        if wanted in ("image", "last"):
+            return self._images(sources, held, last=wanted == "last")
         order = self.order(wanted, sources)
         if order is not None:
             return tuple(self._turned(t, h, order) for t, h in zip(sources, held, strict=True))
@@ -160,8 +174,8 @@ class Streams:
             for t, c, s, h in zip(sources, known, sizes, held, strict=True)
         )
 
-    def _images(self, sources: list[str], held: list[Held]) -> tuple[Operand, ...] | Obstacle:
-        """Inputs with their channels along axis 1 of the model's shape, which pass with their channels last."""
+    def _images(self, sources: list[str], held: list[Held], *, last: bool) -> tuple[Operand, ...] | Obstacle:
+        """Images, which pass with their channels last; in the model they lie along axis 1, or along the last axis."""
         found = []
         for tensor, known in zip(sources, held, strict=True):
             sizes = self.sizes(tensor)
@@ -169,9 +183,9 @@ class Streams:
                 sizes = (known.channels, *known.grid)
             if sizes is None or len(sizes) < 2 or prod(sizes) != known.size:
                 return Obstacle("the size of its image is unknown", "export with static shapes but for the batch")
-            channels, positions = sizes[0], prod(sizes[1:])
-            brought = self._brought(tensor, image_order(channels, positions), channels)
-            found.append(Operand(brought, channels, positions, sizes[1:]))
+            channels, *grid = (sizes[-1], *sizes[:-1]) if last else sizes
+            want = None if last else image_order(channels, prod(grid))
+            found.append(Operand(self._brought(tensor, want, channels), channels, prod(grid), tuple(grid)))
         return tuple(found)
 
     def _turned(self, tensor: str, held: Held, order: ChannelsLast) -> Operand:

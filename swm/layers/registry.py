@@ -13,10 +13,14 @@ from swm.layers.conv import Conv
 from swm.layers.dense import Dense
 from swm.layers.depthwise import Depthwise
 from swm.layers.fork import Fork
+from swm.layers.global_pool import GlobalPool
 from swm.layers.layernorm import LayerNorm
+from swm.layers.pad import Pad
+from swm.layers.pool import Pool
 from swm.layers.prelu import PReluKind
 from swm.layers.reorder import Reorder
 from swm.layers.scale import Scale
+from swm.layers.upsample import Upsample
 from swm.layers.width import Width
 
 __all__ = ["kind", "kinds", "register", "unregister"]
@@ -24,19 +28,9 @@ __all__ = ["kind", "kinds", "register", "unregister"]
 _KINDS: dict[str, LayerKind] = {
     k.name: k
     for k in (
-        *(
-            Circulant(),
-            CirculantConv(),
-            Depthwise(),
-            Dense(),
-            Conv(),
-            Scale(),
-            PReluKind(),
-            LayerNorm(),
-            Add(),
-            Concat(),
-        ),
-        *(Reorder(), Fork(), Width()),
+        *(Circulant(), CirculantConv(), Depthwise(), Dense(), Conv()),
+        *(Scale(), PReluKind(), LayerNorm(), Add(), Concat()),
+        *(GlobalPool(), Pool(), Pad(), Upsample(), Reorder(), Fork(), Width()),
     )
 }
 

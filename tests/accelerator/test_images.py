@@ -219,3 +219,66 @@ def test_the_hosts_driver_turns_images(tmp_path):
     assert got.shape == want.shape
     assert relative_error(got, want) < 0.01
     assert counts is not None
+
+
+def pyramid(path):
+    """Every kind that looks at several positions of an image, and what stands between them; a product at the end."""
+    model = Model(6, 9, 8)
+    trunk = model.node("Relu", normalised(model, "x", 6))
+    tops = model.node("MaxPool", trunk, kernel_shape=[3, 2], strides=[2, 2], pads=[1, 0, 1, 0])  # 5 x 4
+    means = model.node("AveragePool", trunk, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 0], ceil_mode=1)
+    means = model.node("Tanh", means)
+    joined = model.node("Concat", tops, means, axis=1)
+    margins = model.constant([0, 0, 1, 0, 0, 0, 0, -1], np.int64)
+    padded = model.node("Pad", joined, margins, model.constant(0.5))  # 6 x 3
+    scales = model.constant([1, 1, 1, 2], np.float32)
+    wide = model.node("Resize", padded, "", scales, mode="nearest")  # 6 x 6
+    blocks = model.node("AveragePool", wide, kernel_shape=[2, 3], strides=[2, 3], count_include_pad=1)  # 3 x 2
+    mean = model.node("ReduceMean", wide, axes=[2, 3], keepdims=0)
+    top = model.node("Flatten", model.node("GlobalMaxPool", joined))
+    flat = model.node("Concat", model.node("Flatten", blocks), mean, top, axis=1)
+    return fold_affine(model.save(path, model.linear(flat, 12 * 6 + 24, 4, "fc"), 4))
+
+
+def test_every_kind_of_image_layer_in_one_network(tmp_path):
+    graph = pyramid(tmp_path / "m.onnx")
+    x = image(60, 6, 9, 8)
+    found = set(kinds(graph))
+    assert {"pool", "global_pool", "pad", "upsample", "concat", "reorder"} <= found
+    assert relative_error(run_fixed(quantized(graph, x, 16), x).values, swm.run(graph, x)) < 2e-3
+    fixed = swm.quantize(graph, bits=9, calibration=x)
+    for backend in ("vitis", "generic"):
+        verified = swm.emit(fixed, path=tmp_path / backend, board="zcu104", backend=backend, vectors=x[:3]).verify()
+        assert (verified.ok, verified.mismatches, verified.words) == (True, 0, 12)
+
+
+@pytest.mark.parametrize("reduction", ["ReduceMean", "ReduceMax", "ReduceSum"])
+def test_reductions_of_all_positions(tmp_path, reduction):
+    """Of an image, of an image with channels last, of a sequence; other axes are named."""
+    for place, (shape, axes, right) in enumerate(
+        [((5, 4, 3), [2, 3], True), ((4, 3, 5), [1, 2], True), ((7, 5), [1], True), ((5, 4, 3), [1], False)]
+    ):
+        model = Model(*shape)
+        given = [model.constant(axes, np.int64)] if reduction == "ReduceSum" else []
+        more = {} if given else {"axes": axes}
+        out = model.node(reduction, "x", *given, keepdims=0, name="culprit", **more)
+        graph = model.save(tmp_path / f"{place}.onnx", out)
+        if not right:
+            assert "reduces axes (1,)" in hardware_findings(graph)[0].reason
+            continue
+        x = image(30, *shape)
+        assert kinds(graph) == ["global_pool"]
+        assert relative_error(run_fixed(quantized(graph, x, 16), x).values, swm.run(graph, x)) < 1e-3
+
+
+def test_images_that_lie_channels_last_in_the_model_are_padded_and_repeated_as_they_are(tmp_path):
+    model = Model(4, 5, 6)
+    margins = model.constant([0, 1, 0, 0, 0, 0, 2, 0], np.int64)
+    padded = model.node("Pad", model.node("Relu", "x"), margins, model.constant(0.25))
+    wide = model.node("Resize", padded, "", model.constant([1, 3, 2, 1], np.float32), mode="nearest")
+    graph = model.save(tmp_path / "m.onnx", model.linear(wide, 6, 3, "fc"), 15, 14, 3)
+    assert kinds(graph) == ["scale", "pad", "upsample", "dense"]
+    x = image(20, 4, 5, 6)
+    result = run_fixed(quantized(graph, x, 16), x)
+    assert result.values.shape == (20, 15, 14, 3)
+    assert relative_error(result.values, swm.run(graph, x)) < 1e-3

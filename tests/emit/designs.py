@@ -2,6 +2,7 @@
 """Designs made by hand: float layers, quantized, with the parallelism that a test asks for, placed and simulated."""
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from layers.activations import EXAMPLES
@@ -9,9 +10,13 @@ from layers.activations import EXAMPLES
 from swm.accelerator.backend import GENERIC, VITIS
 from swm.accelerator.design import Design, Schedule
 from swm.accelerator.fixed_graph import FixedGraph
+from swm.accelerator.lower import lower
 from swm.accelerator.placement import place
+from swm.accelerator.quantize import quantize_layers
 from swm.accelerator.simulation import simulated
 from swm.device.board import load_board
+from swm.engine import FloatEngine
+from swm.graph import AveragePool, Graph, Linear, MaxPool, Pad, Reshape, Resize, TensorType, Value
 from swm.layers.convolution import tap_major
 from swm.layers.formats import best_format
 from swm.layers.functions import evaluate
@@ -170,3 +175,35 @@ def convolutions(*, bits=8, **options):
     sketch = Sketch(2, positions=20, bits=bits, **options)
     sketch.convolution("x", "a", 6, first, activation="relu").convolution("a", "b", 4, second, block=4)
     return sketch.convolution("b", "c", 4, third, depthwise=True).product("c", "y", 3).graph()
+
+
+@lru_cache
+def images(*, bits=8, name="images"):
+    """Kinds that look at several positions of an image, and the order that a block-circulant matrix asks for."""
+    steps = [
+        (AveragePool, "a", (3, 3, 2), {**WINDOW, "kernel": (3, 3), "pads": (1, 1, 1, 1)}),
+        (Pad, "b", (3, 4, 2), {"pads": (0, 0, 0, 0, 0, 0, 1, 0), "value": 0.25}),
+        (Resize, "c", (3, 4, 4), {"mode": "nearest", "scales": (1.0, 1.0, 1.0, 2.0)}),
+        (MaxPool, "d", (3, 2, 2), {**WINDOW, "kernel": (2, 2), "pads": (0, 0, 0, 0)}),
+        (Reshape, "e", (12,), {"shape": (-1, 12)}),
+        (Linear, "y", (8,), {"weight": _blocks(8, 12, 4)}),
+    ]
+    nodes, types, source = [], {"x": TensorType(1, ("batch", 3, 5, 4))}, "x"
+    for op, target, sizes, fields in steps:
+        nodes.append(op(name=f"node_{target}", inputs=(source,), outputs=(target,), **fields))
+        types[target] = TensorType(1, ("batch", *sizes))
+        source = target
+    ends = [tuple(Value(t, types[t]) for t in tensors) for tensors in ("x", "y")]
+    graph = Graph(name, *ends, tuple(nodes), types=types).verify()
+    lowered = lower(graph)
+    x = np.random.default_rng(0).normal(size=(16, 3, 5, 4)).astype(np.float32)
+    values = FloatEngine(graph, list(lowered.tensors), deterministic=True).run({"x": x})
+    return replace(quantize_layers(graph, lowered, bits, values), source=None)
+
+
+WINDOW = {"strides": (2, 2), "dilations": (1, 1)}
+
+
+def _blocks(m, n, block):
+    matrix = np.random.default_rng(1).normal(size=(m, n)) / np.sqrt(n)
+    return BlockCirculant(project(matrix, block).astype(np.float32), (m, n))
