@@ -156,7 +156,7 @@ class Depthwise(LayerKind):
     @property
     def headers(self) -> tuple[Path, ...]:
         """The line buffer and the product."""
-        return tuple(hls_dir() / "swm" / f"{name}.h" for name in ("window", "depthwise"))
+        return tuple(hls_dir() / "swm" / f"{name}.h" for name in ("depthwise", "window"))
 
     def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
         """A Conv node with one input and one output channel a group."""

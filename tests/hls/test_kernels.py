@@ -203,7 +203,7 @@ def check_config(traits, changed):
     kinds |= {"dense_layer<conv_products": {**DENSE, **WINDOW}, "circulant<conv_spectra": {**CIRCULANT, **WINDOW}}
     base = kinds[traits]
     values = ", ".join(f"{key} = {value}" for key, value in {**base, **changed}.items())
-    headers = ("circulant", "dense", "scale", "window", "depthwise", "conv")
+    headers = ("circulant", "dense", "scale", "window", "depthwise", "conv", "circulant_conv")
     text = "".join(f'#include "swm/{name}.h"\n' for name in headers)
     text += f"struct c {{ static constexpr int {values}; typedef swm::relu activation; }};\n"
     uses = {"circulant": "mac_times::iterations(1)", "dense_layer": "iterations(1)"}

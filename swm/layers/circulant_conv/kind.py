@@ -47,7 +47,7 @@ class CirculantConv(LayerKind):
     def headers(self) -> tuple[Path, ...]:
         """The traits and the kernels of both forms of the transforms, and the line buffer."""
         passes = ("rfft_unrolled", "irfft_unrolled", "rfft_passes", "irfft_passes")
-        names = ("circulant", *passes, "spectral_mac", "window", "conv")
+        names = ("circulant_conv", "circulant", *passes, "spectral_mac", "window")
         return tuple(hls_dir() / "swm" / f"{name}.h" for name in names)
 
     def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
@@ -242,7 +242,7 @@ class CirculantConv(LayerKind):
         return spectral_roms(product, padded.reshape(shape[0], -1, *shape[3:]), layer.arrays["bias"])
 
     def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
-        """As window.h and circulant.h ask; what the products read is derived by conv.h."""
+        """As window.h and circulant.h ask; what the products read is derived by circulant_conv.h."""
         assert isinstance(built, CirculantConvBuilt)
         assert layer is not None
         product = {**spectral_members(built.product), "n": built.spec.n}

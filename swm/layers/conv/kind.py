@@ -39,7 +39,7 @@ class Conv(LayerKind):
     @property
     def headers(self) -> tuple[Path, ...]:
         """The line buffer, the product, and how the two are joined."""
-        return tuple(hls_dir() / "swm" / f"{name}.h" for name in ("window", "dense", "conv"))
+        return tuple(hls_dir() / "swm" / f"{name}.h" for name in ("conv", "window", "dense"))
 
     def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
         """A Conv node that holds a plain kernel, and is no product of each position alone."""

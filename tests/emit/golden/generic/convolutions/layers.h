@@ -5,9 +5,10 @@
 /// Written by swm. A member's meaning stands in the header of its kernel; `tick` numbers the processes of the design.
 #pragma once
 
+#include "swm/conv.h"
 #include "swm/window.h"
 #include "swm/dense.h"
-#include "swm/conv.h"
+#include "swm/circulant_conv.h"
 #include "swm/circulant.h"
 #include "swm/rfft_unrolled.h"
 #include "swm/irfft_unrolled.h"

@@ -6,9 +6,10 @@
 #pragma once
 
 #include "swm/width.h"
+#include "swm/conv.h"
 #include "swm/window.h"
 #include "swm/dense.h"
-#include "swm/conv.h"
+#include "swm/circulant_conv.h"
 #include "swm/circulant.h"
 #include "swm/rfft_unrolled.h"
 #include "swm/irfft_unrolled.h"
