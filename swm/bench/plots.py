@@ -137,6 +137,29 @@ def _published(axes: Any, result: dict[str, Any]) -> None:
     axes.legend(fontsize=5)
 
 
+def _diagonal(axes: Any, x: list[float], y: list[float], label: str) -> None:
+    axes.plot(x, y, "o", markersize=4, label=label)
+    ends = [min(x + y) / 2, max(x + y) * 2]
+    axes.plot(ends, ends, color="grey", linewidth=0.8)
+    axes.set(xscale="log", yscale="log")
+    axes.legend(fontsize=7)
+
+
+def _validated_power(axes: Any, result: dict[str, Any]) -> None:
+    rows = result["power"]["rows"] if result["power"] else []
+    for family in dict.fromkeys(r["family"] for r in rows):
+        chosen = [r for r in rows if r["family"] == family]
+        _diagonal(axes, [r["reported_w"] for r in chosen], [r["modelled_w"] for r in chosen], family)
+    axes.set(xlabel="reported by Vivado, W", ylabel="modelled, its repository left out, W", title="Dynamic power")
+
+
+def _validated_boards(axes: Any, result: dict[str, Any]) -> None:
+    for board in dict.fromkeys(r["board"] for r in result["boards"]):
+        chosen = [r for r in result["boards"] if r["board"] == board]
+        _diagonal(axes, [1e6 * r["measured_j"] for r in chosen], [1e6 * r["board_j"] for r in chosen], board)
+    axes.set(xlabel="measured, uJ", ylabel="modelled, uJ", title="Energy per inference of a board")
+
+
 _PANELS: dict[str, tuple[Panel, ...]] = {
     "kernels": (_speedups, _growth, _roofline),
     "conv": (_speedups, _roofline),
@@ -144,6 +167,7 @@ _PANELS: dict[str, tuple[Panel, ...]] = {
     "fixed": (_rates,),
     "models": (_ratios,),
     "published": (_published,),
+    "validate": (_validated_power, _validated_boards),
     "convert": (
         _conversion("seconds", "goal", "seconds"),
         _conversion("peak_mib_over_model", "goal_mib", "MiB over the model's own"),

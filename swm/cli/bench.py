@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.table import Table
 
 from swm.cli.common import console, example, json_option, out, progress_bar, write_json
 from swm.errors import OutputError
@@ -134,21 +135,59 @@ def published(markdown_to: str | None, quick: bool, json_to: str | None, plot: s
     Each row says how its figures are known. Ours are modelled; accuracies are measured, of the bundled network, which
     --quick leaves out.
     """
-    from swm.bench.plots import draw
     from swm.bench.published import run_published
     from swm.bench.published_page import markdown, tables
 
-    if markdown_to is not None and not markdown_to.endswith(".md"):
-        raise OutputError(f"--markdown writes to files that end in .md, got {markdown_to!r}")
+    _check_markdown(markdown_to)
     with progress_bar() as progress:
         result = run_published(quick=quick, progress=progress)
+    _show(result, tables(result), json_to, plot, markdown_to, markdown(result))
+
+
+@bench.command(epilog=example("swm bench validate\nswm bench validate --reports reports/ --power power_reports.csv"))
+@click.option("--reports", metavar="DIR", help="Folder of csynth reports (.rpt): the rules of operators and memories.")
+@click.option("--power", metavar="FILE.csv", help="Table of Vivado power reports (docs/validation.md).")
+@click.option("--markdown", "markdown_to", metavar="FILE.md", help="Also write the page of the documentation.")
+@json_option
+@plot_option
+def validate(
+    reports: str | None, power: str | None, markdown_to: str | None, json_to: str | None, plot: str | None
+) -> None:
+    """The models against others' reports and measurements: resources, power, energy of boards.
+
+    Coefficients of power are fitted with each repository left out in turn. Exit status 1 where the median error of
+    power is above 35 %.
+    """
+    from swm.bench.validate import run_validation
+    from swm.bench.validate_page import markdown, tables
+
+    _check_markdown(markdown_to)
+    with progress_bar() as progress:
+        result = run_validation(reports=reports, power=power, progress=progress)
+    _show(result, tables(result), json_to, plot, markdown_to, markdown(result))
+    if result["power"] is not None and result["power"]["median_error"] > result["power"]["goal"]:
+        console.print("the median error of power is above the goal", style="bold red")
+        sys.exit(1)
+
+
+def _check_markdown(path: str | None) -> None:
+    if path is not None and not path.endswith(".md"):
+        raise OutputError(f"--markdown writes to files that end in .md, got {path!r}")
+
+
+def _show(
+    result: dict[str, Any], found: list[Table], json_to: str | None, plot: str | None, page: str | None, text: str
+) -> None:
+    """Write the plot and the page; then JSON, or the tables."""
     if plot:
+        from swm.bench.plots import draw
+
         draw(result, plot)
-    if markdown_to is not None:
+    if page is not None:
         try:
-            Path(markdown_to).write_text(markdown(result), encoding="utf-8")
+            Path(page).write_text(text, encoding="utf-8")
         except OSError as error:
-            raise OutputError(f"cannot write {markdown_to!r}: {error.strerror}") from error
+            raise OutputError(f"cannot write {page!r}: {error.strerror}") from error
     if not write_json(json_to, result):
-        for table in tables(result):
+        for table in found:
             out.print(table)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`swm bench validate` as tables: for a terminal, and as a page of the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["markdown", "tables"]
+
+_INTRO = """# The models against others' reports and measurements
+
+Written by `swm bench validate --reports DIR --power FILE.csv --markdown docs/validation.md`. No report of swm's own
+kernels is among them: none was synthesised by a vendor's tool. Who has such reports gives their folder.
+"""
+_RESOURCES = """
+Distinct operators of csynth reports of public repositories. Modelled is what swm's rules for routed
+designs expect there, for the storage that the tool chose. An error is over what was reported; where
+that is nothing, operators are only counted.
+""".strip()
+_POWER = """
+Dynamic power of the logic (clocks, logic, signals, block RAM, DSP), each report against coefficients of
+the other repositories of its family: **median absolute error {error:.1f} %** over {reports} reports of
+{repositories} repositories (to reach: {goal:.0f} %); by family {families}. By the coefficients of swm's
+boards, which were read from some of these reports: {shipped:.1f} %. Left out: {left_out}. The CSV has a
+line for each `report_power` with columns `repo`, `device`, `clocks_ns` ("name=period;..."), `lut_n`,
+`ff_n`, `dsp_n`, `bram_tiles`, `clocks_w`, `logic_w`, `signals_w`, `bram_w` and `dsp_w`.
+""".strip()
+_BOARDS = """
+Energy per inference of whole boards in uJ (MLPerf Tiny, measured with a Joulescope), at the rate that
+was measured. Modelled is the device with its processor; of networks whose shape is not known, without
+logic. What the board takes beside it is the median of the other rows of that board. On the Arty nine
+tenths of the power are beside the device, of which swm's reports say nothing.
+""".strip()
+
+
+class _Section(NamedTuple):
+    title: str
+    words: str
+    head: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+
+def markdown(result: Mapping[str, Any]) -> str:
+    """The page."""
+    parts = [_INTRO]
+    for one in _sections(result):
+        lines = [f"| {' | '.join(row)} |" for row in (one.head, ("---",) * len(one.head), *one.rows)]
+        parts.append(f"## {one.title}\n\n{one.words}\n\n" + "\n".join(lines) + "\n")
+    if result["power"] is not None:
+        parts.append("![modelled against reported power, and energy of boards](validation.svg)\n")
+    return "\n".join(parts)
+
+
+def tables(result: Mapping[str, Any]) -> list[Table]:
+    """For a terminal."""
+    found = []
+    for one in _sections(result):
+        words = Text(" ".join(one.words.replace("**", "").split()))
+        table = Table(title=Text(one.title), title_justify="left", caption=words, caption_justify="left")
+        for i, name in enumerate(one.head):
+            table.add_column(name, justify="left" if i == 0 else "right")
+        for row in one.rows:
+            table.add_row(*map(Text, row))
+        found.append(table)
+    return found
+
+
+def _sections(result: Mapping[str, Any]) -> Iterator[_Section]:
+    if result["resources"]:
+        yield _resources(result["resources"])
+    if result["power"] is not None:
+        yield _power(result["power"])
+    yield _boards(result["boards"])
+
+
+def _resources(found: list[dict[str, Any]]) -> _Section:
+    counted, judged = ("count", "reported", "modelled"), ("median error", "signed", "90th percentile", "none reported")
+    rows = []
+    for row in found:
+        counts = [f"{row[name]:,}" for name in counted]
+        shown = (("median_error", ".0f"), ("bias", "+.0f"), ("error_90", ".0f"))
+        errors = ["-" if row[name] is None else f"{100 * row[name]:{form}} %" for name, form in shown]
+        rows.append((row["operator"], row["resource"], *counts, *errors, f"{row['unreported']}"))
+    head = ("operator", "resource", *counted, *judged)
+    return _Section("Resources of operators", _RESOURCES, head, rows)
+
+
+def _power(found: Mapping[str, Any]) -> _Section:
+    words = _POWER.format(
+        error=100 * found["median_error"],
+        reports=len(found["rows"]),
+        repositories=found["repositories"],
+        goal=100 * found["goal"],
+        families=", ".join(f"{name} {100 * error:.0f} %" for name, error in found["families"].items()),
+        shipped=100 * found["median_error_shipped"],
+        left_out=", ".join(f"{count} {reason}" for reason, count in found["left_out"].items()) or "none",
+    )
+    head = ("repository", "family", "MHz", "reported W", "modelled W", "error", "W by swm's boards")
+    rows = []
+    for row in found["rows"]:
+        watts = [f"{row[name]:.3f}" for name in ("reported_w", "modelled_w", "shipped_w")]
+        error = f"{100 * row['error']:+.0f} %"
+        rows.append((row["repo"], row["family"], f"{row['mhz']}", *watts[:2], error, watts[2]))
+    return _Section("Dynamic power", words, head, rows)
+
+
+def _boards(found: list[dict[str, Any]]) -> _Section:
+    head = ("system", "board", "measured", "device", "error", "with the board", "error")
+    rows = []
+    for row in found:
+        measured, device, board = (f"{1e6 * row[name]:,.1f}" for name in ("measured_j", "device_j", "board_j"))
+        errors = [f"{100 * row[name]:+.1f} %" for name in ("device_error", "board_error")]
+        rows.append((row["system"], row["board"], measured, device, errors[0], board, errors[1]))
+    return _Section("Energy of boards", _BOARDS, head, rows)
