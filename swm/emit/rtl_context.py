@@ -149,7 +149,7 @@ def rom_files(design: Design) -> Iterator[tuple[str, str]]:
         if layer is None:
             continue
         for rom in registry.kind(placed.spec.kind).roms(layer, placed.built):
-            bits = placed.spec.bias_bits if rom.values.ndim == 1 else placed.spec.weight_bits  # type: ignore[attr-defined]
+            bits = rtl(placed.spec.kind).rom_bits(layer, placed.built, rom.name)
             yield rom_file(placed.spec.name, rom.name), _words(rom.values, bits, placed.built.out_vec)
         if isinstance(layer.curve, Table):
             yield rom_file(placed.spec.name, ACTIVATION_ROM), _segments(layer.curve)

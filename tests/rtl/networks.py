@@ -22,12 +22,13 @@ def every_kind(bits, positions=1):
     sketch.product("a", "b", 18, block=4, positions=positions, activation=b).add("a", "b", "c", activation=c)
     sketch.product("c", "d", 24, block=8, positions=positions, activation="identity").concat(["d", "a"], "e")
     sketch.scale("e", "f", activation=d).product("f", "g", 20, block=16, positions=positions, activation=e)
-    sketch.prelu("g", "h").product("h", "y", 7, positions=positions, activation=f)
+    sketch.prelu("g", "h").normalize("h", "i").product("i", "y", 7, positions=positions, activation=f)
     return sketch.graph()
 
 
 CIRCULANT2, CIRCULANT4, CIRCULANT8, CIRCULANT16 = "l0_circulant", "l1_circulant", "l3_circulant", "l6_circulant"
-ADD, CONCAT, SCALE, PRELU, DENSE = "l2_add", "l4_concat", "l5_scale", "l7_prelu", "l8_dense"
+ADD, CONCAT, SCALE, PRELU = "l2_add", "l4_concat", "l5_scale", "l7_prelu"
+NORM, DENSE = "l8_layernorm", "l9_dense"
 
 
 def vec(words):
@@ -59,6 +60,7 @@ def designs():
             CIRCULANT16: {"in_vec": 16, "out_vec": 2, "mac_columns": 3, "mac_bins": 2},
             SCALE: vec(4),
             PRELU: vec(2),
+            NORM: vec(4),
             DENSE: {"in_vec": 4, "rows": 7, "columns": 8, "out_vec": 4},
         },
         ends=(1, 4),

@@ -16,7 +16,16 @@ from swm.layers.program import ProcessModel
 from swm.layers.rtl.loops import Loop, one_loop
 from swm.layers.values import FixedLayer, Implementation, LayerSpec
 
-__all__ = ["ACTIVATION_ROM", "Parameter", "RtlKind", "RtlModule", "finish_cycles", "finish_parameters", "rom_file"]
+__all__ = [
+    "ACTIVATION_ROM",
+    "Parameter",
+    "RtlKind",
+    "RtlModule",
+    "finish_cycles",
+    "finish_parameters",
+    "in_luts",
+    "rom_file",
+]
 
 ACTIVATION_ROM = "activation"
 """Of the table of a layer's activation, beside those of its weights."""
@@ -58,6 +67,11 @@ class RtlKind(ABC):
         pairs = zip(processes, self.latencies(built), strict=True)
         return tuple(loop for process, latency in pairs for loop in one_loop(process, latency))
 
+    def rom_bits(self, layer: FixedLayer, built: Implementation, rom: str) -> int:
+        """Bits of an integer of one of its ROMs."""
+        spec: Any = built.spec
+        return int(spec.bias_bits if rom == "bias" else spec.weight_bits)
+
     @abstractmethod
     def modules(self, layer: FixedLayer | None, built: Implementation) -> tuple[RtlModule, ...]:
         """One module a process. `layer` is None for kinds that the schedule places."""
@@ -96,7 +110,7 @@ def finish_parameters(layer: FixedLayer | None, configuration: Mapping[str, Any]
         offset = (curve.offset, curve.offset_bits, curve.offset_shift)
         return {**ends, "CURVE": _padded(curve.low, curve.high, *narrowed, curve.slope, curve.slope_bits, *offset)}
     entries, bits = len(curve.starts), (curve.start_bits, curve.rise_bits)
-    table = (curve.first, curve.step_bits, entries, *bits, curve.base_shift, _in_luts(entries, sum(bits)))
+    table = (curve.first, curve.step_bits, entries, *bits, curve.base_shift, in_luts(entries, sum(bits)))
     numbers = _padded(int(curve.rectified), 0, *narrowed, *table)
     return {**ends, "CURVE": numbers, "TABLE": rom_file(spec.name, ACTIVATION_ROM)}
 
@@ -105,6 +119,6 @@ def _padded(*numbers: int) -> tuple[int, ...]:
     return (*numbers, *(0,) * (12 - len(numbers)))
 
 
-def _in_luts(words: int, bits: int) -> int:
+def in_luts(words: int, bits: int) -> int:
     """Whether a table lies in LUTs, as the resource model has it."""
     return int(not memory(words, bits, writes=0).bram18)

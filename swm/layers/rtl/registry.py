@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from swm.errors import Finding
 from swm.layers.rtl.base import RtlKind
 from swm.layers.rtl.beats import AddRtl, ConcatRtl, ForkRtl, PReluRtl, ScaleRtl, WidthRtl
+from swm.layers.rtl.layernorm import LayerNormRtl
 from swm.layers.rtl.products import CirculantRtl, DenseRtl
 from swm.layers.values import LayerSpec
 
@@ -18,6 +19,7 @@ _KINDS: dict[str, RtlKind] = {
     "dense": DenseRtl(),
     "scale": ScaleRtl(),
     "prelu": PReluRtl(),
+    "layernorm": LayerNormRtl(),
     "add": AddRtl(),
     "concat": ConcatRtl(),
     "fork": ForkRtl(),
