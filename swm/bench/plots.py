@@ -160,6 +160,20 @@ def _validated_boards(axes: Any, result: dict[str, Any]) -> None:
     axes.set(xlabel="measured, uJ", ylabel="modelled, uJ", title="Energy per inference of a board")
 
 
+def _areas(key: str) -> Panel:
+    def panel(axes: Any, result: dict[str, Any]) -> None:
+        for mark, process in zip(_MARKS * 2, dict.fromkeys(r["process"] for r in result["rows"]), strict=False):
+            rows = [r for r in result["rows"] if r["process"] == process]
+            points = [(max(r["modelled"][key], 1), max(r["measured"][key], 1)) for r in rows]
+            axes.plot(*zip(*points, strict=True), mark, markersize=4, label=process)
+        ends = [min(axes.get_xlim()[0], 10), axes.get_xlim()[1]]
+        axes.plot(ends, ends, color="grey", linewidth=0.8)
+        axes.set(xscale="log", yscale="log", xlabel=f"{key.upper()} modelled", ylabel=f"counted, {result['tool']}")
+        axes.legend(fontsize=8)
+
+    return panel
+
+
 _PANELS: dict[str, tuple[Panel, ...]] = {
     "kernels": (_speedups, _growth, _roofline),
     "conv": (_speedups, _roofline),
@@ -168,6 +182,7 @@ _PANELS: dict[str, tuple[Panel, ...]] = {
     "models": (_ratios,),
     "published": (_published,),
     "validate": (_validated_power, _validated_boards),
+    "area": (_areas("lut"), _areas("ff")),
     "convert": (
         _conversion("seconds", "goal", "seconds"),
         _conversion("peak_mib_over_model", "goal_mib", "MiB over the model's own"),

@@ -26,11 +26,14 @@ _KERNELS = (
 )
 _FIXED = ("case", "threads", "engine", "ms a sample", "MAC/s", "goal", "over numpy", "of limit", "equal", "spread")
 _MODELS = ("model", "block", "batch", "onnxruntime ms", "swm ms", "ratio", "engines", "error", "spread")
+_AREA = ("layer", "process", "LUT", "model", "fitted", "FF", "model", "fitted", "DSP", "model", "BRAM18", "model")
 _CONVERT = ("layer n/k/samples", "threads", "seconds", "to reach", "MiB over model", "to reach", "error", "spread")
 
 
 def rows_as_text(result: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Column names and cells of a benchmark's rows."""
+    if result["benchmark"] == "area":
+        return _AREA, [_area(row) for row in result["rows"]]
     if result["benchmark"] == "convert":
         return _CONVERT, [
             (
@@ -94,6 +97,28 @@ def rows_as_text(result: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[st
     ]
 
 
+def _area(row: dict[str, Any]) -> tuple[str, ...]:
+    """Counted, modelled and fitted; a star marks rows that no fit has seen."""
+    counted, modelled, fitted = row["measured"], row["modelled"], row["predicted"]
+    cells = [f"{n:,}" for key in ("lut", "ff") for n in (counted[key], modelled[key], fitted[key])]
+    cells += [f"{n:,}" for key in ("dsp", "bram18") for n in (counted[key], modelled[key])]
+    return (row["case"] + ("*" if row["held_out"] else ""), row["process"], *cells)
+
+
+def _of_area(result: dict[str, Any]) -> list[str]:
+    errors = result["errors"]
+    lines = [
+        f"Counted by {result['tool']}, {result['family']}; * {errors['rows']} rows of {result['held_out']}, which no"
+        f" fit has seen. Median errors there: LUT {errors['lut_modelled']:.0%} of the model,"
+        f" {errors['lut_predicted']:.0%} fitted; FF {errors['ff_modelled']:.0%} and {errors['ff_predicted']:.0%}. Exact in all rows: DSP"
+        f" {errors['dsp_exact']:.0%}, BRAM18 {errors['bram18_exact']:.0%}."
+    ]
+    for process, fit in result["fits"].items():
+        terms = (f"{key.upper()} = {slope:.3f} x modelled {offset:+.0f}" for key, (slope, offset) in fit.items())
+        lines.append(f"{process}: {', '.join(terms)} (fitted, not used by the search).")
+    return lines
+
+
 def _number(value: float | None, form: str, unit: str = "") -> str:
     return "" if value is None else f"{value:{form}}{unit}"
 
@@ -103,6 +128,8 @@ def headlines(result: dict[str, Any]) -> list[str]:
     lines = []
     if result["benchmark"] == "models":
         lines += _of_models(result)
+    if result["benchmark"] == "area":
+        lines += _of_area(result)
     if "growth" in result:
         growth = result["growth"]
         lines.append(

@@ -27,7 +27,7 @@ COMMANDS = {
     "finetune": "Convert a model and train it in its structure; needs torch.",
     "emit": "Write a project for a model: C++ or RTL, testbench, scripts.",
     "verify": "Compile a project, run it, and compare every output word.",
-    "synth": "Map an RTL project with yosys; count LUT, FF, DSP and memories.",
+    "synth": "Map an RTL project with yosys; count LUT, FF, DSP, memories.",
     "build": "Make a bitstream of an RTL project with open tools.",
     "report": "Cycles, resources, power and energy beside the dense twin.",
     "explore": "Block sizes, bits and boards of a model, and their Pareto front.",

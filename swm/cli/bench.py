@@ -88,6 +88,21 @@ def fixed(quick: bool, json_to: str | None, plot: str | None) -> None:
         sys.exit(1)
 
 
+@bench.command(epilog=example("swm bench area --json area.json --plot area.svg\nSWM_THREADS=1 swm bench area --quick"))
+@quick_option
+@json_option
+@plot_option
+def area(quick: bool, json_to: str | None, plot: str | None) -> None:
+    """The resource model against yosys, on a grid of layers; what fits make of it.
+
+    Takes an hour of a core, --quick some minutes; what yosys mapped before is known, so a run that was broken off goes
+    on.
+    """
+    from swm.bench.area import run_area
+
+    _measured(run_area, quick, json_to, plot)
+
+
 @bench.command(epilog=example("swm bench convert --quick"))
 @quick_option
 @json_option

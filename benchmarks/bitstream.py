@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From an ONNX file to a bitstream with open tools: commands, wall times, the clock.
+
+    python benchmarks/bitstream.py --board ulx3s --block 8 --bits 8
+    python benchmarks/bitstream.py --model model.onnx --calibration x.npy --board tangnano20k
+
+Without --model the bundled network (784-512-512-10) is taken, with its images. The tools:
+pip install 'swm-fpga[open]', and verilator. Steps that `swm build` knows from before take no time; --fresh gives it an
+empty cache. Exit status 1 where a command fails or the whole took more than --minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--board", default="ulx3s")
+    parser.add_argument("--block", type=int, default=8)
+    parser.add_argument("--bits", type=int, default=8)
+    parser.add_argument("--model", help="an ONNX file; then --calibration, too")
+    parser.add_argument("--calibration", help="inputs, .npy")
+    parser.add_argument("--fresh", action="store_true", help="nothing is known from before")
+    parser.add_argument("--minutes", type=float, default=10)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        environment = os.environ | ({"SWM_CACHE": str(folder / "cache")} if options.fresh else {})
+        model, calibration, vectors = inputs(options, folder)
+        commands = [
+            ["convert", model, "-o", "small.onnx", "--block", str(options.block), "--calibration", calibration],
+            ["emit", "small.onnx", "-o", "project", "--board", options.board, "--backend", "rtl",
+             "--bits", str(options.bits), "--calibration", calibration, *vectors],
+            ["verify", "--rtl", "project"],
+            ["build", "project"],
+        ]  # fmt: skip
+        start = time.perf_counter()
+        for arguments in commands:
+            print("$", shlex.join(["swm", *arguments]), flush=True)
+            begun = time.perf_counter()
+            command = [sys.executable, "-m", "swm", *arguments]
+            done = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+            print(done.stdout.rstrip())
+            print(f"  {time.perf_counter() - begun:.1f} s", flush=True)
+            if done.returncode:
+                return 1
+        seconds = time.perf_counter() - start
+        built = json.loads((folder / "project" / "measured" / "build.json").read_text())["value"]
+        size = (folder / "project" / built["bitstream"]).stat().st_size
+        print(
+            f"in all {seconds:.0f} s; Fmax {built['fmax_mhz']:.2f} MHz, board {built['clock_mhz']:g} MHz;"
+            f" {built['bitstream']}, {size:,} bytes"
+        )
+    return 0 if seconds <= 60 * options.minutes else 1
+
+
+def inputs(options: argparse.Namespace, folder: Path) -> tuple[str, str, list[str]]:
+    """Model, calibration, and the options that give test vectors."""
+    if options.model:
+        return str(Path(options.model).resolve()), str(Path(options.calibration).resolve()), []
+    from swm import bundled
+
+    images, labels = bundled.test()
+    for name, values in (("x", bundled.calibration()[0]), ("t", images[:100]), ("l", labels[:100])):
+        np.save(folder / f"{name}.npy", values)
+    return str(bundled.model_path()), "x.npy", ["--vectors", "t.npy", "--labels", "l.npy"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
