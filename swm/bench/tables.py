@@ -110,8 +110,8 @@ def _of_area(result: dict[str, Any]) -> list[str]:
     lines = [
         f"Counted by {result['tool']}, {result['family']}; * {errors['rows']} rows of {result['held_out']}, which no"
         f" fit has seen. Median errors there: LUT {errors['lut_modelled']:.0%} of the model,"
-        f" {errors['lut_predicted']:.0%} fitted; FF {errors['ff_modelled']:.0%} and {errors['ff_predicted']:.0%}. Exact in all rows: DSP"
-        f" {errors['dsp_exact']:.0%}, BRAM18 {errors['bram18_exact']:.0%}."
+        f" {errors['lut_predicted']:.0%} fitted; FF {errors['ff_modelled']:.0%} and {errors['ff_predicted']:.0%}."
+        f" Exact in all rows: DSP {errors['dsp_exact']:.0%}, BRAM18 {errors['bram18_exact']:.0%}."
     ]
     for process, fit in result["fits"].items():
         terms = (f"{key.upper()} = {slope:.3f} x modelled {offset:+.0f}" for key, (slope, offset) in fit.items())
