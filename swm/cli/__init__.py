@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import import_module
 
@@ -68,6 +69,7 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point of the console script: errors that swm raises on purpose end in one message and status 2."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # kill and timeout end what swm started, as Ctrl-C does
     try:
         status = cli.main(standalone_mode=False)
     except click.ClickException as error:

@@ -2,7 +2,11 @@
 """Area measured by yosys: right numbers or none, nothing mapped twice, and what a report says of them."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+import time
 
 import pytest
 from click.testing import CliRunner
@@ -123,6 +127,24 @@ def test_a_tool_that_fails_hangs_or_lies_gives_no_number(project, tmp_path, monk
     with pytest.raises(ToolError, match=message):
         swm.synth(own)
     assert not (own / "measured").exists()
+
+
+def test_a_command_that_is_killed_ends_its_tool(project, tmp_path):
+    """As `timeout 60 swm synth` does."""
+    child = tmp_path / "child"
+    tool = yosys(tmp_path, f'open({str(child)!r}, "w").write(str(os.getpid()))\ntime.sleep(60)')
+    environment = os.environ | {"SWM_YOSYS": tool, "SWM_CACHE": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", "from swm.cli import main; main()", "synth", str(project)]
+    swm_itself = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 60
+    while not (child.exists() and child.read_text()) and time.monotonic() < end:
+        time.sleep(0.05)
+    swm_itself.terminate()
+    _, errors = swm_itself.communicate(timeout=60)
+    assert swm_itself.returncode == 130
+    assert "interrupted; nothing is left half written" in errors
+    with pytest.raises(ProcessLookupError):
+        os.killpg(int(child.read_text()), 0)
 
 
 def test_cells_that_nobody_can_count_are_an_error():
