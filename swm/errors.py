@@ -85,7 +85,7 @@ class DoesNotFit(SwmError):
         overflow: what is too large, and by how much.
         block: the smallest block size for the whole network that would fit; None if none would, or nobody knows.
         bits: the most bits, of a few, that would fit.
-        boards: boards that would hold it as it is, the smallest first.
+        boards: a few boards that would hold it as it is, the smallest first.
     """
 
     def __init__(

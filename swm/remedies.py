@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from swm.accelerator.design import Design
 from swm.accelerator.lower import lower
@@ -20,6 +21,7 @@ __all__ = ["does_not_fit"]
 
 BLOCKS = (2, 4, 8, 16, 32, 64, 128, 256)
 BITS = (16, 14, 12, 10, 8, 6, 4)
+BOARDS = 3  # that are named
 
 
 def does_not_fit(design: Design) -> DoesNotFit:
@@ -36,7 +38,7 @@ def does_not_fit(design: Design) -> DoesNotFit:
         tried, bits = _Fitting(design), graph.bits
         block = next((k for k in BLOCKS if k > _largest(graph.source) and tried.fits(bits, board, k)), None)
         fewer = next((b for b in BITS if b < bits and tried.fits(b, board)), None)
-        larger = tuple(b.name for b in _others(board) if tried.fits(bits, b))
+        larger = tuple(islice((b.name for b in _others(board) if tried.fits(bits, b)), BOARDS))
     return DoesNotFit(board.name, design.schedule.overflow, block=block, bits=fewer, boards=larger)
 
 

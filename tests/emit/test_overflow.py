@@ -39,7 +39,8 @@ def test_emit_refuses_it_and_names_what_helps(large, tmp_path):
     assert not list(tmp_path.iterdir())
     assert (error.board, error.block) == ("pynq-z2", 2)
     assert error.overflow.startswith("BRAM18") and error.overflow in str(error)
-    assert error.bits in (4, 6, 8, 10) and error.boards == ("kv260", "zcu104")  # one by its UltraRAM
+    assert error.bits in (4, 6, 8, 10) and error.boards[0] == "kv260"  # the smallest, by its UltraRAM
+    assert 1 < len(error.boards) <= 3
     assert "--block 2" in str(error) and "allow_overflow=True" in str(error)
     small = swm.convert(swm.load(large.source.source), block=error.block).graph
     fixed = swm.quantize(small, bits=12, calibration=inputs(20, 640))
