@@ -35,7 +35,7 @@ from swm.validation import Array, Inputs, feeds, fixed_feeds, project_name, requ
 
 __all__ = ["boards", "convert", "dense_twin", "engines", "load", "quantize", "run", "save"]
 
-# Dense-equivalent multiply-accumulates above which the compiled integer engine pays for its compilation, once a machine:
+# Dense-equivalent multiply-accumulates above which compiling the fast integer engine pays, once a machine:
 # numpy takes seconds for so many in convolutions (10,000 samples of a LeNet are 4e9).
 COMPILED_WORK = 1_000_000_000
 
