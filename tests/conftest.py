@@ -2,6 +2,7 @@
 """Fixtures for all tests."""
 
 import os
+import tempfile
 
 # Before numpy is imported, here, in workers and in commands that tests start. OpenBLAS has a thread for each processor,
 # which wait for each other in a loop; where two workers share two processors, small products wait most of the time (a
@@ -9,6 +10,8 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Which xdist gives its workers: tables of commands would break where a narrow terminal breaks them.
 os.environ.pop("COLUMNS", None)
+# A calibration of a board by the user of this machine would change what tests compare with.
+os.environ["SWM_CONFIG"] = os.path.join(tempfile.gettempdir(), "swm-tests-without-configuration")
 
 from pathlib import Path
 

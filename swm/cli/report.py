@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.text import Text
@@ -23,7 +24,11 @@ from swm.cli.common import (
     progress_bar,
     write_json,
 )
-from swm.errors import OutputError
+from swm.errors import OptionError, OutputError
+
+if TYPE_CHECKING:
+    from swm.report.figures import DesignFigures
+    from swm.report.vendor import Reading
 
 
 @click.command(
@@ -57,6 +62,11 @@ from swm.errors import OutputError
     help="Read what your own tools reported (HLS, Vivado, Quartus, yosys, nextpnr) from the files below DIR; with a"
     " PROJECT, beside what is modelled for it.",
 )
+@click.option(
+    "--calibrate",
+    is_flag=True,
+    help="With --from and a PROJECT: take the power of its board from their power report from now on.",
+)
 @click.option("--html", metavar="FILE.html", help="Also write a page for a browser.")
 @json_option
 def report(
@@ -71,6 +81,7 @@ def report(
     labels: str | None,
     calibration: str | None,
     reports: str | None,
+    calibrate: bool,
     html: str | None,
     json_to: str | None,
 ) -> None:
@@ -85,8 +96,10 @@ def report(
     from swm.report import to_text  # here, as `--help` should not wait for it
 
     if reports is not None:
-        _tools(reports, model, board, html, json_to)
+        _tools(reports, model, board, html, json_to, calibrate)
         return
+    if calibrate:
+        raise click.UsageError("--calibrate needs --from DIR and the PROJECT that the reports are of")
     if model is None:
         raise click.UsageError("give a MODEL or the folder of a PROJECT, or --from DIR")
     if html is not None and not html.endswith((".html", ".htm")):  # `--html model.onnx` must never overwrite the model
@@ -114,7 +127,9 @@ def report(
         to_text(result, out)
 
 
-def _tools(folder: str, model: str | None, board: tuple[str, ...], html: str | None, json_to: str | None) -> None:
+def _tools(
+    folder: str, model: str | None, board: tuple[str, ...], html: str | None, json_to: str | None, calibrate: bool
+) -> None:
     """The reports of a user's own tools, beside the estimate of a project where one is named."""
     from swm.report.vendor import modelled_figures, read_reports, reading_lines, reading_to_json
 
@@ -124,8 +139,32 @@ def _tools(folder: str, model: str | None, board: tuple[str, ...], html: str | N
         raise click.UsageError("beside --from stands the folder of a PROJECT that `swm emit` wrote, not a model")
     if board:
         raise click.UsageError("--from compares with the project on its own board; leave --board out")
-    modelled = None if model is None else modelled_figures(swm.report(model).boards[0].structured)
+    if calibrate and model is None:
+        raise click.UsageError("--calibrate needs the PROJECT that the reports are of")
+    design = None if model is None else swm.report(model).boards[0].structured
+    modelled = None if design is None else modelled_figures(design)
     reading = read_reports(folder)
     if not write_json(json_to, reading_to_json(reading, modelled)):
         for line in reading_lines(reading, out.width, modelled):
             out.print(Text(line), soft_wrap=True)
+    if calibrate and design is not None:
+        _calibrate(design, reading)
+
+
+def _calibrate(design: DesignFigures, reading: Reading) -> None:
+    from swm.device import board_names, keep_calibration
+    from swm.report.vendor import recalibrate
+
+    board = design.plan.board.name
+    if board not in board_names():
+        raise OptionError(f"board '{board}' is a file of yours: write the power that the tool reported into it")
+    found = recalibrate(design, reading)
+    path = keep_calibration(board, found.power)
+    out.print(
+        Text(
+            f"{board}: {found.reported_w:.3f} W of logic reported, {found.modelled_w:.3f} W modelled: coefficients"
+            f" times {found.factor:.2f}, static power {found.power.static.watts:g} W; used from now on, but in"
+            f" projects written before; to go back to swm's own figures, delete {path}"
+        ),
+        soft_wrap=True,
+    )

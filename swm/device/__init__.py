@@ -12,6 +12,7 @@ from swm.device.board import (
     load_target,
     target_names,
 )
+from swm.device.calibration import calibration_file, keep_calibration
 from swm.device.limits import Limits
 from swm.device.listed import ListedTarget
 from swm.device.power import Energy, Watts, beyond_supply, energy, power
@@ -29,8 +30,10 @@ __all__ = [
     "beyond_supply",
     "board_names",
     "board_template",
+    "calibration_file",
     "energy",
     "hls_level",
+    "keep_calibration",
     "load_board",
     "load_target",
     "power",

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
+from swm.device.calibration import calibrated_power
 from swm.device.listed import LISTED_FAMILIES, ListedTarget
 from swm.device.tables import Count, FigureKind, Name, PartName, Positive, Sourced, Table, Text, Watts, Word
 from swm.errors import OptionError, UnknownBoard
@@ -210,7 +211,7 @@ def target_names() -> tuple[str, ...]:
 
 def board_names() -> tuple[str, ...]:
     """Names of the boards that swm designs for and that travel with it, sorted."""
-    return tuple(name for name in target_names() if isinstance(load_target(name), Board))
+    return tuple(name for name in target_names() if isinstance(_shipped(boards_dir(), name), Board))
 
 
 def board_template() -> str:
@@ -241,7 +242,7 @@ def load_board(name_or_path: str | Path) -> Board:
 
 
 def load_target(name_or_path: str | Path) -> Board | ListedTarget:
-    """Read one target, whether swm designs for it or only lists it.
+    """Read one target, whether swm designs for it or only lists it; power as the user has calibrated it.
 
     Args:
         name_or_path: A name out of `target_names()`, or the path of a `.toml` file with the same keys.
@@ -253,7 +254,11 @@ def load_target(name_or_path: str | Path) -> Board | ListedTarget:
     text = str(name_or_path)
     names = target_names()
     if text in names:
-        return _shipped(boards_dir(), text)
+        found = _shipped(boards_dir(), text)
+        if isinstance(found, Board) and found.power is not None:  # kept by `swm report --calibrate`
+            power = calibrated_power(text, found.power)
+            return found if power is found.power else found.model_copy(update={"power": power})
+        return found
     path = Path(text)
     if path.suffix == ".toml" and path.is_file():
         return _read(path)

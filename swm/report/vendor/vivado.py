@@ -111,9 +111,34 @@ def parse_power(text: str) -> VendorReport:
             "dynamic_w": number(named.get("Dynamic (W)", "")),
             "static_w": number(named.get("Device Static (W)", "")),
         },
-        {"junction_c": number(named.get("Junction Temperature (C)", "")), "confidence": confidence},
+        {
+            "junction_c": number(named.get("Junction Temperature (C)", "")),
+            "confidence": confidence,
+            "logic_w": _logic(lines),
+            "clock_ns": _constraint(lines),
+        },
         notes,
     )
+
+
+LOGIC = frozenset({"Clocks", "CLB Logic", "Slice Logic", "Signals", "Block RAM", "URAM", "DSPs"})
+
+
+def _logic(lines: Sequence[str]) -> float | None:
+    """Dynamic watts of the logic: no I/O, clock managers, transceivers or processor. None without that table."""
+    for header, body in rows(lines, "On-Chip"):
+        if "Power (W)" in header:
+            place = header.index("Power (W)")
+            return float(sum(number(row[place]) or 0.0 for row in body if row[0] in LOGIC and len(row) > place))
+    return None
+
+
+def _constraint(lines: Sequence[str]) -> float | None:
+    """The period of the clock that power was estimated at; None where there is none, or several."""
+    periods = {
+        number(row[2]) for header, body in rows(lines, "Clock") for row in body if header[2:3] == ["Constraint (ns)"]
+    } - {None}
+    return float(periods.pop() or 0.0) or None if len(periods) == 1 else None
 
 
 # Of 61 published reports one says more, 206 W, of a design whose clocks were not constrained; the next says 7.8 W.
