@@ -19,7 +19,7 @@ from swm.errors import Finding, UnsupportedModel
 from swm.graph import Cast, Graph, Node, Reshape, Squeeze, Transpose, Unsqueeze, reads
 from swm.layers import registry
 from swm.layers.activations import Chosen, activation_of, joined
-from swm.layers.base import LayerKind, Obstacle
+from swm.layers.base import LayerKind, Obstacle, Operand
 from swm.layers.values import FloatLayer
 
 __all__ = ["FREE", "Lowered", "fixed_places", "hardware_findings", "hls_places", "lower", "safe_identifier"]
@@ -244,9 +244,7 @@ class _Lowering:
             if isinstance(layer, Obstacle):
                 return layer
             if self._broadcasts(node, layer):
-                return Obstacle(
-                    "its operands broadcast to a larger result", "hardware takes operands of equal shape; write it out"
-                )
+                return _larger(operands)
             inputs = tuple(operand.tensor for operand in operands)
             layer = replace(layer, name=name if safe else f"{name}_{layer.kind}", inputs=inputs, output=node.outputs[0])
             self._writer[layer.output] = len(self.layers)
@@ -298,6 +296,15 @@ class _Lowering:
                 scale=layer.scale[:1].repeat(channels),
                 bias=layer.bias[:1].repeat(channels),
             )
+
+
+def _larger(operands: tuple[Operand, ...]) -> Obstacle:
+    """Why a node is refused that should write more values than its layer does."""
+    if len(operands) > 1:
+        return Obstacle(
+            "its operands broadcast to a larger result", "hardware takes operands of equal shape; write it out"
+        )
+    return Obstacle("the model says that it writes more values than it computes", "export it with the right shapes")
 
 
 def _uses(graph: Graph, nodes: list[Node]) -> Counter[str]:

@@ -7,6 +7,7 @@ beat holds is theirs: channels, or words of a spectrum.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import TypeVar
@@ -20,7 +21,7 @@ from swm.layers.geometry import Geometry
 from swm.layers.program import Port, Program, Run
 from swm.layers.values import ceil_div, clog2
 
-__all__ = ["WindowBuilt", "seen"]
+__all__ = ["WindowBuilt", "seen", "taps"]
 
 Number = TypeVar("Number", bound=np.generic)
 
@@ -33,6 +34,11 @@ def seen(values: NDArray[Number], geometry: Geometry, fill: int = 0) -> NDArray[
         geometry: of the kernel.
         fill: the values outside the grid.
     """
+    return np.stack(list(taps(values, geometry, fill)), 3)
+
+
+def taps(values: NDArray[Number], geometry: Geometry, fill: int = 0) -> Iterator[NDArray[Number]]:
+    """What one tap of the kernel after the other sees: views (samples, output rows, output columns, n)."""
     g = geometry
     ends = [
         max(0, (o - 1) * s + (k - 1) * d + 1 - p - n)
@@ -40,14 +46,12 @@ def seen(values: NDArray[Number], geometry: Geometry, fill: int = 0) -> NDArray[
     ]
     widths = ((0, 0), (g.pads[0], ends[0]), (g.pads[1], ends[1]), (0, 0))
     padded = np.pad(values, widths, constant_values=fill)
-    views = []
     for i in range(g.kernel[0]):
         for j in range(g.kernel[1]):
             row, column = i * g.dilations[0], j * g.dilations[1]
             rows = slice(row, row + (g.out[0] - 1) * g.strides[0] + 1, g.strides[0])
             columns = slice(column, column + (g.out[1] - 1) * g.strides[1] + 1, g.strides[1])
-            views.append(padded[:, rows, columns])
-    return np.stack(views, 3)
+            yield padded[:, rows, columns]
 
 
 @dataclass(frozen=True)

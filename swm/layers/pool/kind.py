@@ -22,7 +22,7 @@ from swm.layers.pool.spec import PoolBuilt, PoolLayer, PoolSpec
 from swm.layers.products import price
 from swm.layers.program import BeatStream, Port, ProcessModel, Program, Rom, Run
 from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape, ceil_div
-from swm.layers.window import seen
+from swm.layers.window import taps
 from swm.package_data import hls_dir
 
 __all__ = ["Pool"]
@@ -107,9 +107,12 @@ class Pool(LayerKind):
         spec = layer.spec
         assert isinstance(spec, PoolSpec)
         fill = 0 if spec.mean else -(1 << (spec.data_bits - 1))
-        windows = seen(values[0].reshape(-1, *spec.geometry.grid, spec.n), spec.geometry, fill)
-        factors = spec.reciprocals.of(spec.counts)[None, :, :, None] if spec.mean else None
-        found = windows.max(3) if factors is None else windows.sum(3) * factors
+        views = taps(values[0].reshape(-1, *spec.geometry.grid, spec.n), spec.geometry, fill)
+        found = next(views).copy()
+        for view in views:
+            (np.add if spec.mean else np.maximum)(found, view, out=found)
+        if spec.mean:
+            found *= spec.reciprocals.of(spec.counts)[None, :, :, None]
         out, lost = finish(found.reshape(-1, spec.m), layer)
         return out, {"output": lost}
 
