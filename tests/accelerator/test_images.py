@@ -4,6 +4,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import onnxruntime
@@ -282,3 +283,12 @@ def test_images_that_lie_channels_last_in_the_model_are_padded_and_repeated_as_t
     result = run_fixed(quantized(graph, x, 16), x)
     assert result.values.shape == (20, 15, 14, 3)
     assert relative_error(result.values, swm.run(graph, x)) < 1e-3
+
+
+def test_a_shape_that_claims_more_values_than_there_are_is_named_as_that(tmp_path):
+    model = Model(2, 6)
+    out = model.node("MaxPool", "x", kernel_shape=[2], strides=[2], name="culprit")
+    graph = model.save(tmp_path / "m.onnx", out)
+    wrong = replace(graph.types[out], shape=("batch", 2, 4))
+    (found,) = hardware_findings(replace(graph, types={**graph.types, out: wrong}))
+    assert (found.node, "more values than it computes" in found.reason) == ("culprit", True)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks over images from the file to the C simulation: errors at several widths, words compared, cycles, seconds.
+
+    python benchmarks/image_networks.py MODELS DATA                     # all of them, as a table
+    python benchmarks/image_networks.py MODELS DATA --only lenet5_ccoltong --bits 12
+
+MODELS and DATA are folders as shared/models and shared/data. Formats come from 100 training samples; error, accuracy
+and the C simulation from test samples of the data that the network was made for, or of smooth noise where it was made
+for none of these. Error: root mean square of the difference from onnxruntime over the standard deviation of its
+answers. Exit status 1 where a word differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import swm
+from swm.report.figures import design_figures
+
+CALIBRATION, COMPARED = 100, 1000
+HEAD = (
+    *("model", "data", "bits", "error", "answers as onnxruntime", "accuracy", "onnxruntime's"),
+    *("words compared", "differ", "interval", "useful", "compile, s", "run, s"),
+)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A file, what it was made for (a data set, and what a pixel is divided by), and a board that holds it."""
+
+    file: str
+    data: str
+    scale: float
+    board: str = "zcu104"
+
+
+NETWORKS = (
+    Network("cnn/lenet5_ccoltong.onnx", "mnist", 255.0),
+    Network("cnn/onnxzoo_mnist-8.onnx", "mnist", 1.0),
+    Network("cnn/vnn_oval21_deep.onnx", "noise", 1.0),
+    Network("cnn/vnn_resnet_2b.onnx", "noise", 1.0),
+    Network("cnn/vnn_cifar_biasfield_base.onnx", "noise", 1.0),
+    Network("mlperf_tiny/alibaba_kws.onnx", "kws01", 1.0),
+)
+
+
+def samples(network: Network, loader: ModuleType, shape: tuple[int, ...]) -> tuple[NDArray[Any], ...]:
+    """Calibration samples, test samples and their labels (empty for noise)."""
+    if network.data == "mnist":
+        train, _, test, labels = loader.mnist()
+        images = [v[:COMPARED].astype(np.float32).reshape(-1, *shape) / network.scale for v in (train, test)]
+        return images[0][:CALIBRATION], images[1], labels[:COMPARED].astype(np.int64)
+    if network.data == "kws01":  # test inputs only: the first ones set the formats
+        values, labels = loader.kws01()
+        x = values.astype(np.float32).reshape(-1, *shape)
+        return x[:CALIBRATION], x[CALIBRATION:], labels[CALIBRATION:].astype(np.int64)
+    rng, size = np.random.default_rng(0), int(np.prod(shape))
+    values = rng.normal(size=(CALIBRATION + COMPARED, 12)) @ rng.normal(size=(12, size)) / 4
+    x = (1 / (1 + np.exp(-values))).astype(np.float32).reshape(-1, *shape)
+    return x[:CALIBRATION], x[CALIBRATION:], np.zeros(0, np.int64)
+
+
+def measured(network: Network, folder: Path, loader: ModuleType, widths: list[int], frames: int) -> Iterator[list[str]]:
+    """A row for each width; the C simulation runs `frames` samples."""
+    graph = swm.load(folder / network.file)
+    declared = graph.inputs[0].type
+    assert declared is not None
+    assert declared.shape is not None
+    shape = tuple(size if isinstance(size, int) else 1 for size in declared.shape[1:])
+    calibration, x, labels = samples(network, loader, shape)
+    want = swm.run(graph, x).reshape(len(x), -1)
+    for bits in widths:
+        fixed = swm.quantize(graph, bits=bits, calibration=calibration)
+        got = swm.run(fixed, x).reshape(want.shape)
+        error = float(np.sqrt(np.mean((got - want) ** 2)) / want.std())
+        answers, wanted = got.argmax(1), want.argmax(1)
+        right = [f"{100 * np.mean(a == labels):.1f} %" if len(labels) else "" for a in (answers, wanted)]
+        made = swm.design(fixed, board=network.board)
+        useful = design_figures(made.schedule).useful_share
+        with tempfile.TemporaryDirectory() as scratch:
+            project = swm.emit(made, path=Path(scratch) / "p", vectors=x[:frames], allow_overflow=True)
+            found = project.verify()
+        assert isinstance(found, swm.Verification)
+        fits = "" if made.schedule.fits else ", too large"
+        yield [
+            *(network.file, network.data, str(bits), f"{100 * error:.2f} %"),
+            *(f"{100 * np.mean(answers == wanted):.1f} % of {len(x):,}", *right),
+            *(f"{found.words:,}", str(found.mismatches), f"{made.schedule.interval:,} ({network.board}{fits})"),
+            "" if useful is None else f"{100 * useful:.0f} %",
+            *(f"{found.compile_seconds:.0f}", f"{found.run_seconds:.1f}"),
+        ]
+
+
+def main() -> int:
+    """Print the table, a row as soon as it is measured."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--only", help="part of a file name")
+    parser.add_argument("--bits", type=int, nargs="+", default=[8, 12, 16])
+    parser.add_argument("--frames", type=int, default=100, help="samples of the C simulation")
+    options = parser.parse_args()
+    spec = importlib.util.spec_from_file_location("load", options.data / "load.py")
+    assert spec is not None
+    assert spec.loader is not None
+    loader = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loader)
+    print("| " + " | ".join(HEAD) + " |\n|" + "---|" * len(HEAD))
+    differ, start = 0, time.time()
+    for network in NETWORKS:
+        if options.only and options.only not in network.file:
+            continue
+        for row in measured(network, options.models, loader, options.bits, options.frames):
+            differ += int(row[8])
+            print("| " + " | ".join(row) + " |", flush=True)
+    print(f"\n{time.time() - start:.0f} s", file=sys.stderr)
+    return 1 if differ else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
