@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import prod
+from math import isfinite, prod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -103,8 +103,8 @@ class Pad(BeatKind):
             return None
         (operand,) = operands
         rank, grid = len(node.pads) // 2, operand.grid
-        if node.mode != "constant":
-            return Obstacle(f"it pads by mode {node.mode!r}", "hardware pads with one value")
+        if node.mode != "constant" or not isfinite(node.value):
+            return Obstacle(f"it pads by mode {node.mode!r}, value {node.value}", "hardware pads with one number")
         if grid is None or not 1 <= len(grid) <= 2 or rank != len(grid) + 2:
             return Obstacle("its input is no image of one or two axes", "export with static shapes but for the batch")
         before, behind = node.pads[:rank], node.pads[rank:]

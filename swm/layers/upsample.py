@@ -30,6 +30,8 @@ from swm.layers.values import (
 
 __all__ = ["Upsample", "UpsampleSpec"]
 
+_LARGEST = 1 << 10  # factor
+_MOST_OUT = 1 << 20  # positions that go out
 _MOST_POSITIONS = 1 << 16  # that come in: their reads are written out one by one where cycles are simulated
 
 
@@ -76,12 +78,15 @@ class Upsample(BeatKind):
         grid = operand.grid
         if grid is None or not 1 <= len(grid) <= 2:
             return Obstacle("its input is no image of one or two axes", "export with static shapes but for the batch")
+        if operand.positions > _MOST_POSITIONS:
+            return Obstacle(f"its image has {operand.positions:,} positions", f"hardware takes {_MOST_POSITIONS:,}")
         factors = _factors(node, (operand.channels, *grid))
         if factors is None:
             text = f"it resizes {grid} by mode {node.mode!r}, scales {node.scales}, sizes {node.sizes}"
             return Obstacle(text, "hardware repeats positions: nearest neighbour, whole factors behind the channels")
-        if operand.positions > _MOST_POSITIONS:
-            return Obstacle(f"its image has {operand.positions:,} positions", f"hardware takes {_MOST_POSITIONS:,}")
+        most = operand.positions * prod(factors)
+        if most > _MOST_OUT:
+            return Obstacle(f"it makes {most:,} positions", f"hardware takes at most {_MOST_OUT:,}")
         rows, columns = (*grid, 1)[:2]
         tall, wide = (*factors, 1)[:2]
         return UpsampleLayer(
@@ -178,9 +183,9 @@ def _factors(node: Resize, sizes: tuple[int, ...]) -> tuple[int, ...] | None:
             scales[axis] = float(value)
         elif axis:
             scales[axis] = value / sizes[axis - 1]
-    whole = [round(scale) for scale in scales]
-    if scales[:2] != [1, 1] or any(w < 1 or w != s for w, s in zip(whole, scales, strict=True)):
+    if scales[:2] != [1, 1] or not all(1 <= scale <= _LARGEST and scale == floor(scale) for scale in scales):
         return None
+    whole = [int(scale) for scale in scales]
     repeats = (_repeats(node, n, w) for n, w in zip(sizes[1:], whole[2:], strict=True))
     return tuple(whole[2:]) if prod(whole) > 1 and all(repeats) else None
 

@@ -17,7 +17,7 @@ from swm.layers.pool import PoolBuilt
 from swm.layers.values import Format
 
 PORTS = load_board("pynq-z2").dsp_ports
-POOL, GLOBAL, PAD, UP = (registry.kind(name) for name in ("pool", "global_pool", "pad", "upsample"))
+POOL, GLOBAL, PAD, UP, REORDER = (registry.kind(name) for name in ("pool", "global_pool", "pad", "upsample", "reorder"))
 ENDS = {"name": "n", "inputs": ("x",), "outputs": ("y",)}
 
 
@@ -174,6 +174,32 @@ def test_loops_read_and_write_whole_frames(vec):
         assert sum(p.cost.lut for p in kind.processes(built, PORTS)) > 0
 
 
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize(("channels", "positions"), [(6, 20), (5, 7), (16, 16)])
+def test_a_reordered_frame(channels, positions, whole):
+    layer = REORDER.layer("l", "n", ("x", "y"), (channels, positions), whole=whole)
+    spec = REORDER.spec(layer, 12)
+    fixed = REORDER.quantize(spec, layer, (), np.zeros(0), (Format(12, 3),))
+    values = integers(12, 3 * positions, channels)
+    words, _ = REORDER.run(fixed, (values,))
+    assert (words.reshape(3, channels, positions) == values.reshape(3, positions, channels).swapaxes(1, 2)).all()
+    widest = REORDER.choices(spec)[-1]
+    assert positions % widest == 0 if whole else widest >= max(channels, positions) / 2
+    for vec in REORDER.choices(spec):
+        (process,) = REORDER.processes(REORDER.build(spec, vec), PORTS)
+        come, go = positions * -(-channels // vec), channels * -(-positions // vec)
+        program = process.program
+        assert (program.prologue, program.period, program.iterations(4)) == (max(come, go),) * 2 + (5 * max(come, go),)
+        assert (touched(program.reads)["in0"], touched(program.writes)["out0"]) == (come, go)
+        assert process.cost.memory > 0 or process.cost.bram18 >= vec or process.cost.ff >= 2 * 12 * come
+
+
+def test_a_large_reorder_takes_two_frames_of_block_ram():
+    spec = REORDER.spec(REORDER.layer("l", "n", ("x", "y"), (64, 256), whole=True), 18)
+    (process,) = REORDER.processes(REORDER.build(spec, 4), PORTS)
+    assert process.cost.bram18 == 4 * 8  # 2 x 64 x 256 words of 18 bits in four banks
+
+
 def test_an_offer_is_as_fast_as_asked_and_no_wider_than_needed():
     spec = POOL.spec(lowered(POOL, pooling(MaxPool, GEOMETRIES[0]), 16, (8, 8)), 12)
     offer, weights = POOL.offer(spec, PORTS), Preference((1.0, 1.0, 1.0, 1.0, 1.0))
@@ -198,6 +224,11 @@ REFUSED = [
     (PAD, Pad(**ENDS, pads=(0, 0, -4, 0, 0, 0, 0, 0)), (4, 4), "makes (0, 4) positions"),
     (UP, Resize(**ENDS, mode="linear", scales=(1.0, 1.0, 2.0, 2.0)), (4, 4), "mode 'linear'"),
     (UP, Resize(**ENDS, mode="nearest", scales=(1.0, 1.0, 1.5, 2.0)), (4, 4), "scales"),
+    (UP, Resize(**ENDS, mode="nearest", scales=(1.0, 1.0, float("inf"), 1e18)), (4, 4), "scales"),
+    (UP, Resize(**ENDS, mode="nearest", scales=(1.0, 1.0, 1024.0, 1024.0)), (4, 4), "makes 16,777,216 positions"),
+    (PAD, Pad(**ENDS, pads=(0, 0, 1, 1, 0, 0, 1, 1), value=float("nan")), (4, 4), "value nan"),
+    (PAD, Pad(**ENDS, pads=(0, 0, 1 << 40, 1, 0, 0, 1, 1)), (4, 4), "positions of"),
+    (POOL, pooling(MaxPool, ((64, 64), (1, 1), (0,) * 4, (1, 1), False)), (512, 512), "its window 4,096"),
     (
         UP,
         Resize(**ENDS, mode="nearest", sizes=(1, 3, 12, 12), coordinates="align_corners"),

@@ -29,6 +29,7 @@ __all__ = ["Pool"]
 
 _MOST_POSITIONS = 1 << 20  # of an image: rows of outputs are written out one by one where cycles are simulated
 _MOST_TAPS = 1 << 12
+_MOST_SEEN = 1 << 26  # values of a channel that all windows of a frame see
 _MOST_WORDS = 128  # of a beat out of the line buffer
 _TRIED = 4  # line buffers priced for an interval: the narrowest beats that are fast enough
 
@@ -219,9 +220,11 @@ def _geometry(node: MaxPool | AveragePool, operand: Operand) -> Geometry | Obsta
         reason = f"its window {node.kernel} is larger than the padded input {grid}"
         return Obstacle(reason, "export the model again")
     most = max(prod(geometry.grid), prod(geometry.out))
-    if most > _MOST_POSITIONS or geometry.taps > _MOST_TAPS:
+    if most > _MOST_POSITIONS or geometry.taps > _MOST_TAPS or most * geometry.taps > _MOST_SEEN:
         reason = f"its image has {most:,} positions, its window {geometry.taps:,}"
-        return Obstacle(reason, f"hardware takes at most {_MOST_POSITIONS:,} and {_MOST_TAPS:,}")
+        return Obstacle(
+            reason, f"hardware takes at most {_MOST_POSITIONS:,} and {_MOST_TAPS:,}, {_MOST_SEEN:,} together"
+        )
     return geometry
 
 
