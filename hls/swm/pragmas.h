@@ -42,6 +42,9 @@
 #define SWM_NO_DEPENDENCE(var)                                           \
   SWM_PRAGMA(HLS DEPENDENCE variable = var type = inter dependent = false) \
   SWM_PRAGMA(HLS DEPENDENCE variable = var type = intra dependent = false)
+/// What an iteration writes is read `iterations` later at the earliest: a tool that cannot keep that raises the II, or fails.
+#define SWM_DEPENDENCE_DISTANCE(var, iterations) \
+  SWM_PRAGMA(HLS DEPENDENCE variable = var type = inter direction = RAW distance = iterations dependent = true)
 /// A table read at several places in a cycle: the tool copies it instead of waiting for a port.
 #define SWM_ROM(var) SWM_PRAGMA(HLS BIND_STORAGE variable = var type = rom_np)
 // A dataflow region: streams with their depths, `SWM_PROCESS(call);` for every process, SWM_DATAFLOW_RUN at its end. Plain

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from swm.accelerator.forms import normal_forms
 from swm.accelerator.layout import ChannelsLast, Order, image_order, transposed
 from swm.accelerator.operands import Held, Streams
+from swm.accelerator.sequences import Sequences
 from swm.errors import Finding, UnsupportedModel
 from swm.graph import Cast, Graph, Node, Reshape, Squeeze, Transpose, Unsqueeze, reads
 from swm.layers import registry
@@ -42,6 +43,7 @@ class Lowered:
             not here pass in the model's order.
         output_order: the same of `tensor`, compared with the output.
         copies: tensors of the layers that hold values of another tensor of the graph, in another order.
+        computed: tensors of the layers that no tensor of the graph holds sample after sample; their kinds compute them.
     """
 
     layers: tuple[FloatLayer, ...]
@@ -52,12 +54,13 @@ class Lowered:
     orders: Mapping[str, ChannelsLast]
     output_order: Order
     copies: Mapping[str, str]
+    computed: frozenset[str] = frozenset()
 
     @property
     def tensors(self) -> tuple[str, ...]:
         """Tensors of the graph whose values the layers read or write."""
         named = (t for layer in self.layers for t in (*layer.inputs, layer.output))
-        return tuple(dict.fromkeys(self.copies.get(t, t) for t in named))
+        return tuple(dict.fromkeys(self.copies.get(t, t) for t in named if t not in self.computed))
 
     def passing(self, tensor: str, values: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         """Values of a tensor of the layers, (samples, ...) in the order in which it passes.
@@ -125,6 +128,7 @@ def lower(graph: Graph) -> Lowered:
         orders={t: order for t, order in streams.orders.items() if order is not None and t in kept},
         output_order=streams.orders[output],
         copies=streams.copies,
+        computed=frozenset(lowering.sequences.computed),
     )
 
 
@@ -149,6 +153,7 @@ class _Lowering:
         self.graph = graph
         self.streams = Streams(graph, first)
         self.layers = self.streams.layers
+        self.sequences = Sequences(graph, self.streams, safe_identifier)
         self._writer: dict[str, int] = {}  # place of the layer that writes a tensor
         self._kernels = {node for node, place in fixed_places().items() if place == "kernel"}
         nodes = normal_forms(graph).needed([v.name for v in graph.outputs])
@@ -190,6 +195,8 @@ class _Lowering:
         if not sources or any(t not in self.streams.origin for t in sources):
             self.streams.lose(node)
             return Obstacle("it reads constants only", "fold it: load the model with simplification")
+        if self.sequences.takes(node, sources[0]):
+            return self.sequences.take(node, sources[0], self._uses)
         if isinstance(node, Transpose):
             return self._transpose(node, sources[0])
         if isinstance(node, FREE):

@@ -132,13 +132,14 @@ def _framed(name: str, program: Program, tokens: int, fill: int, edges: dict[str
     """A token's program repeated over the tokens of a frame."""
 
     def port(one: Port) -> FramePort:
-        steady = _repeat(one.steady, program.period, 0, tokens)
+        begin = tokens - one.tail if one.tail else 0
+        steady = _repeat(one.steady, program.period, begin, tokens)
         first: tuple[Run, ...] = ()
         if one.first:
             rest = _repeat(one.steady, program.period, 1, tokens)
             first = (*one.first, *(_later(r, program.prologue) for r in rest))
         runs = tuple(map(_run, first)), tuple(map(_run, steady))
-        return FramePort(edges[one.stream], *runs, one.beats, one.total, tokens)
+        return FramePort(edges[one.stream], *runs, one.beats, one.total, tokens - begin)
 
     return FrameProgram(
         name=name,

@@ -46,6 +46,7 @@ class _Entry:
     weight_frac: int
     acc_shift: int
     curve: Curve | None
+    inner: tuple[Curve | None, ...]
     arrays: tuple[str, ...]
 
 
@@ -80,6 +81,7 @@ def save_fixed(graph: FixedGraph, path: Path) -> None:
             weight_frac=layer.weight_frac,
             acc_shift=layer.acc_shift,
             curve=layer.curve,
+            inner=layer.inner,
             arrays=tuple(layer.arrays),
         )
         layers.append({"layer": encode(entry), "spec": encode(layer.spec)})
@@ -129,7 +131,7 @@ def _graph(meta: dict[str, Any], stored: Any) -> FixedGraph:
     for index, data in enumerate(meta["layers"]):
         entry: _Entry = decode(_Entry, data["layer"])
         _limited(data["spec"], _MOST_VALUES)
-        _limited({name: value for name, value in data["layer"].items() if name != "curve"}, _MOST_FRAC)
+        _limited({name: value for name, value in data["layer"].items() if name not in ("curve", "inner")}, _MOST_FRAC)
         arrays = {}
         for name in entry.arrays:
             values = stored[_key(index, name)]
@@ -148,6 +150,7 @@ def _graph(meta: dict[str, Any], stored: Any) -> FixedGraph:
                 weight_frac=entry.weight_frac,
                 acc_shift=entry.acc_shift,
                 curve=entry.curve,
+                inner=entry.inner,
             )
         )
     return FixedGraph(

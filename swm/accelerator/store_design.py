@@ -55,6 +55,7 @@ class _Process:
     products: int
     repeats: int
     view: str
+    late: int
 
 
 @dataclass(frozen=True)

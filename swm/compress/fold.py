@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from swm.compress.fold_states import fold_states
 from swm.graph import Affine, Graph, Linear, Node, Reshape
 from swm.structure import Dense
 
@@ -19,8 +20,10 @@ def fold_affine(graph: Graph) -> Graph:
     `(x W^T + b) * s + t` becomes one Linear with rows scaled, `(x * s + t) W^T + b` one with columns scaled: before
     projection, for a circulant block with scaled rows is none any more. Two Affine nodes in a row become one, and one
     with a single factor moves behind a Reshape, towards the matrix (input normalisation stands before the Flatten in
-    many exports). A tensor that something else reads, or that the graph returns, stays.
+    many exports). A tensor that something else reads, or that the graph returns, stays. Initial states of recurrent
+    nodes that are zeros are left out (`fold_states`).
     """
+    graph = fold_states(graph)
     while (pair := _find(graph)) is not None:
         first, second = pair
         if isinstance(first, Affine) and isinstance(second, Reshape):

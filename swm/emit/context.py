@@ -21,6 +21,7 @@ from swm.emit.host_files import host_operators
 from swm.emit.roms import RomPage, lines, rom_page
 from swm.layers import registry
 from swm.layers.base import LayerKind
+from swm.layers.curves import Curve
 from swm.layers.finish import curve_struct, describe
 from swm.layers.program import ProcessModel
 from swm.layers.values import FixedLayer, Format, LayerSpec
@@ -160,7 +161,7 @@ class LayerPage:
         spec: shapes and widths.
         parallelism: what the kind shows of how it is built.
         members: of its C++ configuration, by name.
-        activation: the struct of its activation; None where there is none.
+        activations: the structs of its activations: inside it, and behind it.
         tokens: how often its loops go through their period a frame.
         formats: of inputs, weights and output, as text; empty for forks and width converters.
         roms: in the order in which the kernels read them.
@@ -173,7 +174,7 @@ class LayerPage:
     spec: LayerSpec
     parallelism: Mapping[str, int]
     members: Mapping[str, Any]
-    activation: ActivationPage | None
+    activations: tuple[ActivationPage, ...]
     tokens: int
     formats: Mapping[str, str]
     roms: tuple[RomPage, ...]
@@ -321,7 +322,7 @@ def _layer(
         spec=spec,
         parallelism=kind.parallelism(placed.built),
         members={"tick": numbers[f"{spec.name}.{placed.processes[0].name}"], **members},
-        activation=None if layer is None else _activation(layer),
+        activations=() if layer is None else _activations(layer),
         tokens=spec.tokens,
         formats={} if layer is None else _formats(layer),
         roms=tuple(roms.values()),
@@ -330,12 +331,18 @@ def _layer(
     )
 
 
-def _activation(layer: FixedLayer) -> ActivationPage | None:
-    members = {} if layer.curve is None else layer.curve.members()
+def _activations(layer: FixedLayer) -> tuple[ActivationPage, ...]:
+    inner = registry.kind(layer.spec.kind).inner_activations(layer)
+    pages = (_activation(*one) for one in (*inner, (curve_struct(layer.spec), describe(layer), layer.curve)))
+    return tuple(page for page in pages if page is not None)
+
+
+def _activation(name: str, title: str, curve: Curve | None) -> ActivationPage | None:
+    members = {} if curve is None else curve.members()
     numbers = {name: value for name, value in members.items() if isinstance(value, int)}
     lists = {name: np.array(value, np.int64) for name, value in members.items() if name not in numbers}
     tables = tuple((name, numbers[f"{name}_bits"], len(v), lines(v)) for name, v in lists.items())
-    return ActivationPage(curve_struct(layer.spec), describe(layer), numbers, tables) if members else None
+    return ActivationPage(name, title, numbers, tables) if members else None
 
 
 def _formats(layer: FixedLayer) -> dict[str, str]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from swm.device.board import DspPorts
 from swm.graph import Node
+from swm.layers.curves import Curve
 from swm.layers.program import BeatStream, LoadedMemory, ProcessModel, Rom
 from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec
 from swm.package_data import hls_dir, templates_dir
@@ -130,6 +131,13 @@ class LayerKind(ABC):
             formats: formats of the inputs, already chosen.
         """
 
+    def run_float(self, layer: FloatLayer, inputs: tuple[NDArray[np.floating], ...]) -> NDArray[np.floating] | None:
+        """(rows, m) outputs for (rows, channels) of every input, where the float graph may not have them.
+
+        None, the default: the layer writes a tensor of the graph, which the float engine computes.
+        """
+        return None
+
     @abstractmethod
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
         """Exact integers: (rows, channels) of every input → (rows, m), and saturation counts by place."""
@@ -186,6 +194,11 @@ class LayerKind(ABC):
 
         `layer` is None for kinds that the schedule places.
         """
+
+    def inner_activations(self, layer: FixedLayer) -> tuple[tuple[str, str, Curve | None], ...]:
+        """Activations inside the layer: name of the C++ struct, what it is in words, its integers."""
+        del layer
+        return ()
 
     def parallelism(self, built: Implementation) -> dict[str, int]:
         """The fields of the implementation that a report shows, by name."""

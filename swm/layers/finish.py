@@ -17,7 +17,7 @@ from swm.layers.functions import Activation, Parameters
 from swm.layers.rounding import Ints, round_shift, saturate
 from swm.layers.values import FixedLayer, LayerSpec
 
-__all__ = ["curve_struct", "describe", "finish", "finish_configuration", "finish_cost"]
+__all__ = ["curve_struct", "describe", "describe_curve", "finish", "finish_configuration", "finish_cost", "policy"]
 
 
 def finish(values: Ints, layer: FixedLayer) -> tuple[Ints, int]:
@@ -37,14 +37,21 @@ def finish_configuration(layer: FixedLayer) -> dict[str, Any]:
     return {
         "out_bits": layer.spec.out_bits,
         "out_shift": layer.value_frac - layer.output_format.frac,
-        "activation": _policy(layer.spec, layer.curve),
+        "activation": policy(layer.spec.activation, layer.curve, curve_struct(layer.spec)),
     }
 
 
-def _policy(spec: LayerSpec, curve: Curve | None) -> str:
+def policy(activation: Activation, curve: Curve | None, struct: str) -> str:
+    """The C++ type of an activation.
+
+    Args:
+        activation: which.
+        curve: its integers, if it has any.
+        struct: name of the C++ struct that holds them.
+    """
     if curve is None:
-        return spec.activation
-    return f"clip<{curve.low}, {curve.high}>" if isinstance(curve, Bounds) else f"{curve.policy}<{curve_struct(spec)}>"
+        return activation
+    return f"clip<{curve.low}, {curve.high}>" if isinstance(curve, Bounds) else f"{curve.policy}<{struct}>"
 
 
 def curve_struct(spec: LayerSpec) -> str:
@@ -58,23 +65,30 @@ def describe(layer: FixedLayer) -> str:
     The error is that before the last rounding, which adds half of the output's last bit; inputs beyond the output's
     range are left out.
     """
-    spec, curve = layer.spec, layer.curve
-    name = " ".join([spec.activation, *(f"{value:g}" for value in spec.parameters)])
+    spec = layer.spec
+    return describe_curve(spec.activation, spec.parameters, layer.curve, layer.value_frac, layer.output_format.frac)
+
+
+def describe_curve(
+    activation: Activation, parameters: Parameters, curve: Curve | None, value_frac: int, out_frac: int
+) -> str:
+    """The same of any activation, at the binary points of its sum and its output."""
+    name = " ".join([activation, *(f"{value:g}" for value in parameters)])
     if isinstance(curve, Bounds):
         return f"{name}: bounds {curve.low} and {curve.high} of the output's words, exact"
     if curve is None:
         return f"{name}: exact"
     if isinstance(curve, Steps):
-        levels = f"{curve.ramp.high - curve.ramp.low + 1} levels of {spec.parameters[0]:g}"
+        levels = f"{curve.ramp.high - curve.ramp.low + 1} levels of {parameters[0]:g}"
         edges = (
             f"sums within {curve.doubt:.1e} of a step from an edge may get the other level" if curve.doubt else "exact"
         )
         return f"{name}: {levels}, off by at most {curve.error:.1e}; {edges}"
-    steps = curve.error * 2.0**layer.output_format.frac
+    steps = curve.error * 2.0**out_frac
     off = f"off by at most {curve.error:.1e} ({steps:.2f} of the output's last bit) before the last rounding"
     if isinstance(curve, Ramp):
         return f"{name}: slope {curve.slope} / 2^{curve.offset_shift}, {off}"
-    width = 2.0 ** (curve.step_bits - (layer.value_frac - curve.input_shift))
+    width = 2.0 ** (curve.step_bits - (value_frac - curve.input_shift))
     form = "lines" if curve.rises else "constants"
     return f"{name}: table of {len(curve.starts)} {form}, each {width:g} wide, {off}"
 

@@ -44,6 +44,7 @@ class Port:
         first: if not empty, takes the place of `steady` for token 0, in iterations of the call.
         beats: beats an iteration, one a cycle (for processes with an II above 1).
         total: beats a token, where the last iteration moves fewer than `beats`; 0: all are full.
+        tail: if not 0, the port is used in so many tokens at the end of each frame only.
     """
 
     stream: str
@@ -51,6 +52,7 @@ class Port:
     first: tuple[Run, ...] = ()
     beats: int = 1
     total: int = 0
+    tail: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ class ProcessModel:
             frames, the positions at which this process works.
         view: template in namespace swm that makes the configuration of its kernel of the layer's; empty where that is
             the layer's.
+        late: cycles by which its writes come later than those of other processes: a longer pipeline (modelled).
     """
 
     name: str
@@ -120,6 +123,7 @@ class ProcessModel:
     products: int = 0
     repeats: int = 1
     view: str = ""
+    late: int = 0
 
     def tokens(self, spec: LayerSpec) -> int:
         """How often its loop goes through its period a frame."""

@@ -18,6 +18,7 @@ from swm.layers.layernorm import LayerNorm
 from swm.layers.pad import Pad
 from swm.layers.pool import Pool
 from swm.layers.prelu import PReluKind
+from swm.layers.recurrent import RecurrentKind
 from swm.layers.reorder import Reorder
 from swm.layers.scale import Scale
 from swm.layers.upsample import Upsample
@@ -28,7 +29,7 @@ __all__ = ["kind", "kinds", "register", "unregister"]
 _KINDS: dict[str, LayerKind] = {
     k.name: k
     for k in (
-        *(Circulant(), CirculantConv(), Depthwise(), Dense(), Conv()),
+        *(Circulant(), CirculantConv(), Depthwise(), Dense(), Conv(), RecurrentKind()),
         *(Scale(), PReluKind(), LayerNorm(), Add(), Concat()),
         *(GlobalPool(), Pool(), Pad(), Upsample(), Reorder(), Fork(), Width()),
     )

@@ -226,6 +226,7 @@ class FixedLayer:
         weight_frac: fractional bits of the weights.
         acc_shift: right shift of the one rounding of a spectral sum (0 for other kinds).
         curve: integers of the activation, where it has any; made for the formats unless it is given.
+        inner: those of activations inside the layer, which its kind makes: the gates of a recurrent layer.
     """
 
     spec: LayerSpec
@@ -238,6 +239,7 @@ class FixedLayer:
     weight_frac: int = 0
     acc_shift: int = 0
     curve: Curve | None = None
+    inner: tuple[Curve | None, ...] = ()
 
     def __post_init__(self) -> None:
         if self.curve is None:

@@ -22,6 +22,8 @@ from swm.layers.formats import best_format
 from swm.layers.functions import evaluate
 from swm.layers.geometry import Geometry
 from swm.layers.layernorm import NormLayer
+from swm.layers.recurrent import RecurrentLayer
+from swm.layers.recurrent.layer import run_float
 from swm.layers.registry import kind
 from swm.layers.values import FloatLayer
 from swm.layers.window import seen
@@ -100,6 +102,44 @@ class Sketch:
         made = {"gains": gain, "epsilon": 1e-5, "bias": bias, "m": n, "shapes": ((n, positions),)}
         made |= {"positions": positions, "float_layer": NormLayer}
         return self._add("layernorm", (source,), target, (x,), y, "identity", None, made)
+
+    def recurrent(
+        self, source, target, cell, hidden, *, block=None, projection=None, peepholes=False, start=False, bound=0.0,
+        last=False, gates=None,
+    ):  # fmt: skip
+        """An LSTM, GRU or RNN over the positions of a frame; `start`: initial states other than zero."""
+        x = self.values[source]
+        n, steps = x.shape[1], len(x) // len(self.inputs)
+        rows, m = hidden * {"rnn": 1, "lstm": 4, "gru": 3, "gru_after": 3}[cell], projection or hidden
+        made = {
+            "weight": self._weight(rows, n, block),
+            "recurrent": self._weight(rows, m, block),
+            "projection": self._weight(m, hidden, block) if projection else None,
+            "peepholes": (self.rng.normal(size=(3, hidden)) / 4).astype(np.float32) if peepholes else None,
+            "input_bias": (self.rng.normal(size=rows) / 4).astype(np.float32),
+            "state_bias": (self.rng.normal(size=rows) / 4).astype(np.float32),
+            "initial_h": (self.rng.uniform(-0.9, 0.9, m) * start).astype(np.float32),
+            "initial_c": (self.rng.uniform(-0.9, 0.9, hidden) * start).astype(np.float32),
+            "gates": gates or ((("sigmoid", ()), ("tanh", ()), ("tanh", ())) if cell != "rnn" else (("tanh", ()),)),
+            "cell": cell,
+            "hidden": hidden,
+            "bound": bound,
+            "last": last,
+            "float_layer": RecurrentLayer,
+            "m": m,
+            "shapes": ((n, steps),),
+            "positions": 1 if last else steps,
+        }
+        if cell.startswith("gru"):
+            made["gates"] = made["gates"][:2]
+        probe = {k: v for k, v in made.items() if k != "float_layer"}
+        y = run_float(RecurrentLayer("recurrent", "", "", (source,), target, **probe), x.reshape(-1, steps, n)).after
+        y = y.reshape(-1, steps, m)[:, -1] if last else y
+        return self._add("recurrent", (source,), target, (x,), y, "identity", None, made)
+
+    def _weight(self, m, n, block):
+        matrix = (self.rng.normal(size=(m, n)) / np.sqrt(n)).astype(np.float32)
+        return Dense(matrix) if block is None else BlockCirculant(project(matrix, block).astype(np.float32), (m, n))
 
     def _join(self, name, sources, target, values, y, activation):
         positions = len(y) // len(self.inputs)
@@ -207,3 +247,9 @@ WINDOW = {"strides": (2, 2), "dilations": (1, 1)}
 def _blocks(m, n, block):
     matrix = np.random.default_rng(1).normal(size=(m, n)) / np.sqrt(n)
     return BlockCirculant(project(matrix, block).astype(np.float32), (m, n))
+
+
+def sequence(*, bits=8, **options):
+    """An LSTM of circulant gates over three steps, its last one to a matrix."""
+    sketch = Sketch(6, positions=3, bits=bits, **options)
+    return sketch.recurrent("x", "h", "lstm", 8, block=4, peepholes=True, last=True).product("h", "y", 4).graph()

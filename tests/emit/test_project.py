@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from designs import Sketch, convolutions, curves, design, images, mlp, normal, residual
+from designs import Sketch, convolutions, curves, design, images, mlp, normal, residual, sequence
 
 from swm.accelerator.integers import run_fixed
 from swm.emit import emit_project, verify_project
@@ -374,7 +374,7 @@ def test_a_back_end_from_outside_brings_its_templates(tmp_path):
 
 
 @pytest.mark.parametrize("backend", ["vitis", "generic"])
-@pytest.mark.parametrize("network", [mlp, residual, curves, normal, convolutions, images])
+@pytest.mark.parametrize("network", [mlp, residual, curves, normal, convolutions, images, sequence])
 @pytest.mark.parametrize("file", ["src/top.cpp", "src/layers.h", "src/top.h"])
 def test_emitted_text_is_the_golden_text(tmp_path, backend, network, file):
     """After a wanted change: SWM_UPDATE_GOLDEN=1 pytest tests/emit -k golden, then read the difference."""

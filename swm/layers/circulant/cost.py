@@ -28,7 +28,7 @@ from swm.layers.products import Parts, weight_rom_cost
 from swm.layers.program import ProcessModel
 from swm.layers.values import TWIDDLE_FRAC
 
-__all__ = ["end_costs", "forward", "packs_pairs", "processes", "product_parts", "products"]
+__all__ = ["end_costs", "forward", "packs_pairs", "processes", "product_parts", "products", "transform_cost"]
 
 
 def packs_pairs(spec: CirculantSpec, ports: DspPorts) -> bool:
@@ -78,8 +78,8 @@ def end_costs(built: CirculantBuilt, ports: DspPorts) -> tuple[Cost, Cost]:
         front, back = pass_end_costs(built, ports)
         return front.plus(spectra), back.plus(sums)
     collect = register(spec.block * spec.data_bits) if built.in_parts > 1 else Cost()
-    forward = _transform(spec.block, spec.spectrum_bits, ports).times(built.fft_lanes)
-    inverse = _transform(spec.block, spec.inverse_bits, ports).times(built.out_lanes)
+    forward = transform_cost(spec.block, spec.spectrum_bits, ports).times(built.fft_lanes)
+    inverse = transform_cost(spec.block, spec.inverse_bits, ports).times(built.out_lanes)
     # a block leaves in parts through a multiplexer
     select = multiplexer(built.out_parts, spec.inverse_bits * min(built.out_vec, spec.block))
     bias = memory(built.out_beats, built.out_vec * spec.bias_bits, writes=0)
@@ -173,7 +173,7 @@ def _general_rotations(block: int) -> int:
 
 
 @lru_cache(maxsize=4096)
-def _transform(block: int, width: int, ports: DspPorts) -> Cost:
+def transform_cost(block: int, width: int, ports: DspPorts) -> Cost:
     """A real transform of one block as straight-line code (docs/arithmetic.md 2 and 4), registers after every stage."""
     if block == 2:
         return adder(width).times(2)

@@ -34,7 +34,7 @@ class Loop:
 
 def one_loop(process: ProcessModel, latency: int) -> tuple[Loop, ...]:
     """The loop of a process that is one module with one counter."""
-    return (Loop(process.name, process.program, latency, repeats=process.repeats),)
+    return (Loop(process.name, process.program, latency + process.late, repeats=process.repeats),)
 
 
 def product_loops(process: ProcessModel, latency: int) -> tuple[Loop, ...]:

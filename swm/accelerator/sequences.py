@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sequences in the lowering: recurrent nodes, and tensors whose axis of samples is not the first one.
+
+ONNX lays sequences out as (time, batch, channels). Exporters put a Transpose in front, and Transpose, Squeeze and
+Reshape behind. Of one sample the values keep their order through all of these: what moves is the axis of samples, which
+is followed here. Where a model has a batch of 1, any axis of one element may be that axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swm.accelerator.operands import Held, Streams
+from swm.graph import LSTM, Gather, Graph, Node, Recurrent, Reshape, Slice, Squeeze, Transpose, Unsqueeze
+from swm.layers import registry
+from swm.layers.base import Obstacle, Operand
+from swm.layers.recurrent import RecurrentLayer, Steps
+from swm.layers.recurrent.node import obstacle_of
+from swm.layers.values import FloatLayer
+
+__all__ = ["Sequences"]
+
+_FREE = (Transpose, Reshape, Squeeze, Unsqueeze)
+
+
+class Sequences:
+    """What is known of sequences while the nodes are walked.
+
+    Attributes:
+        computed: tensors of layers that no tensor of the graph holds sample after sample.
+    """
+
+    def __init__(self, graph: Graph, streams: Streams, identifier: Callable[[str], str]) -> None:
+        """Begin with samples along the first axis of every input; `identifier` makes C identifiers of names."""
+        self.graph, self.streams, self._identifier = graph, streams, identifier
+        self.computed: set[str] = set()
+        self._axis: dict[str, int] = {}  # of samples, where it is not the first
+        self._steps: dict[str, int] = {}  # of tensors of recurrent layers
+        shape = streams.shape(graph.inputs[0].name) if graph.inputs else None
+        self._one = bool(shape) and shape is not None and shape[0] == 1
+        self._returned = {v.name for v in graph.outputs}
+
+    def takes(self, node: Node, source: str) -> bool:
+        """Whether a node is about sequences: it is recurrent, or it reads or writes samples along another axis."""
+        if isinstance(node, Recurrent) or source in self._axis:
+            return True
+        if self.streams.origin.get(source) in self._steps and isinstance(node, Slice | Gather):
+            return True
+        return isinstance(node, Transpose) and self._moves_samples(node, source)
+
+    def _moves_samples(self, node: Transpose, source: str) -> bool:
+        if self.streams.of(source).lost or self.streams.orders[source] is not None:
+            return False
+        return node.perm[:1] != (0,) or (self._one and self._kept(node, source))
+
+    def take(self, node: Node, source: str, uses: Mapping[str, int]) -> Obstacle | None:
+        """The layers of a recurrent node; the way of samples through a node that moves them; an obstacle."""
+        streams = self.streams
+        if isinstance(node, Recurrent):
+            return self._recurrent(node, source, uses)
+        if isinstance(node, Slice | Gather):
+            return self._last_step(node, source, uses)
+        before = self._axis.get(source, 0)
+        after = self._behind(node, source, before) if isinstance(node, _FREE) else None
+        if after is None:
+            streams.lose(node)
+            what = "it permutes values of a sample" if isinstance(node, Transpose) else "samples are not its first axis"
+            return Obstacle(what, "export the model with batch_first=True, so that samples are the first axis")
+        streams.alias(node, source, None)
+        if after:
+            self._axis[node.outputs[0]] = after
+        if after and node.outputs[0] in self._returned and not self._one:
+            return Obstacle("samples are not the first axis of the output", "export the model with batch_first=True")
+        return None
+
+    def _behind(self, node: Node, source: str, axis: int) -> int | None:
+        """The axis of samples behind a node that keeps the order of a sample's values; None where it does not."""
+        shape = self.streams.shape(source)
+        if isinstance(node, Transpose):
+            if not self._kept(node, source):
+                return None
+            return 0 if self._one else node.perm.index(axis)
+        if self._one:
+            return 0
+        if isinstance(node, Squeeze):
+            if shape is None and node.axes is None:
+                return None
+            rank = len(shape) if shape is not None else 0
+            gone = node.axes if node.axes is not None else tuple(i for i, s in enumerate(shape or ()) if s == 1)
+            axes = {a if a >= 0 else a + rank for a in gone}
+            return None if axis in axes else axis - sum(a < axis for a in axes)
+        if isinstance(node, Unsqueeze):
+            out = self.streams.shape(node.outputs[0])
+            axes = {a if a >= 0 or out is None else a + len(out) for a in node.axes}
+            for place in sorted(axes):
+                axis += place <= axis
+            return axis
+        made = self.streams.shape(node.outputs[0])
+        if shape is None or made is None or made[: axis + 1] != shape[: axis + 1]:
+            return None
+        return axis
+
+    def _kept(self, node: Transpose, source: str) -> bool:
+        """Whether the values of one sample keep their order: axes of more than one element do."""
+        shape, samples = self.streams.shape(source), self._axis.get(source, 0)
+        rank = len(node.perm)
+        alone = {i for i in range(rank) if shape is not None and len(shape) == rank and shape[i] == 1}
+        real = [a for a in node.perm if a != samples and a not in alone]
+        return real == sorted(real)
+
+    def _recurrent(self, node: Recurrent, source: str, uses: Mapping[str, int]) -> Obstacle | None:
+        """A layer for each direction, reversals around the backward one, and both joined."""
+        streams, held = self.streams, self.streams.of(source)
+        wanted = [place for place, tensor in enumerate(node.outputs) if tensor and uses.get(tensor)]
+        states = self._states(node)
+        streams.lose(node)
+        if held.lost:
+            if streams.origin[source] not in {v.name for v in self.graph.inputs}:
+                return None  # the obstacle before it is reported already
+            return Obstacle(
+                "the length of its sequences is unknown", "export with a fixed length; leave the batch open"
+            )
+        if wanted not in ([0], [1]) or states is None:
+            return obstacle_of(node)
+        shape = streams.shape(source)
+        length = None if not shape or len(shape) != 3 else shape[0]
+        if self._axis.get(source, 0) != 1 and not (self._one and shape and len(shape) == 3 and shape[1] == 1):
+            return Obstacle(
+                "its sequences lie along the first axis, which is that of samples",
+                "export the model with batch_first=True, so that samples come first",
+            )
+        (place,) = wanted
+        n, size = node.input_weight[0].shape[1], held.size or 0
+        operand = Operand(streams.origin[source], n, size // n)
+        if size % n or (isinstance(length, int) and length * n != size):
+            return Obstacle(
+                f"it reads {length} steps of {n} values while the tensor before it holds {size} a sample",
+                "a Transpose is missing, or the model was exported with a wrong shape",
+            )
+        ends = []
+        for d in range(node.directions):
+            made = self._direction(node, d, operand, states, last=place == 1)
+            if isinstance(made, Obstacle):
+                return made
+            ends.append(made)
+        self._join(node, node.outputs[place], ends)
+        last = self.streams.layers[-1]
+        streams.write(node.outputs[place], Held(last.m * last.positions, last.m), None)
+        if place == 0:
+            self._steps[node.outputs[place]] = len(streams.layers) - 1
+        if not self._one:
+            self._axis[node.outputs[place]] = 2 - place
+        return None
+
+    def _direction(
+        self, node: Recurrent, d: int, operand: Operand, states: list[NDArray[np.float32]], *, last: bool
+    ) -> FloatLayer | Obstacle:
+        """The layers of one direction, the last of which is returned; its output has a name of its own."""
+        forward = replace(
+            node,
+            direction="forward",
+            input_weight=node.input_weight[d : d + 1],
+            recurrent_weight=node.recurrent_weight[d : d + 1],
+            bias=None if node.bias is None else node.bias[d : d + 1],
+            activations=node.activations[d * len(node.activations) // node.directions :][
+                : len(node.activations) // node.directions
+            ],
+        )
+        if isinstance(forward, LSTM) and forward.peepholes is not None:
+            forward = replace(forward, peepholes=forward.peepholes[d : d + 1])
+        backward = node.direction == "reverse" or d == 1
+        if backward:
+            return Obstacle("it runs backwards over its sequence", "run this part of the model on the host")
+        steps = Steps(
+            name=node.name,
+            inputs=(operand.tensor,),
+            outputs=(self._fresh(f"{node.outputs[0]}, direction {d}"),),
+            layer=forward,
+            initial_h=states[0][d],
+            initial_c=states[1][d],
+            last=last,
+            length=operand.positions,
+        )
+        return self._place(registry.kind("recurrent").lower(steps, (operand,), self._name(node)))
+
+    def _place(self, layer: FloatLayer | Obstacle | None) -> FloatLayer | Obstacle:
+        if isinstance(layer, FloatLayer):
+            self.streams.layers.append(layer)
+            self.computed.add(layer.output)
+            return layer
+        return layer or Obstacle("no hardware kernel for this form of the operator", "run it on the host")
+
+    def _join(self, node: Recurrent, tensor: str, ends: list[FloatLayer]) -> None:
+        """The layers' output under the name of the graph's tensor."""
+        layers = self.streams.layers
+        place = layers.index(ends[0])
+        layers[place] = replace(ends[0], output=tensor)
+        self.computed.discard(ends[0].output)
+        self.computed.add(tensor)
+
+    def _name(self, node: Node) -> str:
+        safe = self._identifier(node.name)
+        count = len(self.streams.layers)
+        return f"l{count}_{safe}" if safe else f"l{count}_recurrent"
+
+    def _fresh(self, tensor: str) -> str:
+        while tensor in self.streams.origin or tensor in self.computed:  # a model may call a tensor anything
+            tensor += "'"
+        return tensor
+
+    def _states(self, node: Recurrent) -> list[NDArray[np.float32]] | None:
+        """Initial h and c, (directions, hidden), the same for every sample; None where they are not known so."""
+        given = [*node.inputs, "", "", "", ""][1:4]
+        if given[0]:
+            return None  # lengths of their own
+        found = []
+        for tensor in given[1:]:
+            values = np.zeros((node.directions, 1, node.hidden), np.float32)
+            if tensor:
+                if tensor not in self.graph.constants:
+                    return None
+                values = np.asarray(self.graph.constants[tensor], np.float32)
+            if values.ndim != 3 or (values != values[:, :1]).any():
+                return None
+            found.append(values[:, 0])
+        return found
+
+    def _last_step(self, node: Node, source: str, uses: Mapping[str, int]) -> Obstacle | None:
+        """The last step of all: the layer then gives no other."""
+        streams = self.streams
+        origin = streams.origin[source]
+        place, shape, samples = self._steps.get(origin), streams.shape(source), self._axis.get(source, 0)
+        layer = streams.layers[place] if place is not None else None
+        streams.lose(node)
+        refused = Obstacle(
+            "it takes some steps of a sequence", "hardware gives all steps of a recurrent layer, or the last one"
+        )
+        if not isinstance(layer, RecurrentLayer) or shape is None or uses.get(origin) != 1:
+            return refused
+        steps = [i for i, s in enumerate(shape) if i != samples and s == layer.steps]
+        axis = _last_along(node, self.graph.constants)
+        axis = axis + len(shape) if axis is not None and axis < 0 else axis
+        tail = prod(s for s in shape[(axis or 0) + 1 :] if isinstance(s, int))
+        if axis is None or axis not in steps or (layer.steps > 1 and tail != layer.m):
+            return refused
+        output = node.outputs[0]
+        streams.layers[place or 0] = replace(layer, last=True, positions=1, output=output)
+        self.computed.add(output)
+        del self._steps[origin]
+        streams.write(output, Held(layer.m, layer.m), None)
+        gone = isinstance(node, Gather) and np.ndim(self.graph.constants[node.inputs[1]]) == 0
+        after = 0 if self._one else samples - (gone and axis < samples)
+        if after:
+            self._axis[output] = after
+        return None
+
+
+def _last_along(node: Node, constants: Mapping[str, NDArray[np.generic]]) -> int | None:
+    """The axis along which a Slice or Gather takes the last element alone; None where it takes something else."""
+    if isinstance(node, Slice):
+        one = len(node.axes) == 1 and node.starts == (-1,) and node.steps == (1,) and node.ends[0] >= 2**31 - 1
+        return node.axes[0] if one else None
+    if isinstance(node, Gather) and node.inputs[1] in constants:
+        values = np.asarray(constants[node.inputs[1]])
+        return node.axis if values.size == 1 and int(values.reshape(-1)[0]) == -1 else None
+    return None

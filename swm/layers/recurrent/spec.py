@@ -1,0 +1,399 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A recurrent layer by its shapes, and how it is built; hls/swm/recurrent.h counts with the same formulas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeAlias
+
+from swm.device.memories import Storage
+from swm.layers.functions import Activation, Parameters
+from swm.layers.products import bank_lanes
+from swm.layers.program import BeatStream, Port, Program, Run
+from swm.layers.values import Implementation, LayerSpec, ceil_div, clog2
+
+__all__ = ["FEEDBACK", "JOIN_GUARD", "LARGEST_BLOCK", "STATE_GUARD", "CellKind", "RecurrentBuilt", "RecurrentSpec"]
+
+CellKind: TypeAlias = Literal["rnn", "lstm", "gru", "gru_after"]
+"""A GRU resets its state before the product with it, or (`gru_after`, linear_before_reset) what the product gave."""
+LARGEST_BLOCK = 16  # blocks are transformed by straight-line code
+JOIN_GUARD = 6  # most bits that a sum over x moves left to meet the one over h
+STATE_GUARD = 4  # bits that a cell's state has more than the data: it is rounded in every step
+FEEDBACK = 48
+"""Iterations from a drained sum until its state can be read: products 14, inverse transform, gate, cell, output and
+forward transform (modelled, no synthesis of ours behind it)."""
+
+
+@dataclass(frozen=True)
+class RecurrentSpec(LayerSpec):
+    """An LSTM, GRU or RNN in one direction over `steps` positions.
+
+    Attributes:
+        cell: which.
+        hidden: cells; `m` is the same, or the outputs of a projection.
+        block: k, 1 for a dense layer.
+        weight_bits: of a weight.
+        fft_shifts: halving stages of the forward transform.
+        activations: of the places f, g, h (as many as the cell has).
+        activation_parameters: of each.
+        peephole: whether gates of an LSTM see its cell.
+        initial: whether cells start from other values than 0.
+        first_bias: whether biases of step 0 differ: what an initial h adds.
+        clip: whether the gates' sums are clipped.
+        last: whether only the last step's output leaves.
+        sequences: that take turns in the loop.
+    """
+
+    kind: ClassVar[str] = "recurrent"
+
+    cell: CellKind = "lstm"
+    hidden: int = 1
+    block: int = 1
+    weight_bits: int = 0
+    fft_shifts: int = 0
+    activations: tuple[Activation, ...] = ("sigmoid", "tanh", "tanh")
+    activation_parameters: tuple[Parameters, ...] = ((), (), ())
+    peephole: bool = False
+    initial: bool = False
+    first_bias: bool = False
+    clip: bool = False
+    last: bool = False
+    sequences: int = 1
+
+    @property
+    def tokens(self) -> int:
+        """A period is a frame; the loops of its processes count steps."""
+        return 1
+
+    @property
+    def steps(self) -> int:
+        """Of a sequence."""
+        return self.positions // self.sequences
+
+    @property
+    def projected(self) -> bool:
+        """Whether a matrix stands between cells and outputs."""
+        return self.m != self.hidden
+
+    @property
+    def phases(self) -> int:
+        """Products of a step that wait for each other."""
+        return 2 if self.projected or self.cell == "gru" else 1
+
+    @property
+    def second_reads_input(self) -> bool:
+        """Whether phase B reads x beside what phase A gave."""
+        return self.cell == "gru"
+
+    @property
+    def gates(self) -> int:
+        """Rows of a unit in phase A."""
+        return {"rnn": 1, "lstm": 4, "gru": 2, "gru_after": 3}[self.cell]
+
+    @property
+    def sums(self) -> int:
+        """Sums of a unit in phase A: one more than gates where the candidate's are kept apart."""
+        return self.gates + (self.cell == "gru_after")
+
+    @property
+    def biases(self) -> int:
+        """Biases of a cell."""
+        return 3 if self.cell == "gru" else self.sums
+
+    @property
+    def units(self) -> int:
+        """Blocks of cells."""
+        return ceil_div(self.hidden, self.block)
+
+    @property
+    def out_units(self) -> int:
+        """Blocks of outputs."""
+        return ceil_div(self.m, self.block)
+
+    @property
+    def in_blocks(self) -> int:
+        """Blocks of inputs, the last one padded."""
+        return ceil_div(self.n, self.block)
+
+    @property
+    def second_blocks(self) -> int:
+        """Block columns of phase B."""
+        if self.phases == 1:
+            return 0
+        return (self.in_blocks if self.second_reads_input else 0) + self.units
+
+    @property
+    def most_blocks(self) -> int:
+        """Block columns of the phase that has more of them."""
+        return max(self.in_blocks + self.out_units, self.second_blocks)
+
+    @property
+    def word_bits(self) -> int:
+        """Bits of a stored value, or of a part of a stored spectrum."""
+        return self.data_bits + (clog2(self.block) - self.fft_shifts if self.block > 1 else 0)
+
+    @property
+    def accumulator_bits(self) -> int:
+        """Bits that hold the exact sum of all products of one word."""
+        return self.weight_bits + self.word_bits + (self.block > 1) + clog2(self.most_blocks) + JOIN_GUARD
+
+    @property
+    def rounded_bits(self) -> int:
+        """Bits of a spectral sum after its one rounding."""
+        return self.data_bits + 4
+
+    @property
+    def sum_bits(self) -> int:
+        """Bits of a sum that left the products."""
+        return self.rounded_bits + 1 + self.fft_shifts if self.block > 1 else self.accumulator_bits
+
+    @property
+    def bias_bits(self) -> int:
+        """Bits of a bias, at the binary point of the sums."""
+        return self.sum_bits
+
+    @property
+    def value_bits(self) -> int:
+        """Bits of a sum with its bias."""
+        return self.sum_bits + 1
+
+    @property
+    def state_bits(self) -> int:
+        """Bits of a cell's state."""
+        return self.data_bits + STATE_GUARD
+
+    @property
+    def weight_count(self) -> tuple[int, int]:
+        """Stored integers of both phases."""
+        first = self.gates * self.units * (self.in_blocks + self.out_units) * self.block
+        return first, self.out_units * self.second_blocks * self.block
+
+    @property
+    def stored_words(self) -> int:
+        """Weight integers that are stored (counted)."""
+        return sum(self.weight_count)
+
+    @property
+    def stored_bits(self) -> int:
+        """Bits of all stored weights (counted)."""
+        return self.stored_words * self.weight_bits
+
+    @property
+    def dense_macs(self) -> int:
+        """Multiply-accumulates a frame of the same layer left dense."""
+        second = self.m * (self.hidden + (self.n if self.second_reads_input else 0)) if self.phases == 2 else 0
+        return (self.gates * self.hidden * (self.n + self.m) + second) * self.positions
+
+
+@dataclass(frozen=True)
+class RecurrentBuilt(Implementation):
+    """A recurrent layer as it is built; `out_vec` cells leave a cycle.
+
+    Attributes:
+        mac_rows: block rows side by side: a multiple or a divisor of the gates.
+        mac_columns: block columns side by side.
+        products: multipliers of a complex product, 3 or 4.
+        storage: where the weights lie.
+        feedback: iterations from a drained beat until its state can be read.
+    """
+
+    spec: RecurrentSpec
+    mac_rows: int = 1
+    mac_columns: int = 1
+    products: int = 3
+    storage: Storage = "bram"
+    feedback: int = FEEDBACK
+
+    @property
+    def lanes(self) -> int:
+        """Blocks that leave together."""
+        return max(1, self.out_vec // self.spec.block)
+
+    @property
+    def parts(self) -> int:
+        """Beats of a block."""
+        return max(1, self.spec.block // self.out_vec)
+
+    @property
+    def in_lanes(self) -> int:
+        """Blocks of an input beat."""
+        return max(1, self.in_vec // self.spec.block)
+
+    @property
+    def loads(self) -> int:
+        """Beats of blocks that bring one token."""
+        return ceil_div(self.spec.in_blocks, self.in_lanes)
+
+    @property
+    def in_groups(self) -> int:
+        """Groups of columns of x."""
+        return ceil_div(self.spec.in_blocks, self.mac_columns)
+
+    @property
+    def column_groups(self) -> tuple[int, int]:
+        """Groups of columns of both phases."""
+        spec, of_x = self.spec, self.in_groups
+        first = of_x + ceil_div(spec.out_units, self.mac_columns)
+        if spec.phases == 1:
+            return first, 0
+        return first, (of_x if spec.second_reads_input else 0) + ceil_div(spec.units, self.mac_columns)
+
+    @property
+    def units_side(self) -> int:
+        """Units side by side in phase A."""
+        return max(1, self.mac_rows // self.spec.gates)
+
+    @property
+    def turns(self) -> int:
+        """Turns until a unit is complete."""
+        return max(1, self.spec.gates // self.mac_rows)
+
+    @property
+    def groups(self) -> tuple[int, int]:
+        """Groups of units of phase A, of rows of phase B."""
+        second = ceil_div(self.spec.out_units, self.mac_rows) if self.spec.phases == 2 else 0
+        return ceil_div(self.spec.units, self.units_side), second
+
+    @property
+    def group_products(self) -> int:
+        """Iterations of a group of phase A."""
+        return self.turns * self.column_groups[0]
+
+    @property
+    def products_of(self) -> tuple[int, int]:
+        """Iterations that multiply in both phases."""
+        return self.groups[0] * self.group_products, self.groups[1] * self.column_groups[1]
+
+    @property
+    def beats(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Beats that leave for a group of each phase, and for its last one."""
+        first, second = self.groups
+        last = self.spec.units - (first - 1) * self.units_side
+        found = (self._group(first, self.units_side, last),)
+        if self.spec.phases == 1:
+            return (*found, (0, 0))
+        rest = self.spec.out_units - (second - 1) * self.mac_rows
+        return (*found, self._group(second, self.mac_rows, rest))
+
+    def _group(self, groups: int, blocks: int, rest: int) -> tuple[int, int]:
+        full, last = (ceil_div(count, self.lanes) * self.parts for count in (blocks, rest))
+        return (full if groups > 1 else last), last
+
+    @property
+    def cell_beats(self) -> int:
+        """Beats of a step in phase A."""
+        full, last = self.beats[0]
+        return (self.groups[0] - 1) * full + last
+
+    @property
+    def second_start(self) -> int:
+        """Iteration of a token in which phase B begins."""
+        if self.spec.phases == 1:
+            return 0
+        done = self.products_of[0] + self.beats[0][1]
+        return max(done, done + self.feedback - (self.in_groups if self.spec.second_reads_input else 0))
+
+    @property
+    def end(self) -> int:
+        """Iterations until the last product of a token."""
+        return self.second_start + self.products_of[1] if self.spec.phases == 2 else self.products_of[0]
+
+    @property
+    def last_beats(self) -> int:
+        """Beats of the last group of a token."""
+        return self.beats[self.spec.phases - 1][1]
+
+    @property
+    def ready(self) -> int:
+        """Iterations from the start of a step until the next one of its sequence may start."""
+        return self.end + self.last_beats + self.feedback - self.in_groups
+
+    @property
+    def period(self) -> int:
+        """Iterations a token."""
+        return max(self.end, self.loads, ceil_div(self.ready, self.spec.sequences))
+
+    @property
+    def waiting(self) -> int:
+        """Iterations a token that do nothing but wait for a state: what one more sequence could use."""
+        return self.period - max(sum(self.products_of), self.loads)
+
+    @property
+    def rom_depth(self) -> int:
+        """Words of the weight ROM."""
+        return sum(self.products_of)
+
+    @property
+    def weight_lanes(self) -> int:
+        """Weight integers of a cycle."""
+        return self.mac_rows * self.mac_columns * self.spec.block
+
+    @property
+    def rom_lanes(self) -> int:
+        """Weights of a word of each bank."""
+        return bank_lanes(self.weight_lanes, self.spec.weight_bits, self.storage)
+
+    @property
+    def rom_banks(self) -> int:
+        """Banks of weights."""
+        return self.weight_lanes // self.rom_lanes
+
+    @property
+    def vector_sets(self) -> int:
+        """Values of a cell that are no matrix: biases, those of step 0, peepholes, an initial state."""
+        spec = self.spec
+        return spec.biases * (1 + spec.first_bias) + 3 * spec.peephole + spec.initial
+
+    @property
+    def in_beats(self) -> int:
+        """Input beats a token."""
+        return ceil_div(self.spec.n, self.in_vec)
+
+    @property
+    def out_beats(self) -> int:
+        """Output beats of a step that gives an output."""
+        return ceil_div(self.spec.m, self.out_vec)
+
+    @property
+    def valid(self) -> bool:
+        """Whether the kernels take these numbers."""
+        spec, (first, second) = self.spec, self.groups
+        most = max(max(pair) for pair in self.beats)
+        return (
+            (self.mac_rows % spec.gates == 0 or spec.gates % self.mac_rows == 0)
+            and self.mac_columns % self.in_lanes == 0
+            and self.mac_columns % self.lanes == 0
+            and (self.units_side % self.lanes == 0 or first == 1)
+            and (spec.phases == 1 or self.mac_rows % self.lanes == 0 or second == 1)
+            and most <= self.group_products
+            and (spec.phases == 1 or max(self.beats[1]) <= self.column_groups[1])
+        )
+
+    def input_program(self) -> Program:
+        """The transform of x: a beat of blocks an iteration."""
+        parts = max(1, self.spec.block // self.in_vec)
+        total = self.in_beats if self.in_beats != self.loads * parts else 0
+        read = Port("in0", (Run(0, 1, self.loads),), beats=parts, total=total)
+        return Program(self.loads, (read,), (Port("spectra", (Run(0, 1, self.loads),)),), ii=parts)
+
+    def program(self) -> Program:
+        """The steps."""
+        period, loads = self.period, self.loads
+        source = "spectra" if self.spec.block > 1 else "in0"
+        read = Port(source, (Run(-period, period // loads, loads),), (Run(0, 1, loads),))
+        phase = self.spec.phases - 1
+        start, group = (self.second_start, self.column_groups[1]) if phase else (0, self.group_products)
+        count, (full, last) = self.groups[phase], self.beats[phase]
+        runs = tuple(Run(start + (g + 1) * group, 1, last if g == count - 1 else full) for g in range(count))
+        tail = self.spec.sequences if self.spec.last else 0
+        write = Port("out0", runs, tail=tail)
+        return Program(period, (read,), (write,), prologue=loads, epilogue=max(0, self.end + self.last_beats - period))
+
+    def streams(self) -> tuple[BeatStream, ...]:
+        """The spectra of x."""
+        spec = self.spec
+        if spec.block == 1:
+            return ()
+        return (
+            BeatStream("spectra", "word_t", self.in_lanes * spec.block, spec.word_bits, self.loads * spec.positions),
+        )

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LSTM, GRU and RNN from ONNX files to words that the C simulation confirms."""
+
+import numpy as np
+import pytest
+from networks import relative_error, smooth
+from recurrent_models import Exported, sequence
+
+import swm
+from swm.accelerator.design import Design
+from swm.accelerator.integers import run_fixed
+from swm.accelerator.lower import hardware_findings, lower
+from swm.accelerator.schedule import make_schedule
+from swm.accelerator.store import load_fixed, save_fixed
+from swm.compress import fold_affine
+from swm.device.board import load_board
+from swm.emit import emit_project, verify_project
+from swm.structure import Dense
+
+STEPS, WIDTH = 5, 12
+
+
+@pytest.mark.parametrize("take", ["all", "state", "gather", "slice"])
+@pytest.mark.parametrize("op", ["LSTM", "GRU", "RNN"])
+def test_steps_follow_onnxruntime(op, take):
+    """Within quantization: 16 bits an eighth of what 12 bits are off by at most."""
+    options = {"linear_before_reset": int(take == "all")} if op == "GRU" else {}
+    graph, x = sequence(op, take=take, **options), 2 * smooth(60, STEPS, WIDTH)
+    want = swm.run(graph, x)
+    fixed = [swm.quantize(graph, bits=bits, calibration=x) for bits in (12, 16)]
+    assert [spec.kind for spec in fixed[0].specs] == ["recurrent", "dense"]
+    assert fixed[0].specs[0].last == (take != "all")
+    coarse, fine = (relative_error(swm.run(f, x), want) for f in fixed)
+    assert coarse < 0.01
+    assert fine < coarse / 8
+
+
+@pytest.mark.parametrize(
+    ("op", "options"),
+    [
+        ("LSTM", {"peepholes": True, "clip": 0.9}),
+        ("LSTM", {"batch": 1, "state": "constant", "activations": ["HardSigmoid", "Tanh", "Relu"]}),
+        ("GRU", {"batch": 1, "state": "constant", "linear_before_reset": 1, "clip": 0.7}),
+        ("GRU", {"batch": 1, "state": "constant", "linear_before_reset": 0}),
+        ("RNN", {"batch": 1, "state": "constant", "activations": ["Relu"]}),
+        ("LSTM", {"batch": 1, "peepholes": True}),
+    ],
+)
+def test_forms_follow_onnxruntime(op, options):
+    graph, x = sequence(op, **options), smooth(60, STEPS, WIDTH)
+    want = np.concatenate([swm.run(graph, one[None]) for one in x]) if "batch" in options else swm.run(graph, x)
+    fixed = swm.quantize(graph, bits=14, calibration=x)
+    assert relative_error(run_fixed(fixed, x).values.reshape(want.shape), want) < 4e-3
+
+
+def test_a_stack_of_circulant_layers_in_c_simulation(tmp_path):
+    """Two layers, the second one's last step; stored graphs give the same words."""
+    model = Exported(4, 16)
+    y, _ = model.layer("LSTM", model.time_first("x"), 16, 32)
+    _, final = model.layer("GRU", model.flat(y, 1, 32), 32, 16, linear_before_reset=1)
+    squeezed = model.node("Squeeze", final, model.constant([0], np.int64))
+    graph, x = model.load(model.linear(squeezed, 16, 4), 4), smooth(120, 4, 16)
+    converted = swm.convert(graph, block=8, calibration=x).graph
+    fixed = swm.quantize(converted, bits=12, calibration=x)
+    assert [getattr(spec, "block", 0) for spec in fixed.specs[:2]] == [8, 8]
+    assert relative_error(swm.run(fixed, x), swm.run(converted, x)) < 0.02
+    save_fixed(fixed, tmp_path / "f.npz")
+    words = run_fixed(fixed, x).words
+    np.testing.assert_array_equal(run_fixed(load_fixed(tmp_path / "f.npz"), x).words, words)
+    schedule = make_schedule(fixed.shape, load_board("zcu104"))
+    result = verify_project(emit_project(Design(fixed, schedule), tmp_path / "p", vectors=x[:20]))
+    assert result.ok, (result.first_mismatch, result.remarks)
+    assert result.words == 20 * 4
+
+
+def test_the_search_trades_multipliers_for_cycles():
+    fixed = swm.quantize(sequence(hidden=64, n=32), bits=12, calibration=smooth(40, STEPS, 32))
+    board = load_board("zcu104")
+    kind_built = make_schedule(fixed.shape, board).layers
+    built = next(layer.built for layer in kind_built if layer.spec.kind == "recurrent")
+    assert built.mac_rows * built.mac_columns > 64
+    twin = make_schedule(fixed.shape.left_dense(), board)
+    assert twin.interval >= make_schedule(fixed.shape, board).interval
+
+
+def refused(graph):
+    return " ".join(f"{f.reason}; {f.remedy}" for f in hardware_findings(fold_affine(graph)))
+
+
+def test_what_hardware_does_not_take_is_named():
+    assert "activation Softsign" in refused(sequence("RNN", activations=["Softsign"]))
+    assert "coupled" in refused(sequence("LSTM", input_forget=1))
+    model = Exported(STEPS, WIDTH)  # both the sequence and the last state are read
+    y, final = model.layer("GRU", model.time_first("x"), WIDTH, 8)
+    squeezed = model.node("Squeeze", final, model.constant([0], np.int64))
+    both = model.node("Add", model.time_first(model.flat(y, 1, 8)), squeezed)
+    assert "more than one of its outputs" in refused(model.load(model.linear(both, 8, 4), STEPS, 4))
+    model = Exported(STEPS, WIDTH)  # time along the axis of samples
+    y, _ = model.layer("GRU", "x", WIDTH, 8)
+    assert "batch_first" in refused(model.load(model.linear(model.flat(y, 1, 8), 8, 4), STEPS, 4))
+    middle = Exported(STEPS, WIDTH)
+    y, _ = middle.layer("GRU", middle.time_first("x"), WIDTH, 8)
+    step = middle.node("Gather", middle.time_first(middle.flat(y, 1, 8)), middle.constant(2, np.int64), axis=1)
+    assert "some steps" in refused(middle.load(middle.linear(step, 8, 4), 4))
+
+
+def test_blocks_of_gates_that_hardware_does_not_take():
+    graph, x = sequence(hidden=128, n=64, take="state"), smooth(40, STEPS, 64)
+    assert "blocks hold 32" in refused(swm.convert(graph, block=32, calibration=x).graph)
+    mixed = swm.convert(graph, block={"LSTM*/R": 8}, calibration=x).graph  # W stays dense: both are built plain
+    layer = lower(fold_affine(mixed)).layers[0]
+    assert (layer.kind, type(layer.weight), type(layer.recurrent)) == ("recurrent", Dense, Dense)
