@@ -26,7 +26,11 @@ void swm_top(const in_t in[18], out_t out[4]) {
   swm::int_t<8> l0_recurrent_y[8];
   l0_recurrent_traits::word_t l0_recurrent_spectra[24];
 
+  SWM_TAP(in, 18)
   l0_recurrent_rfft(in, l0_recurrent_spectra);
+  SWM_TAP(l0_recurrent_spectra, 24)
   l0_recurrent_steps(l0_recurrent_spectra, l0_recurrent_y);
+  SWM_TAP(l0_recurrent_y, 8)
   l1_dense_process(l0_recurrent_y, out);
+  SWM_TAP(out, 4)
 }

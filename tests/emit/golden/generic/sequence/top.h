@@ -6,6 +6,7 @@
 #pragma once
 
 #include "layers.h"
+#include "swm/trace.h"
 
 namespace net {
 
