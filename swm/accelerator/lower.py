@@ -72,6 +72,22 @@ class Lowered:
         order, found = self.orders.get(tensor), values[self.copies.get(tensor, tensor)]
         return found if order is None else order.to_words(found)
 
+    def flowing(self, values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Values of every tensor of the layers, sample after sample in the order in which it passes.
+
+        Args:
+            values: of `tensors`, (samples, ...) each as the float graph has them.
+        """
+        found = {self.input: self.passing(self.input, values)}
+        for layer in self.layers:
+            written = None
+            if layer.output in self.computed:
+                pairs = zip(layer.inputs, layer.shapes, strict=True)
+                given = tuple(found[tensor].reshape(-1, channels) for tensor, (channels, _) in pairs)
+                written = registry.kind(layer.kind).run_float(layer, given)
+            found[layer.output] = self.passing(layer.output, values) if written is None else written
+        return found
+
 
 def fixed_places() -> dict[type[Node], str]:
     """Where the integer engine runs each type of node: "kernel" or "free"; others stand in the way."""

@@ -57,24 +57,15 @@ def quantize_layers(
     first = activations[lowered.input]
     formats: dict[str, Format] = {lowered.input: best_format(first, bits)}
     saturated = {lowered.input: measured(formats[lowered.input], first)}
-    computed: dict[str, NDArray[np.floating]] = {}  # what no tensor of the graph holds in the order of the samples
+    values = lowered.flowing(activations)
     layers: list[FixedLayer] = []
     for shaped, layer in zip(shape.layers, lowered.layers, strict=True):
         note(f"formats of {shaped.spec.name}")
-        kind = registry.kind(layer.kind)
-        given = tuple(
-            (computed[t] if t in computed else lowered.passing(t, activations)).reshape(-1, s.channels)
-            for t, s in zip(layer.inputs, shaped.spec.inputs, strict=True)
-        )
-        written = kind.run_float(layer, given) if layer.output in lowered.computed else None
-        if written is None:
-            written = lowered.passing(layer.output, activations)
-        else:
-            computed[layer.output] = written
-        fixed = kind.quantize(
+        written = values[layer.output]
+        fixed = registry.kind(layer.kind).quantize(
             shaped.spec,
             layer,
-            given,
+            tuple(values[t].reshape(-1, s.channels) for t, s in zip(layer.inputs, shaped.spec.inputs, strict=True)),
             written.reshape(-1, layer.m),
             tuple(formats[t] for t in layer.inputs),
         )

@@ -21,6 +21,7 @@ from swm.layers import registry
 from swm.layers.base import Obstacle, Operand
 from swm.layers.recurrent import RecurrentLayer, Steps
 from swm.layers.recurrent.node import obstacle_of
+from swm.layers.reverse import Reverse
 from swm.layers.values import FloatLayer
 
 __all__ = ["Sequences"]
@@ -151,7 +152,7 @@ class Sequences:
         self._join(node, node.outputs[place], ends)
         last = self.streams.layers[-1]
         streams.write(node.outputs[place], Held(last.m * last.positions, last.m), None)
-        if place == 0:
+        if place == 0 and isinstance(last, RecurrentLayer):
             self._steps[node.outputs[place]] = len(streams.layers) - 1
         if not self._one:
             self._axis[node.outputs[place]] = 2 - place
@@ -175,18 +176,31 @@ class Sequences:
             forward = replace(forward, peepholes=forward.peepholes[d : d + 1])
         backward = node.direction == "reverse" or d == 1
         if backward:
-            return Obstacle("it runs backwards over its sequence", "run this part of the model on the host")
+            turned = self._reverse(node, operand.tensor, (operand.channels, operand.positions))
+            operand = replace(operand, tensor=turned.output)
         steps = Steps(
             name=node.name,
             inputs=(operand.tensor,),
-            outputs=(self._fresh(f"{node.outputs[0]}, direction {d}"),),
+            outputs=(self._fresh(f"{node.name}, direction {d}"),),
             layer=forward,
             initial_h=states[0][d],
             initial_c=states[1][d],
             last=last,
             length=operand.positions,
         )
-        return self._place(registry.kind("recurrent").lower(steps, (operand,), self._name(node)))
+        made = self._place(registry.kind("recurrent").lower(steps, (operand,), self._name(node)))
+        if not backward or last or isinstance(made, Obstacle):
+            return made
+        return self._reverse(node, made.output, (made.m, made.positions))
+
+    def _reverse(self, node: Recurrent, tensor: str, shape: tuple[int, int]) -> FloatLayer:
+        kind = registry.kind(Reverse.name)
+        assert isinstance(kind, Reverse)
+        name = f"l{len(self.streams.layers)}_reverse"
+        layer = kind.layer(name, node.name, (tensor, self._fresh(f"{tensor}, backwards")), shape)
+        self.streams.layers.append(layer)
+        self.computed.add(layer.output)
+        return layer
 
     def _place(self, layer: FloatLayer | Obstacle | None) -> FloatLayer | Obstacle:
         if isinstance(layer, FloatLayer):
@@ -198,9 +212,14 @@ class Sequences:
     def _join(self, node: Recurrent, tensor: str, ends: list[FloatLayer]) -> None:
         """The layers' output under the name of the graph's tensor."""
         layers = self.streams.layers
-        place = layers.index(ends[0])
-        layers[place] = replace(ends[0], output=tensor)
-        self.computed.discard(ends[0].output)
+        if len(ends) == 1:
+            layers[-1] = replace(layers[-1], output=tensor)
+            self.computed.discard(ends[0].output)
+        else:
+            shapes = tuple((end.m, end.positions) for end in ends)
+            inputs, m = tuple(end.output for end in ends), sum(end.m for end in ends)
+            name = f"l{len(layers)}_concat"
+            layers.append(FloatLayer("concat", name, node.name, inputs, tensor, shapes, m, ends[0].positions))
         self.computed.add(tensor)
 
     def _name(self, node: Node) -> str:

@@ -50,8 +50,8 @@ def float_layers(graph: FixedGraph, inputs: NDArray[np.float32]) -> Floats:
     if len(rest) == len(shape) - 1:
         x = x.reshape(-1, *rest)
     found = FloatEngine(hardware, list(lowered.tensors), deterministic=True).run({value.name: x})
-    written = (lowered.passing(layer.output, found) for layer in graph.layers)
-    return tuple(values.reshape(len(x), -1).astype(np.float32) for values in written)
+    flowing = lowered.flowing(found)
+    return tuple(flowing[layer.output].reshape(len(x), -1).astype(np.float32) for layer in graph.layers)
 
 
 def save_floats(values: Floats, folder: Path) -> None:

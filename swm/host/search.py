@@ -108,7 +108,8 @@ class Cuts:
         """Those of them that lowering takes as one network."""
         while kept:
             read = {t for node in kept for t in reads(node)}
-            leaves = [t for node in kept for t in node.outputs if t and t not in read]
+            wanted = self.returned.union(self.readers)  # a state of a recurrent node may be nobody's
+            leaves = [t for node in kept for t in node.outputs if t in wanted and t not in read]
             refused = {f.node for f in hardware_findings(_part(self.graph, kept, [start], leaves)) if f.op != "graph"}
             if not refused:
                 break

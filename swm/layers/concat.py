@@ -86,6 +86,10 @@ class Concat(BeatKind):
         output = best_format(outputs, spec.out_bits, most_frac=max(f.frac for f in formats))
         return FixedLayer(spec, layer.node, layer.inputs, layer.output, formats, output)
 
+    def run_float(self, layer: FloatLayer, inputs: tuple[NDArray[np.floating], ...]) -> NDArray[np.floating] | None:
+        """The same in float."""
+        return np.concatenate(inputs, axis=1)
+
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
         """Every input in the format of the output, saturated."""
         moved = [round_shift(v, shift) for v, shift in zip(values, shifts(layer), strict=True)]

@@ -20,6 +20,7 @@ from swm.layers.pool import Pool
 from swm.layers.prelu import PReluKind
 from swm.layers.recurrent import RecurrentKind
 from swm.layers.reorder import Reorder
+from swm.layers.reverse import Reverse
 from swm.layers.scale import Scale
 from swm.layers.upsample import Upsample
 from swm.layers.width import Width
@@ -31,7 +32,7 @@ _KINDS: dict[str, LayerKind] = {
     for k in (
         *(Circulant(), CirculantConv(), Depthwise(), Dense(), Conv(), RecurrentKind()),
         *(Scale(), PReluKind(), LayerNorm(), Add(), Concat()),
-        *(GlobalPool(), Pool(), Pad(), Upsample(), Reorder(), Fork(), Width()),
+        *(GlobalPool(), Pool(), Pad(), Upsample(), Reorder(), Reverse(), Fork(), Width()),
     )
 }
 

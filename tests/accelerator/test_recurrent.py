@@ -54,15 +54,17 @@ def test_forms_follow_onnxruntime(op, options):
 
 
 def test_a_stack_of_circulant_layers_in_c_simulation(tmp_path):
-    """Two layers, the second one's last step; stored graphs give the same words."""
+    """One in both directions, then the last step of another; stored graphs give the same words."""
     model = Exported(4, 16)
-    y, _ = model.layer("LSTM", model.time_first("x"), 16, 32)
-    _, final = model.layer("GRU", model.flat(y, 1, 32), 32, 16, linear_before_reset=1)
+    y, _ = model.layer("LSTM", model.time_first("x"), 16, 16, direction="bidirectional")
+    _, final = model.layer("GRU", model.flat(y, 2, 16), 32, 16, linear_before_reset=1)
     squeezed = model.node("Squeeze", final, model.constant([0], np.int64))
     graph, x = model.load(model.linear(squeezed, 16, 4), 4), smooth(120, 4, 16)
     converted = swm.convert(graph, block=8, calibration=x).graph
     fixed = swm.quantize(converted, bits=12, calibration=x)
-    assert [getattr(spec, "block", 0) for spec in fixed.specs[:2]] == [8, 8]
+    kinds = ["recurrent", "reverse", "recurrent", "reverse", "concat", "recurrent", "dense"]
+    assert [spec.kind for spec in fixed.specs] == kinds
+    assert {spec.block for spec in fixed.specs if spec.kind == "recurrent"} == {8}
     assert relative_error(swm.run(fixed, x), swm.run(converted, x)) < 0.02
     save_fixed(fixed, tmp_path / "f.npz")
     words = run_fixed(fixed, x).words
@@ -71,6 +73,29 @@ def test_a_stack_of_circulant_layers_in_c_simulation(tmp_path):
     result = verify_project(emit_project(Design(fixed, schedule), tmp_path / "p", vectors=x[:20]))
     assert result.ok, (result.first_mismatch, result.remarks)
     assert result.words == 20 * 4
+
+
+@pytest.mark.parametrize(
+    ("op", "options"),
+    [("LSTM", {"direction": "reverse", "take": "state"}), ("GRU", {"direction": "bidirectional", "take": "state"})],
+)
+def test_backwards_over_a_sequence_follows_onnxruntime(op, options):
+    graph, x = sequence(op, **options), smooth(60, STEPS, WIDTH)
+    fixed = swm.quantize(graph, bits=14, calibration=x)
+    assert relative_error(swm.run(fixed, x), swm.run(graph, x)) < 4e-3
+
+
+def test_states_that_the_network_does_not_read_leave_it_whole(tmp_path):
+    """Y_h and Y_c of torch's export: nobody's; what computes zeros from the batch is gone, too."""
+    model = Exported(STEPS, WIDTH)
+    gathered = model.node("Gather", model.constant(np.eye(WIDTH)), model.node("Cast", "x", to=7))
+    looked_up = model.node("ReduceMax", gathered, axes=[2], keepdims=0)
+    y, _ = model.layer("LSTM", model.time_first(looked_up), WIDTH, 8)
+    graph = model.load(model.linear(model.time_first(model.flat(y, 1, 8)), 8, 4), STEPS, 4)
+    made = swm.check(graph)
+    placed = {node.op: node.place for node in made.nodes}
+    assert placed["LSTM"] == "hardware"
+    assert placed["Cast"] == "before"
 
 
 def test_the_search_trades_multipliers_for_cycles():
