@@ -17,9 +17,9 @@ from swm import compress
 from swm.accelerator.backend import backend as _backend
 from swm.accelerator.design import Design
 from swm.accelerator.fixed_graph import FixedGraph
+from swm.accelerator.interleave import interleaved, with_sequences
 from swm.accelerator.lower import lower
 from swm.accelerator.quantize import network_shape
-from swm.accelerator.schedule import make_schedule
 from swm.accelerator.store_design import load_design
 from swm.api import quantize
 from swm.device import load_board
@@ -114,6 +114,7 @@ def design(
     backend: str = "vitis",
     clock_mhz: float | None = None,
     hybrid: bool = False,
+    sequences: int | None = 1,
     progress: Progress | bool | None = None,
 ) -> Design:
     """Choose parallelism and stream depths: a fixed-point network becomes a Design for a board.
@@ -124,19 +125,27 @@ def design(
         backend: "vitis" or "rtl" (both fill the board), or "generic" (one lane everywhere).
         clock_mhz: clock in MHz; where absent, the one of the board's that gives the most inferences per second.
         hybrid: let wide multipliers be built of LUTs where DSPs run out.
+        sequences: of a network with recurrent layers that take turns, so that none waits for its state; a frame then
+            holds step after step of all of them, as (time, batch, channels). None: as many as make it faster.
         progress: called as progress(what, 0, 1) for every interval tried; True shows it on standard error.
 
     Raises:
         UnknownBoard: no such board.
-        OptionError: unknown back end, or an impossible clock.
+        OptionError: unknown back end, an impossible clock, or sequences that cannot take turns in this network.
         UnsupportedModel: layers that back end "rtl" has no modules for.
     """
     network, target, maker = require_fixed(graph).shape, load_board(board), _backend(backend)
     with told(progress) as say:
-        schedule = make_schedule(
-            network, target, backend=maker, clock_mhz=clock_mhz, hybrid=hybrid, note=lambda what: say(what, 0, 1)
+        count, schedule = with_sequences(
+            network,
+            target,
+            backend=maker,
+            clock_mhz=clock_mhz,
+            hybrid=hybrid,
+            sequences=sequences,
+            note=lambda what: say(what, 0, 1),
         )
-    return Design(graph, schedule)
+    return Design(interleaved(graph, count), schedule)
 
 
 def emit(

@@ -105,8 +105,13 @@ class Schedule:
 
     @property
     def inferences_per_s(self) -> float:
-        """Inferences per second at full throughput: clock / interval (modelled)."""
-        return self.clock_mhz * 1e6 / self.interval
+        """Inferences per second at full throughput: clock / interval (modelled), times the sequences of a frame."""
+        return self.sequences * self.clock_mhz * 1e6 / self.interval
+
+    @property
+    def sequences(self) -> int:
+        """Sequences that a frame holds: those that take turns in recurrent layers, each an inference."""
+        return max(getattr(layer.spec, "sequences", 1) for layer in self.layers)
 
     @property
     def verdict(self) -> str:

@@ -195,6 +195,11 @@ class LayerKind(ABC):
         `layer` is None for kinds that the schedule places.
         """
 
+    def remark(self, built: Implementation) -> str:
+        """What a reader of the report should know of how it is built; empty for nothing."""
+        del built
+        return ""
+
     def inner_activations(self, layer: FixedLayer) -> tuple[tuple[str, str, Curve | None], ...]:
         """Activations inside the layer: name of the C++ struct, what it is in words, its integers."""
         del layer

@@ -64,11 +64,12 @@ class Reverse(BeatKind):
 
     def run_float(self, layer: FloatLayer, inputs: tuple[NDArray[np.floating], ...]) -> NDArray[np.floating] | None:
         """Every frame from its end."""
-        return _turned(inputs[0], layer.positions)
+        return _turned(inputs[0], layer.positions, 1)
 
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
         """Every frame from its end."""
-        return _turned(values[0], layer.spec.positions), {}
+        assert isinstance(layer.spec, ReverseSpec)
+        return _turned(values[0], layer.spec.positions, layer.spec.sequences), {}
 
     def beats(self, spec: LayerSpec, vec: int) -> int:
         """Iterations a frame."""
@@ -91,7 +92,7 @@ class Reverse(BeatKind):
         return {"n": spec.n, "steps": steps, "group": spec.sequences, "bits": spec.data_bits, "vec": built.in_vec}
 
 
-def _turned(rows: Any, positions: int) -> Any:
-    """(frames * positions, n), every frame from its end."""
-    frames = rows.reshape(-1, positions, rows.shape[-1])
+def _turned(rows: Any, positions: int, group: int) -> Any:
+    """(frames * positions, n), every frame from its end, in groups of tokens."""
+    frames = rows.reshape(-1, positions // group, group, rows.shape[-1])
     return np.ascontiguousarray(frames[:, ::-1]).reshape(rows.shape)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 from swm.accelerator.saturation import saturation_summary
+from swm.layers.registry import kind
 from swm.report.evidence import Accuracy, Loss, fixed_point_cost
 from swm.report.network import network_figures
 from swm.report.numbers import NOT_STATED, quantity, share
@@ -17,6 +18,7 @@ __all__ = [
     "gain_sentence",
     "loss_sentence",
     "network_rows",
+    "remark_sentences",
     "remedy_words",
     "unfit_sentence",
     "verdict",
@@ -106,6 +108,14 @@ def gain_sentence(report: Report, row: BoardReport) -> str:
     energy = f"energy {quantity(gain.energy)} x" if gain.energy is not None else f"energy {NOT_STATED}"
     speed = f"throughput {quantity(gain.throughput)} x, latency {quantity(gain.latency)} x"
     return f"Gain over the dense twin: {speed}, {energy}."
+
+
+def remark_sentences(row: BoardReport) -> tuple[str, ...]:
+    """What kinds say of layers as they are built, such as what a loop waits for; nothing where there is no design."""
+    if not row.structured.fits:
+        return ()
+    found = (kind(layer.spec.kind).remark(layer.built) for layer in row.structured.plan.layers)
+    return tuple(f"{text[:1].upper()}{text[1:]} (modelled)." for text in found if text)
 
 
 def unfit_sentence(report: Report, row: BoardReport) -> tuple[str, ...]:

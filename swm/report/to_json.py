@@ -105,6 +105,7 @@ def _design(design: DesignFigures, errors: Mapping[str, float]) -> dict[str, Any
     return {
         "fits": design.fits,
         "overflow": design.overflow,
+        "sequences": design.plan.sequences,
         "backend": plan.backend.name,
         "control": plan.backend.control if plan.backend.streaming else None,
         "clock_mhz": plan.clock_mhz,

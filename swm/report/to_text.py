@@ -20,6 +20,7 @@ from swm.report.sentences import (
     gain_sentence,
     loss_sentence,
     network_rows,
+    remark_sentences,
     remedy_words,
     unfit_sentence,
     verdict,
@@ -74,6 +75,8 @@ def _board(console: Console, report: Report, row: BoardReport, *, details: bool)
     for text in unfit_sentence(report, row):
         _print(console, text, "yellow")
     _print(console, gain_sentence(report, row), "")
+    for text in remark_sentences(row):
+        _print(console, text, "")
     _table(console, "modelled; resources after routing, power +-25 %", rows.FIGURE_HEAD, rows.figure_rows(row))
     if not details:
         return

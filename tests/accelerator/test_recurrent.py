@@ -9,12 +9,14 @@ from recurrent_models import Exported, sequence
 import swm
 from swm.accelerator.design import Design
 from swm.accelerator.integers import run_fixed
+from swm.accelerator.interleave import interleaved, packed
 from swm.accelerator.lower import hardware_findings, lower
 from swm.accelerator.schedule import make_schedule
 from swm.accelerator.store import load_fixed, save_fixed
 from swm.compress import fold_affine
 from swm.device.board import load_board
 from swm.emit import emit_project, verify_project
+from swm.errors import OptionError
 from swm.structure import Dense
 
 STEPS, WIDTH = 5, 12
@@ -135,3 +137,33 @@ def test_blocks_of_gates_that_hardware_does_not_take():
     mixed = swm.convert(graph, block={"LSTM*/R": 8}, calibration=x).graph  # W stays dense: both are built plain
     layer = lower(fold_affine(mixed)).layers[0]
     assert (layer.kind, type(layer.weight), type(layer.recurrent)) == ("recurrent", Dense, Dense)
+
+
+def test_sequences_that_take_turns_give_the_words_of_each_alone(tmp_path):
+    """As many as make it faster, both directions, in C simulation; and the report says what one alone waits for."""
+    x = smooth(40, STEPS, WIDTH)
+    fixed = swm.quantize(sequence(direction="bidirectional"), bits=10, calibration=x)
+    alone, made = (swm.design(fixed, board="zcu104", sequences=count) for count in (1, None))
+    count = made.schedule.sequences
+    assert count > 1
+    assert made.schedule.inferences_per_s > 1.5 * alone.schedule.inferences_per_s
+    assert "one sequence alone is latency bound" in " ".join(swm.report(alone).to_text().split())
+    frames = packed(x[: 40 // count * count], count)
+    words = run_fixed(made.graph, frames.reshape(len(frames), -1)).words.reshape(len(frames), STEPS, count, -1)
+    expected = run_fixed(fixed, x[: 40 // count * count]).words
+    np.testing.assert_array_equal(words.swapaxes(1, 2).reshape(expected.shape), expected)
+    vectors = frames[:5].reshape(5, -1)
+    result = verify_project(emit_project(made, tmp_path / "p", vectors=vectors))
+    assert result.ok, (result.first_mismatch, result.remarks)
+
+
+def test_networks_in_which_sequences_cannot_take_turns():
+    model = Exported(STEPS, WIDTH)
+    y, _ = model.layer("RNN", model.time_first("x"), WIDTH, 8)
+    flat = model.node("Reshape", model.time_first(model.flat(y, 1, 8)), model.constant([-1, STEPS * 8], np.int64))
+    x = smooth(40, STEPS, WIDTH)
+    mixed = swm.quantize(model.load(model.linear(flat, STEPS * 8, 4), 4), bits=10, calibration=x)
+    with pytest.raises(OptionError, match="mixes the steps"):
+        swm.design(mixed, board="zcu104", sequences=2)
+    with pytest.raises(OptionError, match="choose 1 to"):
+        interleaved(mixed, 99)

@@ -107,8 +107,8 @@ class RecurrentKind(LayerKind):
         assert isinstance(spec, RecurrentSpec)
         if place == "sum":
             rows = spec.sums * spec.units + (spec.out_units if spec.phases == 2 else 0)
-            return spec.steps * rows * spec.block
-        return spec.steps * (spec.hidden if place == "state" else spec.m)
+            return spec.positions * rows * spec.block
+        return spec.positions * (spec.hidden if place == "state" else spec.m)
 
     def rounded_format(self, layer: FixedLayer, place: str) -> Format:
         """That of the sums, the states or the outputs."""
@@ -147,6 +147,18 @@ class RecurrentKind(LayerKind):
         """Weights in LUTs."""
         assert isinstance(built, RecurrentBuilt)
         return replace(built, storage="lutram") if built.storage == "bram" else None
+
+    def remark(self, built: Implementation) -> str:
+        """What a step waits for."""
+        assert isinstance(built, RecurrentBuilt)
+        if not built.waiting:
+            return ""
+        spec = built.spec
+        who = "one sequence alone is latency bound" if spec.sequences == 1 else f"{spec.sequences} sequences take turns"
+        return (
+            f"{spec.name} waits {built.waiting} of {built.period} cycles of a step for its state: {who}, products take"
+            f" {sum(built.products_of)}"
+        )
 
     def streams(self, built: Implementation) -> tuple[BeatStream, ...]:
         """The spectra of x."""

@@ -18,7 +18,15 @@ __all__ = ["run_steps"]
 
 def run_steps(layer: FixedLayer, x: Ints) -> tuple[Ints, dict[str, int]]:
     """(sequences * steps, n) → (sequences * steps, m), or (sequences, m) for last steps alone; saturation counts."""
-    return _Steps(layer, x).run()
+    spec = layer.spec
+    assert isinstance(spec, RecurrentSpec)
+    turns = spec.sequences
+    if turns == 1:
+        return _Steps(layer, x).run()
+    apart = x.reshape(-1, spec.steps, turns, x.shape[-1]).swapaxes(1, 2).reshape(x.shape)
+    words, lost = _Steps(layer, apart).run()
+    steps = 1 if spec.last else spec.steps
+    return words.reshape(-1, turns, steps, spec.m).swapaxes(1, 2).reshape(words.shape), lost
 
 
 class _Steps:

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Google LSTM of C-LSTM (153 inputs, 1,024 cells, peepholes, projection 512) on a board.
+
+A frame of these papers is one step. Cycles a step are the design's interval over all its steps (token simulation);
+resources are modelled. Weights do not matter to either, so there are none here.
+
+    python benchmarks/google_lstm.py                    KU060 at 200 MHz, the table
+    python benchmarks/google_lstm.py --block 8 --bits 16 --sequences 2
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+
+from swm.accelerator.fixed_graph import NetworkShape, ShapedLayer
+from swm.accelerator.resources import estimate
+from swm.accelerator.schedule import make_schedule
+from swm.device.board import load_board
+from swm.layers.circulant.spec import forward_shifts
+from swm.layers.recurrent import RecurrentBuilt, RecurrentSpec
+from swm.layers.values import TensorShape
+
+STEPS = 4  # of a sequence; the cycles of a step do not depend on it
+PUBLISHED = {(8, 16): 1024, (16, 16): 539, (8, 12): 832}  # cycles a step: C-LSTM (KU060), E-RNN (7V3); recalled
+"""FFT8 and FFT16 of C-LSTM on KU060 (1,024 and 538.9) and FFT8 of E-RNN (832), from frames a second at 200 MHz."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One design."""
+
+    block: int
+    bits: int
+    sequences: int
+    cycles: float
+    latency: int
+    dsp: int
+    bram18: int
+    lut: int
+    useful: float
+    fits: bool
+    bound: str
+
+
+def network(block: int, bits: int, sequences: int) -> NetworkShape:
+    """The layer alone, `sequences` of them side by side."""
+    positions = STEPS * sequences
+    spec = RecurrentSpec(
+        name="lstm",
+        inputs=(TensorShape(153, bits, positions),),
+        output=TensorShape(512, bits, positions),
+        cell="lstm",
+        hidden=1024,
+        block=block,
+        weight_bits=bits,
+        fft_shifts=forward_shifts(bits, block),
+        peephole=True,
+        sequences=sequences,
+    )
+    return NetworkShape((ShapedLayer(spec, ("x",), "y"),), "x", "y")
+
+
+def row(block: int, bits: int, sequences: int, board_name: str, clock_mhz: float) -> Row:
+    """Schedule it."""
+    board = load_board(board_name)
+    schedule = make_schedule(network(block, bits, sequences), board, clock_mhz=clock_mhz)
+    placed = next(layer for layer in schedule.layers if layer.spec.kind == "recurrent")
+    built, used = placed.built, estimate(schedule).routed
+    assert isinstance(built, RecurrentBuilt)
+    useful = sum(p.products * p.tokens(placed.spec) for p in placed.processes) / (used.dsp * schedule.interval)
+    waits = f"state, {built.waiting} of {built.period} cycles" if built.waiting else "multipliers"
+    return Row(
+        block,
+        bits,
+        sequences,
+        schedule.interval / (STEPS * sequences),
+        built.period * sequences,
+        used.dsp,
+        used.bram18,
+        used.lut,
+        useful,
+        schedule.fits,
+        waits,
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--board", default="adm-pcie-ku3", help="name or .toml (default: adm-pcie-ku3, a KU060)")
+    parser.add_argument("--clock", type=float, default=200.0, help="MHz (default 200)")
+    parser.add_argument("--block", type=int, choices=(2, 4, 8, 16), nargs="*", default=[8, 16])
+    parser.add_argument("--bits", type=int, nargs="*", default=[16, 12])
+    parser.add_argument("--sequences", type=int, nargs="*", default=[1, 2, 3, 4])
+    chosen = parser.parse_args()
+    print("| block | bits | sequences | cycles a step | published | cycles from step to step of a sequence |", end="")
+    print(" DSP | BRAM18 | LUT | useful | fits | waits for |")
+    print("|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|---|")
+    for block in chosen.block:
+        for bits in chosen.bits:
+            for sequences in chosen.sequences:
+                r = row(block, bits, sequences, chosen.board, chosen.clock)
+                known = PUBLISHED.get((block, bits), "-")
+                print(
+                    f"| {r.block} | {r.bits} | {r.sequences} | {r.cycles:,.1f} | {known} | {r.latency:,} | {r.dsp:,} |"
+                    f" {r.bram18:,} | {r.lut:,} | {r.useful:.1%} | {'yes' if r.fits else 'no'} | {r.bound} |",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()
