@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 def verify(project: str, compiler: str, rtl: bool, frames: int | None, trace: bool, json_to: str | None) -> None:
     """Run the simulation of PROJECT and compare every output word with the integer engine.
 
-    C++ is compiled with a plain compiler. RTL (back end rtl) is simulated by Verilator: a frame alone, frames back to
-    back, frames with random stalls on both sides; interval and latency are measured and held against the design's.
+    C++ is compiled with a plain compiler. RTL (back end rtl) is simulated by Verilator, or by Icarus where that is
+    missing: a frame alone, frames back to back, frames with random stalls on both sides; interval and latency are
+    measured and held against the design's.
 
     With --trace the C simulation writes down what every layer gives. A line a layer: words compared, how many differ,
     the range of its values, those that saturated, and how far it is off the float network (on the vectors of which the
