@@ -79,8 +79,7 @@ def test_a_kind_has_its_file_its_kernel_with_a_testbench_and_its_template(kind):
     assert module == f"swm.layers.{kind}" or module.startswith(f"swm.layers.{kind}.")
     assert one.template == ROOT / "templates" / "layers" / f"{kind}.j2"
     assert all(f"\n{{% macro {name}(" in one.template.read_text(encoding="utf-8") for name in MACROS)
-    own = "conv" if kind == "circulant_conv" else kind  # between processes of the circulant kind
-    assert ROOT / "hls" / "swm" / f"{own}.h" in one.headers
+    assert ROOT / "hls" / "swm" / f"{kind}.h" in one.headers
     assert all(header.is_file() for header in one.headers)
     benches = {file.stem.removeprefix("test_") for file in (ROOT / "hls" / "tests").glob("test_*.cpp")}
     assert benches & {header.stem for header in one.headers}
