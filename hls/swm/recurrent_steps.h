@@ -8,7 +8,6 @@
 ///   states    mac_columns banks, two halves a sequence: this step's are written while the last one's are read
 ///   m         mac_columns banks: what phase A gives to phase B
 ///   cells     out_vec cells a word: c of an LSTM, the finer state of a GRU; z of a GRU that waits for its candidate
-///
 /// At step 0 of a sequence states read as zero, cells as their initial values: no memory needs a reset. A state is read
 /// `feedback` iterations after its beat left at the earliest, which the dependence pragmas state: a tool that cannot
 /// schedule the way round within them says so.
@@ -153,8 +152,7 @@ FLAT:
         }
         in_t result = 0;
         if (L::projected && second) {
-          enum { bits = L::sum_bits };
-          result = identity::run<detail::gate_words<Cfg::in_bits, Cfg::project_shift>, bits>(y[e / k][0][k > E ? part * E + e : e % k]);
+          result = identity::run<detail::gate_words<Cfg::in_bits, Cfg::project_shift>, int(L::sum_bits)>(y[e / k][0][k > E ? part * E + e : e % k]);
         } else if (int(Cfg::cell) == int(cell_lstm)) {
           result = A::lstm(v, peep, c);
         } else if (int(Cfg::cell) == int(cell_gru_after)) {
@@ -171,9 +169,7 @@ FLAT:
           result = A::f(v[0]);
         }
         state.v[e] = c;
-        // Values behind the last one are zeros, as in every stream and every block.
-        const int most = gives ? Cfg::m : Cfg::hidden;
-        value.v[e] = beat * E + e < most ? result : in_t(0);
+        value.v[e] = beat * E + e < (gives ? Cfg::m : Cfg::hidden) ? result : in_t(0);  // none behind the last one
       BLOCK_UNITS:
         for (int u = 0; u < lanes; ++u) {
           SWM_UNROLL
