@@ -21,7 +21,9 @@ from swm.emit import emit_project
 from swm.errors import OptionError, OutputError, ToolError
 from swm.opentools import find_family, kept
 from swm.opentools.families import area_of
+from swm.opentools.run import run_logged
 from swm.opentools.tools import YOSYS, find_tool
+from swm.package_data import hls_dir
 from swm.report.measured import Area, Synthesis
 
 
@@ -164,3 +166,26 @@ def test_other_projects_and_families_are_refused(project, tmp_path):
         find_family("ecp4")
     with pytest.raises(OutputError):
         swm.synth(tmp_path)
+
+
+@needs_yosys
+@pytest.mark.parametrize(("a", "b"), [(4, 3), (3, 4)])
+def test_a_multiplier_in_luts_takes_no_dsp_and_gives_the_same_product(tmp_path, a, b):
+    """yosys knows no attribute for it, so it reads rows; they are proven equal to the product that Vivado reads."""
+    shutil.copy(hls_dir() / "rtl" / "swm_multiply.sv", tmp_path)
+    ports = f"input clk, input signed [{a - 1}:0] a, input signed [{b - 1}:0] b, output [{a + b - 1}:0] p, q"
+    sizes = f".WA({a}), .WB({b})"
+    parts = (f"swm_multiply #({sizes}, .FABRIC({f})) u{f} (.clk, .a, .b, .p({p}));" for f, p in enumerate("qp"))
+    (tmp_path / "both.sv").write_text("\n".join([f"module both({ports});", *parts, "endmodule", ""]))
+    script = [
+        "read_verilog -sv -defer swm_multiply.sv both.sv",
+        "hierarchy -top both",
+        "proc; flatten; opt",
+        "design -save read",
+        "sat -seq 2 -verify -prove p q -set-init-zero -maxsteps 4 -tempinduct",
+        "design -load read",
+        "delete both/q; synth_ecp5 -top both",
+        "select -assert-none t:MULT18X18D",
+    ]
+    (tmp_path / "prove.ys").write_text("\n".join(script) + "\n")
+    run_logged([find_tool(YOSYS).program, "-q", "-s", "prove.ys"], tmp_path, tmp_path / "log", limit_s=120)
