@@ -62,7 +62,7 @@ def test_a_project_is_counted_a_layer_and_in_all(project, measured):
     dense = measured.layers[1].area
     assert dense.dsp == 1
     assert dense.bram18 == dense.uram == 0
-    assert 50 < dense.lut < 400 and 100 < dense.ff < 400
+    assert 50 < dense.lut < 600 and 100 < dense.ff < 400  # yosys 0.23 takes 432 LUT, 0.70 some 300
     assert {p.name for p in measured.layers[0].processes} == {"input", "output", "top"}
     assert measured.area == sum((layer.area for layer in measured.layers), Area())
     data = json.loads(json.dumps(measured.to_json()))
@@ -175,16 +175,19 @@ def test_a_multiplier_in_luts_takes_no_dsp_and_gives_the_same_product(tmp_path, 
     shutil.copy(hls_dir() / "rtl" / "swm_multiply.sv", tmp_path)
     ports = f"input clk, input signed [{a - 1}:0] a, input signed [{b - 1}:0] b, output [{a + b - 1}:0] p, q"
     sizes = f".WA({a}), .WB({b})"
-    parts = (f"swm_multiply #({sizes}, .FABRIC({f})) u{f} (.clk, .a, .b, .p({p}));" for f, p in enumerate("qp"))
-    (tmp_path / "both.sv").write_text("\n".join([f"module both({ports});", *parts, "endmodule", ""]))
+    fabric, usual = (
+        f"swm_multiply #({sizes}, .FABRIC({f})) u{f} (.clk, .a, .b, .p({p}));" for f, p in ((1, "p"), (0, "q"))
+    )
+    lines = [f"module both({ports});", fabric, usual, "endmodule", f"module alone({ports});", fabric, "endmodule", ""]
+    (tmp_path / "both.sv").write_text("\n".join(lines))
     script = [
         "read_verilog -sv -defer swm_multiply.sv both.sv",
+        "design -save read",
         "hierarchy -top both",
         "proc; flatten; opt",
-        "design -save read",
         "sat -seq 2 -verify -prove p q -set-init-zero -maxsteps 4 -tempinduct",
         "design -load read",
-        "delete both/q; synth_ecp5 -top both",
+        "synth_ecp5 -top alone",
         "select -assert-none t:MULT18X18D",
     ]
     (tmp_path / "prove.ys").write_text("\n".join(script) + "\n")
