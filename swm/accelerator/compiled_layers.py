@@ -26,7 +26,7 @@ from swm.layers.scale import ScaleSpec
 from swm.layers.values import TWIDDLE_FRAC, FixedLayer, Ints, LayerSpec, clog2
 from swm.layers.window import seen
 
-__all__ = ["CURVE", "POLICIES", "CompiledLayer", "bits_in", "compiled", "curve_integers", "proven"]
+__all__ = ["CURVE", "POLICIES", "CompiledLayer", "bits_in", "compiled", "curve_integers", "proven", "seen_index"]
 
 EXACT_BITS = 53  # a two's complement integer of so many bits, and every sum on the way to it, is exact in float64
 MOST_SHIFT = 50
@@ -191,7 +191,7 @@ def compiled(layer: FixedLayer) -> CompiledLayer | None:
         **curve_integers(curve),
         **dict(zip(("weights", "bias", "starts", "rises"), (array.ctypes.data for array in keep), strict=True)),
     )
-    index = np.zeros((0, 0), np.int32) if geometry is None else _index(geometry)
+    index = np.zeros((0, 0), np.int32) if geometry is None else seen_index(geometry)
     return CompiledLayer(layer, library, parameters, library.swm_fixed_work(p, q), keep, geometry, index)
 
 
@@ -212,7 +212,7 @@ def _library(block: int) -> ctypes.CDLL:
     return library
 
 
-def _index(geometry: Geometry) -> NDArray[np.int32]:
+def seen_index(geometry: Geometry) -> NDArray[np.int32]:
     """(outputs, taps): the position that each tap of each output sees; -1 where it lies outside the grid."""
     rows, columns = geometry.grid
     places = np.arange(rows * columns, dtype=np.int32).reshape(1, rows, columns, 1)

@@ -19,7 +19,9 @@ from swm.layers.concat import ConcatSpec
 from swm.layers.conv import ConvSpec
 from swm.layers.depthwise import DepthwiseSpec
 from swm.layers.geometry import Geometry
+from swm.layers.global_pool import GlobalPoolSpec
 from swm.layers.layernorm import LayerNormSpec
+from swm.layers.pool import PoolSpec
 from swm.layers.prelu import PReluSpec
 from swm.layers.roots import roots
 from swm.layers.values import FixedLayer, Format, TensorShape
@@ -142,6 +144,25 @@ def test_layers_of_a_value_or_two_an_output(kind, bits):
     if kind == "layernorm":  # a constant token: only epsilon is left
         constant = np.full_like(values[0], 3)
         np.testing.assert_array_equal(compiled_beats(layer).run((constant,))[0], run_layer(layer, (constant,))[0])
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+@pytest.mark.parametrize("mean", [False, True])
+def test_pooling(geometry, mean):
+    rng, n, bits = np.random.default_rng(3), 5, 8
+    positions, form = prod(geometry.grid), Format(bits, bits - 1)
+    ends = (TensorShape(n, bits, positions),), TensorShape(n, bits, prod(geometry.out))
+    bounds = tuple((0, size) for size in geometry.grid)
+    local = PoolSpec("l", *ends, geometry=geometry, mean=mean, bounds=bounds)
+    whole = GlobalPoolSpec("l", ends[0], TensorShape(n, bits), mode="mean" if mean else "max")
+    x = rng.integers(-128, 128, size=(3 * positions, n))
+    for spec in (local, whole):
+        frac = spec.reciprocals.frac if mean else 0
+        layer = FixedLayer(spec, "l", ("x",), "y", (form,), Format(bits, bits - 1), weight_frac=frac)
+        words, counts = run_layer(layer, (x,))
+        fast, fast_counts = compiled_beats(layer).run((x,))
+        np.testing.assert_array_equal(fast, words)
+        assert fast_counts == counts
 
 
 def test_a_join_of_paths_runs_compiled():

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Layers of the fixed-point network that take a value or two an output (docs/arithmetic.md section 6), bit for bit, on the
-// 64-bit integers that numpy holds: add, concat, prelu, layer normalisation, and the end of every layer (section 5).
+// 64-bit integers that numpy holds: add, concat, prelu, layer normalisation, pooling, and the end of every layer (section 5).
 //
 // Every expression is the one of swm/layers/ on int64; what would overflow there overflows here the same way.
 
@@ -27,7 +27,7 @@ inline int64_t clip(int64_t v, int64_t low, int64_t high) { return std::min(std:
 extern "C" {
 
 struct SwmBeats {
-    int64_t kind;  // 0 add, 1 concat, 2 prelu, 3 layer normalisation
+    int64_t kind;  // 0 add, 1 concat, 2 prelu, 3 layer normalisation, 4 greatest value of a window, 5 sum of a window
     int64_t m, inputs;
     int64_t activation;  // 0 identity, 1 relu, 2 clip, 3 ramp, 4 leaky, 5 table, 6 steps (swm/layers/curves.py)
     int64_t plain_shift, out_bits;
@@ -35,15 +35,17 @@ struct SwmBeats {
     int64_t low, high, slope, offset;            // the offset at the binary point of the product
     int64_t first, last, step_bits, lines, rectified, base_shift, width, width_shift;
     int64_t frac, epsilon, root_frac, root_step, root_guard;  // prelu: frac of the slopes; normalisation: of z, and its table
+    int64_t positions, outputs, taps;                         // of a frame, and of a window
     int64_t channels[8], shifts[8];                           // of each input
-    const int64_t *weights, *bias, *starts, *rises, *root_starts, *root_rises;
+    const int64_t *weights, *bias, *starts, *rises, *root_starts, *root_rises, *factors;
+    const std::int32_t* index;  // [output][tap]: the position that a window sees, -1: none
 };
 
 }  // extern "C"
 
 namespace {
 
-enum { ADD, CONCAT, PRELU, LAYERNORM };
+enum { ADD, CONCAT, PRELU, LAYERNORM, GREATEST, SUM };
 enum { IDENTITY, RELU, CLIP, RAMP, LEAKY, TABLE, STEPS };
 
 inline int64_t narrowed(const SwmBeats& l, int64_t v) {
@@ -106,6 +108,24 @@ void normalize(const SwmBeats& l, const int64_t* x, int64_t* row) {
     }
 }
 
+// What a window sees of its frame: the greatest value, or the sum times a factor of the output.
+void pool(const SwmBeats& l, const int64_t* frame, ptrdiff_t output, int64_t* row) {
+    const bool sum = l.kind == SUM;
+    std::fill(row, row + l.m, sum ? 0 : -(int64_t(1) << 62));
+    for (ptrdiff_t t = 0; t < l.taps; ++t) {
+        const std::int32_t at = l.index[output * l.taps + t];
+        if (at < 0) continue;
+        const int64_t* const x = frame + at * l.m;
+        if (sum) {
+            for (ptrdiff_t c = 0; c < l.m; ++c) row[c] += x[c];
+        } else {
+            for (ptrdiff_t c = 0; c < l.m; ++c) row[c] = std::max(row[c], x[c]);
+        }
+    }
+    if (sum)
+        for (ptrdiff_t c = 0; c < l.m; ++c) row[c] *= l.factors[output];
+}
+
 }  // namespace
 
 // Inputs (tokens, channels of each) → y (tokens, m); gives how many values saturate.
@@ -113,7 +133,7 @@ extern "C" std::int64_t swm_fixed_beats(const SwmBeats* layer, const std::int64_
     const SwmBeats& l = *layer;
     int64_t lost = 0;
     for (ptrdiff_t s = 0; s < tokens; ++s, y += l.m) {
-        const int64_t* const x = inputs[0] + s * l.channels[0];
+        const int64_t* const x = inputs[0] + (l.taps > 0 ? s / l.outputs * l.positions : s) * l.channels[0];
         switch (l.kind) {
             case ADD: {
                 const int64_t* const b = inputs[1] + s * l.channels[1];
@@ -129,7 +149,8 @@ extern "C" std::int64_t swm_fixed_beats(const SwmBeats* layer, const std::int64_
             case PRELU:
                 for (ptrdiff_t c = 0; c < l.m; ++c) y[c] = x[c] < 0 ? x[c] * l.weights[c] : left(x[c], l.frac);
                 break;
-            default: normalize(l, x, y);
+            case LAYERNORM: normalize(l, x, y); break;
+            default: pool(l, x, s % l.outputs, y);
         }
         lost += finish(l, y);
     }
