@@ -162,6 +162,7 @@ def convert(
     test: Inputs | None = None,
     test_labels: NDArray[np.integer] | None = None,
     hold_out: bool = True,
+    permute: bool = True,
     keep_unknown: bool = False,
     progress: Progress | bool | None = None,
 ) -> Conversion:
@@ -181,6 +182,7 @@ def convert(
         test: inputs to measure on; without them a fifth of the calibration inputs is held out of the fit.
         test_labels: class numbers of the test inputs.
         hold_out: False fits to all calibration inputs, and measures nothing without `test`.
+        permute: put hidden channels in another order where a layer is fitted better in it.
         keep_unknown: carry along operators of ONNX's domain that onnxruntime does not know, for a runtime that does.
         progress: called as progress(what, layers done, layers), often; True shows it on standard error.
 
@@ -207,6 +209,7 @@ def convert(
             test=unseen,
             test_labels=test_labels,
             hold_out=hold_out,
+            permute=permute,
             progress=say,
         )
     engine.prepare(found.graph)

@@ -98,7 +98,7 @@ RECIPES = (
     Recipe(
         "LeNet-5, block 8",
         "LeNet-5",
-        {"block": 8, "bits": 12, "epochs": 8, "batch": 128, "rate": 2e-3, "distillation": 0.7},
+        {"block": 8, "bits": 12, "epochs": 5, "batch": 256, "rate": 2e-3, "distillation": 0.7},
         0.983,
         _IMAGES,
     ),

@@ -20,6 +20,7 @@ from swm.compress.fit_layers import fit_conv, fit_linear, fit_own, refit
 from swm.compress.fit_recurrent import fit_recurrent
 from swm.compress.hold_out import sample_count, split
 from swm.compress.methods import Freedom, Method, choose_method
+from swm.compress.permute import permuted
 from swm.compress.plan import Planned, last_weighted, plan, prepared
 from swm.compress.precision import float32_advice
 from swm.compress.record import remembering, sample_hashes
@@ -39,6 +40,7 @@ __all__ = ["Conversion", "convert"]
 
 FLOAT_BITS = 32
 SENSITIVITY_SAMPLES = 256  # of the calibration inputs, for the error that a layer alone causes
+ORDER_SAMPLES, PIXEL_SAMPLES = 1024, 64  # for an order of hidden channels, of a matrix and of a convolution
 ERROR_SAMPLES = 512  # for the output errors of the report
 Array = NDArray[Any]
 
@@ -92,6 +94,7 @@ def convert(
     test: Mapping[str, Array] | None = None,
     test_labels: NDArray[np.integer] | None = None,
     hold_out: bool = True,
+    permute: bool = True,
     progress: Progress | None = None,
 ) -> Conversion:
     """Replace dense weights by block-circulant ones, or by ones of another structure (`swm.structure.STRUCTURES`).
@@ -120,6 +123,8 @@ def convert(
             calibration inputs, at most 2,000, is held out of the fit; of fewer than 10 none.
         test_labels: (samples,) class numbers of the test inputs.
         hold_out: whether calibration inputs are held out where there is no test; without either nothing is measured.
+        permute: put hidden channels in another order where a layer's fit to calibration inputs gets better by it, see
+            `swm.compress.permute`. What the network computes before the fit stays the same.
         progress: called as progress(what, layers done, layers), at every step inside a layer, too.
 
     Raises:
@@ -150,6 +155,9 @@ def convert(
         assert block is not None  # checked above
         sizes = block
     planned = plan(dense, sizes, structure, chosen=budget is not None)
+    if permute and structure is BlockCirculant:
+        dense = _ordered(dense, planned, method, feeds, say)
+        found, planned = dense_weights(dense), plan(dense, sizes, structure, chosen=budget is not None)
     positions = inference_positions(dense, feeds or samples.test)
     freedoms: dict[str, Freedom] = {}
     nodes = list(dict.fromkeys(p.node for p in found))
@@ -317,6 +325,25 @@ def _within(
     fixed = sum(dense[n] for n, f in free.items() if not f[1])
     chosen = {name: size for name, size in choose(choices, bits, fixed).items() if size != DENSE}
     return {**dict.fromkeys(free, 1), **chosen} if structure.one_is_dense else chosen
+
+
+def _ordered(
+    graph: Graph, planned: tuple[Planned, ...], method: str | None, feeds: Mapping[str, Array] | None, say: Progress
+) -> Graph:
+    """Hidden channels in the order in which each layer alone is fitted best, to a part of the calibration inputs."""
+    blocks = {p.ref.name: p.block for p in planned if not p.reason and isinstance(p.ref.node, Linear | Conv)}
+
+    def error(candidate: Graph, name: str, block: int) -> float:
+        note = _noting(say, f"order of the channels of {name}", 0, len(blocks))
+        note("fit")
+        (ref,) = (p for p in dense_weights(candidate) if p.name == name)
+        how = choose_method(method, calibrated=feeds is not None)
+        few = None if feeds is None else _first(feeds, PIXEL_SAMPLES if isinstance(ref.node, Conv) else ORDER_SAMPLES)
+        pairs = None if few is None else ActivationPairs(candidate, candidate, few, note)
+        new = _converted(ref.node, {ref.role: block}, how, pairs, BlockCirculant)
+        return _weight_error(ref, new) if pairs is None else _output_error(pairs, ref.node, new)
+
+    return permuted(graph, blocks, error)
 
 
 def _first(feeds: Mapping[str, Array], samples: int) -> dict[str, Array]:

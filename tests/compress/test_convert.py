@@ -69,7 +69,7 @@ def smooth(tmp_path_factory):
 def test_first_layer_is_the_least_squares_solution(smooth):
     graph = smooth
     x = inputs(500)
-    first = swm.convert(graph, block=4, calibration=x, hold_out=False).graph.linear()[0]
+    first = swm.convert(graph, block=4, calibration=x, hold_out=False, permute=False).graph.linear()[0]
     dense = graph.linear()[0]
     target = x.astype(np.float64) @ dense.weight.to_dense().T + dense.bias
     fit = least_squares(x.astype(np.float64), target, 4)
@@ -80,7 +80,7 @@ def test_first_layer_is_the_least_squares_solution(smooth):
 def test_second_layer_is_fitted_on_converted_activations_against_dense_targets(smooth):
     graph = smooth
     x = inputs(500)
-    converted = swm.convert(graph, block=4, calibration=x, hold_out=False).graph
+    converted = swm.convert(graph, block=4, calibration=x, hold_out=False, permute=False).graph
     first, second, _ = converted.linear()
     seen = np.tanh(first.weight.matmul(x) + first.bias).astype(np.float64)
     a, b, _ = graph.linear()
@@ -93,7 +93,10 @@ def test_under_a_relu_the_error_that_it_passes_falls(tmp_path):
     """Also with a partial last block (22 = 5 * 4 + 2); rows that the fit has not seen count."""
     graph = swm.load(write_mlp(tmp_path / "m.onnx", widths=(20, 22, 5)))
     x, fresh = np.split(inputs(1500), [1000])
-    first, dense = swm.convert(graph, block=4, calibration=x, hold_out=False).graph.linear()[0], graph.linear()[0]
+    first, dense = (
+        swm.convert(graph, block=4, calibration=x, hold_out=False, permute=False).graph.linear()[0],
+        graph.linear()[0],
+    )
 
     def target(rows):
         return rows.astype(np.float64) @ dense.weight.to_dense().T + dense.bias
