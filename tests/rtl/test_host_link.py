@@ -18,9 +18,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from emit.designs import Sketch
-from host.host_models import classifier, images, load
+from host.host_models import anomaly, load
 from rtl.many_networks import design
 from rtl.test_rtl_networks import LINK
+from support import inputs
 
 import swm
 from swm.accelerator.integers import run_fixed
@@ -265,8 +266,8 @@ def test_a_port_without_a_board_is_one_error(driver, tmp_path):
 
 def test_the_host_parts_run_around_the_board(tmp_path):
     """With the integer engine in place of the board, which the other tests have."""
-    graph = load(classifier(tmp_path / "m.onnx"))
-    fixed = swm.quantize(graph, bits=8, calibration=images(60))
+    graph = load(anomaly(tmp_path / "m.onnx"))
+    fixed = swm.quantize(graph, bits=8, calibration=inputs(width=12))
     project = swm.emit(fixed, board="ulx3s", path=tmp_path / "p", backend="rtl")
     module = import_driver(project)
 
@@ -277,7 +278,7 @@ def test_the_host_parts_run_around_the_board(tmp_path):
         def words(self, words):
             return run_fixed(fixed, words / 2.0**fixed.input.frac).words
 
-    x = images(20, seed=8)
+    x = inputs(20, width=12, seed=8)
     assert np.array_equal(OnPaper().infer(x), swm.run(fixed, x))
 
 
