@@ -14,11 +14,11 @@ pyslang = pytest.importorskip("pyslang", reason="needs pyslang (pip install pysl
 OPTIONS = "-Wdefault -Wno-shift-count-overflow"
 
 
-def complaints(files):
+def complaints(files, top="swm_top"):
     """What slang says of a compilation, errors and warnings."""
     driver = pyslang.driver.Driver()
     driver.addStandardArgs()
-    arguments = " ".join(["slang", OPTIONS, "--top swm_top", *map(str, files)])
+    arguments = " ".join(["slang", OPTIONS, f"--top {top}", *map(str, files)])
     assert driver.parseCommandLine(arguments)
     assert driver.processOptions() and driver.parseAllSources()
     compilation = driver.createCompilation()
@@ -31,6 +31,11 @@ def complaints(files):
 def test_slang_reads_every_kind(tmp_path):
     project = emit_project(design(every_kind(8)), tmp_path / "p")
     assert complaints(sorted((project / "rtl").glob("*.sv"))) == []
+
+
+def test_slang_reads_the_top_of_a_board(tmp_path):
+    project = emit_project(design(every_kind(4), board="ulx3s"), tmp_path / "p")
+    assert complaints(sorted((project / "rtl").glob("*.sv")), "board_top") == []
 
 
 def test_slang_finds_what_is_wrong(tmp_path):
