@@ -5,7 +5,8 @@
     python benchmarks/bitstream.py --model model.onnx --calibration x.npy --board tangnano20k
 
 Without --model the bundled network (784-512-512-10) is taken, with its images. The tools:
-pip install 'swm-fpga[open]', and verilator. Steps that `swm build` knows from before take no time; --fresh gives it an
+pip install 'swm-fpga[open]'
+and Verilator. Steps that `swm build` knows from before take no time; --fresh gives it an
 empty cache. Exit status 1 where a command fails or the whole took more than --minutes.
 """
 

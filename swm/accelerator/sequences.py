@@ -253,7 +253,8 @@ class Sequences:
         """The last step of all: the layer then gives no other."""
         streams = self.streams
         origin = streams.origin[source]
-        place, shape, samples = self._steps.get(origin), streams.shape(source), self._axis.get(source, 0)
+        place, shape = self._steps.get(origin), streams.shape(source)
+        samples = -1 if self._one else self._axis.get(source, 0)  # of one sample no axis is known, and none is needed
         layer = streams.layers[place] if place is not None else None
         streams.lose(node)
         refused = Obstacle(

@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 from networks import relative_error, smooth
+from onnx import TensorProto, helper, numpy_helper
 from recurrent_models import Exported, sequence
 
 import swm
@@ -167,3 +168,32 @@ def test_networks_in_which_sequences_cannot_take_turns():
         swm.design(mixed, board="zcu104", sequences=2)
     with pytest.raises(OptionError, match="choose 1 to"):
         interleaved(mixed, 99)
+
+
+def test_the_last_step_of_a_batch_of_one_as_keras_writes_it():
+    """A Reshape in place of the Transpose: no axis is known to be that of the samples, and none needs to be."""
+    rng = np.random.default_rng(0)
+    arrays = {
+        "turned": np.array([5, 1, 3]),
+        "w": rng.normal(size=(1, 16, 3)).astype(np.float32),
+        "r": rng.normal(size=(1, 16, 4)).astype(np.float32),
+        **{name: np.array([value]) for name, value in {"one": 1, "zero": 0, "minus": -1, "far": 2**31 - 1}.items()},
+        "m": rng.normal(size=(4, 2)).astype(np.float32),
+    }
+    nodes = [
+        helper.make_node("Reshape", ["x", "turned"], ["t"]),
+        helper.make_node("LSTM", ["t", "w", "r"], ["y"], hidden_size=4),
+        helper.make_node("Squeeze", ["y", "one"], ["s"]),
+        helper.make_node("Slice", ["s", "minus", "far", "zero"], ["last"]),
+        helper.make_node("Squeeze", ["last", "zero"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "m"], ["out"]),
+    ]
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in (("x", [1, 5, 3]), ("out", [1, 2]))]
+    tensors = [numpy_helper.from_array(a, n) for n, a in arrays.items()]
+    model = helper.make_model(helper.make_graph(nodes, "g", ends[:1], ends[1:], tensors), ir_version=8)
+    model.opset_import[0].version = 13
+    graph, x = swm.load(model), smooth(40, 5, 3)
+    want = np.concatenate([swm.run(graph, one[None]) for one in x])
+    fixed = swm.quantize(graph, bits=14, calibration=x)
+    assert fixed.specs[0].last
+    assert relative_error(run_fixed(fixed, x).values.reshape(want.shape), want) < 4e-3
