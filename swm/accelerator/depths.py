@@ -75,7 +75,15 @@ def smallest_depths(
         else:
             raise RuntimeError("the depths of a schedule do not admit it")
         wanted = [edge for edge, depth in enumerate(depths) if depth > minimum and given[edge] is None]
-        _shrink(schedules, depths, wanted, minimum)
+        # Deeper edges never do harm. So where the depths that the interval alone allows are free of deadlocks, all that
+        # were taken on the way were, too; to show it once, in place of each time, saves most of the work.
+        found, fresh = depths[:], Schedules(network, interval)
+        fresh.bound(found, only_first=True)
+        _shrink(fresh, found, wanted, minimum, only_first=True)
+        if schedules.bound(found):
+            depths = found
+        else:
+            _shrink(schedules, depths, wanted, minimum)
     result = dict(zip(network.edges, depths, strict=True))
     while True:  # the first and the last frame differ from the steady ones
         try:
@@ -88,19 +96,19 @@ def smallest_depths(
             return result
 
 
-def _shrink(schedules: Schedules, depths: list[int], edges: list[int], minimum: int) -> None:
-    """Make the depths of `edges` as small as they can be, in place."""
+def _shrink(schedules: Schedules, depths: list[int], edges: list[int], minimum: int, only_first: bool = False) -> None:
+    """Make the depths of `edges` as small as they can be, in place; `only_first` as in `Schedules.bound`."""
     if not edges:
         return
     trial = depths[:]
     for edge in edges:
         trial[edge] = minimum
-    if schedules.bound(trial):
+    if schedules.bound(trial, only_first):
         depths[:] = trial
     elif len(edges) > 1:
         half = len(edges) // 2
-        _shrink(schedules, depths, edges[:half], minimum)
-        _shrink(schedules, depths, edges[half:], minimum)
+        _shrink(schedules, depths, edges[:half], minimum, only_first)
+        _shrink(schedules, depths, edges[half:], minimum, only_first)
     else:
         (edge,) = edges
         low, high = minimum, depths[edge]
@@ -108,7 +116,7 @@ def _shrink(schedules: Schedules, depths: list[int], edges: list[int], minimum: 
             middle = (low + high) // 2
             trial = depths[:]
             trial[edge] = middle
-            if schedules.bound(trial):
+            if schedules.bound(trial, only_first):
                 high = middle
                 depths[:] = trial
             else:

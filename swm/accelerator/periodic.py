@@ -309,15 +309,21 @@ class Schedules:
             raise OptionError(f"interval of {interval} cycles: {slowest.name!r} alone takes {slowest.slots} a frame")
         beyond = 1 + sum(t.slots + 2 * len(t.slot) for t in tables)
         self.systems = [Periodic(tables, edges, beyond, False)]
-        if interval is not None:
-            self.systems.append(Periodic(tables, edges, interval, True))
+        if interval is not None:  # first, for it settles sooner
+            self.systems.insert(0, Periodic(tables, edges, interval, True))
 
-    def bound(self, depths: list[int]) -> bool:
-        """Go on to other depths; False, and everything as before, if they will not do."""
-        before = [system.state() for system in self.systems]
-        if all(system.bound(depths) for system in self.systems):
+    def bound(self, depths: list[int], only_first: bool = False) -> bool:
+        """Go on to other depths; False, and everything as before, if they will not do.
+
+        Args:
+            depths: of every edge.
+            only_first: leave the second system as it is.
+        """
+        systems = self.systems[:1] if only_first else self.systems
+        before = [system.state() for system in systems]
+        if all(system.bound(depths) for system in systems):
             return True
-        for system, state in zip(self.systems, before, strict=True):
+        for system, state in zip(systems, before, strict=True):
             system.restore(state)
         return False
 
