@@ -8,6 +8,7 @@ from token_networks import every, mac, networks, residual, stage
 
 from swm.accelerator.depths import deadlock_free, smallest_depths, steady_interval
 from swm.accelerator.network import Network, Program
+from swm.accelerator.periodic import Schedules
 from swm.accelerator.tokens import Deadlock, simulate
 from swm.errors import OptionError
 
@@ -98,6 +99,29 @@ def test_a_shortcut_past_double_buffers_holds_tokens():
         assert steady_interval(network, depths) == 16
         shallower = {**depths, "skip": depths["skip"] - 1}
         assert not deadlock_free(network, shallower) or steady_interval(network, shallower) > 16
+
+
+def test_depths_that_only_a_pipeline_could_keep_going_are_not_taken():
+    """What the first process has on its way fills no stream; a C simulation, without pipelines, would stand still.
+
+    It writes four beats before it reads; their reader waits for one who cannot go on before that read.
+    """
+    network = Network(
+        (
+            Program("first", 0, 8, 0, 1, 40, (every("e", 2, start=4),), (every("s", 4),)),
+            Program("side", 0, 4, 0, 1, 0, (every("in", 1),), (every("e", 2), every("w", 1, start=3))),
+            Program("last", 0, 6, 0, 1, 0, (every("w", 1), every("s", 4, start=1)), (every("out", 1, start=5),)),
+        ),
+        ("in", "e", "s", "w", "out"),
+    )
+    depths = smallest_depths(network, 200, 1)
+    assert Schedules(network, None).bound(list(depths.values()))
+    deep = [edge for edge, depth in depths.items() if depth > 1]
+    assert deep
+    for edge in deep:
+        fewer = list({**depths, edge: depths[edge] - 1}.values())
+        assert Schedules(network, 200).bound(fewer, only_first=True)  # the interval alone would have let them pass
+        assert not Schedules(network, None).bound(fewer)
 
 
 def test_depths_are_one_and_the_same_each_time():
