@@ -20,6 +20,7 @@ from swm.layers.dense import DenseSpec
 from swm.layers.depthwise import DepthwiseSpec
 from swm.layers.geometry import Geometry
 from swm.layers.layernorm import LayerNormSpec
+from swm.layers.pool import PoolSpec
 from swm.layers.prelu import PReluSpec
 from swm.layers.roots import roots
 from swm.layers.scale import ScaleSpec
@@ -86,6 +87,7 @@ def cases() -> tuple[Case, ...]:
             "l", *wide, geometry=whole, block=8, weight_bits=BITS
         ),
         "depthwise 3 x 3, 32 on 14 x 14": DepthwiseSpec("l", *wide, geometry=whole, weight_bits=BITS),
+        "max pooling 3 x 3, 32 on 14 x 14": PoolSpec("l", *wide, geometry=whole),
         "scale with tanh, 16 x 256": ScaleSpec("l", (joined,), joined, "tanh", weight_bits=BITS),
         "PReLU, 16 x 256": PReluSpec("l", (joined,), joined, weight_bits=BITS),
         "layer normalisation, 16 x 256": LayerNormSpec("l", (joined,), joined, weight_bits=BITS),
@@ -140,7 +142,7 @@ def _layer(rng: np.random.Generator, spec: LayerSpec) -> FixedLayer:
             table = roots(BITS + 4)
             more = {"epsilon": np.array([100]), "roots": np.stack([table.starts, table.rises], 1)}
             shift = _IN.frac - BITS - 2
-        case AddSpec() | ConcatSpec():
+        case AddSpec() | ConcatSpec() | PoolSpec():
             return FixedLayer(spec, spec.name, inputs, "y", (_IN,) * len(inputs), _OUT)
     weights, bias = rng.integers(-1 << 9, 1 << 9, size=shape), rng.integers(-1 << 10, 1 << 10, size=spec.m)
     arrays = {"weights": weights, "bias": bias, **more}

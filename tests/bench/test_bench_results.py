@@ -114,7 +114,18 @@ def test_fixed_rows(monkeypatch):
     assert all(row.keys() >= KEYS and row["equal"] for row in result["rows"])
     assert "Bit-accurate" in page([result])
     kinds = {spec.kind for case in cases() for spec in case.graph.specs}
-    assert kinds >= {"dense", "circulant", "conv", "circulant_conv", "depthwise", "scale", "prelu", "layernorm", "add"}
+    assert kinds >= {
+        "dense",
+        "circulant",
+        "conv",
+        "circulant_conv",
+        "depthwise",
+        "scale",
+        "prelu",
+        "layernorm",
+        "add",
+        "pool",
+    }
 
 
 class _Fixed:
