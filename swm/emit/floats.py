@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from swm.accelerator.fixed_graph import FixedGraph
 from swm.accelerator.lower import lower
+from swm.emit.samples import as_declared
 from swm.engine import FloatEngine
 from swm.errors import OutputError
 from swm.host import split
@@ -42,13 +43,10 @@ def float_layers(graph: FixedGraph, inputs: NDArray[np.float32]) -> Floats:
         return ()
     value, lowered = hardware.inputs[0], lower(hardware)
     shape: tuple[Any, ...] = () if value.type is None or value.type.shape is None else value.type.shape
-    rest = [size for size in shape[1:] if isinstance(size, int)]
     batch = shape[0] if shape and isinstance(shape[0], int) else 1
     sizes = (layer.spec.output.channels * layer.spec.output.positions for layer in graph.layers)
     count = max(min(len(inputs), MOST_VALUES // sum(sizes)) // batch, 1) * batch
-    x = inputs[:count]
-    if len(rest) == len(shape) - 1:
-        x = x.reshape(-1, *rest)
+    x = as_declared(inputs[:count], value)
     found = FloatEngine(hardware, list(lowered.tensors), deterministic=True).run({value.name: x})
     flowing = lowered.flowing(found)
     return tuple(flowing[layer.output].reshape(len(x), -1).astype(np.float32) for layer in graph.layers)

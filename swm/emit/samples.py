@@ -11,15 +11,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from onnx.helper import tensor_dtype_to_np_dtype
 
 from swm.accelerator.fixed_graph import FixedGraph
 from swm.accelerator.integers import flatten_inputs
 from swm.engine import run_onnxruntime
 from swm.errors import CalibrationError, OutputError
-from swm.graph import Graph, is_structured
+from swm.graph import Graph, Value, is_structured
 from swm.host import after_hardware, before_hardware
 
-__all__ = ["VECTORS", "Samples", "choose_samples", "load_samples", "save_samples"]
+__all__ = ["VECTORS", "Samples", "as_declared", "choose_samples", "load_samples", "save_samples"]
 
 Array = NDArray[Any]
 VECTORS = "vectors.npz"
@@ -128,9 +129,16 @@ def _reference(source: Graph | None, feeds: Mapping[str, Array]) -> Array | None
         if len(names) != len(feeds):
             raise CalibrationError(f"the reference has the inputs {names}, the network {list(feeds)}")
         feeds = dict(zip(names, feeds.values(), strict=True))
-    given = {v.name: _shaped(feeds[v.name], v.type.shape if v.type else None) for v in source.inputs}
+    given = {v.name: as_declared(feeds[v.name], v) for v in source.inputs}
     answers: Array = run_onnxruntime(source, given)[source.outputs[0].name]
     return answers
+
+
+def as_declared(vectors: Array, value: Value) -> Array:
+    """Flat vectors in the shape and type that the float model declares for an input."""
+    if value.type is None:
+        return vectors
+    return _shaped(vectors, value.type.shape).astype(tensor_dtype_to_np_dtype(value.type.elem), copy=False)
 
 
 def _shaped(vectors: Array, shape: tuple[int | str | None, ...] | None) -> Array:
