@@ -334,7 +334,7 @@ def _ordered(
     blocks = {p.ref.name: p.block for p in planned if not p.reason and isinstance(p.ref.node, Linear | Conv)}
 
     def error(candidate: Graph, name: str, block: int) -> float:
-        note = _noting(say, f"order of the channels of {name}", 0, len(blocks))
+        note = _noting(say, f"order of the channels of {name}", 0, len({p.node for p in dense_weights(candidate)}))
         note("fit")
         (ref,) = (p for p in dense_weights(candidate) if p.name == name)
         how = choose_method(method, calibrated=feeds is not None)
