@@ -47,6 +47,7 @@ def test_steps_follow_onnxruntime(op, take):
         ("GRU", {"batch": 1, "state": "constant", "linear_before_reset": 0}),
         ("RNN", {"batch": 1, "state": "constant", "activations": ["Relu"]}),
         ("LSTM", {"batch": 1, "peepholes": True}),
+        ("LSTM", {"batch": 1, "take": "slice"}),
     ],
 )
 def test_forms_follow_onnxruntime(op, options):
