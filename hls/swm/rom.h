@@ -26,6 +26,7 @@ struct rom_words {
   enum { value = 1 };
   static const unsigned char* fill(const unsigned char* from, int bytes, Word& word) {
     unsigned long long raw = 0;
+  BYTES:
     for (int b = 0; b < bytes; ++b) raw |= static_cast<unsigned long long>(from[b]) << (8 * b);
     const unsigned long long sign = 1ULL << (8 * bytes - 1);
     word = Word(static_cast<long long>((raw ^ sign) - sign));
@@ -36,6 +37,7 @@ template <class Part, int N>
 struct rom_words<Part[N]> {
   enum { value = N * rom_words<Part>::value };
   static const unsigned char* fill(const unsigned char* from, int bytes, Part (&rom)[N]) {
+  PARTS:
     for (int i = 0; i < N; ++i) from = rom_words<Part>::fill(from, bytes, rom[i]);
     return from;
   }

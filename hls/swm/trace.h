@@ -43,6 +43,7 @@ class trace_file {
   }
   template <class T>
   void put(const T* words, int count) {
+  WORDS:
     for (int i = 0; file_ != nullptr && i < count; ++i) {
       const int word = static_cast<int>(words[i]);
       fwrite(&word, sizeof word, 1, file_);
