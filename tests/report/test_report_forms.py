@@ -140,6 +140,7 @@ def test_json_keys(report):
     assert set(board["structured"]) == {
         "fits",
         "overflow",
+        "sequences",
         "backend",
         "control",
         "clock_mhz",
