@@ -54,6 +54,7 @@ def classifier(path, batch="batch", name="fc1"):
     image = model.node("Sub", image, model.constant([[[120.0]], [[110.0]], [[100.0]]]))
     image = model.node("Div", image, model.constant([[[60.0]], [[55.0]], [[50.0]]]))
     image = model.node("MaxPool", image, kernel_shape=[2, 2], strides=[2, 2])
+    image = model.node("Abs", image)  # hardware has none
     hidden = model.node("Relu", model.linear(model.node("Flatten", image), 18, 16, name))
     scores = model.node("Softmax", model.linear(hidden, 16, 5, "fc2"), axis=-1)
     return model.save(path, model.node("ArgMax", scores, axis=1, keepdims=0), elem=TensorProto.INT64)

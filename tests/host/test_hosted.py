@@ -35,9 +35,9 @@ def test_the_fixed_network_answers_as_a_whole(road):
     assert answers.shape == (100,)
     assert answers.dtype == np.int64
     assert np.mean(answers == swm.run(graph, x)) >= 0.97
-    assert fixed.host.operators == (("Cast", "Transpose", "Affine", "MaxPool"), ("Softmax", "ArgMax"))
+    assert fixed.host.operators == (("Cast", "Transpose", "Affine", "MaxPool", "Abs"), ("Softmax", "ArgMax"))
     assert (fixed.inputs, fixed.outputs) == (18, 5)
-    assert "host before: Cast, Transpose, Affine, MaxPool; host after: Softmax, ArgMax" in repr(fixed)
+    assert "host before: Cast, Transpose, Affine, MaxPool, Abs; host after: Softmax, ArgMax" in repr(fixed)
     assert list(swm.run(fixed, {"x": x})) == [graph.outputs[0].name]
 
 
@@ -63,11 +63,11 @@ def test_a_project_brings_its_host_parts_along(road):
     assert np.array_equal(swm.run(made.graph, x), swm.run(fixed, x))
     assert made.graph.host.operators == fixed.host.operators
     assert json.loads((project / "swm_project.json").read_text())["host"] == {
-        "before": ["Cast", "Transpose", "Affine", "MaxPool"],
+        "before": ["Cast", "Transpose", "Affine", "MaxPool", "Abs"],
         "after": ["Softmax", "ArgMax"],
     }
     readme = (project / "README.md").read_text()
-    assert "- before the hardware: Cast, Transpose, Affine, MaxPool (`host/before.onnx`)" in readme
+    assert "- before the hardware: Cast, Transpose, Affine, MaxPool, Abs (`host/before.onnx`)" in readme
     assert "- after the hardware: Softmax, ArgMax (`host/after.onnx`)" in readme
     assert "before the hardware: Cast" in (project / "src" / "top.cpp").read_text()
     assert not any("rm -rf" in f.read_text() for f in project.path.rglob("*.cpp"))
@@ -101,7 +101,7 @@ def test_a_report_measures_the_whole_network(road):
     labels = swm.run(graph, x)
     report = swm.report(fixed, boards="pynq-z2", backend="generic", inputs=x, labels=labels)
     measured = dict(report.accuracy)
-    said = "The host computes before the hardware Cast Transpose Affine MaxPool, after the hardware Softmax ArgMax"
+    said = "The host computes before the hardware Cast Transpose Affine MaxPool Abs, after the hardware Softmax ArgMax"
     assert said in report.evidence.remarks[-1]
     for other in (swm.report(project), swm.report(graph, boards="pynq-z2", backend="generic")):
         assert other.evidence.remarks[-1:] == report.evidence.remarks[-1:]
