@@ -270,7 +270,9 @@ def main() -> None:
                 first = str(error).splitlines()[0]
                 rows.append({"model": case.name, "inputs": case.inputs, "skipped": f"could not be measured ({first})"})
             print(json.dumps(rows[-1]), flush=True)
-    options.output.write_text(to_markdown(rows), encoding="utf-8")
+    before = options.output.read_text(encoding="utf-8") if options.output.exists() else ""
+    others = before[before.index("\n## ") :] if "\n## " in before else ""  # sections that other programs write
+    options.output.write_text(to_markdown(rows) + others, encoding="utf-8")
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
 

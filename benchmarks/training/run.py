@@ -105,7 +105,7 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
         "zoomed and shifted, or mirrored. The epoch that is kept is chosen on training samples that were held out; "
         "the accuracies are those of test sets that took no part. Mean and spread (smallest to largest) of the seeds. "
         "Behind a slash: in 12-bit fixed point, by the integer engine. In brackets block sizes in order of the "
-        "layers, 1 where a layer stays dense.",
+        "layers, 1 where a layer stays dense. Both columns are from before hidden channels were put in order.",
         "",
         "| model | tested on | dense % | one-shot % | trained % | seeds | epochs | compression | goal % |",
         "|---|---|---|---|---|---|---|---|---|",
