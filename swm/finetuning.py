@@ -135,7 +135,7 @@ def finetune(
     bits: int | None = None,
     epochs: int = 5,
     batch: int = 128,
-    rate: float = 2e-3,
+    rate: float = 1e-3,
     decay: float = 0.0,
     distillation: float = 0.5,
     temperature: float = 2.0,

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 @click.option("--bits", type=int, help="Round weights and activations to so many bits while training, 4 to 18.")
 @click.option("--epochs", type=int, default=5, show_default=True, help="Epochs at most.")
 @click.option("--batch", type=int, default=128, show_default=True, help="Samples a step.")
-@click.option("--rate", type=float, default=2e-3, show_default=True, help="Peak of the learning rate (Adam).")
+@click.option("--rate", type=float, default=1e-3, show_default=True, help="Peak of the learning rate (Adam).")
 @click.option("--decay", type=float, default=0.0, show_default=True, help="Weight decay.")
 @click.option(
     "--distillation",

@@ -54,7 +54,7 @@ class Settings:
 
     epochs: int = 5
     batch: int = 128
-    rate: float = 2e-3
+    rate: float = 1e-3
     decay: float = 0.0
     bits: int | None = None
     distillation: float = 0.5
