@@ -56,8 +56,8 @@ def measure(recipe: Recipe, seeds: list[int], loaders: Any, shared: Path, save: 
     assert declared is not None
     assert declared.shape is not None
     data, labels, test, truth = samples(recipe, loaders, declared.shape)
-    graph = swm.load(path, simplify=True)
-    free = load_model(path, test[:20])
+    free = load_model(path, test[:20])  # any number of samples at once, where the file has a batch of its own
+    graph = swm.simplify(free)
     dense = accuracy(swm.run(free, test), truth)
     sizes = {name: value for name, value in recipe.options.items() if name in ("block", "budget")}
     start = swm.convert(graph, calibration=data[:8192], hold_out=False, progress=True, **sizes)
@@ -105,7 +105,7 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
         "zoomed and shifted, or mirrored. The epoch that is kept is chosen on training samples that were held out; "
         "the accuracies are those of test sets that took no part. Mean and spread (smallest to largest) of the seeds. "
         "Behind a slash: in 12-bit fixed point, by the integer engine. In brackets block sizes in order of the "
-        "layers, 1 where a layer stays dense. Both columns are from before hidden channels were put in order.",
+        "layers, 1 where a layer stays dense. The MLPs are from before hidden channels were put in order.",
         "",
         "| model | tested on | dense % | one-shot % | trained % | seeds | epochs | compression | goal % |",
         "|---|---|---|---|---|---|---|---|---|",
