@@ -99,6 +99,7 @@ GRAMMAR = [
     rf"ARRAY_RESHAPE variable = {WORD} type = cyclic factor = \w+ dim = 1",
     rf"AGGREGATE variable = {WORD} compact = bit",
     rf"DEPENDENCE variable = {WORD} type = (inter|intra) dependent = false",
+    rf"DEPENDENCE variable = {WORD} type = inter direction = RAW distance = \w+ dependent = true",
     rf"BIND_STORAGE variable = {WORD} type = (rom_np|fifo impl = srl)",
     rf"BIND_OP variable = {WORD} op = mul impl = fabric",
     rf"STREAM variable = {WORD} depth = \d+",
