@@ -41,7 +41,7 @@ def _zero(graph: Graph, writers: dict[str, Node], tensor: str) -> bool:
         if tensor in graph.constants:
             return not np.any(graph.constants[tensor])
         node = writers.get(tensor)
-        if isinstance(node, Opaque) and node.op_type in ("ConstantOfShape", "Expand"):
+        if isinstance(node, Opaque) and not node.domain and node.op_type in ("ConstantOfShape", "Expand"):
             if node.op_type == "ConstantOfShape":
                 return _fills_zeros(node)
         elif not isinstance(node, _KEEPS):
@@ -50,7 +50,10 @@ def _zero(graph: Graph, writers: dict[str, Node], tensor: str) -> bool:
 
 
 def _fills_zeros(node: Opaque) -> bool:
-    """Whether a ConstantOfShape fills with its default, or with zeros."""
+    """Whether a ConstantOfShape fills with its default, or with zeros; False for a damaged value."""
     proto = onnx.NodeProto.FromString(node.proto)
-    values = [onnx.numpy_helper.to_array(a.t) for a in proto.attribute if a.name == "value"]
+    try:
+        values = [onnx.numpy_helper.to_array(a.t) for a in proto.attribute if a.name == "value"]
+    except (TypeError, ValueError):  # no element type, or data of another size than the shape says
+        return False
     return not any(np.any(value) for value in values)

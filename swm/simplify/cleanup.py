@@ -54,7 +54,10 @@ def _gives_zeros(node: Node, zeros: set[str]) -> bool:
     if node.op_type != "ConstantOfShape":
         return node.inputs[0] in zeros
     given = [a for a in NodeProto.FromString(node.proto).attribute if a.name == "value"]
-    return all(a.type == AttributeProto.TENSOR and not numpy_helper.to_array(a.t).any() for a in given)
+    try:
+        return all(a.type == AttributeProto.TENSOR and not numpy_helper.to_array(a.t).any() for a in given)
+    except (TypeError, ValueError):  # no element type, or data of another size than the shape says
+        return False
 
 
 def _started_at_zero(node: Recurrent, zeros: set[str]) -> Recurrent:
