@@ -7,6 +7,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
@@ -22,6 +23,7 @@ __all__ = [
     "Operations",
     "Rows",
     "WeightStructure",
+    "WrittenOut",
     "register",
     "structure_called",
     "unregister",
@@ -202,6 +204,27 @@ class WeightStructure(ABC):
         """Documentation of its function in ONNX files."""
         m, n = shape
         return f"y = x W^T with a {cls.label} matrix W of {m} x {n}, {cls.letter} = {size}."
+
+
+class WrittenOut(WeightStructure):
+    """A structure whose products take the matrix written out: this processor has no faster way for it."""
+
+    @abstractmethod
+    def expanded(self) -> NDArray[np.float32]:
+        """The matrix, (m, n), made anew."""
+
+    @cached_property
+    def _dense(self) -> NDArray[np.float32]:
+        return self.expanded()
+
+    def to_dense(self) -> NDArray[np.float32]:
+        """The matrix written out, (m, n); made once."""
+        return self._dense
+
+    def matmul(self, x: NDArray[np.floating]) -> NDArray[np.floating]:
+        """`x W^T`: (..., n) → (..., m), with the matrix written out."""
+        out: NDArray[np.floating] = x @ self._dense.T.astype(x.dtype, copy=False)
+        return out
 
 
 class ConvStructure(WeightStructure):

@@ -16,7 +16,24 @@ from swm.structure.base import FunctionBody, Operations, Rows, WeightStructure, 
 from swm.structure.moments import Moments, moments, supports
 from swm.structure.packing import index_bits
 
-__all__ = ["MOST_BLOCK", "CoarseGrain", "block_energies", "check_ids", "expanded", "fit_blocks", "grid", "write_blocks"]
+__all__ = [
+    "MOST_BLOCK",
+    "CoarseGrain",
+    "block_energies",
+    "block_operations",
+    "check_ids",
+    "cut",
+    "expanded",
+    "fit_blocks",
+    "grid",
+    "largest",
+    "losses",
+    "multiply_blocks",
+    "row_weights",
+    "small",
+    "taken",
+    "write_blocks",
+]
 
 MOST_BLOCK = 16  # the papers' block of 16 x 16
 
@@ -114,8 +131,7 @@ class CoarseGrain(WeightStructure):
 
     @cached_property
     def _rows(self) -> NDArray[np.float32]:
-        rows, kept, block, _ = self.blocks.shape
-        return np.ascontiguousarray(self.blocks.transpose(0, 1, 3, 2).reshape(rows, kept * block, block))
+        return row_weights(self.blocks)
 
     def to_dense(self) -> NDArray[np.float32]:
         """The matrix written out, (m, n)."""
@@ -123,17 +139,7 @@ class CoarseGrain(WeightStructure):
 
     def matmul(self, x: NDArray[np.floating]) -> NDArray[np.floating]:
         """`x W^T`: kept blocks only, one batched product with numpy."""
-        m, n = self.shape
-        if x.ndim == 0 or x.shape[-1] != n:
-            raise OptionError(f"matmul needs (..., {n}), got an array of shape {x.shape}")
-        flat = x.reshape(-1, n)
-        columns = -(-n // self.block)
-        padded = np.zeros((columns, self.block, len(flat)), x.dtype)
-        padded.reshape(-1, len(flat))[:n] = flat.T
-        read = padded[self.ids].reshape(len(self.ids), -1, len(flat))  # (block rows, kept * B, batch)
-        weights = self._rows.transpose(0, 2, 1).astype(x.dtype, copy=False)
-        y = np.matmul(weights, read).reshape(-1, len(flat))[:m]
-        return np.ascontiguousarray(y.T).reshape(*x.shape[:-1], m)
+        return multiply_blocks(self._rows, self.ids, self.shape, x)
 
     @property
     def words(self) -> int:
@@ -148,8 +154,7 @@ class CoarseGrain(WeightStructure):
     @property
     def operations(self) -> Operations:
         """One multiplication for each kept entry."""
-        rows, kept, block, _ = self.blocks.shape
-        return Operations(int(self.blocks.size), rows * block * (kept * block - 1))
+        return block_operations(self.blocks)
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -260,6 +265,43 @@ def expanded(blocks: NDArray[np.floating], ids: NDArray[np.integer], shape: tupl
     whole = np.zeros((rows, -(-n // block), block, block), np.float32)
     whole[np.arange(rows)[:, None], ids] = blocks
     return np.ascontiguousarray(whole.transpose(0, 2, 1, 3).reshape(rows * block, -1)[:m, :n])
+
+
+def row_weights(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Blocks (block rows, kept, B, B) as one matrix a block row, (block rows, B, kept * B)."""
+    rows, _, block, _ = blocks.shape
+    return np.ascontiguousarray(blocks.transpose(0, 2, 1, 3).reshape(rows, block, -1))
+
+
+def multiply_blocks(
+    weights: NDArray[np.floating], ids: NDArray[np.integer], shape: tuple[int, int], x: NDArray[np.floating]
+) -> NDArray[np.floating]:
+    """`x W^T`, (..., n) → (..., m): kept blocks only, in one batched product.
+
+    Args:
+        weights: as `row_weights` gives them.
+        ids: (block rows, kept), the column of each block.
+        shape: (m, n).
+        x: (..., n).
+
+    Raises:
+        OptionError: the last axis of x is not n long.
+    """
+    (rows, block, _), (m, n) = weights.shape, shape
+    if x.ndim == 0 or x.shape[-1] != n:
+        raise OptionError(f"matmul needs (..., {n}), got an array of shape {x.shape}")
+    flat = x.reshape(-1, n)
+    padded = np.zeros((max(-(-n // block), int(ids.max()) + 1), block, len(flat)), x.dtype)
+    padded.reshape(-1, len(flat))[:n] = flat.T
+    read = padded[ids].reshape(rows, -1, len(flat))  # (block rows, kept * B, batch)
+    y = np.matmul(weights.astype(x.dtype, copy=False), read).reshape(-1, len(flat))[:m]
+    return np.ascontiguousarray(y.T).reshape(*x.shape[:-1], m)
+
+
+def block_operations(blocks: NDArray[Any]) -> Operations:
+    """One multiplication for each entry of blocks (block rows, kept, B, B), and the sums of each row."""
+    rows, kept, block, _ = blocks.shape
+    return Operations(int(blocks.size), rows * block * (kept * block - 1))
 
 
 def write_blocks(

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swm.errors import OptionError
-from swm.structure.base import FunctionBody, Operations, Rows, WeightStructure, register
+from swm.structure.base import FunctionBody, Operations, Rows, WrittenOut, register
 from swm.structure.moments import Moments, moments
 
 __all__ = ["FewBits", "check_codes", "feedback_codes", "level", "quantized", "row_scales"]
@@ -70,7 +69,7 @@ def check_codes(codes: NDArray[np.integer], bits: int) -> None:
 
 @register
 @dataclass(frozen=True, eq=False)
-class FewBits(WeightStructure):
+class FewBits(WrittenOut):
     """`scales[i] * code[i, j]`, codes of b = `size` bits, 1 to 8: -L to L with L = 2^(b-1) - 1, at one bit -1 and 1.
 
     Attributes:
@@ -134,18 +133,9 @@ class FewBits(WeightStructure):
         found = cls(feedback_codes(seen, target, scales, size), scales.astype(np.float32), size)
         return found, seen.bias(found.to_dense())
 
-    @cached_property
-    def _dense(self) -> NDArray[np.float32]:
+    def expanded(self) -> NDArray[np.float32]:
+        """The matrix, (m, n), made anew."""
         return self.code * self.scales
-
-    def to_dense(self) -> NDArray[np.float32]:
-        """The matrix written out, (m, n)."""
-        return self._dense
-
-    def matmul(self, x: NDArray[np.floating]) -> NDArray[np.floating]:
-        """`x W^T`, with the matrix written out: this processor has no faster way for such codes."""
-        out: NDArray[np.floating] = x @ self._dense.T.astype(x.dtype, copy=False)
-        return out
 
     @property
     def words(self) -> int:

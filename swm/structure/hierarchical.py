@@ -15,11 +15,14 @@ from swm.errors import OptionError
 from swm.structure.base import FunctionBody, Operations, Rows, WeightStructure, register
 from swm.structure.coarse_grain import (
     block_energies,
+    block_operations,
     check_ids,
     expanded,
     fit_blocks,
     largest,
     losses,
+    multiply_blocks,
+    row_weights,
     small,
     taken,
     write_blocks,
@@ -163,6 +166,10 @@ class Hierarchical(WeightStructure):
     def _ids(self) -> NDArray[np.int64]:
         return _columns(self.outer, self.inner)
 
+    @cached_property
+    def _rows(self) -> NDArray[np.float32]:
+        return row_weights(self.blocks)
+
     def to_dense(self) -> NDArray[np.float32]:
         """The matrix written out, (m, n)."""
         own = levels(self.shape, self.ratio)
@@ -171,17 +178,7 @@ class Hierarchical(WeightStructure):
 
     def matmul(self, x: NDArray[np.floating]) -> NDArray[np.floating]:
         """`x W^T`: kept blocks only, one batched product with numpy."""
-        m, n = self.shape
-        if x.ndim == 0 or x.shape[-1] != n:
-            raise OptionError(f"matmul needs (..., {n}), got an array of shape {x.shape}")
-        own = levels(self.shape, self.ratio)
-        flat, block = x.reshape(-1, n), own.large // own.split
-        padded = np.zeros((own.columns * own.split, block, len(flat)), x.dtype)
-        padded.reshape(-1, len(flat))[:n] = flat.T
-        read = padded[self._ids].reshape(len(self._ids), -1, len(flat))
-        weights = self.blocks.transpose(0, 2, 1, 3).reshape(len(self._ids), block, -1).astype(x.dtype, copy=False)
-        y = np.matmul(weights, read).reshape(-1, len(flat))[:m]
-        return np.ascontiguousarray(y.T).reshape(*x.shape[:-1], m)
+        return multiply_blocks(self._rows, self._ids, self.shape, x)
 
     @property
     def words(self) -> int:
@@ -197,8 +194,7 @@ class Hierarchical(WeightStructure):
     @property
     def operations(self) -> Operations:
         """One multiplication for each kept entry."""
-        rows, kept, block, _ = self.blocks.shape
-        return Operations(int(self.blocks.size), rows * block * (kept * block - 1))
+        return block_operations(self.blocks)
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:

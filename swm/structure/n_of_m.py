@@ -5,14 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swm.errors import OptionError
-from swm.structure.base import FunctionBody, Operations, Rows, WeightStructure, register
+from swm.structure.base import FunctionBody, Operations, Rows, WrittenOut, register
 from swm.structure.coarse_grain import check_ids, largest, small
 from swm.structure.moments import moments
 from swm.structure.packing import index_bits
@@ -21,7 +20,7 @@ __all__ = ["N_OF_M", "NofM"]
 
 
 @dataclass(frozen=True, eq=False)
-class NofM(WeightStructure):
+class NofM(WrittenOut):
     """Of M consecutive weights of a row, N = `size` are kept; M is a matter of the class, see `N_OF_M`.
 
     Attributes:
@@ -93,21 +92,12 @@ class NofM(WeightStructure):
         padded[:, :n] = matrix
         return padded.reshape(m, -1, cls.group)
 
-    @cached_property
-    def _dense(self) -> NDArray[np.float32]:
+    def expanded(self) -> NDArray[np.float32]:
+        """The matrix, (m, n), made anew."""
         m, n = self.shape
         groups = np.zeros((m, -(-n // self.group), self.group), np.float32)
         np.put_along_axis(groups, self.places.astype(np.int64), self.values, axis=-1)
         return np.ascontiguousarray(groups.reshape(m, -1)[:, :n])
-
-    def to_dense(self) -> NDArray[np.float32]:
-        """The matrix written out, (m, n)."""
-        return self._dense
-
-    def matmul(self, x: NDArray[np.floating]) -> NDArray[np.floating]:
-        """`x W^T`, with the matrix written out: this processor has no faster way."""
-        out: NDArray[np.floating] = x @ self._dense.T.astype(x.dtype, copy=False)
-        return out
 
     @property
     def words(self) -> int:

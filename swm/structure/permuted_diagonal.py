@@ -5,14 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swm.errors import OptionError
-from swm.structure.base import FunctionBody, Operations, Rows, WeightStructure, register
+from swm.structure.base import FunctionBody, Operations, Rows, WrittenOut, register
 from swm.structure.coarse_grain import cut, small
 from swm.structure.moments import moments
 from swm.structure.packing import index_bits
@@ -24,7 +23,7 @@ MOST = 32  # a table of all diagonals stands in ONNX files
 
 @register
 @dataclass(frozen=True, eq=False)
-class PermutedDiagonal(WeightStructure):
+class PermutedDiagonal(WrittenOut):
     """An m x n matrix of k x k blocks; entry (r, (r + shift) mod k) of a block is its r-th value, all others are 0.
 
     Deng et al., PermDNN, MICRO 2018.
@@ -95,8 +94,8 @@ class PermutedDiagonal(WeightStructure):
         result = cls(values[:, :, 0].astype(np.float32), found.shifts, (m, n))
         return result, seen.bias(result.to_dense())
 
-    @cached_property
-    def _dense(self) -> NDArray[np.float32]:
+    def expanded(self) -> NDArray[np.float32]:
+        """The matrix, (m, n), made anew."""
         p, q, k = self.values.shape
         m, n = self.shape
         blocks = np.zeros((p, q, k, k), np.float32)
@@ -105,15 +104,6 @@ class PermutedDiagonal(WeightStructure):
             blocks, (rows + self.shifts[..., None].astype(np.int64))[..., None] % k, self.values[..., None], axis=-1
         )
         return np.ascontiguousarray(blocks.transpose(0, 2, 1, 3).reshape(p * k, q * k)[:m, :n])
-
-    def to_dense(self) -> NDArray[np.float32]:
-        """The matrix written out, (m, n)."""
-        return self._dense
-
-    def matmul(self, x: NDArray[np.floating]) -> NDArray[np.floating]:
-        """`x W^T`, with the matrix written out: this processor has no faster way."""
-        out: NDArray[np.floating] = x @ self._dense.T.astype(x.dtype, copy=False)
-        return out
 
     @property
     def words(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from math import comb
 from typing import Any, ClassVar, Self
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.errors import OptionError
-from swm.structure.base import FunctionBody, Operations, Rows, WeightStructure, register
+from swm.structure.base import FunctionBody, Operations, Rows, WrittenOut, register
 from swm.structure.moments import moments
 from swm.structure.packing import index_bits
 
@@ -134,7 +134,7 @@ def row_alphas(groups: NDArray[np.floating], kept: int) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True, eq=False)
-class Ternary(WeightStructure):
+class Ternary(WrittenOut):
     """`alpha[i]` times patterns of -1, 0 and 1; `size` is k, how many of N consecutive weights may be other than 0.
 
     N is a matter of the class: see `TERNARY`. What is stored of a group is its code (`code_table`).
@@ -217,19 +217,10 @@ class Ternary(WeightStructure):
         m, n = shape
         return cls(codes.astype(_type(cls.group, kept)), alpha.reshape(m, 1).astype(np.float32), (m, n), kept)
 
-    @cached_property
-    def _dense(self) -> NDArray[np.float32]:
+    def expanded(self) -> NDArray[np.float32]:
+        """The matrix, (m, n), made anew."""
         m, n = self.shape
         return code_table(self.group, self.kept)[self.code].reshape(m, -1)[:, :n] * self.alpha
-
-    def to_dense(self) -> NDArray[np.float32]:
-        """The matrix written out, (m, n)."""
-        return self._dense
-
-    def matmul(self, x: NDArray[np.floating]) -> NDArray[np.floating]:
-        """`x W^T`, with the matrix written out: this processor has no faster way for such codes."""
-        out: NDArray[np.floating] = x @ self._dense.T.astype(x.dtype, copy=False)
-        return out
 
     @property
     def words(self) -> int:
