@@ -102,6 +102,7 @@ from swm.graph.weighted import (
     densified,
     is_structured,
 )
+from swm.graph.zero_states import without_zero_states
 
 __all__ = [
     "GRU",
@@ -192,5 +193,6 @@ __all__ = [
     "is_structured",
     "read_formats",
     "reads",
+    "without_zero_states",
     "write_formats",
 ]

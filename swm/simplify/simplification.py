@@ -6,8 +6,8 @@ from __future__ import annotations
 import logging
 
 from swm.errors import SwmError
-from swm.graph import Graph, Opaque, is_structured
-from swm.simplify.cleanup import without_dead_nodes, without_zero_states
+from swm.graph import Graph, Opaque, is_structured, without_zero_states
+from swm.simplify.cleanup import without_dead_nodes
 from swm.simplify.dequantize import written_out
 from swm.simplify.gelu import name_gelu
 from swm.simplify.normalization import name_normalization
@@ -66,7 +66,8 @@ def _tried(graph: Graph, start: Graph) -> Graph | None:
 
 def _steps(graph: Graph) -> Graph:
     reach = Reach(graph)
-    for step in (without_zero_states, name_gelu, name_normalization):
+    graph = without_dead_nodes(without_zero_states(graph))
+    for step in (name_gelu, name_normalization):
         graph = without_dead_nodes(step(graph, reach))
     return graph.verify()
 
