@@ -19,7 +19,7 @@ from swm.layers.base import LayerKind, Obstacle, Offer, Operand, Preference
 from swm.layers.beats import every_beat, vectors
 from swm.layers.convolution import geometry_of, tap_major
 from swm.layers.finish import finish, finish_configuration, finish_cost
-from swm.layers.formats import best_format, finest_bias, output_format
+from swm.layers.formats import quantized_weights
 from swm.layers.geometry import Geometry
 from swm.layers.products import NARROW_WEIGHT, bank_lanes, price, weight_rom_cost
 from swm.layers.program import BeatStream, Port, ProcessModel, Program, Rom, Run
@@ -34,6 +34,7 @@ from swm.layers.values import (
     ceil_div,
     clog2,
 )
+from swm.layers.weight_memory import stored_in
 from swm.layers.window import WindowBuilt, seen
 from swm.package_data import hls_dir
 from swm.structure import Dense
@@ -211,16 +212,8 @@ class Depthwise(LayerKind):
         assert isinstance(spec, DepthwiseSpec)
         assert layer.weight is not None
         values = layer.weight.to_dense().astype(np.float64)
-        most = finest_bias(layer.bias, spec.bias_bits) - formats[0].frac
-        weights = Format(spec.weight_bits, min(best_format(values, spec.weight_bits).frac, most))
-        value_frac = formats[0].frac + weights.frac
-        arrays = {
-            "weights": weights.quantize(values),
-            "bias": Format(spec.bias_bits, value_frac).quantize(layer.bias.astype(np.float64)),
-        }
-        output = output_format(outputs, spec.out_bits, spec.activation, value_frac)
-        return FixedLayer(
-            spec, layer.node, layer.inputs, layer.output, formats, output, arrays, weight_frac=weights.frac
+        return quantized_weights(
+            spec, layer, values, outputs, formats, weight_bits=spec.weight_bits, bias_bits=spec.bias_bits
         )
 
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
@@ -244,8 +237,7 @@ class Depthwise(LayerKind):
 
     def spare_blocks(self, built: Implementation) -> Implementation | None:
         """Weights in LUTs."""
-        assert isinstance(built, DepthwiseBuilt)
-        return replace(built, storage="lutram") if built.storage == "bram" else None
+        return stored_in(built, "lutram")
 
     def processes(self, built: Implementation, ports: DspPorts) -> tuple[ProcessModel, ...]:
         """The line buffer, a frame a token; the products, an output position a token."""

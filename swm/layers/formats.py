@@ -8,9 +8,18 @@ from numpy.typing import NDArray
 
 from swm.errors import OptionError
 from swm.layers.functions import Activation
-from swm.layers.values import Format
+from swm.layers.values import FixedLayer, FloatLayer, Format, LayerSpec
 
-__all__ = ["MAX_BITS", "MAX_FRAC", "MIN_BITS", "best_format", "check_bits", "finest_bias", "output_format"]
+__all__ = [
+    "MAX_BITS",
+    "MAX_FRAC",
+    "MIN_BITS",
+    "best_format",
+    "check_bits",
+    "finest_bias",
+    "output_format",
+    "quantized_weights",
+]
 
 MIN_BITS, MAX_BITS = 4, 18  # 18 bits is the narrow multiplier port of every supported DSP block
 SAMPLE_LIMIT = 1 << 20  # values looked at when a format is chosen; more change nothing and cost time
@@ -58,3 +67,38 @@ def output_format(outputs: NDArray[np.floating], bits: int, activation: Activati
     """Format of a layer's output: no finer than what its sum, or the table of its activation, resolves."""
     finest = value_frac if activation in ("identity", "relu", "clip", "leaky_relu") else bits - 1
     return best_format(outputs, bits, most_frac=finest)
+
+
+def quantized_weights(
+    spec: LayerSpec,
+    layer: FloatLayer,
+    values: NDArray[np.floating],
+    outputs: NDArray[np.floating],
+    formats: tuple[Format, ...],
+    *,
+    weight_bits: int,
+    bias_bits: int,
+    weights: Format | None = None,
+) -> FixedLayer:
+    """A layer of exact products and sums: weights at their best binary point that leaves the bias room.
+
+    Args:
+        spec: shapes and widths.
+        layer: its bias, activation and tensors.
+        values: the weights, in the shape in which the kind keeps them.
+        outputs: of the calibration samples.
+        formats: of the inputs.
+        weight_bits: bits of a weight.
+        bias_bits: bits of the bias, which lies at the binary point of the sums.
+        weights: the format of the weights where it does not follow from them.
+    """
+    if weights is None:
+        most = finest_bias(layer.bias, bias_bits) - formats[0].frac
+        weights = Format(weight_bits, min(best_format(values, weight_bits).frac, most))
+    value_frac = formats[0].frac + weights.frac
+    arrays = {
+        "weights": weights.quantize(values),
+        "bias": Format(bias_bits, value_frac).quantize(layer.bias.astype(np.float64)),
+    }
+    output = output_format(outputs, spec.out_bits, spec.activation, value_frac)
+    return FixedLayer(spec, layer.node, layer.inputs, layer.output, formats, output, arrays, weight_frac=weights.frac)

@@ -17,7 +17,7 @@ from swm.layers.activations import ACTIVATIONS, Chosen, activation_of
 from swm.layers.base import Obstacle, Operand
 from swm.layers.beats import BeatKind, every_beat, vectors
 from swm.layers.finish import finish, finish_configuration, finish_cost
-from swm.layers.formats import MIN_BITS, best_format, finest_bias, output_format
+from swm.layers.formats import MIN_BITS, quantized_weights
 from swm.layers.products import bank_lanes
 from swm.layers.program import Port, ProcessModel, Program, Rom
 from swm.layers.values import (
@@ -144,20 +144,15 @@ class Scale(BeatKind):
         """Gains at their best binary point that leaves the offsets room; gains of 1 are the integer 1."""
         assert isinstance(spec, ScaleSpec)
         assert layer.scale is not None
-        values = layer.scale.astype(np.float64)
-        if spec.unit:
-            weights = Format(spec.weight_bits, 0)
-        else:
-            most = finest_bias(layer.bias, spec.bias_bits) - formats[0].frac
-            weights = Format(spec.weight_bits, min(best_format(values, spec.weight_bits).frac, most))
-        value_frac = formats[0].frac + weights.frac
-        arrays = {
-            "weights": weights.quantize(values),
-            "bias": Format(spec.bias_bits, value_frac).quantize(layer.bias.astype(np.float64)),
-        }
-        output = output_format(outputs, spec.out_bits, spec.activation, value_frac)
-        return FixedLayer(
-            spec, layer.node, layer.inputs, layer.output, formats, output, arrays, weight_frac=weights.frac
+        return quantized_weights(
+            spec,
+            layer,
+            layer.scale.astype(np.float64),
+            outputs,
+            formats,
+            weight_bits=spec.weight_bits,
+            bias_bits=spec.bias_bits,
+            weights=Format(spec.weight_bits, 0) if spec.unit else None,
         )
 
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,27 +11,27 @@ from numpy.typing import NDArray
 
 from swm.device.board import DspPorts
 from swm.graph import Conv, Linear, Node
-from swm.layers.arithmetic import forward_transform, inverse_transform, packed_spectrum, spectral_product
-from swm.layers.base import LayerKind, Obstacle, Offer, Operand
+from swm.layers.arithmetic import forward_transform
+from swm.layers.base import Obstacle, Offer, Operand
 from swm.layers.circulant.build import spectral_members, spectral_roms
 from swm.layers.circulant.built import CirculantBuilt
 from swm.layers.circulant.cost import processes
 from swm.layers.circulant.offer import CirculantOffer
 from swm.layers.circulant.spec import LARGEST_BLOCK, CirculantSpec, forward_shifts
+from swm.layers.circulant.sums import finished_sums, quantized_spectra
 from swm.layers.convolution import as_matrix
 from swm.layers.dense import DenseSpec
-from swm.layers.finish import finish, finish_configuration
-from swm.layers.formats import best_format, finest_bias, output_format
-from swm.layers.program import BeatStream, LoadedMemory, ProcessModel, Rom
-from swm.layers.rounding import round_shift, saturate
+from swm.layers.finish import finish_configuration
+from swm.layers.program import BeatStream, ProcessModel, Rom
 from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape
+from swm.layers.weight_memory import WeightMemory
 from swm.package_data import hls_dir
 from swm.structure import BlockCirculant
 
 __all__ = ["Circulant"]
 
 
-class Circulant(LayerKind):
+class Circulant(WeightMemory):
     """`y = activation(C x + b)`, C block-circulant, at every position."""
 
     name: ClassVar[str] = "circulant"
@@ -102,28 +101,8 @@ class Circulant(LayerKind):
         """Spectra of the first columns, the binary point of their sums by calibration, bias at that point."""
         assert isinstance(spec, CirculantSpec)
         assert isinstance(layer.weight, BlockCirculant)
-        values = packed_spectrum(layer.weight.columns)
-        weights = best_format(values, spec.weight_bits)
         half = layer.weight.spectral_product(np.asarray(inputs[0], np.float64))
-        sums = np.stack([half.real, half.imag]).reshape(-1) / 2.0**spec.fft_shifts
-        most = min(formats[0].frac + weights.frac, finest_bias(layer.bias, spec.bias_bits))
-        rounded = best_format(sums, spec.rounded_bits, most_frac=most)
-        acc_shift = formats[0].frac + weights.frac - rounded.frac
-        output = output_format(outputs, spec.out_bits, spec.activation, rounded.frac)
-        return FixedLayer(
-            spec,
-            layer.node,
-            layer.inputs,
-            layer.output,
-            formats,
-            output,
-            {
-                "weights": weights.quantize(values),
-                "bias": Format(spec.bias_bits, rounded.frac).quantize(layer.bias.astype(np.float64)),
-            },
-            weights.frac,
-            acc_shift,
-        )
+        return quantized_spectra(spec, spec, layer, layer.weight.columns, half, outputs, formats)
 
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
         """Transforms, exact spectral sums, one rounding, inverse transforms, finish (docs/arithmetic.md 2 to 5)."""
@@ -133,12 +112,7 @@ class Circulant(LayerKind):
         padded = np.zeros((rows, spec.q * spec.block), np.int64)
         padded[:, : spec.n] = values[0]
         re, im = forward_transform(padded.reshape(rows, spec.q, spec.block), spec.fft_shifts)
-        sum_re, sum_im = spectral_product(re, im, layer.arrays["weights"], spec.accumulator_bits)
-        a_re, lost_re = saturate(round_shift(sum_re, layer.acc_shift), spec.rounded_bits)
-        a_im, lost_im = saturate(round_shift(sum_im, layer.acc_shift), spec.rounded_bits)
-        y = inverse_transform(a_re, a_im, spec.fft_shifts).reshape(rows, -1)[:, : spec.m]
-        out, lost = finish(y + layer.arrays["bias"], layer)
-        return out, {"sum": lost_re + lost_im, "output": lost}
+        return finished_sums(layer, spec, re, im)
 
     def rounded_values(self, spec: LayerSpec, place: str) -> int:
         """The spectral sums of every output block, k real numbers each; then the outputs."""
@@ -172,23 +146,6 @@ class Circulant(LayerKind):
             parameters=spec.parameters,
             weight_bits=spec.weight_bits,
         )
-
-    def spare_blocks(self, built: Implementation) -> Implementation | None:
-        """Weights in LUTs."""
-        assert isinstance(built, CirculantBuilt)
-        return replace(built, storage="lutram") if built.storage == "bram" else None
-
-    def move_to_uram(self, built: Implementation) -> Implementation | None:
-        """Weights in UltraRAM."""
-        assert isinstance(built, CirculantBuilt)
-        return replace(built, storage="uram") if built.storage == "bram" else None
-
-    def loaded(self, built: Implementation) -> LoadedMemory | None:
-        """The weights, in UltraRAM."""
-        assert isinstance(built, CirculantBuilt)
-        if built.storage != "uram":
-            return None
-        return LoadedMemory("weights", built.rom_banks, built.rom_depth, built.rom_lanes, built.spec.weight_bits)
 
     def processes(self, built: Implementation, ports: DspPorts) -> tuple[ProcessModel, ...]:
         """Forward transform, products, inverse transform with bias and activation."""

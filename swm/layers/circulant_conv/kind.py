@@ -14,20 +14,20 @@ from numpy.typing import NDArray
 from swm.device.board import DspPorts
 from swm.graph import Conv as ConvNode
 from swm.graph import Node
-from swm.layers.arithmetic import forward_transform, inverse_transform, packed_spectrum, spectral_product
-from swm.layers.base import LayerKind, Obstacle, Offer, Operand
+from swm.layers.arithmetic import forward_transform
+from swm.layers.base import Obstacle, Offer, Operand
 from swm.layers.circulant.build import spectral_members, spectral_roms
 from swm.layers.circulant.cost import forward, products
 from swm.layers.circulant.spec import LARGEST_BLOCK, forward_shifts
+from swm.layers.circulant.sums import finished_sums, quantized_spectra
 from swm.layers.circulant_conv.offer import CirculantConvOffer
 from swm.layers.circulant_conv.spec import CirculantConvBuilt, CirculantConvSpec
 from swm.layers.conv import ConvSpec
 from swm.layers.convolution import as_matrix, geometry_of
-from swm.layers.finish import finish, finish_configuration
-from swm.layers.formats import best_format, finest_bias, output_format
-from swm.layers.program import BeatStream, LoadedMemory, ProcessModel, Rom
-from swm.layers.rounding import round_shift, saturate
+from swm.layers.finish import finish_configuration
+from swm.layers.program import BeatStream, ProcessModel, Rom
 from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape
+from swm.layers.weight_memory import WeightMemory
 from swm.layers.window import seen
 from swm.package_data import hls_dir
 from swm.structure import BlockCirculant, BlockCirculantConv
@@ -37,7 +37,7 @@ __all__ = ["CirculantConv"]
 _MOST_SUMS = 1 << 22  # values that are looked at when the format of the spectral sums is chosen
 
 
-class CirculantConv(LayerKind):
+class CirculantConv(WeightMemory):
     """A convolution whose kernel is block-circulant at each tap."""
 
     name: ClassVar[str] = "circulant_conv"
@@ -111,29 +111,9 @@ class CirculantConv(LayerKind):
         assert isinstance(layer.weight, BlockCirculantConv)
         taps, p, q, k = layer.weight.columns.shape
         columns = layer.weight.columns.transpose(1, 0, 2, 3).reshape(p, taps * q, k)
-        values, summed = packed_spectrum(columns), spec.summed
-        weights = best_format(values, spec.weight_bits)
         matrix = BlockCirculant(columns, (spec.m, taps * q * k))
         half = matrix.spectral_product(_patches(spec, inputs[0]))
-        sums = np.stack([half.real, half.imag]).reshape(-1) / 2.0**spec.fft_shifts
-        most = min(formats[0].frac + weights.frac, finest_bias(layer.bias, summed.bias_bits))
-        rounded = best_format(sums, summed.rounded_bits, most_frac=most)
-        acc_shift = formats[0].frac + weights.frac - rounded.frac
-        output = output_format(outputs, spec.out_bits, spec.activation, rounded.frac)
-        return FixedLayer(
-            spec,
-            layer.node,
-            layer.inputs,
-            layer.output,
-            formats,
-            output,
-            {
-                "weights": weights.quantize(values),
-                "bias": Format(summed.bias_bits, rounded.frac).quantize(layer.bias.astype(np.float64)),
-            },
-            weights.frac,
-            acc_shift,
-        )
+        return quantized_spectra(spec, spec.summed, layer, columns, half, outputs, formats)
 
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
         """Transforms of every input position, exact sums over taps, one rounding, inverse transforms, finish."""
@@ -145,12 +125,7 @@ class CirculantConv(LayerKind):
         spectra = forward_transform(padded.reshape(rows, read.q, spec.block), spec.fft_shifts)
         windows = (seen(part.reshape(-1, *spec.geometry.grid, read.q * read.words), spec.geometry) for part in spectra)
         re, im = (part.reshape(-1, summed.q, summed.words) for part in windows)
-        sum_re, sum_im = spectral_product(re, im, layer.arrays["weights"], summed.accumulator_bits)
-        a_re, lost_re = saturate(round_shift(sum_re, layer.acc_shift), summed.rounded_bits)
-        a_im, lost_im = saturate(round_shift(sum_im, layer.acc_shift), summed.rounded_bits)
-        y = inverse_transform(a_re, a_im, spec.fft_shifts).reshape(len(a_re), -1)[:, : spec.m]
-        out, lost = finish(y + layer.arrays["bias"], layer)
-        return out, {"sum": lost_re + lost_im, "output": lost}
+        return finished_sums(layer, summed, re, im)
 
     def rounded_values(self, spec: LayerSpec, place: str) -> int:
         """The spectral sums of every output block, k real numbers each; then the outputs."""
@@ -188,23 +163,9 @@ class CirculantConv(LayerKind):
             weight_bits=spec.weight_bits,
         )
 
-    def spare_blocks(self, built: Implementation) -> Implementation | None:
-        """Weights in LUTs."""
-        assert isinstance(built, CirculantConvBuilt)
-        return replace(built, storage="lutram") if built.storage == "bram" else None
-
-    def move_to_uram(self, built: Implementation) -> Implementation | None:
-        """Weights in UltraRAM."""
-        assert isinstance(built, CirculantConvBuilt)
-        return replace(built, storage="uram") if built.storage == "bram" else None
-
-    def loaded(self, built: Implementation) -> LoadedMemory | None:
-        """The weights, in UltraRAM."""
-        assert isinstance(built, CirculantConvBuilt)
-        if built.storage != "uram":
-            return None
-        p = built.product
-        return LoadedMemory("weights", p.rom_banks, p.rom_depth, p.rom_lanes, built.spec.weight_bits)
+    def product(self, built: Any) -> Any:
+        """The product of an output position."""
+        return built.product
 
     def processes(self, built: Implementation, ports: DspPorts) -> tuple[ProcessModel, ...]:
         """Transforms of each input position, the line buffer, products and transforms of each output position."""

@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 from swm.device.board import DspPorts
 from swm.graph import Conv as ConvNode
 from swm.graph import Node
-from swm.layers.base import LayerKind, Obstacle, Offer, Operand
+from swm.layers.base import Obstacle, Offer, Operand
 from swm.layers.conv.offer import ConvOffer
 from swm.layers.conv.spec import ConvBuilt, ConvSpec
 from swm.layers.convolution import as_matrix, geometry_of, tap_major
 from swm.layers.dense.build import dense_members, dense_process, dense_roms
 from swm.layers.finish import finish, finish_configuration
-from swm.layers.formats import best_format, finest_bias, output_format
-from swm.layers.program import BeatStream, LoadedMemory, ProcessModel, Rom
+from swm.layers.formats import quantized_weights
+from swm.layers.program import BeatStream, ProcessModel, Rom
 from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape
+from swm.layers.weight_memory import WeightMemory
 from swm.layers.window import seen
 from swm.package_data import hls_dir
 from swm.structure import Dense
@@ -30,7 +31,7 @@ from swm.structure import Dense
 __all__ = ["Conv"]
 
 
-class Conv(LayerKind):
+class Conv(WeightMemory):
     """A convolution of one or two axes with a plain kernel; groups of channels are zeros between them."""
 
     name: ClassVar[str] = "conv"
@@ -96,16 +97,8 @@ class Conv(LayerKind):
         assert isinstance(spec, ConvSpec)
         assert layer.weight is not None
         values = layer.weight.to_dense().astype(np.float64)
-        most = finest_bias(layer.bias, spec.bias_bits) - formats[0].frac
-        weights = Format(spec.weight_bits, min(best_format(values, spec.weight_bits).frac, most))
-        value_frac = formats[0].frac + weights.frac
-        arrays = {
-            "weights": weights.quantize(values),
-            "bias": Format(spec.bias_bits, value_frac).quantize(layer.bias.astype(np.float64)),
-        }
-        output = output_format(outputs, spec.out_bits, spec.activation, value_frac)
-        return FixedLayer(
-            spec, layer.node, layer.inputs, layer.output, formats, output, arrays, weight_frac=weights.frac
+        return quantized_weights(
+            spec, layer, values, outputs, formats, weight_bits=spec.weight_bits, bias_bits=spec.bias_bits
         )
 
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
@@ -127,23 +120,9 @@ class Conv(LayerKind):
         assert isinstance(spec, ConvSpec)
         return ConvBuilt(spec)
 
-    def spare_blocks(self, built: Implementation) -> Implementation | None:
-        """Weights in LUTs."""
-        assert isinstance(built, ConvBuilt)
-        return replace(built, storage="lutram") if built.storage == "bram" else None
-
-    def move_to_uram(self, built: Implementation) -> Implementation | None:
-        """Weights in UltraRAM."""
-        assert isinstance(built, ConvBuilt)
-        return replace(built, storage="uram") if built.storage == "bram" else None
-
-    def loaded(self, built: Implementation) -> LoadedMemory | None:
-        """The weights, in UltraRAM."""
-        assert isinstance(built, ConvBuilt)
-        if built.storage != "uram":
-            return None
-        p = built.product
-        return LoadedMemory("weights", p.rom_banks, p.rom_depth, p.rom_lanes, built.spec.weight_bits)
+    def product(self, built: Any) -> Any:
+        """The product of an output position."""
+        return built.product
 
     def processes(self, built: Implementation, ports: DspPorts) -> tuple[ProcessModel, ...]:
         """The line buffer, a frame a token; the product, an output position a token."""

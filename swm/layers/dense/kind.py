@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,14 +10,14 @@ from numpy.typing import NDArray
 
 from swm.device.board import DspPorts
 from swm.graph import Conv, Linear, Node
-from swm.layers.base import LayerKind, Obstacle, Offer, Operand
+from swm.layers.base import Obstacle, Offer, Operand
 from swm.layers.convolution import as_matrix
 from swm.layers.dense.build import dense_members, dense_process, dense_roms
 from swm.layers.dense.offer import DenseOffer
 from swm.layers.dense.spec import DenseBuilt, DenseSpec
 from swm.layers.finish import finish, finish_configuration
-from swm.layers.formats import best_format, finest_bias, output_format
-from swm.layers.program import LoadedMemory, ProcessModel, Rom
+from swm.layers.formats import quantized_weights
+from swm.layers.program import ProcessModel, Rom
 from swm.layers.values import (
     FixedLayer,
     FloatLayer,
@@ -28,12 +27,13 @@ from swm.layers.values import (
     LayerSpec,
     TensorShape,
 )
+from swm.layers.weight_memory import WeightMemory
 from swm.structure import BlockCirculant
 
 __all__ = ["Dense"]
 
 
-class Dense(LayerKind):
+class Dense(WeightMemory):
     """`y = activation(W x + b)` at every position."""
 
     name: ClassVar[str] = "dense"
@@ -94,16 +94,8 @@ class Dense(LayerKind):
         assert isinstance(spec, DenseSpec)
         assert layer.weight is not None
         values = layer.weight.to_dense().astype(np.float64)
-        most = finest_bias(layer.bias, spec.bias_bits) - formats[0].frac
-        weights = Format(spec.weight_bits, min(best_format(values, spec.weight_bits).frac, most))
-        value_frac = formats[0].frac + weights.frac
-        arrays = {
-            "weights": weights.quantize(values),
-            "bias": Format(spec.bias_bits, value_frac).quantize(layer.bias.astype(np.float64)),
-        }
-        output = output_format(outputs, spec.out_bits, spec.activation, value_frac)
-        return FixedLayer(
-            spec, layer.node, layer.inputs, layer.output, formats, output, arrays, weight_frac=weights.frac
+        return quantized_weights(
+            spec, layer, values, outputs, formats, weight_bits=spec.weight_bits, bias_bits=spec.bias_bits
         )
 
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
@@ -122,23 +114,6 @@ class Dense(LayerKind):
         """One multiplier."""
         assert isinstance(spec, DenseSpec)
         return DenseBuilt(spec)
-
-    def spare_blocks(self, built: Implementation) -> Implementation | None:
-        """Weights in LUTs."""
-        assert isinstance(built, DenseBuilt)
-        return replace(built, storage="lutram") if built.storage == "bram" else None
-
-    def move_to_uram(self, built: Implementation) -> Implementation | None:
-        """Weights in UltraRAM."""
-        assert isinstance(built, DenseBuilt)
-        return replace(built, storage="uram") if built.storage == "bram" else None
-
-    def loaded(self, built: Implementation) -> LoadedMemory | None:
-        """The weights, in UltraRAM."""
-        assert isinstance(built, DenseBuilt)
-        if built.storage != "uram":
-            return None
-        return LoadedMemory("weights", built.rom_banks, built.rom_depth, built.rom_lanes, built.spec.weight_bits)
 
     def processes(self, built: Implementation, ports: DspPorts) -> tuple[ProcessModel, ...]:
         """One process: load, products and drain in one loop."""

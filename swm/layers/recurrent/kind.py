@@ -26,6 +26,7 @@ from swm.layers.recurrent.quantize import quantized
 from swm.layers.recurrent.spec import RecurrentBuilt, RecurrentSpec
 from swm.layers.recurrent.steps import run_steps
 from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape
+from swm.layers.weight_memory import stored_in
 from swm.package_data import hls_dir
 from swm.structure import BlockCirculant
 
@@ -145,8 +146,7 @@ class RecurrentKind(LayerKind):
 
     def spare_blocks(self, built: Implementation) -> Implementation | None:
         """Weights in LUTs."""
-        assert isinstance(built, RecurrentBuilt)
-        return replace(built, storage="lutram") if built.storage == "bram" else None
+        return stored_in(built, "lutram")
 
     def remark(self, built: Implementation) -> str:
         """What a step waits for."""
