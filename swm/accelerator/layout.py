@@ -22,7 +22,7 @@ from swm.graph import (
     AveragePool,
     Concat,
     Conv,
-    ConvTranspose,
+    DepthToSpace,
     Elementwise,
     GlobalAveragePool,
     GlobalMaxPool,
@@ -41,7 +41,7 @@ __all__ = ["ChannelsLast", "Demand", "Order", "channels_first", "demand", "image
 Size = TypeVar("Size", int, float)
 Number = TypeVar("Number", bound=np.generic)
 Demand: TypeAlias = Literal["image", "last", "model", "any"]
-_IMAGES: tuple[type[Node], ...] = (Conv, ConvTranspose, MaxPool, AveragePool, GlobalAveragePool, GlobalMaxPool, Resize)
+_IMAGES: tuple[type[Node], ...] = (Conv, DepthToSpace, MaxPool, AveragePool, GlobalAveragePool, GlobalMaxPool, Resize)
 
 
 @dataclass(frozen=True)

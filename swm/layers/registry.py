@@ -11,6 +11,7 @@ from swm.layers.circulant_conv import CirculantConv
 from swm.layers.concat import Concat
 from swm.layers.conv import Conv
 from swm.layers.dense import Dense
+from swm.layers.depth_to_space import DepthToSpace
 from swm.layers.depthwise import Depthwise
 from swm.layers.fork import Fork
 from swm.layers.global_pool import GlobalPool
@@ -32,7 +33,7 @@ _KINDS: dict[str, LayerKind] = {
     for k in (
         *(Circulant(), CirculantConv(), Depthwise(), Dense(), Conv(), RecurrentKind()),
         *(Scale(), PReluKind(), LayerNorm(), Add(), Concat()),
-        *(GlobalPool(), Pool(), Pad(), Upsample(), Reorder(), Reverse(), Fork(), Width()),
+        *(GlobalPool(), Pool(), Pad(), Upsample(), DepthToSpace(), Reorder(), Reverse(), Fork(), Width()),
     )
 }
 

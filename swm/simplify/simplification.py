@@ -13,6 +13,7 @@ from swm.simplify.gelu import name_gelu
 from swm.simplify.normalization import name_normalization
 from swm.simplify.opset import Reach
 from swm.simplify.slimming import slimmed
+from swm.simplify.transposed import as_convolutions
 from swm.simplify.trial import same_results
 
 __all__ = ["simplify"]
@@ -23,7 +24,8 @@ _log = logging.getLogger(__name__)
 def simplify(graph: Graph) -> Graph:
     """Fold constants and remove what exporters leave behind, by onnxslim; name what they spelt out.
 
-    Integer weights of QDQ models are written out as the floats that they stand for, by definition, not by trial.
+    Integer weights of QDQ models are written out as the floats that they stand for, and transposed convolutions as
+    convolutions of the same results, by definition, not by trial.
     GELU, LayerNormalization and RMSNormalization in small operators become one node each. Attention stays the two
     products and the softmax that it is, between projections that conversion reaches. Initial states of zeros, which
     are ONNX's default, leave recurrent layers.
@@ -40,7 +42,7 @@ def simplify(graph: Graph) -> Graph:
     """
     if any(map(is_structured, graph.nodes)):  # onnxslim would fold their functions into dense tensors
         return graph
-    graph = written_out(graph)
+    graph = as_convolutions(written_out(graph))
     try:
         slim = slimmed(graph)
     except SwmError as error:

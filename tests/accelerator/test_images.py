@@ -253,6 +253,35 @@ def test_every_kind_of_image_layer_in_one_network(tmp_path):
         assert (verified.ok, verified.mismatches, verified.words) == (True, 0, 12)
 
 
+def decoder(path, *, axes):
+    """Transposed convolutions: one whose stride divides its kernel, one where both ends are cut, one of stride 1."""
+    model, rank = Model(6, *(4, 3)[:axes]), axes
+
+    def transposed(tensor, inputs, outputs, kernel, **attributes):
+        weight = model.constant(model.rng.normal(size=(inputs, outputs, *kernel)) / np.sqrt(inputs))
+        bias = model.constant(model.rng.normal(size=outputs) / 4)
+        spread = {name: value * rank for name, value in attributes.items() if name != "pads"}
+        return model.node("ConvTranspose", tensor, weight, bias, pads=attributes.get("pads", [0]) * 2 * rank, **spread)
+
+    hidden = model.node("Relu", transposed("x", 6, 8, (2,) * rank, strides=[2]))
+    hidden = model.node("Tanh", transposed(hidden, 8, 4, (3, 5)[:rank], strides=[2], pads=[1], output_padding=[1]))
+    return model.save(path, transposed(hidden, 4, 3, (3, 2)[:rank], strides=[1], pads=[1]))
+
+
+@pytest.mark.parametrize("axes", [1, 2])
+def test_transposed_convolutions_become_hardware(tmp_path, axes):
+    graph = fold_affine(swm.simplify(decoder(tmp_path / "m.onnx", axes=axes)))
+    x = image(40, 6, *(4, 3)[:axes])
+    assert {"conv", "pad"} <= set(kinds(graph))
+    assert kinds(graph).count("depth_to_space") == (2 if axes == 2 else 0)
+    assert "reorder" not in kinds(graph)
+    assert relative_error(run_fixed(quantized(graph, x, 16), x).values, swm.run(graph, x)) < 2e-3
+    if axes == 2:
+        fixed = swm.quantize(graph, bits=9, calibration=x)
+        verified = swm.emit(fixed, path=tmp_path / "p", board="zcu104", vectors=x[:3]).verify()
+        assert (verified.ok, verified.mismatches) == (True, 0)
+
+
 @pytest.mark.parametrize("reduction", ["ReduceMean", "ReduceMax", "ReduceSum"])
 def test_reductions_of_all_positions(tmp_path, reduction):
     """Of an image, of an image with channels last, of a sequence; other axes are named."""

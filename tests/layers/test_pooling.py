@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from swm.device.board import load_board
-from swm.graph import AveragePool, GlobalAveragePool, GlobalMaxPool, MaxPool, Pad, ReduceMean, Resize
+from swm.graph import AveragePool, DepthToSpace, GlobalAveragePool, GlobalMaxPool, MaxPool, Pad, ReduceMean, Resize
 from swm.layers import registry
 from swm.layers.averages import reciprocals
 from swm.layers.base import Obstacle, Operand, Preference
@@ -17,7 +17,9 @@ from swm.layers.pool import PoolBuilt
 from swm.layers.values import Format
 
 PORTS = load_board("pynq-z2").dsp_ports
-POOL, GLOBAL, PAD, UP, REORDER = (registry.kind(name) for name in ("pool", "global_pool", "pad", "upsample", "reorder"))
+POOL, GLOBAL, PAD, UP, REORDER, PIXELS = (
+    registry.kind(name) for name in ("pool", "global_pool", "pad", "upsample", "reorder", "depth_to_space")
+)
 ENDS = {"name": "n", "inputs": ("x",), "outputs": ("y",)}
 
 
@@ -151,6 +153,27 @@ def test_repeated_positions(coordinates):
     assert (words == values.repeat(2, 1).repeat(3, 2)).all()
 
 
+@pytest.mark.parametrize("side", [1, 2, 3])
+def test_channels_become_pixels(side):
+    node = DepthToSpace(**ENDS, block=side)
+    values = integers(8, 2, 4, 5, 4 * side**2)
+    layer = lowered(PIXELS, node, 4 * side**2, (4, 5))
+    fixed = PIXELS.quantize(PIXELS.spec(layer, 8), layer, (), np.zeros(0), (Format(8, 2),))
+    words, _ = PIXELS.run(fixed, (values.reshape(-1, 4 * side**2),))
+    assert fixed.spec.m == 4
+    for y, x in np.ndindex(4 * side, 5 * side):
+        first = 4 * (y % side * side + x % side)
+        assert (
+            words.reshape(2, 4 * side, 5 * side, 4)[:, y, x] == values[:, y // side, x // side, first : first + 4]
+        ).all()
+    assert PIXELS.choices(fixed.spec) == [1, 2, 4]
+    for vec in PIXELS.choices(fixed.spec):
+        (process,) = PIXELS.processes(PIXELS.build(fixed.spec, vec), PORTS)
+        beats = 20 * 4 * side**2 // vec
+        assert (process.program.period, process.program.prologue) == (beats, beats // 4)
+        assert (touched(process.program.reads)["in0"], touched(process.program.writes)["out0"]) == (beats, beats)
+
+
 def touched(ports, repeats=1):
     return {p.stream: repeats * sum(r.count for r in p.steady) for p in ports}
 
@@ -226,6 +249,10 @@ REFUSED = [
     (UP, Resize(**ENDS, mode="nearest", scales=(1.0, 1.0, 1.5, 2.0)), (4, 4), "scales"),
     (UP, Resize(**ENDS, mode="nearest", scales=(1.0, 1.0, float("inf"), 1e18)), (4, 4), "scales"),
     (UP, Resize(**ENDS, mode="nearest", scales=(1.0, 1.0, 1024.0, 1024.0)), (4, 4), "makes 16,777,216 positions"),
+    (PIXELS, DepthToSpace(**ENDS, block=2), (4, 4), "2 x 2 positions each of 3 channels"),
+    (PIXELS, DepthToSpace(**ENDS, block=1, mode="CRD"), (4, 4), "its mode is CRD"),
+    (PIXELS, DepthToSpace(**ENDS, block=1), (2048, 1024), "positions"),
+    (PIXELS, DepthToSpace(**ENDS, block=2), (4,), "no image of two axes"),
     (PAD, Pad(**ENDS, pads=(0, 0, 1, 1, 0, 0, 1, 1), value=float("nan")), (4, 4), "value nan"),
     (PAD, Pad(**ENDS, pads=(0, 0, 1 << 40, 1, 0, 0, 1, 1)), (4, 4), "positions of"),
     (POOL, pooling(MaxPool, ((64, 64), (1, 1), (0,) * 4, (1, 1), False)), (512, 512), "its window 4,096"),

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The depth_to_space layer: a position of s x s x M channels becomes s x s positions of M channels (ONNX's mode DCR).
+
+What a transposed convolution and a sub-pixel convolution end in. The channels of a row of pixels already lie in a row
+of the input, so that only rows of one token change places: a row of positions is written into one half of a memory
+while the one before it is read from the other half, pixel row after pixel row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swm.device.board import DspPorts
+from swm.device.memories import memory
+from swm.device.primitives import adder, control
+from swm.graph import DepthToSpace as DepthToSpaceNode
+from swm.graph import Node
+from swm.layers.base import Obstacle, Operand
+from swm.layers.beats import BeatKind, every_beat
+from swm.layers.program import Port, ProcessModel, Program
+from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape, clog2
+
+__all__ = ["DepthToSpace", "DepthToSpaceSpec"]
+
+_MOST_OUT = 1 << 20  # positions that go out
+
+
+@dataclass(frozen=True, eq=False)
+class DepthToSpaceLayer(FloatLayer):
+    """The layer in float; fields as those of its spec."""
+
+    rows_columns: tuple[int, int] = (1, 1)
+    side: int = 1
+
+
+@dataclass(frozen=True)
+class DepthToSpaceSpec(LayerSpec):
+    """Pixels laid out, by its shapes.
+
+    Attributes:
+        rows_columns: of the grid that comes in.
+        side: rows, and columns, that a position becomes.
+    """
+
+    kind: ClassVar[str] = "depth_to_space"
+
+    rows_columns: tuple[int, int] = field(kw_only=True)
+    side: int = field(kw_only=True)
+
+    @property
+    def tokens(self) -> int:
+        """A period is a frame."""
+        return 1
+
+
+class DepthToSpace(BeatKind):
+    """DepthToSpace of mode DCR."""
+
+    name: ClassVar[str] = "depth_to_space"
+    takes: ClassVar[tuple[type[Node], ...]] = (DepthToSpaceNode,)
+    fuses: ClassVar[bool] = False
+
+    def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
+        """A DepthToSpace of an image of known size."""
+        if not isinstance(node, DepthToSpaceNode):
+            return None
+        (operand,) = operands
+        grid, side = operand.grid, node.block
+        if grid is None or len(grid) != 2:
+            return Obstacle("its input is no image of two axes", "export with static shapes but for the batch")
+        if node.mode != "DCR":
+            return Obstacle(
+                f"its mode is {node.mode}, and no convolution alone stands before it",
+                "use mode DCR, or simplify a model in which a convolution writes its input",
+            )
+        if operand.channels % side**2 or operand.positions * side**2 > _MOST_OUT:
+            return Obstacle(
+                f"it makes {side} x {side} positions each of {operand.channels} channels at {operand.positions:,} ones",
+                f"hardware takes a multiple of {side**2} channels, and makes at most {_MOST_OUT:,} positions",
+            )
+        return DepthToSpaceLayer(
+            kind=self.name,
+            name=name,
+            node=node.name,
+            inputs=(operand.tensor,),
+            output=node.outputs[0],
+            shapes=((operand.channels, operand.positions),),
+            m=operand.channels // side**2,
+            positions=operand.positions * side**2,
+            grid=tuple(n * side for n in grid),
+            rows_columns=(grid[0], grid[1]),
+            side=side,
+        )
+
+    def spec(self, layer: FloatLayer, bits: int) -> DepthToSpaceSpec:
+        """Shapes and widths."""
+        assert isinstance(layer, DepthToSpaceLayer)
+        ((n, positions),) = layer.shapes
+        shapes = (TensorShape(n, bits, positions),), TensorShape(layer.m, bits, layer.positions)
+        return DepthToSpaceSpec(layer.name, *shapes, rows_columns=layer.rows_columns, side=layer.side)
+
+    def quantize(
+        self,
+        spec: LayerSpec,
+        layer: FloatLayer,
+        inputs: tuple[NDArray[np.floating], ...],
+        outputs: NDArray[np.floating],
+        formats: tuple[Format, ...],
+    ) -> FixedLayer:
+        """The same numbers."""
+        return FixedLayer(spec, layer.node, layer.inputs, layer.output, formats, formats[0])
+
+    def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
+        """Rows of a token change places with the tokens of a row."""
+        spec = layer.spec
+        assert isinstance(spec, DepthToSpaceSpec)
+        rows, columns = spec.rows_columns
+        frames = values[0].reshape(-1, rows, columns, spec.side, spec.side * spec.m)
+        return np.ascontiguousarray(frames.swapaxes(2, 3)).reshape(-1, spec.m), {}
+
+    def choices(self, spec: LayerSpec) -> list[int]:
+        """Beats do not cross a pixel."""
+        return [vec for vec in super().choices(spec) if spec.m % vec == 0]
+
+    def beats(self, spec: LayerSpec, vec: int) -> int:
+        """Iterations a frame."""
+        return spec.positions * spec.n // vec
+
+    def processes(self, built: Implementation, ports: DspPorts) -> tuple[ProcessModel, ...]:
+        """One process: while a row is written, the one before it is read."""
+        spec, period = built.spec, self.beats(built.spec, built.in_vec)
+        assert isinstance(spec, DepthToSpaceSpec)
+        row = period // spec.rows_columns[0]
+        reads, writes = Port("in0", every_beat(period, -row)), Port("out0", every_beat(period))
+        program = Program(period, (reads,), (writes,), prologue=row)
+        address = adder(clog2(2 * row), registered=True)
+        cost = control(3).plus(memory(2 * row, built.in_vec * spec.data_bits), address.times(2))
+        return (ProcessModel("depth_to_space", "depth_to_space", program, cost),)
+
+    def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
+        """As depth_to_space.h asks."""
+        spec = built.spec
+        assert isinstance(spec, DepthToSpaceSpec)
+        rows, columns = spec.rows_columns
+        sizes = {"n": spec.n, "bits": spec.data_bits, "vec": built.in_vec}
+        return {**sizes, "rows": rows, "columns": columns, "side": spec.side}
