@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A grid of block sizes, bits and boards, done in steps that share what they can."""
+"""Block sizes, bits and boards: a whole grid, or a search through what would be too large a one."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -20,10 +18,11 @@ from swm.accelerator.backend import backend as backend_named
 from swm.device import Board, load_board
 from swm.errors import CalibrationError, OptionError
 from swm.explore.exploration import Exploration
-from swm.explore.point import OBJECTIVES, Figures, Point
-from swm.explore.store import Store, key_of
+from swm.explore.point import OBJECTIVES, Point
+from swm.explore.search import block_choices, search
+from swm.explore.steps import Place, Samples, Steps
+from swm.explore.store import Store
 from swm.explore.tasks import LABELS, measured
-from swm.explore.workers import Submit, on_cluster, on_this_machine
 from swm.graph import Graph
 from swm.layers.formats import check_bits
 from swm.progress import Progress, told
@@ -33,17 +32,6 @@ from swm.validation import Inputs, feeds, require_graph
 __all__ = ["explore"]
 
 SEED = 0  # of the halves that calibrate and measure
-
-
-@dataclass
-class _Step:
-    """A step, and those that wait for it."""
-
-    task: str
-    key: str
-    arguments: Mapping[str, Any]
-    what: str
-    then: list[_Step] = field(default_factory=list)
 
 
 def explore(
@@ -61,6 +49,7 @@ def explore(
     backend: str = "vitis",
     clock_mhz: float | None = None,
     hybrid: bool = False,
+    trials: int | None = None,
     workers: int | None = None,
     cluster: str | None = None,
     progress: Progress | bool | None = None,
@@ -70,6 +59,9 @@ def explore(
     A conversion serves all bits and boards, a measurement all boards. Every step is kept by content in the user's
     cache: an exploration that was interrupted goes on where it was, and a larger one takes over what it shares. A step
     that fails is named at its points; the others go on.
+
+    With `trials` no grid is done: NSGA-II searches for a block size of each layer, among `blocks` and dense, beside
+    bits and board, with accuracy and the objective as its aims.
 
     Args:
         graph: a float graph, dense.
@@ -86,6 +78,7 @@ def explore(
         backend: "vitis", "rtl" or "generic".
         clock_mhz: clock in MHz; where absent, the best of each board's.
         hybrid: let wide multipliers be built of LUTs where DSPs run out.
+        trials: places that a search tries; None: the grid.
         workers: processes; as many as this process has cores where absent.
         cluster: address of a Dask scheduler, whose workers see the user's cache; instead of processes here.
         progress: called as progress(what, steps done, steps); True shows it on standard error.
@@ -105,18 +98,17 @@ def explore(
     original = _kept_graph(store, graph)
     first = next(iter(api.run(graph, test).values()))
     measure, reference = measured(first, truth, first)
-    keys = {
-        "calibration": store.keep_arrays(fit),
-        "test": store.keep_arrays(test),
-        "labels": "" if truth is None else store.keep_arrays({LABELS: truth}),
-    }
+    samples = Samples(
+        store.keep_arrays(fit), store.keep_arrays(test), "" if truth is None else store.keep_arrays({LABELS: truth})
+    )
     options = {"backend": backend, "clock": clock_mhz, "hybrid": hybrid}
-    roots, grid = _steps(original, targets, choices, widths, keys, options)
-    results: dict[str, dict[str, Any]] = {}
-    failures: dict[str, str] = {}
+    steps = Steps(store, original, targets, samples, options, workers, cluster)
     with told(progress) as say:
-        reused = _do(store, roots, results, failures, say, workers, cluster)
-    points = [_point(*place, results, failures) for place in grid]
+        if trials is None:
+            grid = product((b.name for b in targets), choices, widths)
+            points = steps.points([Place(board, *choice, width) for board, choice, width in grid], say)
+        else:
+            points = _searched(graph, steps, targets, choices, widths, objective, trials, say)
     return Exploration(
         model=Path(graph.source).name or graph.name or "model",
         points=tuple(points),
@@ -125,8 +117,36 @@ def explore(
         measure=measure,
         samples=len(next(iter(test.values()))),
         reference=reference,
-        reused=reused,
+        reused=steps.reused,
     )
+
+
+def _searched(
+    graph: Graph,
+    steps: Steps,
+    boards: Sequence[Board],
+    choices: Sequence[tuple[str, str]],
+    bits: Sequence[int],
+    objective: str,
+    trials: int,
+    say: Progress,
+) -> list[Point]:
+    """The points that a search tries.
+
+    Raises:
+        OptionError: no trials, structures other than circulant, or budgets among the sizes.
+    """
+    if trials < 1:
+        raise OptionError(f"{trials} trials: at least one is needed")
+    if any(structure != "circulant" or not size.isdecimal() for structure, size in choices):
+        raise OptionError("a search chooses a block size for each layer: give circulant sizes like 4,8,16, no budgets")
+    sizes = block_choices(graph, [int(size) for _, size in choices])
+
+    def evaluate(places: Sequence[Place], what: str) -> list[Point]:
+        return steps.points(places, lambda step, done, total: say(f"{what}: {step}", done, total))
+
+    names = [board.name for board in boards]
+    return search(evaluate, layers=sizes, boards=names, bits=bits, objective=objective, trials=trials, seed=SEED)
 
 
 def _checked(
@@ -205,132 +225,3 @@ def _kept_graph(store: Store, graph: Graph) -> str:
     finally:
         part.unlink(missing_ok=True)
     return key
-
-
-def _steps(
-    original: str,
-    boards: Sequence[Board],
-    choices: Sequence[tuple[str, str]],
-    bits: Sequence[int],
-    keys: Mapping[str, str],
-    options: Mapping[str, Any],
-) -> tuple[list[_Step], list[tuple[str, tuple[str, str], int, tuple[str, str, str]]]]:
-    """Steps that wait for none, with those that follow, and for each point (board, choice, bits, keys of its steps)."""
-    tables = {board.name: board.model_dump(mode="json", by_alias=True) for board in boards}
-    roots, places = [], {}
-    for choice in choices:
-        asked_for = {"model": original, "structure": choice[0], "block": choice[1], "calibration": keys["calibration"]}
-        converted = key_of("convert", asked_for)
-        what = f"{choice[0]} {choice[1]}"
-        root = _Step("convert", converted, {**asked_for, "to": converted}, f"convert to {what}")
-        roots.append(root)
-        for width in bits:
-            given = {"model": converted, "original": original, "bits": width, **keys}
-            measure = _Step("measure", key_of("measure", given), given, f"measure {what}, {width} bits")
-            root.then.append(measure)
-            for name, table in tables.items():
-                asked = {"model": converted, "bits": width, "board": table, **options}
-                design = _Step("design", key_of("design", asked), asked, f"design {what}, {width} bits, {name}")
-                root.then.append(design)
-                places[name, choice, width] = (converted, measure.key, design.key)
-    names = (b.name for b in boards)
-    return roots, [(*place, places[place]) for place in product(names, choices, bits)]
-
-
-def _do(
-    store: Store,
-    roots: Sequence[_Step],
-    results: dict[str, dict[str, Any]],
-    failures: dict[str, str],
-    say: Progress,
-    workers: int | None,
-    cluster: str | None,
-) -> int:
-    """Do all steps; gives how many were in the store already."""
-    total = sum(1 + len(root.then) for root in roots)
-    say("look at what is kept", 0, total)
-    open_steps = []
-    for root in roots:
-        steps = [root, *root.then]
-        found = {step.key: store.result(step.key) for step in steps}
-        if found[root.key] is not None and not store.model(root.key).exists():
-            found[root.key] = None
-        results.update({key: result for key, result in found.items() if result is not None})
-        left = [step for step in root.then if found[step.key] is None]
-        if found[root.key] is None and left:
-            (store.folder / f"{root.key}.json").unlink(missing_ok=True)  # its model was tidied away
-            root.then = left
-            open_steps.append(root)
-        else:
-            results.setdefault(root.key, {})
-            open_steps += left
-    reused = len(results)
-    if not open_steps:
-        return reused
-    doing = on_cluster(cluster) if cluster is not None else on_this_machine(workers or _cores())
-    with doing as submit:
-        _wait(store, open_steps, submit, results, failures, say, total)
-    return reused
-
-
-def _wait(
-    store: Store,
-    steps: Sequence[_Step],
-    submit: Submit,
-    results: dict[str, dict[str, Any]],
-    failures: dict[str, str],
-    say: Progress,
-    total: int,
-) -> None:
-    running: dict[Future[dict[str, Any]], _Step] = {}
-
-    def start(step: _Step) -> None:
-        running[submit(step.task, str(store.folder), step.key, step.arguments)] = step
-
-    for step in steps:
-        start(step)
-    while running:
-        say(_at(running.values()), len(results) + len(failures), total)
-        done, _ = wait(running, timeout=1.0, return_when=FIRST_COMPLETED)
-        for future in done:
-            step = running.pop(future)
-            try:
-                results[step.key] = future.result()
-            except Exception as error:  # of whatever kind: it is named at its points
-                failures[step.key] = str(error) or type(error).__name__
-                failures.update({after.key: failures[step.key] for after in step.then})
-                continue
-            for after in step.then:
-                start(after)
-
-
-def _at(steps: Iterable[_Step]) -> str:
-    return next(iter(steps)).what
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _point(
-    board: str,
-    choice: tuple[str, str],
-    bits: int,
-    keys: tuple[str, str, str],
-    results: Mapping[str, Mapping[str, Any]],
-    failures: Mapping[str, str],
-) -> Point:
-    measured_, design = (results.get(key) for key in keys[1:])
-    errors = list(dict.fromkeys(failures[key] for key in keys if key in failures))
-    figures = Figures(**design["figures"]) if design and design["figures"] else None
-    return Point(
-        board=board,
-        structure=choice[0],
-        block=choice[1],
-        bits=bits,
-        accuracy=measured_["value"] if measured_ else None,
-        weight_bits=measured_["weight_bits"] if measured_ else None,
-        figures=figures,
-        reason="; ".join(errors) or (design["reason"] if design else ""),
-        failed=bool(errors),
-    )

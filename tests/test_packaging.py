@@ -66,7 +66,7 @@ def test_whatever_the_package_imports_is_a_dependency():
                 imported.add(node.module.split(".")[0])
     assert {"matplotlib", "threadpoolctl"} <= imported  # what benchmarks import is among them
     names = {PROVIDES.get(name, name) for name in imported - set(sys.stdlib_module_names) - {"swm"}}
-    extras = {"distributed": "cluster", "torch": "torch"}  # what uses them says how to install them
+    extras = {"distributed": "cluster", "optuna": "search", "torch": "torch"}  # what uses them says how to install them
     for name, extra in extras.items():
         assert name in {re.split(r"[<>=~]", d)[0] for d in project()["optional-dependencies"][extra]}
     assert names - set(extras) == {re.split(r"[<>=~]", dependency)[0] for dependency in project()["dependencies"]}

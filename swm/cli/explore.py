@@ -27,7 +27,8 @@ from swm.errors import OptionError, OutputError
     epilog=example(
         "swm explore model.onnx --board pynq-z2 --board zcu104 --inputs x.npy --labels y.npy\n"
         "swm explore model.onnx --board kv260 --blocks 1,4,8,16,8x --bits 8,12 --inputs x.npy --labels y.npy \\\n"
-        "  --min-accuracy 0.95 --objective energy --html front.html --plot front.svg"
+        "  --min-accuracy 0.95 --objective energy --html front.html --plot front.svg\n"
+        "swm explore model.onnx --board pynq-z2 --blocks 2,4,8,16 --trials 100 --inputs x.npy --labels y.npy"
     )
 )
 @click.argument("model", metavar="MODEL")
@@ -63,6 +64,12 @@ from swm.errors import OptionError, OutputError
 @backend_option
 @clock_option
 @hybrid_option
+@click.option(
+    "--trials",
+    type=int,
+    metavar="N",
+    help="Not the grid: NSGA-II tries N choices of a block size for each layer, of bits and board.",
+)
 @click.option("--workers", type=int, metavar="N", help="Processes [default: as many as there are cores].")
 @click.option("--cluster", metavar="ADDRESS", help="Dask scheduler whose workers do the work: tcp://host:8786.")
 @click.option("--html", metavar="FILE.html", help="Also write a page for a browser.")
@@ -82,6 +89,7 @@ def explore(
     backend: str,
     clock: float | None,
     hybrid: bool,
+    trials: int | None,
     workers: int | None,
     cluster: str | None,
     html: str | None,
@@ -89,6 +97,8 @@ def explore(
     json_to: str | None,
 ) -> None:
     """Convert, quantize and design MODEL for every block size, bits and board; print the Pareto front.
+
+    With --trials a search (optuna's NSGA-II) takes the place of the grid, and layers may differ in their block size.
 
     Accuracy is measured on integers, with samples that nothing was calibrated with; speed, energy and resources are
     modelled. What is done is kept: the same command goes on where it was interrupted. A point that fails is named, the
@@ -116,6 +126,7 @@ def explore(
             backend=backend,
             clock_mhz=clock,
             hybrid=hybrid,
+            trials=trials,
             workers=workers,
             cluster=cluster,
             progress=progress,

@@ -64,7 +64,7 @@ class Point:
     Attributes:
         board: name of the board.
         structure: of the weights, by its name in `swm.structure.STRUCTURES`.
-        block: its size as it was asked for: "1" is the dense network, "8x" a budget.
+        block: its size as it was asked for: "1" is the dense network, "8x" a budget, "fc1=8,fc2=4" sizes by layer.
         bits: of data and weights.
         accuracy: measured on integers, of the kind that the exploration states; None where that failed.
         weight_bits: bits of all stored weights (counted); None where the network could not be converted.
@@ -93,7 +93,9 @@ class Point:
         """What became of the weights, in a few words."""
         if (self.structure, self.block) == ("circulant", "1"):
             return "dense"
-        return f"block {self.block}" if self.structure == "circulant" else f"{self.structure} {self.block}"
+        if self.structure != "circulant":
+            return f"{self.structure} {self.block}"
+        return f"blocks {self.block.replace(',', ', ')}" if "=" in self.block else f"block {self.block}"
 
     @property
     def whole(self) -> bool:

@@ -55,11 +55,16 @@ def run(task: str, folder: str, key: str, arguments: Mapping[str, Any]) -> dict[
 
 
 def _convert(store: Store, *, model: str, structure: str, block: str, calibration: str, to: str) -> dict[str, Any]:
-    """The model with weights of a structure and size, or within a budget, in a file; circulant of 1 is it as it is."""
+    """The model with weights of a structure, in a file: of a size, of sizes by layer, or within a budget.
+
+    Circulant of 1 is the model as it is.
+    """
     graph = _graph(store.model(model))
     given = store.arrays(calibration)
     if (structure, block) != ("circulant", "1"):
-        choice: dict[str, Any] = {"budget": block} if block.endswith("x") else {"block": int(block)}
+        choice: dict[str, Any] = {"block": compress.parse_blocks(block)}
+        if block.endswith("x") and "=" not in block:
+            choice = {"budget": block}
         graph = api.convert(
             graph, calibration=given, hold_out=False, structure=structure_named(structure), **choice
         ).graph

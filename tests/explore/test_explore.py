@@ -20,7 +20,7 @@ import swm
 from swm import exploring
 from swm.cli.explore import explore as explore_command
 from swm.errors import CalibrationError, OptionError, OutputError, UnknownBoard
-from swm.explore import Exploration, Point, front_table, summary_lines
+from swm.explore import Exploration, Point, front_table, steps, summary_lines
 from swm.explore.point import Figures, better, front, objective_value
 from swm.explore.store import Store, key_of
 from swm.explore.tasks import measured, run
@@ -78,7 +78,7 @@ def here(task, folder, key, arguments):
 def in_this_process(monkeypatch):
     from contextlib import nullcontext
 
-    monkeypatch.setattr(exploring, "on_this_machine", lambda count: nullcontext(here))
+    monkeypatch.setattr(steps, "on_this_machine", lambda count: nullcontext(here))
 
 
 def test_the_grid_is_whole_and_a_failing_choice_is_named_at_its_points(found):
@@ -111,7 +111,7 @@ def test_figures_are_those_of_the_same_network_by_the_long_road(found, model):
 def test_what_is_done_is_done_once(found, cache, model, in_this_process, monkeypatch):
     """The same grid again does nothing; a board more does its designs alone, two bits more no conversion."""
     did = []
-    monkeypatch.setattr(exploring, "on_this_machine", lambda count: pytest.fail("nothing is left to do"))
+    monkeypatch.setattr(steps, "on_this_machine", lambda count: pytest.fail("nothing is left to do"))
     again = swm.explore(
         swm.load(model),
         boards=["pynq-z2", "zcu104"],
@@ -129,7 +129,7 @@ def test_what_is_done_is_done_once(found, cache, model, in_this_process, monkeyp
 
     from contextlib import nullcontext
 
-    monkeypatch.setattr(exploring, "on_this_machine", lambda count: nullcontext(counted))
+    monkeypatch.setattr(steps, "on_this_machine", lambda count: nullcontext(counted))
     more = swm.explore(
         swm.load(model),
         boards=["pynq-z2", "kv260"],
@@ -320,7 +320,7 @@ def test_the_command(found, cache, model, tmp_path):
 )
 def test_bad_options_end_before_any_work(model, monkeypatch, tmp_path, options, error, said):
     monkeypatch.setenv("SWM_CACHE", str(tmp_path))
-    monkeypatch.setattr(exploring, "on_this_machine", lambda count: pytest.fail("work was begun"))
+    monkeypatch.setattr(steps, "on_this_machine", lambda count: pytest.fail("work was begun"))
     with pytest.raises(error, match=said):
         swm.explore(swm.load(model), **{"boards": "pynq-z2", "inputs": inputs(), **options})
 
