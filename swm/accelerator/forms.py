@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from swm.accelerator.constants import with_offsets
 from swm.graph import (
+    Affine,
     DequantizeLinear,
     Graph,
     HardSigmoid,
@@ -21,6 +23,7 @@ from swm.graph import (
     Quant,
     QuantizeLinear,
     Sigmoid,
+    Softmax,
     Softplus,
     Swish,
     Tanh,
@@ -28,6 +31,7 @@ from swm.graph import (
 from swm.layers.activations import Levels
 from swm.layers.layernorm import Normalize
 from swm.layers.prelu import ChannelSlopes
+from swm.layers.softmax import SoftRows
 
 __all__ = ["normal_forms"]
 
@@ -38,9 +42,11 @@ def normal_forms(graph: Graph) -> Graph:
     """The graph with named activations and with constants inside the nodes that need them.
 
     `x * Sigmoid(x)` is a Swish (SiLU), `x * HardSigmoid(x)` a HardSwish, `x * Tanh(Softplus(x))` a Mish; a PRelu of one
-    slope is a LeakyRelu, a Quant of constant numbers, one each, a Levels. Nodes that nothing
-    reads any more stay; tensors keep their names.
+    slope is a LeakyRelu, a Quant of constant numbers, one each, a Levels; a scale before a Softmax is a part of it;
+    constants that meet every value of a sample are Offsets. Nodes that nothing reads any more stay; tensors keep their
+    names.
     """
+    graph = with_offsets(graph)
     writers = graph.producers()
     return replace(graph, nodes=tuple(_form(graph, writers, node) for node in graph.nodes))
 
@@ -62,6 +68,8 @@ def _form(graph: Graph, writers: dict[str, Node], node: Node) -> Node:
         return _levels(graph, node) or node
     if isinstance(node, DequantizeLinear):
         return _levels_of_pair(graph, writers.get(node.inputs[0]), node) or node
+    if isinstance(node, Softmax):
+        return _softmax(writers.get(node.inputs[0]), node)
     if isinstance(node, LayerNormalization) and all(t in graph.constants for t in node.inputs[1:] if t):
         gains, *offsets = (np.asarray(graph.constants[t], np.float32) for t in node.inputs[1:] if t)
         return Normalize(
@@ -74,6 +82,16 @@ def _form(graph: Graph, writers: dict[str, Node], node: Node) -> Node:
             epsilon=node.epsilon,
         )
     return node
+
+
+def _softmax(before: Node | None, node: Softmax) -> Node:
+    """A Softmax takes the scale before it into its exponents; a shift of all values alike changes nothing."""
+    if not isinstance(before, Affine) or len(before.scale) != 1 or len(before.shift) != 1:
+        return node
+    factor = float(before.scale[0])
+    if not 2.0**-6 <= factor <= 64:
+        return node
+    return SoftRows(name=node.name, inputs=before.inputs, outputs=node.outputs, axis=node.axis, factor=factor)
 
 
 def _levels(graph: Graph, node: Quant) -> Levels | None:

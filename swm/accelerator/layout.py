@@ -2,16 +2,17 @@
 """In which order the values of a tensor pass through hardware.
 
 A stream is positions one after the other, the channels of each together. ONNX has the channels of an image before its
-positions, so an image passes in another order than it lies in an array: its channels come last. A tensor of the graph
-is related to its stream by an `Order`. A reshape keeps it, since it keeps the order of the values; a Transpose changes
-it and moves nothing. Where a node wants another order than a tensor has, the lowering places a layer `reorder`.
+positions, so an image passes in another order than it lies in an array: its channels come last. The heads of attention
+lie before the tokens in the graph and inside them in the stream. A tensor of the graph is related to its stream by an
+`Order`. A reshape keeps it, since it keeps the order of the values; a Transpose changes it and moves nothing. Where a
+node wants another order than a tensor has, the lowering places a layer `reorder`, if that is the transpose of a matrix.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,19 @@ from swm.graph import (
 )
 from swm.layers.prelu import ChannelSlopes
 
-__all__ = ["ChannelsLast", "Demand", "Order", "channels_first", "demand", "image_order", "transposed"]
+__all__ = [
+    "ChannelsLast",
+    "Demand",
+    "Order",
+    "Part",
+    "Permuted",
+    "channels_first",
+    "demand",
+    "image_order",
+    "order_of",
+    "passing_axes",
+    "transposed",
+]
 
 Size = TypeVar("Size", int, float)
 Number = TypeVar("Number", bound=np.generic)
@@ -70,7 +83,50 @@ class ChannelsLast:
         return values.reshape(len(values), self.positions, self.channels).swapaxes(1, 2).reshape(len(values), self.size)
 
 
-Order: TypeAlias = ChannelsLast | None
+@dataclass(frozen=True)
+class Permuted:
+    """The order of a tensor of several axes that pass in another order, the last of `perm` fastest.
+
+    Attributes:
+        sizes: the tensor as the model has it, row-major, three axes at least.
+        perm: its axes in the order in which the stream walks over them.
+    """
+
+    sizes: tuple[int, ...]
+    perm: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if sorted(self.perm) != list(range(len(self.sizes))) or min(self.sizes, default=0) < 1:
+            raise ValueError(f"{self.perm} is no order of axes {self.sizes}")
+
+    @property
+    def size(self) -> int:
+        """Values a frame."""
+        return prod(self.sizes)
+
+    @property
+    def channels(self) -> int:
+        """Values of the axis that passes fastest."""
+        return self.sizes[self.perm[-1]]
+
+    @property
+    def positions(self) -> int:
+        """How often it passes."""
+        return self.size // self.channels
+
+    def to_words(self, values: NDArray[Number]) -> NDArray[Number]:
+        """(samples, ...) in the model's order → (samples, size) in that of the stream."""
+        axes = (0, *(axis + 1 for axis in self.perm))
+        return values.reshape(len(values), *self.sizes).transpose(axes).reshape(len(values), self.size)
+
+    def to_model(self, values: NDArray[Number]) -> NDArray[Number]:
+        """(samples, ...) in the order of the stream → (samples, size) in the model's."""
+        passing = values.reshape(len(values), *(self.sizes[axis] for axis in self.perm))
+        axes = (0, *(self.perm.index(axis) + 1 for axis in range(len(self.perm))))
+        return passing.transpose(axes).reshape(len(values), self.size)
+
+
+Order: TypeAlias = ChannelsLast | Permuted | None
 """How a tensor passes; None: in the model's order."""
 
 
@@ -79,35 +135,87 @@ def image_order(channels: int, positions: int) -> Order:
     return ChannelsLast(channels, positions) if min(channels, positions) > 1 else None
 
 
+def order_of(sizes: tuple[int, ...], passing: tuple[int, ...]) -> Order:
+    """The order of a tensor whose axes pass in the order `passing`; axes that stay together become one."""
+    real = [axis for axis in passing if sizes[axis] > 1]
+    place = {axis: i for i, axis in enumerate(sorted(real))}
+    groups: list[list[int]] = []
+    for axis in real:
+        if groups and place[axis] == place[groups[-1][-1]] + 1:
+            groups[-1].append(axis)
+        else:
+            groups.append([axis])
+    rows = sorted(range(len(groups)), key=lambda i: groups[i][0])  # as they lie in the tensor
+    grouped = tuple(prod(sizes[axis] for axis in groups[i]) for i in rows)
+    if len(groups) < 3:
+        return ChannelsLast(*grouped) if len(groups) == 2 else None
+    return Permuted(grouped, tuple(rows.index(i) for i in range(len(groups))))
+
+
+def passing_axes(order: Order, shape: tuple[int, ...]) -> tuple[Part, ...] | None:
+    """Over what a stream walks, the last fastest; axes of one value are left out, one that is split comes in parts.
+
+    None where the order does not belong to this shape.
+    """
+    sizes, perm = (shape, tuple(range(len(shape)))) if order is None else _sizes_of(order)
+    if prod(sizes) != prod(shape):
+        return None
+    parts = _common(sizes, shape)
+    if parts is None:
+        return None
+    placed = [(one, Part(place, axis, size)) for place, (one, axis, size) in enumerate(parts)]
+    return tuple(part for axis in perm for one, part in placed if one == axis)
+
+
+class Part(NamedTuple):
+    """An axis of a tensor, or a part of one.
+
+    Attributes:
+        place: among all parts, as they lie in the tensor.
+        axis: of the tensor.
+        size: values.
+    """
+
+    place: int
+    axis: int
+    size: int
+
+
+def _sizes_of(order: ChannelsLast | Permuted) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    if isinstance(order, Permuted):
+        return order.sizes, order.perm
+    return (order.channels, order.positions), (1, 0)
+
+
+def _common(first: tuple[int, ...], second: tuple[int, ...]) -> list[tuple[int, int, int]] | None:
+    """Parts into which two shapes of the same values split: (axis of the first, axis of the second, values)."""
+    parts, i, j = [], 0, 0
+    left, right = [*first], [*second]
+    while i < len(left) and j < len(right):
+        size = min(left[i], right[j])
+        if size < 1 or left[i] % size or right[j] % size:
+            return None
+        if size > 1:
+            parts.append((i, j, size))
+        left[i], right[j] = left[i] // size, right[j] // size
+        i, j = i + (left[i] == 1), j + (right[j] == 1)
+    return parts
+
+
 def transposed(order: Order, shape: tuple[int, ...], perm: tuple[int, ...]) -> Order | Literal["other"]:
-    """The order of what a Transpose makes of a tensor, while its stream stays as it is; "other" if none of ours.
+    """The order of what a Transpose makes of a tensor, while its stream stays as it is; "other" if that is not known.
 
     Args:
         order: of the tensor.
         shape: of the tensor without its axis of samples.
         perm: of these axes.
     """
-    passing = _axes(order, shape)
+    passing = passing_axes(order, shape)
     if passing is None:
         return "other"
     there = {axis: place for place, axis in enumerate(perm)}  # where each axis lies in the result
-    along = [there[axis] for axis in passing if shape[axis] > 1]
-    sizes = {there[axis]: shape[axis] for axis in passing}
-    first = along.index(min(along)) if along else 0
-    if along[first:] + along[:first] != sorted(along):
-        return "other"
-    return image_order(prod(sizes[a] for a in along[first:]), prod(sizes[a] for a in along[:first]))
-
-
-def _axes(order: Order, shape: tuple[int, ...]) -> list[int] | None:
-    """The axes of a tensor in the order in which its stream walks over them, the last fastest; None: it splits one."""
-    axes = list(range(len(shape)))
-    if order is None:
-        return axes
-    for split in axes:
-        if prod(shape[:split]) == order.channels and prod(shape[split:]) == order.positions:
-            return axes[split:] + axes[:split]
-    return None
+    parts = sorted(passing, key=lambda part: (there[part.axis], part.place))
+    return order_of(tuple(part.size for part in parts), tuple(parts.index(part) for part in passing))
 
 
 def demand(node: Node, rank: int | None) -> Demand:

@@ -13,14 +13,16 @@ from typing import Any
 from numpy.typing import NDArray
 
 from swm.accelerator.forms import normal_forms
-from swm.accelerator.layout import ChannelsLast, Order, image_order, transposed
+from swm.accelerator.layout import ChannelsLast, Order, Permuted, image_order, transposed
 from swm.accelerator.operands import Held, Streams
+from swm.accelerator.rows import ROWS, Taken, take_rows
 from swm.accelerator.sequences import Sequences
 from swm.errors import Finding, UnsupportedModel
-from swm.graph import Cast, Graph, Node, Reshape, Squeeze, Transpose, Unsqueeze, reads
+from swm.graph import Cast, Graph, Node, Reshape, Softmax, Squeeze, Transpose, Unsqueeze, reads
 from swm.layers import registry
 from swm.layers.activations import Chosen, activation_of, joined
 from swm.layers.base import LayerKind, Obstacle, Operand
+from swm.layers.softmax import SoftRows
 from swm.layers.values import FloatLayer
 
 __all__ = ["FREE", "Lowered", "fixed_places", "hardware_findings", "hls_places", "lower", "safe_identifier"]
@@ -51,7 +53,7 @@ class Lowered:
     output: str
     tensor: str
     shape: tuple[int, ...]
-    orders: Mapping[str, ChannelsLast]
+    orders: Mapping[str, ChannelsLast | Permuted]
     output_order: Order
     copies: Mapping[str, str]
     computed: frozenset[str] = frozenset()
@@ -174,6 +176,7 @@ class _Lowering:
         self._kernels = {node for node, place in fixed_places().items() if place == "kernel"}
         nodes = normal_forms(graph).needed([v.name for v in graph.outputs])
         self._uses = _uses(graph, nodes)
+        self._ends = _ends(graph, nodes)
         found: list[Finding] = []
         if len(graph.inputs) != 1 or len(graph.outputs) != 1:
             reason = f"the graph has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs"
@@ -196,6 +199,9 @@ class _Lowering:
             return [Finding(graph.name, "graph", "no layer writes the output", "export the model again")]
         if not any(graph.inputs[0].name in layer.inputs for layer in self.layers):
             return [Finding(graph.name, "graph", "no layer reads the input", "export the model again")]
+        if isinstance(self.streams.orders[graph.outputs[0].name], Permuted):
+            reason = "the values of the output pass in an order that is no image's"
+            return [Finding(graph.name, "graph", reason, "leave the Transpose before the output to the caller")]
         self._regroup_first()
         return []
 
@@ -250,17 +256,34 @@ class _Lowering:
         if self._fuse(node, sources):
             return None
         streams = self.streams
+        if isinstance(node, ROWS):
+            return self._place(node, self._rows(node, sources))
         wanted = streams.demand(node, sources)
         operands = streams.operands(node, sources, wanted)
         if isinstance(operands, Obstacle) or operands is None:
-            self.streams.lose(node)
-            return operands
-        order = streams.order(wanted, sources)
+            return self._place(node, operands)
         seen = streams.seen(node, sources[0], wanted)
+        return self._place(
+            node, Taken(seen, operands, "image" if wanted == "image" else streams.order(wanted, sources))
+        )
+
+    def _rows(self, node: Node, sources: list[str]) -> Taken | Obstacle | None:
+        """A product of two activations, or a Softmax."""
+        if isinstance(node, Softmax | SoftRows) and node.outputs[0] in self._ends:
+            return Obstacle("it only turns the outputs into probabilities", "leave it to the host (`swm split`)")
+        return take_rows(self.streams, node, sources)
+
+    def _place(self, node: Node, taken: Taken | Obstacle | None) -> Obstacle | None:
+        """The layer of a node whose operands are known."""
+        streams = self.streams
+        if not isinstance(taken, Taken):
+            streams.lose(node)
+            return taken
+        operands = taken.operands
         safe = safe_identifier(node.name)
         name = f"l{len(self.layers)}_{safe}" if safe else f"l{len(self.layers)}"
         for kind in registry.kinds():
-            layer = kind.lower(seen, operands, name)
+            layer = kind.lower(taken.node, operands, name)
             if layer is None:
                 continue
             self.streams.lose(node)
@@ -275,7 +298,7 @@ class _Lowering:
             still = operands[0].grid if layer.positions == operands[0].positions else None
             held = Held(layer.m * layer.positions, layer.m, layer.grid or still)
             image = image_order(layer.m, layer.positions)
-            streams.write(layer.output, held, image if wanted == "image" else order)
+            streams.write(layer.output, held, image if taken.order == "image" else taken.order)
             return None
         self.streams.lose(node)
         return Obstacle("no hardware kernel for this form of the operator", "run this part of the model on the host")
@@ -328,6 +351,15 @@ def _larger(operands: tuple[Operand, ...]) -> Obstacle:
             "its operands broadcast to a larger result", "hardware takes operands of equal shape; write it out"
         )
     return Obstacle("the model says that it writes more values than it computes", "export it with the right shapes")
+
+
+def _ends(graph: Graph, nodes: list[Node]) -> set[str]:
+    """The outputs, and tensors that hold the same values."""
+    ends = {v.name for v in graph.outputs}
+    for node in reversed(nodes):
+        if isinstance(node, FREE) and node.outputs[0] in ends:
+            ends.add(node.inputs[0])
+    return ends
 
 
 def _uses(graph: Graph, nodes: list[Node]) -> Counter[str]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from math import prod
 
-from swm.accelerator.layout import ChannelsLast, Demand, Order, channels_first, demand, image_order
+from swm.accelerator.layout import ChannelsLast, Demand, Order, Permuted, channels_first, demand, image_order
 from swm.graph import Affine, Concat, Graph, Linear, Node, Reduction
 from swm.layers import registry
 from swm.layers.base import Obstacle, Operand
@@ -155,9 +155,12 @@ class Streams:
         ranks = {rank for t in sources if (rank := self.rank(t)) is not None}
         if len(ranks) > 1:
             return Obstacle("its operands differ in rank", "hardware takes operands of equal shape; write it out")
+        order = self.order(wanted, sources)
+        for obstacle in map(self.moved, sources):
+            if obstacle is not None and any(self.orders[t] != order for t in sources):
+                return obstacle
         if wanted in ("image", "last"):
             return self._images(sources, held, last=wanted == "last")
-        order = self.order(wanted, sources)
         if order is not None:
             return tuple(self._turned(t, h, order) for t, h in zip(sources, held, strict=True))
         grouping = {h.channels for h in held}
@@ -170,7 +173,7 @@ class Streams:
         sizes = [h.size or 0 for h in held]
         known = [c if c and size % c == 0 else size for c, size in zip(channels, sizes, strict=True)]
         return tuple(
-            Operand(self._brought(t, None, c), c, s // c, h.grid if c == h.channels else None)
+            Operand(self.brought(t, None, c), c, s // c, h.grid if c == h.channels else None)
             for t, c, s, h in zip(sources, known, sizes, held, strict=True)
         )
 
@@ -185,18 +188,28 @@ class Streams:
                 return Obstacle("the size of its image is unknown", "export with static shapes but for the batch")
             channels, *grid = (sizes[-1], *sizes[:-1]) if last else sizes
             want = None if last else image_order(channels, prod(grid))
-            found.append(Operand(self._brought(tensor, want, channels), channels, prod(grid), tuple(grid)))
+            found.append(Operand(self.brought(tensor, want, channels), channels, prod(grid), tuple(grid)))
         return tuple(found)
 
-    def _turned(self, tensor: str, held: Held, order: ChannelsLast) -> Operand:
+    def _turned(self, tensor: str, held: Held, order: ChannelsLast | Permuted) -> Operand:
         """An input of a node that takes any order; one of another size is left as it is, for its kind to refuse."""
         if held.size != order.size:
             size = held.size or 0
             return Operand(self.origin[tensor], held.channels or size, size // (held.channels or size))
         grid = held.grid if held.channels == order.channels else None
-        return Operand(self._brought(tensor, order, order.channels), order.channels, order.positions, grid)
+        return Operand(self.brought(tensor, order, order.channels), order.channels, order.positions, grid)
 
-    def _brought(self, tensor: str, want: Order, channels: int) -> str:
+    def moved(self, tensor: str) -> Obstacle | None:
+        """Why a tensor cannot be brought to another order, where no transpose of a matrix does that."""
+        order = self.orders[tensor]
+        if not isinstance(order, Permuted):
+            return None
+        return Obstacle(
+            f"its values pass as axes {order.perm} of {order.sizes}",
+            "hardware takes heads of attention where they are, and transposes matrices; move no other axes",
+        )
+
+    def brought(self, tensor: str, want: Order, channels: int) -> str:
         """The tensor of the layers that holds a tensor of the graph in some order, for a reader of so many channels.
 
         Where there is none, layers `reorder` are placed: to the model's order, and from there on.
@@ -204,6 +217,8 @@ class Streams:
         have, source = self.orders[tensor], self.origin[tensor]
         if have == want:
             return source
+        assert not isinstance(have, Permuted)
+        assert not isinstance(want, Permuted)
         if have is not None:
             shape, whole = (have.channels, have.positions), channels != have.positions
             source = self._reorder(tensor, source, None, shape, whole=whole)
@@ -242,8 +257,9 @@ class Streams:
                 return Obstacle(
                     "the number of positions is unknown", "export the model with static shapes but for the batch"
                 )
-            size = n
-            self.held[origin] = Held(n)
+            known = self.sizes(tensor)  # what lies behind an obstacle has the shape that the model says
+            size = n if known is None else prod(known)
+            self.held[origin] = Held(size)
         last = self._behind(tensor, -1)
         if not size or size % n or (last is not None and last != n and size != n):
             return Obstacle(
@@ -251,7 +267,9 @@ class Streams:
                 "a Flatten is missing, or the model was exported with a wrong shape",
             )
         turned = self.orders[tensor] is not None and size == n and isinstance(node.weight, Dense)  # its columns turn
-        return (Operand(origin if turned else self._brought(tensor, None, n), n, size // n),)
+        if not turned and (obstacle := self.moved(tensor)) is not None:
+            return obstacle
+        return (Operand(origin if turned else self.brought(tensor, None, n), n, size // n),)
 
 
 def _along_last(node: Node, rank: int | None) -> Node:

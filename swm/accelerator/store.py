@@ -208,7 +208,7 @@ def _try(graph: FixedGraph) -> None:
     if held[graph.output_tensor] != (graph.outputs, graph.output):
         raise ValueError("the output is not what its layer writes")
     for order, size in ((graph.input_order, graph.inputs), (graph.output_order, graph.outputs)):
-        if order is not None and (min(order.channels, order.positions) < 1 or order.size != size):
+        if order is not None and (order.size != size or order.channels < 1 or order.positions < 1):
             raise ValueError("an end of the network passes in an order of another size")
     if (
         prod(graph.output_shape) != (graph.outputs if graph.output_shape else 1)

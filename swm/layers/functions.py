@@ -33,6 +33,7 @@ Activation = Literal[
     "elu",
     "mish",
     "hard_swish",
+    "exponential",
     "steps",
 ]
 """The first three are comparisons, the next two take a multiplication by a constant, the last takes two, the others go
@@ -47,6 +48,7 @@ _LIMITS: Mapping[str, tuple[tuple[float, float] | None, ...]] = {
     "hard_sigmoid": ((2.0**-10, 4.0), (-16.0, 16.0)),
     "swish": ((0.25, 8.0),),
     "elu": ((2.0**-6, 2.0),),
+    "exponential": ((2.0**-6, 64.0),),
     "steps": ((2.0**-24, 2.0**24), (-(2.0**15), 2.0**16), (-(2.0**15), 2.0**16)),  # width, least and largest code
 }
 
@@ -121,6 +123,7 @@ TABLES: Mapping[str, Tabled] = {
     "softplus": Tabled(lambda x, _: np.log1p(np.exp(-np.abs(x))), rectified=True),
     "elu": Tabled(lambda x, p: p[0] * np.expm1(np.minimum(x, 0.0)), rectified=True),
     "mish": Tabled(_mish, rectified=True, reach=32.0),
+    "exponential": Tabled(lambda x, p: np.exp(np.minimum(p[0] * x, 0.0)), reach=17.0, scaled=True),  # of Softmax
     "hard_swish": Tabled(lambda x, _: -np.abs(x) * np.maximum(0.0, 0.5 - np.abs(x) / 6.0), rectified=True, reach=4.0),
 }
 

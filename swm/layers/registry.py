@@ -16,6 +16,8 @@ from swm.layers.depthwise import Depthwise
 from swm.layers.fork import Fork
 from swm.layers.global_pool import GlobalPool
 from swm.layers.layernorm import LayerNorm
+from swm.layers.matmul import MatMulKind
+from swm.layers.offset import Offset
 from swm.layers.pad import Pad
 from swm.layers.pool import Pool
 from swm.layers.prelu import PReluKind
@@ -23,6 +25,7 @@ from swm.layers.recurrent import RecurrentKind
 from swm.layers.reorder import Reorder
 from swm.layers.reverse import Reverse
 from swm.layers.scale import Scale
+from swm.layers.softmax import SoftmaxKind
 from swm.layers.upsample import Upsample
 from swm.layers.width import Width
 
@@ -32,7 +35,7 @@ _KINDS: dict[str, LayerKind] = {
     k.name: k
     for k in (
         *(Circulant(), CirculantConv(), Depthwise(), Dense(), Conv(), RecurrentKind()),
-        *(Scale(), PReluKind(), LayerNorm(), Add(), Concat()),
+        *(Scale(), PReluKind(), LayerNorm(), MatMulKind(), SoftmaxKind(), Offset(), Add(), Concat()),
         *(GlobalPool(), Pool(), Pad(), Upsample(), DepthToSpace(), Reorder(), Reverse(), Fork(), Width()),
     )
 }

@@ -15,6 +15,7 @@ EXAMPLES = {
     "softplus": (),
     "elu": (1.0,),
     "mish": (),
+    "exponential": (1.0,),
     "hard_swish": (),
     "steps": (0.3, -8.0, 7.0),
 }

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Constants that meet every sample: embeddings of positions that are added, class tokens that are joined."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import NodeProto, numpy_helper
+
+from swm.graph import Add, Affine, Concat, Expand, Graph, Node, Opaque
+from swm.layers.offset import Offsets
+
+__all__ = ["with_offsets"]
+
+_MOST_VALUES = 1 << 22  # of a constant that is written out
+
+
+def with_offsets(graph: Graph) -> Graph:
+    """The graph with sums and joins with constants as nodes `Offsets`; tensors keep their names.
+
+    A sum counts where the constant is more than a row along the last axis, which is an Affine already; a join where all
+    but one of what it joins, along the first axis of a sample, is the same for every sample.
+    """
+    writers, made = graph.producers(), dict[str, Node]()
+    reads = Counter(t for node in graph.nodes for t in node.inputs)
+    reads.update(v.name for v in graph.outputs)
+    nodes = []
+    for node in graph.nodes:
+        found = _joined(graph, writers, node) if isinstance(node, Concat) else None
+        if isinstance(node, Add):
+            found = _added(graph, node)
+            before = None if found is None else made.get(found.inputs[0])
+            if found is not None and isinstance(before, Offsets) and reads[found.inputs[0]] == 1:
+                found = replace(before, name=node.name, outputs=node.outputs, table=before.table + found.table)
+        if found is not None:
+            made[node.outputs[0]] = found
+        nodes.append(node if found is None else found)
+    return replace(graph, nodes=tuple(nodes))
+
+
+def _sample(graph: Graph, tensor: str) -> tuple[int, ...] | None:
+    """The shape of a sample of a tensor; None where it is not known, or there is no axis but that of samples."""
+    known = graph.types.get(tensor) or next((v.type for v in graph.inputs if v.name == tensor), None)
+    shape = None if known is None else known.shape
+    sizes = tuple(s for s in shape[1:] if isinstance(s, int)) if shape else ()
+    return sizes if shape and len(sizes) == len(shape) - 1 > 0 and 0 < prod(sizes) <= _MOST_VALUES else None
+
+
+def _added(graph: Graph, node: Add) -> Offsets | None:
+    constants = [t for t in node.inputs if t in graph.constants]
+    others = [t for t in node.inputs if t not in graph.constants]
+    if len(constants) != 1 or len(others) != 1:
+        return None
+    values, shape = np.asarray(graph.constants[constants[0]]), _sample(graph, others[0])
+    if shape is None or shape != _sample(graph, node.outputs[0]) or values.dtype != np.float32:
+        return None
+    if values.ndim > len(shape):
+        if values.shape[0] != 1 or values.ndim != len(shape) + 1:
+            return None
+        values = values[0]
+    if any(have not in (1, want) for have, want in zip(values.shape[::-1], shape[::-1], strict=False)):
+        return None
+    table = np.ascontiguousarray(np.broadcast_to(values, shape))
+    return Offsets(name=node.name, inputs=(others[0],), outputs=node.outputs, table=table)
+
+
+def _joined(graph: Graph, writers: dict[str, Node], node: Concat) -> Offsets | None:
+    parts = [_repeated(graph, writers, t) for t in node.inputs]
+    streams = [i for i, part in enumerate(parts) if part is None]
+    rank = None if (shape := _sample(graph, node.outputs[0])) is None else len(shape) + 1
+    if (
+        len(streams) != 1
+        or len(parts) < 2
+        or shape is None
+        or rank is None
+        or node.axis not in (1, 1 - rank)
+        or rank < 3
+    ):
+        return None
+    (place,) = streams
+    inner = _sample(graph, node.inputs[place])
+    if inner is None or inner[1:] != shape[1:]:
+        return None
+    parts[place] = np.zeros(inner, np.float32)
+    whole = [part for part in parts if part is not None]
+    if any(part.shape[1:] != shape[1:] for part in whole) or sum(len(part) for part in whole) != shape[0]:
+        return None
+    before = sum(len(part) for part in whole[:place])
+    return Offsets(
+        name=node.name,
+        inputs=(node.inputs[place],),
+        outputs=node.outputs,
+        table=np.concatenate(whole),
+        before=before,
+        after=shape[0] - before - inner[0],
+    )
+
+
+def _repeated(graph: Graph, writers: dict[str, Node], tensor: str) -> NDArray[np.float32] | None:
+    """What a tensor holds for every sample, where that is the same."""
+    if tensor in graph.constants:  # of a batch of its own, so it meets one sample only
+        return None
+    node, shape = writers.get(tensor), _sample(graph, tensor)
+    if node is None or shape is None:
+        return None
+    values: NDArray[np.generic] | None = None
+    if isinstance(node, Affine):
+        below = _repeated(graph, writers, node.inputs[0])
+        axis = node.axis + len(shape) + 1 if node.axis < 0 else node.axis
+        if below is None or (axis < 1 and len(node.scale) > 1):
+            return None
+        along = [1] * len(shape)
+        along[axis - 1 if len(node.scale) > 1 else -1] = len(node.scale)
+        values = below * node.scale.reshape(along) + node.shift.reshape(along)
+    elif isinstance(node, Add):
+        one, other = (graph.constants.get(t, _repeated(graph, writers, t)) for t in node.inputs)
+        values = None if one is None or other is None else np.asarray(one + other)
+    elif isinstance(node, Opaque) and node.op_type == "ConstantOfShape" and not node.domain:
+        held = [a.t for a in NodeProto.FromString(node.proto).attribute if a.name == "value"]
+        values = numpy_helper.to_array(held[0]) if held else np.zeros(1, np.float32)
+    elif isinstance(node, Expand) or (isinstance(node, Opaque) and node.op_type == "Expand" and not node.domain):
+        values = graph.constants.get(node.inputs[0])
+    if values is None or values.ndim > len(shape) + 1:
+        return None
+    if values.ndim == len(shape) + 1:
+        if values.shape[0] != 1:
+            return None
+        values = values[0]
+    if any(have not in (1, want) for have, want in zip(values.shape[::-1], shape[::-1], strict=False)):
+        return None
+    return np.ascontiguousarray(np.broadcast_to(values, shape).astype(np.float32))

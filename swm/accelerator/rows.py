@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nodes that work on rows, whatever the order in which the rows pass: products of two activations, Softmax, constants.
+
+The heads of attention are an axis of the graph that Transposes move about. Here it stays where it is: each operand
+passes as its writer gives it, and the layer is told in which order that is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Literal
+
+from swm.accelerator.layout import Order, order_of, passing_axes
+from swm.accelerator.operands import Streams
+from swm.graph import MatMul, Node, Softmax
+from swm.layers.base import Obstacle, Operand
+from swm.layers.matmul import HeadProducts
+from swm.layers.offset import Offsets
+from swm.layers.softmax import SoftRows
+
+__all__ = ["ROWS", "Taken", "take_rows"]
+
+ROWS: tuple[type[Node], ...] = (MatMul, Softmax, SoftRows, Offsets)
+
+
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """A node as its kind sees it, its operands, and the order of what it writes."""
+
+    node: Node
+    operands: tuple[Operand, ...]
+    order: Order | Literal["image"]
+
+
+def take_rows(streams: Streams, node: Node, sources: list[str]) -> Taken | Obstacle | None:
+    """A node of `ROWS`; None where an obstacle before it, reported already, hides its operands."""
+    lost = {streams.origin[t] for t in sources if streams.of(t).lost}
+    shapes = [streams.sizes(t) for t in sources]
+    if lost - {v.name for v in streams.graph.inputs}:
+        return None
+    if lost or any(shape is None for shape in shapes):
+        return Obstacle("the shape of what it reads is unknown", "export with static shapes but for the batch")
+    known = [shape for shape in shapes if shape is not None]
+    if not all(shape and prod(shape) == streams.of(t).size for t, shape in zip(sources, known, strict=True)):
+        return Obstacle("it reads a tensor of another shape than the model says", "export with the right shapes")
+    if isinstance(node, MatMul):
+        return _products(streams, node, sources, known)
+    if isinstance(node, Offsets):
+        return _offsets(streams, node, sources[0], known[0])
+    assert isinstance(node, Softmax | SoftRows)
+    return _softmax(streams, node, sources[0], known[0])
+
+
+def _softmax(streams: Streams, node: Softmax | SoftRows, tensor: str, shape: tuple[int, ...]) -> Taken | Obstacle:
+    if node.axis not in (-1, len(shape)):
+        return Obstacle(f"it runs along axis {node.axis}", "hardware takes a Softmax along the last axis")
+    seen = node if isinstance(node, SoftRows) else SoftRows(name=node.name, inputs=(tensor,), outputs=node.outputs)
+    operand = _rows(streams, tensor, shape)
+    if isinstance(operand, Obstacle):
+        return operand
+    return Taken(seen, (operand,), streams.orders[tensor] if operand.tensor == streams.origin[tensor] else None)
+
+
+def _offsets(streams: Streams, node: Offsets, tensor: str, shape: tuple[int, ...]) -> Taken | Obstacle:
+    """Constants in the order in which the values pass; where positions are joined to them, in the model's."""
+    order, source, size = streams.orders[tensor], streams.origin[tensor], prod(shape)
+    if order is not None and node.before + node.after:
+        if (obstacle := streams.moved(tensor)) is not None:
+            return obstacle
+        order, source = None, streams.brought(tensor, None, shape[-1])
+    channels = shape[-1] if order is None else order.channels
+    table = node.table[None] if order is None else order.to_words(node.table[None])
+    tokens = prod(shape[1:]) // channels if node.before + node.after else 0  # of a position along the first axis
+    seen = replace(node, table=table.reshape(-1, channels), before=node.before * tokens, after=node.after * tokens)
+    return Taken(seen, (Operand(source, channels, size // channels),), order)
+
+
+def _rows(streams: Streams, tensor: str, shape: tuple[int, ...]) -> Operand | Obstacle:
+    """A tensor as rows along its last axis, in whatever order the rows pass."""
+    roles = _roles(streams, tensor, shape, {len(shape) - 1: "last"})
+    size = prod(shape)
+    if shape[-1] > 1 and (roles is None or roles[-1] != "last"):
+        if (obstacle := streams.moved(tensor)) is not None:
+            return obstacle
+        return Operand(streams.brought(tensor, None, shape[-1]), shape[-1], size // shape[-1])
+    return Operand(streams.origin[tensor], shape[-1], size // shape[-1])
+
+
+def _products(streams: Streams, node: MatMul, sources: list[str], shapes: list[tuple[int, ...]]) -> Taken | Obstacle:
+    if len(sources) != 2:
+        return Obstacle("one of its operands is a constant that is no matrix of weights", "hardware takes activations")
+    a, b = shapes
+    if len(a) < 2 or len(b) < 2 or a[:-2] != b[:-2]:
+        return Obstacle(
+            f"it multiplies {a} and {b} values a sample", "hardware takes matrices of equal batch axes; write them out"
+        )
+    heads, (rows, inner) = prod(a[:-2]), a[-2:]
+    columns = b[-2] if node.transpose_b else b[-1]
+    if b[-1 if node.transpose_b else -2] != inner:
+        return Obstacle(f"it multiplies {a} and {b} values a sample", "export the model with the right shapes")
+    batch = dict.fromkeys(range(len(a) - 2), "head")
+    streamed = _ordered(streams, sources[0], a, {**batch, len(a) - 2: "row", len(a) - 1: "inner"}, ("inner",))
+    ends = ("column", "inner") if node.transpose_b else ("inner", "column")
+    stored = _ordered(streams, sources[1], b, {**batch, **dict(zip((len(b) - 2, len(b) - 1), ends, strict=True))}, ends)
+    if isinstance(streamed, Obstacle):
+        return streamed
+    if isinstance(stored, Obstacle):
+        return stored
+    (first, outside), (second, along) = streamed, stored
+    heads_inside = outside[:1] != ("head",)
+    along_inner = along[-1:] == ("inner",) or (inner == 1 and columns == 1) or (columns == 1 and inner > 1)
+    line = inner if along_inner else columns
+    size = prod(a[:-2]) * rows
+    seen = HeadProducts(
+        name=node.name,
+        inputs=node.inputs,
+        outputs=node.outputs,
+        heads=heads,
+        rows=rows,
+        inner=inner,
+        columns=columns,
+        heads_inside=heads_inside,
+        stored_inside=along[:1] != ("head",),
+        along_inner=along_inner,
+    )
+    made, axes = (*a[:-1], columns), list(range(len(a) - 2))
+    passing = (len(a) - 2, *axes, len(a) - 1) if heads_inside else tuple(range(len(a)))
+    operands = (Operand(first, inner, size), Operand(second, line, heads * inner * columns // line))
+    return Taken(seen, operands, order_of(made, passing))
+
+
+def _ordered(
+    streams: Streams, tensor: str, shape: tuple[int, ...], role: dict[int, str], last: tuple[str, ...]
+) -> tuple[str, tuple[str, ...]] | Obstacle:
+    """The stream of a tensor and the roles of its axes in the order in which they pass, one of `last` fastest.
+
+    A tensor whose order is none of these is brought to the model's.
+    """
+    sizes = {name: prod(shape[axis] for axis, own in role.items() if own == name) for name in set(role.values())}
+    real = [name for name in last if sizes[name] > 1]
+    roles = _roles(streams, tensor, shape, role)
+    if roles is not None and (not real or (roles and roles[-1] in real)):
+        return streams.origin[tensor], roles
+    if (obstacle := streams.moved(tensor)) is not None:
+        return obstacle
+    source = streams.brought(tensor, None, shape[-1])
+    plain = [name for axis, name in sorted(role.items()) if shape[axis] > 1]
+    return source, tuple(dict.fromkeys(plain))
+
+
+def _roles(streams: Streams, tensor: str, shape: tuple[int, ...], role: dict[int, str]) -> tuple[str, ...] | None:
+    """The roles of axes in the order in which they pass, each once; None where one is split or turned."""
+    parts = passing_axes(streams.orders[tensor], shape)
+    if parts is None:
+        return None
+    groups: list[str] = []
+    behind = -1
+    for part in parts:
+        name = role.get(part.axis, "other" if len(role) == 1 else "")
+        if groups and groups[-1] == name:
+            if part.place < behind and name != "other":
+                return None
+        else:
+            if name in groups and name != "other":
+                return None
+            groups.append(name)
+        behind = part.place
+    return tuple(groups)

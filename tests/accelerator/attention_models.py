@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attention as exporters write it: heads split by Reshape and Transpose, products of activations, Softmax."""
+
+from __future__ import annotations
+
+import numpy as np
+from networks import Model
+
+
+def attention(model, tensor, tokens, width, heads, *, scaled="scores"):
+    """Multi-head self attention of a (batch, tokens, width) tensor, its output projection included."""
+    inner = width // heads
+
+    def split(name, perm):
+        product = model.linear(tensor, width, width, name)
+        shaped = model.node("Reshape", product, model.constant([-1, tokens, heads, inner], np.int64))
+        return model.node("Transpose", shaped, perm=perm)
+
+    query, key, value = split("q", [0, 2, 1, 3]), split("k", [0, 2, 3, 1]), split("v", [0, 2, 1, 3])
+    factor = model.constant(np.float32(1 / np.sqrt(inner)))
+    if scaled == "query":
+        query = model.node("Mul", query, factor)
+    scores = model.node("MatMul", query, key, name="scores")
+    if scaled == "scores":
+        scores = model.node("Mul", scores, factor)
+    mixed = model.node("MatMul", model.node("Softmax", scores, axis=-1, name="soft"), value, name="mixed")
+    joined = model.node("Transpose", mixed, perm=[0, 2, 1, 3])
+    joined = model.node("Reshape", joined, model.constant([-1, tokens, width], np.int64))
+    return model.linear(joined, width, width, "proj")
+
+
+def encoder(path, tokens=5, width=12, heads=3, outputs=4, scaled="scores", seed=0):
+    """Positions added, attention and a feed-forward part with residuals, a normalisation, a head over every token."""
+    model = Model(tokens, width, seed=seed)
+    x = model.node("Add", "x", model.constant(model.rng.normal(size=(1, tokens, width)) / 3), name="positions")
+    x = model.node("Add", x, attention(model, x, tokens, width, heads, scaled=scaled), name="residual")
+    gains, offsets = 1 + model.rng.normal(size=width) / 5, model.rng.normal(size=width) / 3
+    x = model.node("LayerNormalization", x, model.constant(gains), model.constant(offsets))
+    return model.save(path, model.linear(x, width, outputs, "head"), tokens, outputs)
+
+
+def classifier(path, tokens=4, width=6, outputs=3):
+    """A class token before the others, made as torch's `expand` is exported; its answer alone leaves.
+
+    The token is read back by a mean over all, which hardware has; a Gather of the first is not taken.
+    """
+    model = Model(tokens, width)
+    token = model.constant(model.rng.normal(size=(1, 1, width)))
+    batch = model.node("Gather", model.node("Shape", "x"), model.constant(0, np.int64), axis=0)
+    batch = model.node("Unsqueeze", batch, model.constant([0], np.int64))
+    rest = model.constant([1, width], np.int64)
+    expanded = model.node("Expand", token, model.node("Concat", batch, rest, axis=0), name="expand")
+    joined = model.node("Concat", expanded, "x", axis=1, name="join")
+    places = model.constant(model.rng.normal(size=(tokens + 1, width)))
+    x = model.node("Relu", model.node("Add", joined, places, name="positions"))
+    mean = model.node("ReduceMean", model.linear(x, width, 8, "up"), axes=[1], keepdims=0)
+    return model.save(path, model.linear(mean, 8, outputs, "head"), outputs)

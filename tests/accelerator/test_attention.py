@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attention: from an ONNX file to words that the C simulation confirms."""
+
+import numpy as np
+import pytest
+from attention_models import attention, classifier, encoder
+from networks import Model, quantized, relative_error, smooth
+
+import swm
+from swm.accelerator.backend import backend
+from swm.accelerator.design import Design
+from swm.accelerator.integers import run_fixed
+from swm.accelerator.layout import ChannelsLast, Permuted, order_of, transposed
+from swm.accelerator.lower import hardware_findings, lower
+from swm.accelerator.schedule import make_schedule
+from swm.accelerator.store import load_fixed, save_fixed
+from swm.device.board import load_board
+from swm.emit import emit_project, verify_project
+from swm.errors import SwmError
+from swm.layers import registry
+from swm.layers.softmax import SoftmaxKind
+
+TOKENS, WIDTH = 5, 12
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory):
+    graph, x = encoder(tmp_path_factory.mktemp("encoder") / "m.onnx"), 2 * smooth(200, TOKENS, WIDTH)
+    return graph, x, {bits: quantized(graph, x, bits) for bits in (8, 14)}
+
+
+def test_heads_stay_where_they_are(case):
+    """No layer moves values: tokens pass with all heads inside, through both products and the Softmax between."""
+    lowered = lower(case[0])
+    kinds = [layer.kind for layer in lowered.layers]
+    assert kinds == ["offset", *["dense"] * 3, "matmul", "softmax", "matmul", "dense", "add", "layernorm", "dense"]
+    scores, soft, mixed = lowered.layers[4:7]
+    assert scores.shapes == ((4, TOKENS * 3), (4, TOKENS * 3))
+    assert soft.shapes == ((TOKENS, TOKENS * 3),)
+    assert (scores.heads_inside, scores.stored_inside, scores.along_inner) == (True, True, True)
+    assert (mixed.m, mixed.positions, mixed.along_inner) == (4, TOKENS * 3, False)
+    assert soft.factor == pytest.approx(0.5)  # the scale of the scores is a part of the exponents
+
+
+def test_words_follow_the_float_network(case):
+    graph, x, fixed = case
+    errors = [relative_error(run_fixed(fixed[bits], x).values, swm.run(graph, x)) for bits in (8, 14)]
+    assert errors[0] < 0.06
+    assert errors[1] < errors[0] / 20
+
+
+def test_compiled_and_stored_graphs_give_the_same_words(case, tmp_path):
+    _, x, fixed = case
+    words = run_fixed(fixed[8], x).words
+    np.testing.assert_array_equal(run_fixed(fixed[8], x, compiled=True).words, words)
+    save_fixed(fixed[8], tmp_path / "f.npz")
+    np.testing.assert_array_equal(run_fixed(load_fixed(tmp_path / "f.npz"), x).words, words)
+
+
+@pytest.mark.parametrize(("name", "bits"), [("vitis", 8), ("generic", 14)])
+def test_c_simulation_confirms_every_word(case, tmp_path, name, bits):
+    """Streams of the design's depths: a frame of queries waits until all keys have come."""
+    _, x, fixed = case
+    schedule = make_schedule(fixed[bits].shape, load_board("pynq-z2"), backend=backend(name))
+    result = verify_project(emit_project(Design(fixed[bits], schedule), tmp_path / "p", vectors=x[:20]))
+    assert result.ok, (result.first_mismatch, result.remarks)
+    assert result.words == 20 * TOKENS * 4
+    layers = (tmp_path / "p" / "src" / "layers.h").read_text()
+    assert "reciprocal of the sum comes from a table of" in layers
+    assert "exponential 0.5: table of" in layers
+
+
+def test_other_ways_to_write_it(tmp_path):
+    """A scale of the queries; one head, whose Transposes are those of matrices."""
+    x = 2 * smooth(200, 6, 8)
+    for heads, scaled in ((2, "query"), (1, "scores")):
+        model = Model(6, 8)
+        graph = model.save(tmp_path / f"{heads}.onnx", attention(model, "x", 6, 8, heads, scaled=scaled), 6, 8)
+        assert {layer.kind for layer in lower(graph).layers} <= {"dense", "matmul", "softmax", "scale"}
+        assert relative_error(run_fixed(quantized(graph, x), x).values, swm.run(graph, x)) < 0.02
+
+
+def test_heads_outside_of_the_rows(tmp_path):
+    """A tensor that lies head after head passes so: rows of A, lines of B and the result."""
+    model, rng = Model(3, 4, 6), np.random.default_rng(0)
+    other = model.linear("x", 6, 6, "other")
+    product = model.node("MatMul", "x", model.node("Transpose", other, perm=[0, 1, 3, 2]), name="product")
+    mixed = model.node("MatMul", model.node("Relu", product), other)
+    graph = model.save(tmp_path / "m.onnx", model.linear(mixed, 6, 5, "head"), 3, 4, 5)
+    layers = lower(graph).layers
+    assert [(la.heads_inside, la.stored_inside) for la in layers if la.kind == "matmul"] == [(False, False)] * 2
+    assert layers[1].activation == "relu"
+    x = rng.normal(size=(100, 3, 4, 6)).astype(np.float32)
+    assert relative_error(run_fixed(quantized(graph, x), x).values, swm.run(graph, x)) < 0.02
+
+
+def test_exact_quotients_are_closer_and_confirmed(tmp_path):
+    """The other variant of the kind, in the place of the table."""
+    kept = registry.kind("softmax")
+    registry.register(SoftmaxKind(division="exact"))
+    try:
+        graph, x = encoder(tmp_path / "m.onnx", tokens=3, width=4, heads=2), 2 * smooth(60, 3, 4)
+        fixed = quantized(graph, x, 10)
+        schedule = make_schedule(fixed.shape, load_board("pynq-z2"))
+        result = verify_project(emit_project(Design(fixed, schedule), tmp_path / "p", vectors=x[:10]))
+    finally:
+        registry.register(kept)
+    assert result.ok, (result.first_mismatch, result.remarks)
+    assert not any(key.endswith(".recip") for key in result.iterations)
+
+
+def test_a_class_token_and_positions_are_constants(tmp_path):
+    graph, x = swm.simplify(classifier(tmp_path / "m.onnx")), smooth(100, 4, 6)
+    first = lower(graph).layers[0]
+    assert (first.kind, first.before, first.positions, first.activation) == ("offset", 1, 5, "relu")
+    fixed = quantized(graph, x, 10)
+    assert relative_error(run_fixed(fixed, x).values, swm.run(graph, x)) < 0.02
+    schedule = make_schedule(fixed.shape, load_board("pynq-z2"))
+    result = verify_project(emit_project(Design(fixed, schedule), tmp_path / "p", vectors=x[:10]))
+    assert result.ok, (result.first_mismatch, result.remarks)
+
+
+def test_rtl_refuses_them_by_name(case, tmp_path):
+    with pytest.raises(SwmError, match=r"matmul|offset|softmax"):
+        make_schedule(case[2][8].shape, load_board("pynq-z2"), backend=backend("rtl"))
+
+
+def refused(tmp_path, model, tensor):
+    return [str(f) for f in hardware_findings(model.save(tmp_path / "m.onnx", tensor))]
+
+
+def test_what_is_not_taken_is_said(tmp_path):
+    model = Model(3, 4, 6)
+    soft = model.node("Softmax", model.linear("x", 6, 6), axis=1, name="across")
+    (text,) = refused(tmp_path, model, model.linear(soft, 6, 2))
+    assert "along the last axis" in text
+    model = Model(4, 6)
+    (text,) = refused(tmp_path, model, model.node("Softmax", model.linear("x", 6, 6), name="last"))
+    assert "leave it to the host" in text
+    model = Model(3, 4, 6)
+    turned = model.node("Transpose", model.linear("x", 6, 8), perm=[0, 2, 1, 3])
+    shaped = model.node("Reshape", turned, model.constant([-1, 12, 8], np.int64))
+    (text,) = refused(tmp_path, model, model.linear(shaped, 8, 2, "behind"))
+    assert "move no other axes" in text
+
+
+def test_an_output_of_moved_heads_is_refused(tmp_path):
+    model = Model(3, 4, 6)
+    moved = model.node("Transpose", model.linear("x", 6, 6), perm=[0, 2, 1, 3])
+    (text,) = [str(f) for f in hardware_findings(model.save(tmp_path / "m.onnx", moved, 4, 3, 6))]
+    assert "order" in text
+
+
+def test_what_lies_behind_an_obstacle_is_not_reported_for_it(tmp_path):
+    """A matrix over tokens whose count only the model's shapes tell was once said to write too many values."""
+    model = Model(4, 6)
+    graph = model.save(tmp_path / "m.onnx", model.linear(model.node("Sin", "x", name="odd"), 6, 5), 4, 5)
+    assert [f.node for f in hardware_findings(graph)] == ["odd"]
+
+
+def test_orders_follow_transposes_and_reshapes():
+    """Against numpy: the words of a stream stay the same whatever the graph calls them."""
+    rng = np.random.default_rng(3)
+    for _ in range(200):
+        shape = tuple(int(s) for s in rng.integers(1, 4, size=rng.integers(1, 5)))
+        tensor, order = np.arange(int(np.prod(shape))).reshape(1, *shape), None
+        stream = tensor.reshape(1, -1)
+        for _ in range(3):
+            perm = tuple(int(axis) for axis in rng.permutation(tensor.ndim - 1))
+            order = transposed(order, tensor.shape[1:], perm)
+            tensor = tensor.transpose(0, *(axis + 1 for axis in perm))
+            words = tensor.reshape(1, -1) if order is None else order.to_words(tensor)
+            np.testing.assert_array_equal(words, stream)
+            if order is not None:
+                np.testing.assert_array_equal(order.to_model(stream), tensor.reshape(1, -1))
+            if tensor.ndim > 2:
+                tensor = tensor.reshape(1, tensor.shape[1] * tensor.shape[2], *tensor.shape[3:])
+    assert order_of((2, 3, 4), (1, 2, 0)) == ChannelsLast(2, 12)
+    assert order_of((2, 3, 4), (1, 0, 2)) == Permuted((2, 3, 4), (1, 0, 2))
