@@ -33,7 +33,9 @@ __all__ = [
     "Link",
     "Nextpnr",
     "Overhead",
+    "Platform",
     "PowerModel",
+    "ProcessingSystem",
     "ProcessorPower",
     "StaticPower",
     "board_names",
@@ -164,6 +166,25 @@ class Link(Sourced):
     io_standard: Word = "LVCMOS33"
 
 
+class ProcessingSystem(Sourced):
+    """The hard processor that feeds the accelerator: how Vivado's block design sets it up.
+
+    Attributes:
+        ip: of Vivado: `processing_system7` on Zynq-7000, `zynq_ultra_ps_e` on Zynq UltraScale+.
+        board_part: whose preset (memory, pins, clocks) it takes, with the version of the board files.
+    """
+
+    ip: Literal["processing_system7", "zynq_ultra_ps_e"]
+    board_part: Annotated[str, Field(pattern=r"^[\w.-]+:[\w.-]+:[\w.-]+:[\w.-]+$")]
+
+
+class Platform(Sourced):
+    """A card's Vitis platform, for `v++`, and the memory that a kernel's buffers lie in (`HBM[0]`, `DDR[0]`)."""
+
+    name: Word
+    memory: Annotated[str, Field(pattern=r"^[A-Z]+\[[0-9]+(:[0-9]+)?\]$")]
+
+
 class Nextpnr(Table):
     """What nextpnr calls the device: ECP5 `device`, `package` and `speed`; Gowin `device` and `chip`."""
 
@@ -176,7 +197,8 @@ class Nextpnr(Table):
 class Board(Table):
     """One board; `part` is the vendor's part string for its tools.
 
-    Without `power` nothing is said of watts; with `link` and `nextpnr`, open tools make a bitstream.
+    Without `power` nothing is said of watts; with `link` and `nextpnr`, open tools make a bitstream; with
+    `processing_system` or `platform`, AMD's tools make what a processor or a host drives.
     """
 
     name: Name
@@ -192,6 +214,8 @@ class Board(Table):
     overhead: Overhead | None = None
     link: Link | None = None
     nextpnr: Nextpnr | None = None
+    processing_system: ProcessingSystem | None = None
+    platform: Platform | None = None
 
     @property
     def vendor(self) -> str:

@@ -257,7 +257,7 @@ def test_the_template_is_a_board_and_says_so(tmp_path: Path):
         assert isinstance(again.exception, OutputError) and re.search(said, str(again.exception))
     board = load_board(write(tmp_path, done.output))
     assert board.name == "my-board" and board.power is not None
-    optional = r"^# (\[overhead\]|\[power\.supply\]|\[link\]|\[nextpnr\]|\w+ =)"
+    optional = r"^# (\[overhead\]|\[power\.supply\]|\[link\]|\[nextpnr\]|\[processing_system\]|\[platform\]|\w+ =)"
     uncommented = re.sub(optional, r"\1", done.output, flags=re.MULTILINE)
     whole = load_board(write(tmp_path, uncommented))
     assert None not in (whole.overhead, whole.link, whole.nextpnr)
