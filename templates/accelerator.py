@@ -12,7 +12,6 @@ host's parts of the network run before and after the board, which takes onnxrunt
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import sys
 import time
@@ -24,6 +23,9 @@ import numpy as np
 import serial
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+from swm_network import Network  # noqa: E402
+
 FLAG, ESCAPE, FLIP = 0x7E, 0x7D, 0x20  # as RFC 1662 has them
 IDENTIFY, INFER = 0x00, 0x01
 IDENTITY, ANSWER, OVERRUN = 0x80, 0x81, 0xE5
@@ -43,7 +45,7 @@ class LinkError(RuntimeError):
     """The board does not answer, holds something else, or the line is bad."""
 
 
-class Accelerator:
+class Accelerator(Network):
     """A board that holds the network of this project.
 
     Args:
@@ -74,8 +76,7 @@ class Accelerator:
         """Open the port and ask the board what it holds."""
         if timeout <= 0 or retries < 0 or not 1 <= window <= 8:
             raise ValueError("timeout must be positive, retries not negative, window 1 to 8")
-        self.settings = json.loads((folder / "link.json").read_text(encoding="utf-8"))
-        self.project = folder.parent
+        super().__init__(json.loads((folder / "link.json").read_text(encoding="utf-8")), folder.parent)
         self.name, self.baud = port, baud or self.settings["baud"]
         self.timeout, self.retries, self.window = timeout, retries, window
         self.resent: Counter[str] = Counter()
@@ -103,55 +104,18 @@ class Accelerator:
         """Close the port."""
         self.port.close()
 
-    def infer(self, x: np.ndarray) -> np.ndarray:
-        """Outputs (samples, ...) of the network for inputs (samples, ...), in float.
-
-        Raises:
-            ValueError: a sample has not the values that the network reads.
-            LinkError: as `words`.
-        """
-        if self.settings["host"]:
-            return self._with_host(x)
-        form, x = self.settings["input"], np.asarray(x, np.float64)
-        if x.ndim < 1 or x[:1].size not in (0, form["values"]):
-            raise ValueError(
-                f"samples of {x[:1].size} values, the network reads {form['values']}; axis 0 is the samples"
-            )
-        if not np.isfinite(x).all():
-            raise ValueError("inputs hold NaN or infinity")
-        most = 1 << (form["bits"] - 1)
-        words = np.clip(np.floor(x.reshape(-1, form["values"]) * 2.0 ** form["frac"] + 0.5), -most, most - 1)
-        if form["channels_last"]:  # the hardware reads position after position
-            words = words.reshape(-1, *form["channels_last"]).swapaxes(1, 2)
-        form, words = self.settings["output"], self.words(words)
-        if form["channels_last"]:
-            words = words.reshape(-1, *form["channels_last"][::-1]).swapaxes(1, 2)
-        return (words / 2.0 ** form["frac"]).astype(np.float32).reshape(-1, *form["shape"])
-
     def words(self, words: np.ndarray) -> np.ndarray:
         """(samples, values) integers that the hardware reads → (samples, values) integers that it writes, int64.
 
         Raises:
             LinkError: a frame is not answered however often it is sent, or the port is gone.
         """
-        shape = (-1, self.settings["input"]["values"])
-        payloads = [_pack(one, self.settings["input"]) for one in np.asarray(words).astype(np.int64).reshape(shape)]
-        answers = self._exchange(INFER, payloads, ANSWER)
-        form = self.settings["output"]
-        size = form["tokens"] * form["places"] * form["container"] // 8
+        answers = self._exchange(INFER, [frame.tobytes() for frame in self.pack(words)], ANSWER)
+        size = self.frame_bytes("output")
         for answer in answers:
             if len(answer) != size:
                 raise LinkError(f"an answer of {len(answer)} bytes, {size} expected: link.json is of another design")
-        return np.array([_unpack(answer, form) for answer in answers], np.int64).reshape(-1, form["values"])
-
-    def _with_host(self, x: np.ndarray) -> np.ndarray:
-        place = importlib.util.spec_from_file_location("swm_host", self.project / "host" / "host.py")
-        module = importlib.util.module_from_spec(place)
-        place.loader.exec_module(module)
-        host = module.Host()
-        words, tensors = host.before(x)
-        outputs = host.after(self.words(words), tensors)
-        return outputs[host.settings["outputs"][0]]
+        return self.unpack(np.frombuffer(b"".join(answers), np.uint8).reshape(-1, size))
 
     def _check_identity(self) -> None:
         found = self._exchange(IDENTIFY, [b""], IDENTITY)[0].hex()
@@ -208,8 +172,7 @@ class Accelerator:
 
     def _patience(self, sent: int) -> float:
         """Seconds in which an answer must be there: twice the time of its bytes, the board's latency, and `timeout`."""
-        form = self.settings["output"]
-        back = 2 * form["tokens"] * form["places"] * form["container"] // 8 + 16
+        back = 2 * self.frame_bytes("output") + 16
         return 20 * (sent + back) / self.baud + 2 * self.settings["latency_s"] + self.timeout
 
     def _receive(self) -> list[tuple[int, int, bytes]]:
@@ -245,27 +208,9 @@ def _unescape(part: bytes | bytearray) -> bytes:
     return b"" if escaped else bytes(out)  # an escape before a flag takes the frame back
 
 
-def _pack(words: np.ndarray, form: dict) -> bytes:
-    """(values,) integers → bytes, each in its container, little end first; a token is filled up with zeros."""
-    out = np.zeros((form["tokens"], form["places"]), f"<i{form['container'] // 8}")
-    out[:, : form["channels"]] = words.reshape(form["tokens"], form["channels"])
-    return out.tobytes()
-
-
-def _unpack(payload: bytes, form: dict) -> np.ndarray:
-    places = np.frombuffer(payload, f"<i{form['container'] // 8}").reshape(form["tokens"], form["places"])
-    return places[:, : form["channels"]].reshape(-1).astype(np.int64)
-
-
 def _self_test(accelerator: Accelerator, frames: int | None) -> int:
-    vectors = accelerator.project / "sim"
-    given, expected = (np.loadtxt(vectors / name, np.int64, ndmin=2)[:frames] for name in ("input.dat", "expected.dat"))
-    start = time.perf_counter()
-    found = accelerator.words(given)
-    seconds = time.perf_counter() - start
-    wrong = int(np.count_nonzero(found != expected))
-    again = "".join(f"; sent again {count} times: {reason}" for reason, count in accelerator.resent.items())
-    print(f"{len(given)} frames, {found.size} words, {wrong} differ; {len(given) / seconds:.1f} frames a second{again}")
+    wrong, line = accelerator.self_test(frames)
+    print(line + "".join(f"; sent again {count} times: {why}" for why, count in accelerator.resent.items()))
     return 1 if wrong else 0
 
 

@@ -25,6 +25,8 @@ class Backend:
         files: template → file in the project; a "%" stands for each layer's name.
         linked: the same, for boards with a `[link]`, a serial line to a host.
         vendor_files: vendor of a device, and what is written for its devices only: template, file.
+        processor_files: the same, for boards with a `[processing_system]`.
+        platform_files: the same, for cards with a `[platform]`.
         library: folders of hls/ that the project takes along, and where to.
         defines: preprocessor symbols of its C simulation; with SWM_ROM_FILES it reads large ROMs from files instead of
             compiling them (hls/swm/rom.h).
@@ -51,6 +53,8 @@ class Backend:
     control: Literal["s_axilite", "ap_ctrl_none"] = "s_axilite"
     linked: tuple[tuple[str, str], ...] = ()
     vendor_files: tuple[tuple[str, str, str], ...] = ()
+    processor_files: tuple[tuple[str, str], ...] = ()
+    platform_files: tuple[tuple[str, str], ...] = ()
     frames: int = 1
     loading: bool = False
     vendors: tuple[str, ...] = ()
@@ -72,6 +76,8 @@ _COMMON = (
     ("project_readme.md.j2", "README.md"),
 )
 
+_PROCESSOR = (("board/block_design.tcl.j2", "board/vivado.tcl"), ("board/swm_batch.v.j2", "board/swm_batch.v"))
+
 VITIS = Backend(
     name="vitis",
     title="AXI streams, DATAFLOW and pragmas for AMD Vitis HLS",
@@ -81,6 +87,12 @@ VITIS = Backend(
     library=(("swm", "include/swm"), ("sim", "sim")),
     defines=("SWM_VITIS", "SWM_ROM_FILES", "SWM_SIM_BOUNDED"),
     include=("include", "src", "sim"),
+    processor_files=_PROCESSOR,
+    platform_files=(
+        ("board/kernel.cpp.j2", "board/kernel.cpp"),
+        ("board/kernel.cfg.j2", "board/kernel.cfg"),
+        ("board/link.cfg.j2", "board/link.cfg"),
+    ),
     tool="Vitis HLS",
     loading=True,
     vendors=("AMD",),
@@ -112,6 +124,7 @@ RTL = Backend(
     ),
     linked=(("rtl/board_top.sv.j2", "rtl/board_top.sv"), ("rtl/board.cpp.j2", "sim/board.cpp")),
     vendor_files=(("AMD", "rtl/vivado.tcl.j2", "tcl/vivado.tcl"),),
+    processor_files=_PROCESSOR,
     library=(("rtl", "rtl"),),
     defines=(),
     include=(),

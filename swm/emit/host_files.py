@@ -8,16 +8,27 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from swm.accelerator.design import Design
+from swm.accelerator.design import Design, Edge
 from swm.accelerator.fixed_graph import FixedGraph
 from swm.accelerator.layout import Order
 from swm.layers.values import Format
 from swm.onnx_io import save
 from swm.package_data import templates_dir
 
-__all__ = ["format_settings", "host_operators", "order_settings", "write_host"]
+__all__ = [
+    "SHARED_DRIVER",
+    "container_bits",
+    "driver_settings",
+    "format_settings",
+    "host_operators",
+    "order_settings",
+    "word_bits",
+    "write_host",
+]
 
 FOLDER, DRIVER = "host", "host.py"
+SHARED_DRIVER = "swm_network.py"
+"""What every driver has in common, in templates/ and beside each of them."""
 
 
 def host_operators(graph: FixedGraph) -> dict[str, list[str]] | None:
@@ -64,6 +75,47 @@ def write_host(folder: Path, design: Design) -> None:
     }
     (place / "host.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     shutil.copyfile(templates_dir() / DRIVER, place / DRIVER)
+
+
+def driver_settings(design: Design) -> dict[str, Any]:
+    """What a driver (templates/swm_network.py) has to know: how values become words, and words the bytes of a frame."""
+    graph, schedule = design.graph, design.schedule
+    return {
+        "model": graph.name,
+        "board": schedule.board.name,
+        "host": graph.host is not None,
+        "input": {
+            **_edge(schedule.input, graph.inputs),
+            **format_settings(graph.input),
+            "channels_last": order_settings(graph.input_order),
+        },
+        "output": {
+            **_edge(schedule.output, graph.outputs),
+            **format_settings(graph.output),
+            "channels_last": order_settings(graph.output_order),
+            "shape": list(graph.output_shape or (graph.outputs,)),
+        },
+    }
+
+
+def _edge(edge: Edge, values: int) -> dict[str, Any]:
+    return {
+        "values": values,
+        "tokens": edge.positions,
+        "channels": edge.channels,
+        "places": edge.beats * edge.vec,  # of a token: channels, and zeros behind them
+        "container": container_bits(edge),
+    }
+
+
+def container_bits(edge: Edge) -> int:
+    """Bits that a value takes on the wire: 8, 16 or 32."""
+    return next(width for width in (8, 16, 32) if edge.bits <= width)
+
+
+def word_bits(edge: Edge) -> int:
+    """Bits of a beat on the wire, a power of two."""
+    return edge.vec * container_bits(edge)
 
 
 def order_settings(order: Order) -> list[int] | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from swm.accelerator.design import Design
 from swm.device.board import Link
-from swm.emit.host_files import format_settings, order_settings
+from swm.emit.host_files import SHARED_DRIVER, driver_settings
 from swm.emit.rtl_context import rom_files
 from swm.errors import OptionError
 from swm.package_data import templates_dir
@@ -59,31 +59,18 @@ def write_link(folder: Path, design: Design, context: dict[str, Any]) -> None:
     link = context.get("link")
     if link is None:
         return
-    graph = design.graph
     settings = {
-        "model": graph.name,
-        "board": design.schedule.board.name,
+        **driver_settings(design),
         "protocol": PROTOCOL,
         "identity": link["identity"],
         "baud": link["baud"],
         "latency_s": design.schedule.latency / link["clock_hz"],
-        "host": graph.host is not None,
-        "input": {
-            **_edge(context["input"], graph.inputs),
-            **format_settings(graph.input),
-            "channels_last": order_settings(graph.input_order),
-        },
-        "output": {
-            **_edge(context["output"], graph.outputs),
-            **format_settings(graph.output),
-            "channels_last": order_settings(graph.output_order),
-            "shape": list(graph.output_shape or (graph.outputs,)),
-        },
     }
     place = folder / FOLDER
     place.mkdir()
     (place / "link.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-    shutil.copyfile(templates_dir() / DRIVER, place / DRIVER)
+    for name in (DRIVER, SHARED_DRIVER):
+        shutil.copyfile(templates_dir() / name, place / name)
 
 
 def _divisor(link: Link, board: str) -> int:
@@ -105,14 +92,3 @@ def _digest(design: Design, context: dict[str, Any]) -> bytes:
     for name, text in rom_files(design):
         found.update(f"{name} {text}".encode())
     return found.digest()[:8]
-
-
-def _edge(edge: dict[str, Any], values: int) -> dict[str, Any]:
-    """How values lie in the bytes of a frame."""
-    return {
-        "values": values,
-        "tokens": edge["tokens"],
-        "channels": edge["n"],
-        "places": edge["token_beats"] * edge["vec"],  # of a token: channels, and zeros behind them
-        "container": edge["container"],
-    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from swm.accelerator.design import Design
 from swm.accelerator.integers import run_fixed
 from swm.accelerator.loading import loads, weight_bytes
 from swm.accelerator.store_design import save_design
+from swm.emit.board_files import board_context, host_path, write_board
 from swm.emit.context import kinds_of, project_context
 from swm.emit.floats import float_layers, save_floats
 from swm.emit.folder import MANIFEST, check_output, hashes, whole_folder
@@ -92,7 +93,13 @@ def emit_project(
         if rtl:
             context["link"] = link_context(design, context)
             write_link(folder, design, context)
+        context["host_path"] = host_path(design)
         _render(folder, design, context)
+        on_board = board_context(design, context)
+        if on_board is not None:
+            behind = context["host_path"] == "processor"
+            files = design.backend.processor_files if behind else design.backend.platform_files
+            _render_files(folder, design, on_board, files)
         if rtl:
             copy_modules(folder / "rtl", design)
             _write_roms(folder, design)
@@ -106,6 +113,7 @@ def emit_project(
         if not rtl:
             save_floats(float_layers(design.graph, samples.inputs), folder / "verify")
         write_host(folder, design)
+        write_board(folder, design)
         result = run_fixed(design.graph, samples.inputs, note=lambda part: say(part, 3, 4))
         bench = folder / ("sim" if rtl else "tb")
         np.savetxt(bench / "input.dat", result.inputs, fmt="%d")
@@ -140,11 +148,15 @@ def _environment(kinds: list[LayerKind]) -> jinja2.Environment:
 
 
 def _render(folder: Path, design: Design, context: dict[str, Any]) -> None:
-    environment = _environment(kinds_of(design))
     linked = design.backend.linked if context.get("link") else ()
     vendor = design.schedule.board.vendor
     special = [(template, target) for whose, template, target in design.backend.vendor_files if whose == vendor]
-    for template, target in (*design.backend.files, *linked, *special):
+    _render_files(folder, design, context, (*design.backend.files, *linked, *special))
+
+
+def _render_files(folder: Path, design: Design, context: dict[str, Any], files: Iterable[tuple[str, str]]) -> None:
+    environment = _environment(kinds_of(design))
+    for template, target in files:
         pages = [(target, context)]
         if "%" in target:
             stored = [layer for layer in context["layers"] if layer.roms]

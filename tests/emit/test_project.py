@@ -358,7 +358,7 @@ def test_folders_of_a_project(tmp_path):
     vitis = emit_project(design(mlp()), tmp_path / "v")
     generic = emit_project(design(mlp(), "generic"), tmp_path / "g")
     assert {p.name for p in generic.iterdir()} == GENERIC_FOLDERS
-    assert {p.name for p in vitis.iterdir()} == GENERIC_FOLDERS | {"hls_config.cfg", "sim", "tcl"}
+    assert {p.name for p in vitis.iterdir()} == GENERIC_FOLDERS | {"board", "hls_config.cfg", "sim", "tcl"}
     text = "".join((generic / "src" / f).read_text() for f in ("top.h", "top.cpp", "layers.h"))
     assert not re.search(r"hls::|ap_|#pragma HLS|SWM_(?!TAP\()", text)
 

@@ -186,8 +186,7 @@ def test_a_host_that_does_not_wait_is_told_so(board, driver):
     x = samples(1)
     with driver.Accelerator(board.terminal, timeout=10, window=8) as accelerator:
         words = np.random.default_rng(4).integers(-128, 128, (60, 26))
-        form, out = accelerator.settings["input"], accelerator.settings["output"]
-        wires = [driver._frame(driver.INFER, i, driver._pack(one, form)) for i, one in enumerate(words)]
+        wires = [driver._frame(driver.INFER, i, one.tobytes()) for i, one in enumerate(accelerator.pack(words))]
         accelerator.port.write(b"".join(wires))
         found, until = [], time.monotonic() + 2
         while len(found) < 60 and time.monotonic() < until:
@@ -196,7 +195,9 @@ def test_a_host_that_does_not_wait_is_told_so(board, driver):
         assert len(found) == len({sequence for _, sequence, _ in found})
         right = right_words(words)
         for status, sequence, payload in found:
-            assert status == driver.OVERRUN or np.array_equal(driver._unpack(payload, out), right[sequence])
+            assert status == driver.OVERRUN or np.array_equal(
+                accelerator.unpack(np.frombuffer(payload, np.uint8))[0], right[sequence]
+            )
         assert np.array_equal(accelerator.infer(x), expected(x))
 
 
@@ -286,7 +287,10 @@ def test_the_driver_needs_numpy_and_pyserial_only(project):
     tree = ast.parse((project / "link" / "accelerator.py").read_text(encoding="utf-8"))
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert {name.split(".")[0] for name in imported} - set(sys.stdlib_module_names) == {"numpy", "serial"}
+    others = {name.split(".")[0] for name in imported} - set(sys.stdlib_module_names)
+    assert others == {"numpy", "serial", "swm_network"}
+    shared = (project / "link" / "swm_network.py").read_text(encoding="utf-8")
+    assert set(re.findall(r"^(?:import|from) (\w+)", shared, re.M)) - set(sys.stdlib_module_names) == {"numpy"}
 
 
 def test_boards_with_a_serial_line_have_a_top_and_others_have_none(project, tmp_path):
