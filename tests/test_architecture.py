@@ -23,6 +23,7 @@ MADE = (
     "rtl/",
     "sim/",
     "link/",
+    "board/",
     "measured/",
     "../",
 )  # in a wheel, a project, or outside

@@ -25,6 +25,7 @@ NEXTPNR = {  # and the packers behind it, which `swm build` calls
     *("--compress", "--device", "--freq", "--json", "--lpf", "--package", "--report", "--seed", "--speed", "--textcfg"),
     *("--timing-allow-fail", "--vopt", "--write"),
 }
+VITIS = {"--mode", "--config", "--work", "--csim", "--cosim", "--package"}  # of v++ and vitis-run
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 
@@ -82,7 +83,7 @@ def wrong_names(text):
 
 
 def test_modules_name_what_exists():
-    known = options(cli) | {"--help", "--version"} | VERILATOR | NEXTPNR
+    known = options(cli) | {"--help", "--version"} | VERILATOR | NEXTPNR | VITIS
     assert {"--block", "--allow-overflow", "--quick"} <= known
     wrong = {}
     for file in sorted((ROOT / "swm").rglob("*.py")):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Running an open tool: in its own group of processes, with a time limit, its log kept."""
+"""Running a tool: in its own group of processes, with a time limit, its log kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import TypeVar
 from swm.errors import ToolError
 from swm.progress import Note, quiet
 
-__all__ = ["LIMIT_S", "in_parallel", "run_logged"]
+__all__ = ["LIMIT_S", "ended_with_us", "in_parallel", "run_logged"]
 
 _Result = TypeVar("_Result")
 
@@ -80,6 +80,26 @@ def run_logged(
         how = f"status {process.returncode}" if process.returncode > 0 else f"signal {-process.returncode}"
         raise ToolError(f"{name} failed ({how})\n{_end(log)}")
     return time.monotonic() - start
+
+
+@contextlib.contextmanager
+def ended_with_us() -> Iterator[None]:
+    """Let SIGTERM end the tools as Ctrl-C does: it leaves the block as SystemExit, status 143.
+
+    Only the main thread of a program can; in another, SIGTERM does what it did.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _go_on(name: str, log: Path, stop: threading.Event | None, *, late: bool, limit_s: float) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What open tools measured of an RTL project, as values; `swm/opentools/` makes them, reports show them."""
+"""What tools measured of a project, as values; `swm/opentools/` and `swm/vendortools/` make them, reports show them."""
 
 from __future__ import annotations
 
@@ -101,13 +101,13 @@ class Build:
 
     Attributes:
         board: its name.
-        tools: yosys, nextpnr and the packer, with their versions.
+        tools: yosys, nextpnr and the packer, or AMD's, with their versions.
         area: sites in use.
         available: sites that the device has.
-        fmax_mhz: of the best seed, by nextpnr's timing analysis.
-        clock_mhz: at which the board's oscillator drives the logic.
-        seed: of place and route, the best of `seeds`.
-        seeds: all that were tried.
+        fmax_mhz: of the best seed, by the timing analysis of place and route.
+        clock_mhz: at which the board drives the logic.
+        seed: of place and route, the best of `seeds`; 0 where Vivado placed.
+        seeds: all that were tried; none where Vivado placed.
         bitstream: its file in the project; empty where the clock was missed: there is none then.
         seconds: wall time.
     """

@@ -138,7 +138,8 @@ def built_sentence(report: Report) -> str:
         (f.name.upper(), getattr(found.area, f.name), getattr(found.available, f.name)) for f in fields(found.area)
     ]
     taken = ", ".join(f"{n:,} {name} of {has:,}" for name, n, has in pairs if n)
-    clock = f"{found.fmax_mhz:.1f} MHz by nextpnr's timing analysis, {found.clock_mhz:g} MHz on the board"
+    whose = "nextpnr" if found.seeds else "Vivado"
+    clock = f"{found.fmax_mhz:.1f} MHz by {whose}'s timing analysis, {found.clock_mhz:g} MHz on the board"
     if not found.met:
         return f"Build {day}: the clock is MISSED ({clock}), so there is no bitstream; measured: {taken}."
     rate = _measured_rate(report, found.clock_mhz)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""AMD's tools on this machine: on PATH, or below a folder that the caller names."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from swm.errors import OptionError, ToolError
+
+__all__ = ["VITIS_HLS", "VITIS_RUN", "VIVADO", "VPP", "VendorTool", "find_vendor_tool", "tool_title"]
+
+ASK_S = 120.0
+VERSION = re.compile(r"\bv(20\d\d\.\d(?:\.\d)?)")
+PLACES = ("{0}", "bin/{0}", "*/bin/{0}", "*/*/bin/{0}")  # Vivado/2023.2/bin below /opt/Xilinx; 2025.1/Vivado/bin
+
+
+@dataclass(frozen=True)
+class VendorTool:
+    """A tool: its program, the flag that makes it say its version (empty: none), the product that brings it."""
+
+    program: str
+    flag: str
+    product: str
+
+
+VIVADO = VendorTool("vivado", "-version", "AMD Vivado")
+VITIS_HLS = VendorTool("vitis_hls", "-version", "AMD Vitis (its v++ and vitis-run, where both are, serve as well)")
+VITIS_RUN = VendorTool("vitis-run", "", "AMD Vitis 2024.2 or later")
+VPP = VendorTool("v++", "--version", "AMD Vitis")
+
+
+def find_vendor_tool(tool: VendorTool, folder: Path | None = None) -> str | None:
+    """The program of a tool: below `folder` where one is given, of several the newest; else on PATH.
+
+    None: there is none.
+
+    Raises:
+        OptionError: there is no such folder.
+    """
+    if folder is None:
+        on_path = shutil.which(tool.program)
+        return None if on_path is None else str(Path(on_path).absolute())  # it runs in another folder
+    if not folder.is_dir():
+        raise OptionError(f"no folder {str(folder)!r}; --tools takes the folder where AMD's tools are installed")
+    found = [p for place in PLACES for p in folder.absolute().glob(place.format(tool.program)) if shutil.which(p)]
+    return str(max(found, key=lambda p: [int(n) for n in re.findall(r"\d+", str(p.parent))])) if found else None
+
+
+@lru_cache
+def tool_title(tool: VendorTool, program: str) -> str:
+    """Name and version, as they stand beside what the tool made; the name alone where it says no version.
+
+    Raises:
+        ToolError: it does not run.
+    """
+    if not tool.flag:
+        return tool.program
+    try:
+        done = subprocess.run(
+            [program, tool.flag], capture_output=True, text=True, errors="replace", timeout=ASK_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ToolError(f"cannot run {program}: {error}") from error
+    version = VERSION.search(done.stdout + done.stderr)
+    return f"{tool.program} {version.group(1)}" if version else tool.program
