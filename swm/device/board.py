@@ -145,7 +145,7 @@ class Overhead(Sourced):
 
 
 class Link(Sourced):
-    """The pins of a bitstream made with open tools: an oscillator, a serial line to the host, LEDs.
+    """The pins of a bitstream whose host sits behind a serial line: an oscillator, a serial line to the host, LEDs.
 
     Attributes:
         clock_hz: of the oscillator at `clock_pin`.
@@ -153,7 +153,7 @@ class Link(Sourced):
         led_pins: of `led[0]` and so on.
         led_active_low: a LED lights at 0.
         baud: bits a second on the serial line.
-        io_standard: of all these pins, as nextpnr names it.
+        io_standard: of all these pins, as nextpnr and Vivado name it.
     """
 
     clock_hz: Annotated[int, Field(gt=0, strict=True)]
@@ -164,6 +164,12 @@ class Link(Sourced):
     led_active_low: bool = False
     baud: Annotated[int, Field(ge=300, le=12_000_000, strict=True)] = 115_200
     io_standard: Word = "LVCMOS33"
+
+    @property
+    def pins(self) -> tuple[tuple[str, str], ...]:
+        """Ports of a board's top (templates/rtl/board_top.sv.j2), each with its pin."""
+        leds = ((f"led[{i}]", pin) for i, pin in enumerate(self.led_pins))
+        return (("clk", self.clock_pin), ("uart_rx", self.uart_rx_pin), ("uart_tx", self.uart_tx_pin), *leds)
 
 
 class ProcessingSystem(Sourced):

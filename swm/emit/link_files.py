@@ -42,6 +42,8 @@ def link_context(design: Design, context: dict[str, Any]) -> dict[str, Any] | No
     identity = bytes([PROTOCOL]) + _digest(design, context)
     return {
         "clock_hz": link.clock_hz,
+        "pins": link.pins,
+        "io_standard": link.io_standard,
         "baud": link.baud,
         "divisor": _divisor(link, design.schedule.board.name),
         "timeout": round(link.clock_hz * SILENCE_S),

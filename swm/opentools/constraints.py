@@ -10,9 +10,8 @@ __all__ = ["gowin_constraints", "lattice_constraints"]
 
 def _pins(link: Link) -> list[tuple[str, str]]:
     """Ports of `board_top` and their pins; a single LED is a bit, not a vector, to some tools: it has both names."""
-    leds = [(f"led[{i}]", pin) for i, pin in enumerate(link.led_pins)]
-    single = [("led", link.led_pins[0])] if len(leds) == 1 else []
-    return [("clk", link.clock_pin), ("uart_rx", link.uart_rx_pin), ("uart_tx", link.uart_tx_pin), *leds, *single]
+    single = [("led", link.led_pins[0])] if len(link.led_pins) == 1 else []
+    return [*link.pins, *single]
 
 
 def lattice_constraints(link: Link) -> str:

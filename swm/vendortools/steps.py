@@ -16,6 +16,7 @@ __all__ = ["IMPLEMENT", "Step", "steps_of"]
 IMPLEMENT = "implement"
 """The step that places and routes: it ends badly, too, where the clock is missed."""
 HLS_IP = ("swm_hls/*/impl/ip/component.xml", "swm_hls/impl/ip/component.xml")
+SERIAL = ("measured/board.bit",)
 RTL_IP = ("build/vivado/ip/component.xml",)
 
 
@@ -63,6 +64,9 @@ def steps_of(design: Design, has: Callable[[VendorTool], bool], *, cosim: bool =
     if backend.language == "systemverilog":
         if path == "processor":
             return (_vivado("ip", "tcl/vivado.tcl", makes=RTL_IP), *_BOARD)
+        if path == "link":
+            reports = ("build/vivado/board_*.rpt", *SERIAL)
+            return (_vivado("board", "tcl/vivado.tcl", name=IMPLEMENT, makes=SERIAL, clears=reports),)
         return (_vivado("build", "tcl/vivado.tcl", name=IMPLEMENT, clears=("build/vivado/build_*.rpt",)),)
     if not backend.streaming:
         raise OptionError(f"nothing builds projects of back end {backend.name}; emit with --backend vitis or rtl")

@@ -25,6 +25,7 @@ COMMANDS = [
     "report_utilization",
     "report_timing_summary",
     "report_power",
+    "write_bitstream",
     "write_checkpoint",
     "add_files",
     "set_property",
@@ -126,6 +127,35 @@ def test_a_project_holds_all_files(project):
     assert done.returncode == 0, done.stderr
     assert [name for name, _, _ in calls][:3] == ["create_project", "add_files", "add_files"]
     assert calls[2][2][:2] == ["-fileset", "constrs_1"]
+
+
+def test_a_board_with_a_serial_line_has_a_bitstream(tmp_path):
+    made = design(Sketch(12, bits=8).product("x", "y", 5).graph(), board="arty-a7-100t")
+    arty = emit_project(made, tmp_path / "arty")
+    calls, done = run(arty, "board")
+    assert done.returncode == 0, done.stderr
+    arguments = {name: given for name, _, given in calls}
+    assert arguments["synth_design"] == ["-top", "board_top", "-part", "xc7a100tcsg324-1"]
+    assert "board_top.sv" in arguments["read_verilog"][1] and "swm_frame_link.sv" in arguments["read_verilog"][1]
+    assert arguments["write_bitstream"] == ["-force", str(arty / "measured" / "board.bit")]
+    pins = (arty / "build" / "vivado" / "src" / "board.xdc").read_text(encoding="utf-8")
+    assert "create_clock -period 10.000 -name clk [get_ports clk]" in pins
+    found = dict(re.findall(r"PACKAGE_PIN (\w+) IOSTANDARD LVCMOS33} \[get_ports { (\S+) }\]", pins))
+    top = (arty / "rtl" / "board_top.sv").read_text(encoding="utf-8")
+    assert found == {
+        "E3": "clk",
+        "A9": "uart_rx",
+        "D10": "uart_tx",
+        "H5": "led[0]",
+        "J5": "led[1]",
+        "T9": "led[2]",
+        "T10": "led[3]",
+    }
+    assert re.findall(r"(?:input|output) +logic (?:\[3:0\] )?(\w+)", top) == ["clk", "uart_rx", "uart_tx", "led"]
+    _, done = run(arty, "board", slack="-1")
+    assert done.returncode == 1 and "write_bitstream" not in done.stdout
+    _, done = run(arty, "bord")
+    assert "say synth, build, project, ip or board" in done.stderr
 
 
 def test_wrong_steps_and_failing_tools_end_the_script(project):

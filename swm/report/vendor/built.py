@@ -12,7 +12,7 @@ from swm.report.vendor.values import Reading
 
 __all__ = ["StepDone", "VendorBuild"]
 
-ROUTED = ("impl_utilization.rpt", "build_utilization.rpt")
+ROUTED = ("impl_utilization.rpt", "build_utilization.rpt", "board_utilization.rpt")
 """Reports of a routed design, as templates/board/block_design.tcl.j2 and templates/rtl/vivado.tcl.j2 name them."""
 
 
