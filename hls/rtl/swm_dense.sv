@@ -63,13 +63,13 @@ module swm_dense #(
   logic [BANK-1:0] load_bank;
   logic [PLACE-1:0] load_to, from;
   logic [ADDRESS-1:0] address;
-  logic unused_word;
+  logic unused_word, unused_unit, unused_first;
   swm_product_walk #(
       .LOAD_BANKS(BANKS), .LOADS((N + IN_VEC - 1) / IN_VEC), .ROW_GROUPS(ROW_GROUPS), .COLUMNS(COLUMN_GROUPS),
       .BEATS(BEATS), .LAST_BEATS(LAST_BEATS), .DRAIN_STEP(STEP > 1 ? STEP : 1)
   ) u_walk (
-      .clk, .rst, .in_valid, .in_ready, .load, .load_bank, .load_to, .active, .from, .address, .word_group(unused_word),
-      .starts, .sums(unused_sums), .completes, .room, .drain);
+      .clk, .rst, .in_valid, .in_ready, .load, .load_unit(unused_unit), .load_bank, .load_to, .active, .from, .address, .word_group(unused_word),
+      .starts, .sums(unused_sums), .completes, .room, .drain, .drain_first(unused_first));
 
   genvar b, r, c;
   logic [COLUMNS*IN_BITS-1:0] x;
@@ -161,5 +161,5 @@ module swm_dense #(
   swm_fifo #(.WIDTH(OUT_VEC * OUT_BITS), .DEPTH(DEPTH), .PIPELINE(A + FINISH)) u_out (
       .clk, .rst, .reserve(drain), .room, .push, .in_data(value), .out_valid, .out_ready, .out_data);
   logic unused;
-  assign unused = &{1'b0, unused_sums, unused_word};
+  assign unused = &{1'b0, unused_sums, unused_word, unused_unit, unused_first};
 endmodule

@@ -19,7 +19,7 @@ from swm.accelerator.network import Run as FrameRun
 from swm.accelerator.placement import Placement
 from swm.accelerator.tokens import simulate
 from swm.layers.program import Port, Program, Run
-from swm.layers.rtl.loops import INNER_DEPTH, Loop, one_loop
+from swm.layers.rtl.loops import Loop, one_loop
 from swm.layers.rtl.registry import rtl
 
 __all__ = ["Simulated", "axi_program", "frame_network", "pipeline_fill", "sequential", "simulated"]
@@ -125,7 +125,7 @@ def _loops(layer: PlacedLayer, fill: int, backend: Backend) -> tuple[Loop, ...]:
 def _inner(placement: Placement, backend: Backend) -> dict[str, int]:
     """Depths that the modules have, whatever the schedule: between the loops of one process."""
     loops = [(layer.spec.name, loop) for layer in placement.layers for loop in _loops(layer, 0, backend)]
-    return {f"{layer}.{name}": INNER_DEPTH for layer, loop in loops for name in loop.inner}
+    return {f"{layer}.{name}": depth for layer, loop in loops for name, depth in loop.inner.items()}
 
 
 def _framed(name: str, program: Program, tokens: int, fill: int, edges: dict[str, str]) -> FrameProgram:

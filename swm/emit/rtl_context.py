@@ -14,7 +14,7 @@ from swm.accelerator.design import Design, Edge, PlacedLayer
 from swm.emit.context import comment, host_places, turned_ends
 from swm.layers import registry
 from swm.layers.curves import Table
-from swm.layers.rtl.base import ACTIVATION_ROM, Parameter, rom_file
+from swm.layers.rtl.base import Parameter, rom_file
 from swm.layers.rtl.registry import rtl
 from swm.layers.values import FixedLayer, Ints
 
@@ -151,8 +151,8 @@ def rom_files(design: Design) -> Iterator[tuple[str, str]]:
         for rom in registry.kind(placed.spec.kind).roms(layer, placed.built):
             bits = rtl(placed.spec.kind).rom_bits(layer, placed.built, rom.name)
             yield rom_file(placed.spec.name, rom.name), _words(rom.values, bits, placed.built.out_vec)
-        if isinstance(layer.curve, Table):
-            yield rom_file(placed.spec.name, ACTIVATION_ROM), _segments(layer.curve)
+        for name, table in rtl(placed.spec.kind).tables(layer).items():
+            yield rom_file(placed.spec.name, name), _segments(table)
 
 
 def _words(values: Ints, bits: int, vec: int) -> str:

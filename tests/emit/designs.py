@@ -103,6 +103,14 @@ class Sketch:
         made |= {"positions": positions, "float_layer": NormLayer}
         return self._add("layernorm", (source,), target, (x,), y, "identity", None, made)
 
+    def reverse(self, source, target):
+        """The positions of a frame from its end."""
+        x = self.values[source]
+        positions, n = len(x) // len(self.inputs), x.shape[1]
+        made = {"m": n, "shapes": ((n, positions),), "positions": positions}
+        y = x.reshape(-1, positions, n)[:, ::-1].reshape(x.shape)
+        return self._add("reverse", (source,), target, (x,), y, "identity", None, made)
+
     def recurrent(
         self, source, target, cell, hidden, *, block=None, projection=None, peepholes=False, start=False, bound=0.0,
         last=False, gates=None,

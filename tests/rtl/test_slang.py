@@ -4,6 +4,7 @@
 import pytest
 from rtl.many_networks import design
 from rtl.networks import every_kind
+from rtl.sequences import gru, lstm, passes
 
 from swm.emit import emit_project
 
@@ -30,6 +31,12 @@ def complaints(files, top="swm_top"):
 
 def test_slang_reads_every_kind(tmp_path):
     project = emit_project(design(every_kind(8)), tmp_path / "p")
+    assert complaints(sorted((project / "rtl").glob("*.sv"))) == []
+
+
+@pytest.mark.parametrize("made", [passes, lstm, gru])
+def test_slang_reads_passes_and_steps(tmp_path, made):
+    project = emit_project(made(), tmp_path / "p")
     assert complaints(sorted((project / "rtl").glob("*.sv"))) == []
 
 

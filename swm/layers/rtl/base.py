@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from swm.device.memories import memory
-from swm.layers.curves import Bounds, Ramp, Steps
-from swm.layers.functions import TABLES
+from swm.layers.curves import Bounds, Curve, Ramp, Steps, Table
+from swm.layers.functions import TABLES, Activation
 from swm.layers.program import ProcessModel
 from swm.layers.rtl.loops import Loop, one_loop
 from swm.layers.values import FixedLayer, Implementation, LayerSpec
@@ -21,6 +21,8 @@ __all__ = [
     "Parameter",
     "RtlKind",
     "RtlModule",
+    "activation_cycles",
+    "activation_parameters",
     "finish_cycles",
     "finish_parameters",
     "in_luts",
@@ -72,6 +74,10 @@ class RtlKind(ABC):
         spec: Any = built.spec
         return int(spec.bias_bits if rom == "bias" else spec.weight_bits)
 
+    def tables(self, layer: FixedLayer) -> dict[str, Table]:
+        """Tables of activations, by the name of the ROM."""
+        return {ACTIVATION_ROM: layer.curve} if isinstance(layer.curve, Table) else {}
+
     @abstractmethod
     def modules(self, layer: FixedLayer | None, built: Implementation) -> tuple[RtlModule, ...]:
         """One module a process. `layer` is None for kinds that the schedule places."""
@@ -84,18 +90,28 @@ def rom_file(layer: str, rom: str) -> str:
 
 def finish_cycles(spec: LayerSpec) -> int:
     """Registers of hls/rtl/swm_finish.sv: known from the activation alone, before any binary point is."""
-    if spec.activation in TABLES:
+    return activation_cycles(spec.activation)
+
+
+def activation_cycles(activation: Activation) -> int:
+    """The same of an activation."""
+    if activation in TABLES:
         return 11
-    return {"leaky_relu": 8, "hard_sigmoid": 8, "steps": 12}.get(spec.activation, 3)
+    return {"leaky_relu": 8, "hard_sigmoid": 8, "steps": 12}.get(activation, 3)
 
 
 def finish_parameters(layer: FixedLayer | None, configuration: Mapping[str, Any]) -> dict[str, Parameter]:
     """The parameters that swm_finish takes, from a layer and its C++ configuration."""
     assert layer is not None
-    spec, curve = layer.spec, layer.curve
-    policy = spec.activation if curve is None else curve.policy
+    spec = layer.spec
     ends: dict[str, Parameter] = {"OUT_BITS": configuration["out_bits"], "OUT_SHIFT": configuration["out_shift"]}
-    ends |= {"POLICY": POLICIES.index(policy), "FINISH": finish_cycles(spec)}
+    return ends | activation_parameters(spec.activation, layer.curve, rom_file(spec.name, ACTIVATION_ROM))
+
+
+def activation_parameters(activation: Activation, curve: Curve | None, table_file: str) -> dict[str, Parameter]:
+    """Those that say which activation it is, from its integers for a layer's binary points."""
+    policy = activation if curve is None else curve.policy
+    ends: dict[str, Parameter] = {"POLICY": POLICIES.index(policy), "FINISH": activation_cycles(activation)}
     if curve is None:
         return ends
     if isinstance(curve, Bounds):
@@ -112,7 +128,7 @@ def finish_parameters(layer: FixedLayer | None, configuration: Mapping[str, Any]
     entries, bits = len(curve.starts), (curve.start_bits, curve.rise_bits)
     table = (curve.first, curve.step_bits, entries, *bits, curve.base_shift, in_luts(entries, sum(bits)))
     numbers = _padded(int(curve.rectified), 0, *narrowed, *table)
-    return {**ends, "CURVE": numbers, "TABLE": rom_file(spec.name, ACTIVATION_ROM)}
+    return {**ends, "CURVE": numbers, "TABLE": table_file}
 
 
 def _padded(*numbers: int) -> tuple[int, ...]:

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from swm.layers.fork import ForkSpec
+from swm.layers.program import Port, ProcessModel, Run
 from swm.layers.registry import kind
 from swm.layers.rtl.base import Parameter, RtlKind, RtlModule, finish_cycles, finish_parameters, rom_file
-from swm.layers.values import FixedLayer, Implementation
+from swm.layers.rtl.loops import Loop, block_loops
+from swm.layers.values import FixedLayer, Implementation, ceil_div
 
-__all__ = ["AddRtl", "ConcatRtl", "ForkRtl", "PReluRtl", "ScaleRtl", "WidthRtl"]
+__all__ = ["AddRtl", "ConcatRtl", "ForkRtl", "PReluRtl", "ReverseRtl", "ScaleRtl", "WidthRtl"]
 
 
 class ScaleRtl(RtlKind):
@@ -115,6 +117,29 @@ class ForkRtl(RtlKind):
         assert isinstance(built.spec, ForkSpec)
         parameters = {"BITS": built.spec.data_bits, "VEC": built.in_vec, "COPIES": built.spec.copies}
         return (RtlModule("swm_fork", parameters),)
+
+
+class ReverseRtl(RtlKind):
+    """`swm_reverse`."""
+
+    def latencies(self, built: Implementation) -> tuple[int, ...]:
+        """The memory."""
+        return (2,)
+
+    def loops(self, built: Implementation, processes: tuple[ProcessModel, ...]) -> tuple[Loop, ...]:
+        """A frame is written while another is read."""
+        (process,) = processes
+        (read,), (write,) = process.program.reads, process.program.writes
+        frame = process.program.period
+        port = Port(read.stream, (Run(0, 1, frame),))
+        return block_loops(process, self.latencies(built)[0], (frame,), (frame,), port, write.stream)
+
+    def modules(self, layer: FixedLayer | None, built: Implementation) -> tuple[RtlModule, ...]:
+        """One module."""
+        known = kind("reverse").configuration(layer, built)
+        step = known["group"] * ceil_div(built.spec.n, built.in_vec)
+        parameters = {"VEC": built.in_vec, "BITS": known["bits"], "STEPS": known["steps"], "STEP_BEATS": step}
+        return (RtlModule("swm_reverse", parameters),)
 
 
 class WidthRtl(RtlKind):

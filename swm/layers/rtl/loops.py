@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import accumulate
 
 from swm.layers.program import Port, ProcessModel, Program, Run
 
-__all__ = ["INNER_DEPTH", "Loop", "one_loop", "product_loops"]
+__all__ = ["INNER_DEPTH", "Loop", "block_loops", "even_runs", "inner_streams", "one_loop", "product_loops"]
 
 INNER_DEPTH = 2
 """Of what joins the loops of a product: two halves of a memory; sums that are complete while those before leave."""
@@ -21,15 +23,20 @@ class Loop:
         name: unique in its layer.
         program: its iterations.
         latency: cycles from the start of an iteration to its writes: registers (counted).
-        inner: streams between the loops of the process, of `INNER_DEPTH` beats, which carry no data.
+        inner: streams between the loops of the process, which carry no data, and the beats that each holds.
         repeats: as those of the process.
     """
 
     name: str
     program: Program
     latency: int
-    inner: tuple[str, ...] = ()
+    inner: Mapping[str, int] = field(default_factory=dict)
     repeats: int = 1
+
+
+def inner_streams(names: Iterable[str]) -> dict[str, int]:
+    """Streams of `INNER_DEPTH` beats."""
+    return dict.fromkeys(names, INNER_DEPTH)
 
 
 def one_loop(process: ProcessModel, latency: int) -> tuple[Loop, ...]:
@@ -72,7 +79,55 @@ def product_loops(process: ProcessModel, latency: int) -> tuple[Loop, ...]:
         (Port(write.stream, tuple(Run(s, run.step, run.count) for s, run in zip(starts, drains, strict=True))),),
     )
     return (
-        Loop(f"{process.name}.load", load, 0, (full, free)),
-        Loop(process.name, multiply, 0, (done,)),
+        Loop(f"{process.name}.load", load, 0, inner_streams((full, free))),
+        Loop(process.name, multiply, 0, inner_streams((done,))),
         Loop(f"{process.name}.drain", drain, latency),
     )
+
+
+def block_loops(
+    process: ProcessModel,
+    latency: int,
+    loads: tuple[int, ...],
+    emits: tuple[int, ...],
+    reads: Port,
+    writes: str,
+    ii: int = 1,
+) -> tuple[Loop, ...]:
+    """The two loops of swm_block_walk: a group is loaded into one half of a memory while another leaves.
+
+    Args:
+        process: whose name and repeats they take.
+        latency: from an emission to its beat.
+        loads: iterations that load a group, of each group of a token.
+        emits: beats that leave for it.
+        reads: the input, in the iterations of the loads.
+        writes: the stream that takes the beats.
+        ii: cycles between two of them.
+    """
+    full, free = (f"{process.name}.{name}" for name in ("full", "free"))
+    begins, ends = _marks(loads)
+    load = Program(sum(loads), (reads,), (Port(free, begins), Port(full, ends)))
+    begins, ends = _marks(emits)
+    beats = (Run(0, 1, sum(emits)),)
+    emit = Program(sum(emits), (Port(full, begins), Port(free, ends)), (Port(writes, beats),), ii=ii)
+    return (
+        Loop(f"{process.name}.load", load, 0, inner_streams((full, free)), repeats=process.repeats),
+        Loop(process.name, emit, latency, repeats=process.repeats),
+    )
+
+
+def _marks(groups: tuple[int, ...]) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
+    """The first and the last iteration of every group."""
+    after = tuple(accumulate(groups))
+    starts = tuple(end - count for end, count in zip(after, groups, strict=True))
+    return even_runs(starts), even_runs(tuple(end - 1 for end in after))
+
+
+def even_runs(places: tuple[int, ...]) -> tuple[Run, ...]:
+    """Places as runs: an even one as far as it goes, the rest one by one (of groups the last alone may differ)."""
+    if len(places) < 3:
+        return tuple(Run(place, 1, 1) for place in places)
+    step = places[1] - places[0]
+    even = len(places) if places[-1] - places[-2] == step else len(places) - 1
+    return (Run(places[0], step, even), *(Run(place, 1, 1) for place in places[even:]))

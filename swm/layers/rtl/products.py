@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from swm.layers.circulant.built import CirculantBuilt
-from swm.layers.circulant.spec import LARGEST_UNROLLED, CirculantSpec
+from swm.layers.circulant.spec import CirculantSpec
 from swm.layers.dense.spec import DenseBuilt
 from swm.layers.program import ProcessModel
 from swm.layers.registry import kind
 from swm.layers.rtl.base import Parameter, RtlKind, RtlModule, finish_cycles, finish_parameters, rom_file
 from swm.layers.rtl.loops import Loop, one_loop, product_loops
-from swm.layers.values import FixedLayer, Implementation, LayerSpec, ceil_div, clog2
+from swm.layers.rtl.passes import pass_latencies, pass_loops, pass_modules
+from swm.layers.values import FixedLayer, Implementation, ceil_div, clog2
 
 __all__ = ["CirculantRtl", "DenseRtl"]
 
@@ -61,27 +65,26 @@ def _block_cycles(spec: CirculantSpec, last: int) -> int:
 
 
 class CirculantRtl(RtlKind):
-    """`swm_rfft_unrolled`, `swm_spectral_mac`, `swm_irfft_unrolled`."""
-
-    def obstacle(self, spec: LayerSpec) -> str:
-        """Blocks above 16 points would take the pipelined transforms."""
-        assert isinstance(spec, CirculantSpec)
-        if not spec.unrolled:
-            return f"blocks of {spec.block}: there is RTL for blocks of at most {LARGEST_UNROLLED}"
-        return super().obstacle(spec)
+    """Blocks up to 16: `swm_rfft_unrolled`, `swm_spectral_mac`, `swm_irfft_unrolled`; larger ones: `passes`."""
 
     def latencies(self, built: Implementation) -> tuple[int, ...]:
-        """Of the three processes."""
+        """Of its processes."""
         assert isinstance(built, CirculantBuilt)
         spec = built.spec
-        forward = built.in_parts + _block_cycles(spec, 1)
         products = _SUMS + 3 + built.packed + clog2(built.mac_columns)
+        if not spec.unrolled:
+            before, behind = pass_latencies(built)
+            return *before, products, *behind
+        forward = built.in_parts + _block_cycles(spec, 1)
         inverse = 1 + _block_cycles(spec, 2) + finish_cycles(built.spec)
         return forward, products, inverse
 
     def loops(self, built: Implementation, processes: tuple[ProcessModel, ...]) -> tuple[Loop, ...]:
-        """One for each transform; loads, products and drains apart."""
+        """One for each transform, or two for each pass; loads, products and drains apart."""
+        assert isinstance(built, CirculantBuilt)
         latencies = self.latencies(built)
+        if not built.spec.unrolled:
+            return pass_loops(built, processes, latencies)
         first, last = one_loop(processes[0], latencies[0]), one_loop(processes[2], latencies[2])
         return (*first, *product_loops(processes[1], latencies[1]), *last)
 
@@ -89,51 +92,60 @@ class CirculantRtl(RtlKind):
         """One each."""
         assert isinstance(built, CirculantBuilt)
         assert layer is not None
-        spec = built.spec
         known = kind("circulant").configuration(layer, built)
-        forward: dict[str, Parameter] = {
-            "K": spec.block,
-            "IN_BITS": spec.data_bits,
-            "FFT_SHIFTS": spec.fft_shifts,
-            "IN_VEC": built.in_vec,
-            "IN_BEATS": built.in_beats,
-            "GROUPS": built.fft_groups,
-        }
-        products: dict[str, Parameter] = {
-            "K": spec.block,
-            "P": spec.p,
-            "Q": spec.q,
-            "SPECTRUM_BITS": spec.spectrum_bits,
-            "WEIGHT_BITS": spec.weight_bits,
-            "SUM_BITS": spec.rounded_bits,
-            "ACC_SHIFT": known["acc_shift"],
-            "IN_LANES": built.fft_lanes,
-            "OUT_LANES": built.out_lanes,
-            "MAC_ROWS": built.mac_rows,
-            "MAC_COLUMNS": built.mac_columns,
-            "MAC_BINS": built.mac_bins,
-            "PRODUCTS": built.products,
-            "FABRIC_ROWS": built.fabric_rows,
-            "PACKED": built.packed,
-            "WEIGHTS": rom_file(spec.name, "weights"),
-            "LUTRAM": int(built.storage == "lutram"),
-        }
-        inverse: dict[str, Parameter] = {
-            "K": spec.block,
-            "M": spec.m,
-            "SUM_BITS": spec.rounded_bits,
-            "FFT_SHIFTS": spec.fft_shifts,
-            "BIAS_BITS": spec.bias_bits,
-            **finish_parameters(layer, known),
-            "OUT_VEC": built.out_vec,
-            "GROUPS": sum(ceil_div(rows, built.out_lanes) for rows in _rows(built)),
-            "BIAS": rom_file(spec.name, "bias"),
-        }
-        return (
-            RtlModule("swm_rfft_unrolled", forward),
-            RtlModule("swm_spectral_mac", products),
-            RtlModule("swm_irfft_unrolled", inverse),
-        )
+        forward, inverse = (pass_modules if not built.spec.unrolled else _block_modules)(layer, built, known)
+        return *forward, _products(built, known), *inverse
+
+
+def _products(built: CirculantBuilt, known: Mapping[str, Any]) -> RtlModule:
+    spec = built.spec
+    parameters: dict[str, Parameter] = {
+        "K": spec.block,
+        "P": spec.p,
+        "Q": spec.q,
+        "SPECTRUM_BITS": spec.spectrum_bits,
+        "WEIGHT_BITS": spec.weight_bits,
+        "SUM_BITS": spec.rounded_bits,
+        "ACC_SHIFT": known["acc_shift"],
+        "IN_LANES": built.fft_lanes,
+        "OUT_LANES": built.out_lanes,
+        "MAC_ROWS": built.mac_rows,
+        "MAC_COLUMNS": built.mac_columns,
+        "MAC_BINS": built.mac_bins,
+        "PRODUCTS": built.products,
+        "FABRIC_ROWS": built.fabric_rows,
+        "PACKED": built.packed,
+        "WEIGHTS": rom_file(spec.name, "weights"),
+        "LUTRAM": int(built.storage == "lutram"),
+    }
+    return RtlModule("swm_spectral_mac", parameters)
+
+
+def _block_modules(
+    layer: FixedLayer, built: CirculantBuilt, known: Mapping[str, Any]
+) -> tuple[tuple[RtlModule, ...], tuple[RtlModule, ...]]:
+    """The transforms of blocks up to 16."""
+    spec = built.spec
+    forward: dict[str, Parameter] = {
+        "K": spec.block,
+        "IN_BITS": spec.data_bits,
+        "FFT_SHIFTS": spec.fft_shifts,
+        "IN_VEC": built.in_vec,
+        "IN_BEATS": built.in_beats,
+        "GROUPS": built.fft_groups,
+    }
+    inverse: dict[str, Parameter] = {
+        "K": spec.block,
+        "M": spec.m,
+        "SUM_BITS": spec.rounded_bits,
+        "FFT_SHIFTS": spec.fft_shifts,
+        "BIAS_BITS": spec.bias_bits,
+        **finish_parameters(layer, known),
+        "OUT_VEC": built.out_vec,
+        "GROUPS": sum(ceil_div(rows, built.out_lanes) for rows in _rows(built)),
+        "BIAS": rom_file(spec.name, "bias"),
+    }
+    return (RtlModule("swm_rfft_unrolled", forward),), (RtlModule("swm_irfft_unrolled", inverse),)
 
 
 def _rows(built: CirculantBuilt) -> list[int]:

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 
 from swm.errors import Finding
 from swm.layers.rtl.base import RtlKind
-from swm.layers.rtl.beats import AddRtl, ConcatRtl, ForkRtl, PReluRtl, ScaleRtl, WidthRtl
+from swm.layers.rtl.beats import AddRtl, ConcatRtl, ForkRtl, PReluRtl, ReverseRtl, ScaleRtl, WidthRtl
 from swm.layers.rtl.layernorm import LayerNormRtl
 from swm.layers.rtl.products import CirculantRtl, DenseRtl
+from swm.layers.rtl.recurrent import RecurrentRtl
 from swm.layers.values import LayerSpec
 
 __all__ = ["register_rtl", "rtl", "rtl_findings", "unregister_rtl"]
@@ -22,6 +23,8 @@ _KINDS: dict[str, RtlKind] = {
     "layernorm": LayerNormRtl(),
     "add": AddRtl(),
     "concat": ConcatRtl(),
+    "reverse": ReverseRtl(),
+    "recurrent": RecurrentRtl(),
     "fork": ForkRtl(),
     "width": WidthRtl(),
 }
@@ -49,6 +52,5 @@ def rtl_findings(specs: Iterable[LayerSpec]) -> tuple[Finding, ...]:
         known = _KINDS.get(spec.kind)
         reason = known.obstacle(spec) if known else "layers of this kind have no RTL"
         if reason:
-            remedy = "convert with smaller blocks or leave it dense" if "block" in reason else "take back end vitis"
-            found.append(Finding(spec.name, spec.kind, reason, remedy))
+            found.append(Finding(spec.name, spec.kind, reason, "take back end vitis"))
     return tuple(found)
