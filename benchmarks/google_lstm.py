@@ -2,15 +2,17 @@
 """The Google LSTM of C-LSTM (153 inputs, 1,024 cells, peepholes, projection 512) on a board.
 
 A frame of these papers is one step. Cycles a step are the design's interval over all its steps (token simulation);
-resources are modelled. Weights do not matter to either, so there are none here.
+resources are modelled. Weights do not matter to either, so there are none here; with --verify there are random ones.
 
     python benchmarks/google_lstm.py                    KU060 at 200 MHz, the table
     python benchmarks/google_lstm.py --block 8 --bits 16 --sequences 2
+    python benchmarks/google_lstm.py --verify --sequences 2    emit each, run 20 steps of it in C simulation
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import dataclass
 
 from swm.accelerator.fixed_graph import NetworkShape, ShapedLayer
@@ -85,6 +87,21 @@ def row(block: int, bits: int, sequences: int, board_name: str, clock_mhz: float
     )
 
 
+def verify(blocks: list[int], widths: list[int], counts: list[int], board: str, clock_mhz: float) -> bool:
+    """Print what C simulation says of each design; whether every word is right, within the limits."""
+    from google_lstm_verify import HEADINGS, verified
+
+    print("| " + " | ".join(HEADINGS) + " |\n|" + "--:|" * (len(HEADINGS) - 1) + "---|")
+    right = True
+    for block in blocks:
+        for bits in widths:
+            for count in counts:
+                line, good = verified(block, bits, count, board, clock_mhz)
+                print(line, flush=True)
+                right = right and good
+    return right
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -93,7 +110,10 @@ def main() -> None:
     parser.add_argument("--block", type=int, choices=(2, 4, 8, 16), nargs="*", default=[8, 16])
     parser.add_argument("--bits", type=int, nargs="*", default=[16, 12])
     parser.add_argument("--sequences", type=int, nargs="*", default=[1, 2, 3, 4])
+    parser.add_argument("--verify", action="store_true", help="emit each, run it, compare every word; exit status 1")
     chosen = parser.parse_args()
+    if chosen.verify:
+        sys.exit(0 if verify(chosen.block, chosen.bits, chosen.sequences, chosen.board, chosen.clock) else 1)
     print("| block | bits | sequences | cycles a step | published | cycles from step to step of a sequence |", end="")
     print(" DSP | BRAM18 | LUT | useful | fits | waits for |")
     print("|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|---|")

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from swm.explore import Exploration
     from swm.exploring import explore
     from swm.finetuning import FineTuned, finetune
+    from swm.framing import frame
     from swm.graph import Graph
     from swm.host import Split
     from swm.inspection import Inspection, check
@@ -81,6 +82,7 @@ _HOMES = {
     "swm.explore": ("Exploration",),
     "swm.exploring": ("explore",),
     "swm.finetuning": ("FineTuned", "finetune"),
+    "swm.framing": ("frame",),
     "swm.graph": ("Graph",),
     "swm.host": ("Split",),
     "swm.inspection": ("Inspection", "check"),
@@ -133,6 +135,7 @@ __all__ = [
     "engines",
     "explore",
     "finetune",
+    "frame",
     "load",
     "load_board",
     "load_project",

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from swm.accelerator.backend import backend as find_backend
+from swm.accelerator.interleave import sequence_obstacle
 from swm.accelerator.lower import lower
 from swm.accelerator.quantize import network_shape
 from swm.compress import (
@@ -24,6 +25,7 @@ from swm.engine.unknown import unknown_operators
 from swm.errors import Finding
 from swm.graph import Conv, ConvTranspose, Graph, Linear, MatMul, Node, Opaque, Recurrent
 from swm.host import Split, Verdict, split
+from swm.layers.recurrent import RecurrentSpec
 from swm.layers.rtl.registry import rtl_findings
 from swm.structure import BlockCirculant, BlockCirculantConv, WeightStructure
 from swm.validation import require_graph
@@ -77,6 +79,8 @@ class Inspection:
         unknown: operators that onnxruntime does not know, those inside others included; with any, nothing here runs it
             and `convert` refuses it.
         advice: about weights that are not float32; empty where all are.
+        sequences: of hardware with recurrent layers, whether sequences can take turns in them (`--sequences`), or why
+            not; empty without such layers.
     """
 
     nodes: tuple[NodeInspection, ...]
@@ -87,6 +91,7 @@ class Inspection:
     outside: tuple[str, ...]
     unknown: tuple[Finding, ...] = ()
     advice: str = ""
+    sequences: str = ""
 
     @property
     def obstacles(self) -> int:
@@ -150,7 +155,18 @@ def check(graph: Graph, *, block: Blocks | None = None, backend: str = "vitis") 
         outside=made.outside,
         unknown=unknown,
         advice=float32_advice(graph),
+        sequences=_sequences(made),
     )
+
+
+def _sequences(made: Split) -> str:
+    """Whether sequences can take turns in a model's recurrent layers."""
+    if made.verdict == "none" or made.hardware is None or not any(isinstance(n, Recurrent) for n in made.graph.nodes):
+        return ""
+    shape = network_shape(lower(made.hardware), _ANY_BITS)
+    if not any(isinstance(layer.spec, RecurrentSpec) for layer in shape.layers):
+        return ""
+    return sequence_obstacle(shape) or "several can take turns in a frame (--sequences N|auto)"
 
 
 def _reason(found: Finding | None, place: str, verdict: Verdict) -> tuple[str, str]:

@@ -125,8 +125,8 @@ def design(
         backend: "vitis" or "rtl" (both fill the board), or "generic" (one lane everywhere).
         clock_mhz: clock in MHz; where absent, the one of the board's that gives the most inferences per second.
         hybrid: let wide multipliers be built of LUTs where DSPs run out.
-        sequences: of a network with recurrent layers that take turns, so that none waits for its state; a frame then
-            holds step after step of all of them, as (time, batch, channels). None: as many as make it faster.
+        sequences: of a network with recurrent layers, so many that take turns, so that none waits for its state; a
+            sample is a sequence, a frame holds step after step of all of them. None: as many as make it faster.
         progress: called as progress(what, 0, 1) for every interval tried; True shows it on standard error.
 
     Raises:
@@ -156,6 +156,7 @@ def emit(
     backend: str = "vitis",
     clock_mhz: float | None = None,
     hybrid: bool = False,
+    sequences: int | None = 1,
     vectors: Inputs | None = None,
     labels: NDArray[np.integer] | None = None,
     reference: Graph | None = None,
@@ -173,6 +174,7 @@ def emit(
         backend: "vitis", "generic" or "rtl".
         clock_mhz: clock in MHz; where absent, the one of the board's that gives the most inferences per second.
         hybrid: let wide multipliers be built of LUTs where DSPs run out.
+        sequences: as for `design`; a Design has its own.
         vectors: test inputs that `verify` runs, samples along axis 0.
         labels: class numbers of the vectors.
         reference: float graph that `verify` compares with through onnxruntime (default: the graph before fixed point).
@@ -200,7 +202,8 @@ def emit(
             if board is None:
                 raise OptionError("name a board to emit for; swm.board_names() lists them")
             check_output(folder, force=force)  # before the search, so that a wrong path costs no time
-            made = design(graph, board=board, backend=backend, clock_mhz=clock_mhz, hybrid=hybrid, progress=say)
+            options: dict[str, Any] = {"clock_mhz": clock_mhz, "hybrid": hybrid, "sequences": sequences}
+            made = design(graph, board=board, backend=backend, progress=say, **options)
         if not (made.schedule.fits or allow_overflow):
             raise does_not_fit(made)
         earlier = backups(folder)
@@ -260,6 +263,7 @@ def report(
     backend: str = "vitis",
     clock_mhz: float | None = None,
     hybrid: bool = False,
+    sequences: int | None = 1,
     accuracy: Mapping[str, float] | None = None,
     inputs: Inputs | None = None,
     labels: NDArray[np.integer] | None = None,
@@ -280,6 +284,7 @@ def report(
         backend: of a graph: "vitis" or "generic".
         clock_mhz: of a graph: clock in MHz on every board; where absent, the best of the board's.
         hybrid: of a graph: let wide multipliers be built of LUTs where DSPs run out.
+        sequences: of a graph: as for `design`, for the dense twin, too.
         accuracy: measured accuracies to print beside the figures, by label.
         inputs: samples to measure on, in fixed point for a fixed graph, a Design, a project, or with `calibration`. A
             project has vectors of its own, which count where they are labelled and nothing was calibrated with them.
@@ -324,6 +329,7 @@ def report(
         model=name or "model",
         clock_mhz=clock_mhz,
         hybrid=hybrid,
+        sequences=sequences,
         evidence=known,
     )
 

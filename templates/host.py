@@ -3,8 +3,10 @@
 
     host = Host()
     words, tensors = host.before(x)          # x: an array, or arrays by input name; samples along axis 0
-    answer = accelerator(words)              # (samples, values) integers in, (samples, values) integers out
+    answer = accelerator(words)              # (frames, values) integers in, (frames, values) integers out
     outputs = host.after(answer, tensors)    # the network's outputs by name
+
+A frame is a sample, or step after step of as many sequences as take turns ("sequences" in host.json).
 
 `python host.py inputs.npy words.npy` writes the words that the accelerator reads, `python host.py inputs.npy
 answer.npy outputs.npz` the network's outputs for what it wrote.
@@ -39,7 +41,7 @@ class Host:
         }
 
     def before(self, inputs: np.ndarray | dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Inputs of the network → (samples, values) integers for the accelerator, and the float tensors so far."""
+        """Inputs of the network → (frames, values) integers for the accelerator, and the float tensors so far."""
         if not isinstance(inputs, dict):
             inputs = {self.settings["inputs"][0]: inputs}
         tensors = {**inputs, **self._run("before", inputs)}
@@ -50,11 +52,20 @@ class Host:
         values = values.reshape(len(values), form["values"])
         most = 1 << (form["bits"] - 1)
         words = np.floor(values * 2.0 ** form["frac"] + 0.5)  # nearest, half rounds up
-        return np.clip(words, -most, most - 1).astype(np.int32), tensors
+        words = np.clip(words, -most, most - 1).astype(np.int32)
+        count = self.settings["sequences"]
+        if count > 1:  # the last frame is filled with the last sample again
+            words = np.concatenate([words, words[-1:].repeat(-len(words) % count, axis=0)])
+            words = words.reshape(-1, count, form["values"] // form["channels"], form["channels"]).swapaxes(1, 2)
+            words = words.reshape(len(words), -1)
+        return words, tensors
 
     def after(self, words: np.ndarray, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """(samples, values) integers of the accelerator, and `tensors` from `before` → the network's outputs."""
-        form = self.settings["from_hardware"]
+        """(frames, values) integers of the accelerator, and `tensors` from `before` → the network's outputs."""
+        form, count = self.settings["from_hardware"], self.settings["sequences"]
+        if count > 1:
+            words = np.asarray(words).reshape(len(words), -1, count, form["channels"]).swapaxes(1, 2)
+            words = words.reshape(len(words) * count, -1)[: len(tensors[self.settings["to_hardware"]["tensor"]])]
         values = (np.asarray(words, np.int64) / 2.0 ** form["frac"]).astype(np.float32)
         if form["channels_last"]:
             values = values.reshape(len(values), *form["channels_last"][::-1]).swapaxes(1, 2)

@@ -38,19 +38,28 @@ class Network:
         """
         if self.settings["host"]:
             return self._with_host(x)
-        form, x = self.settings["input"], np.asarray(x, np.float64)
-        if x.ndim < 1 or x[:1].size not in (0, form["values"]):
+        form, x, count = self.settings["input"], np.asarray(x, np.float64), self.settings["sequences"]
+        values = form["values"] // count  # a frame holds as many samples as sequences take turns
+        if x.ndim < 1 or x[:1].size not in (0, values):
             raise ValueError(
-                f"samples of {x[:1].size} values, the network reads {form['values']};"
+                f"samples of {x[:1].size} values, the network reads {values};"
                 f" axis 0 of the array of shape {x.shape} is the samples"
             )
         if not np.isfinite(x).all():
             raise ValueError("inputs hold NaN or infinity")
         most = 1 << (form["bits"] - 1)
-        words = np.clip(np.floor(x.reshape(-1, form["values"]) * 2.0 ** form["frac"] + 0.5), -most, most - 1)
+        words = np.clip(np.floor(x.reshape(-1, values) * 2.0 ** form["frac"] + 0.5), -most, most - 1)
         if form["channels_last"]:  # the hardware reads position after position
             words = words.reshape(-1, *form["channels_last"]).swapaxes(1, 2)
+        if count > 1:  # step after step of all sequences; the last frame is filled with the last one again
+            words = words.reshape(len(words), -1)
+            words = np.concatenate([words, words[-1:].repeat(-len(words) % count, axis=0)])
+            words = words.reshape(-1, count, values // form["channels"], form["channels"]).swapaxes(1, 2)
+            words = words.reshape(len(words), -1)
         form, words = self.settings["output"], self.words(words)
+        if count > 1:
+            words = words.reshape(len(words), -1, count, form["channels"]).swapaxes(1, 2)
+            words = words.reshape(len(words) * count, -1)[: len(x)]
         if form["channels_last"]:
             words = words.reshape(-1, *form["channels_last"][::-1]).swapaxes(1, 2)
         return (words / 2.0 ** form["frac"]).astype(np.float32).reshape(-1, *form["shape"])

@@ -63,7 +63,7 @@ void recurrent_steps(int tokens,
   vec<in_t, E> updates[L::total_a];  // z, until the candidate is there
   SWM_WHOLE_WORDS(updates)
   SWM_DEPENDENCE_DISTANCE(updates, feedback)
-  sums_t acc[rows], cut[rows], kept[gates + 1];
+  sums_t acc[rows] = {}, cut[rows] = {}, kept[gates + 1] = {};  // the walk starts each anew; compilers do not see that
   SWM_PARTITION(acc, 0)
   SWM_PARTITION(cut, 0)
   SWM_PARTITION(kept, 0)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.accelerator.fixed_graph import FixedGraph
+from swm.accelerator.frames import from_frames, to_frames
 from swm.accelerator.saturation import Saturation, measured, observed
 from swm.errors import CalibrationError
 from swm.layers import registry
@@ -44,8 +45,9 @@ class FixedResult:
     """Outcome of an integer run.
 
     Attributes:
-        inputs: (samples, n) quantized inputs, n values a frame, in the order in which the hardware reads them.
-        words: (samples, m) output integers, m values a frame, in the order in which the hardware writes them.
+        inputs: (frames, n) quantized inputs, n values a frame, in the order in which the hardware reads them. A frame
+            is a sample, or as many as there are sequences that take turns (`FixedGraph.sequences`).
+        words: (frames, m) output integers, m values a frame, in the order in which the hardware writes them.
         values: the same words as float32, (samples, ...) in the order and the shape of the float model's output. What
             the host computes after them is not in it; see `swm.host`.
         saturated: how many values saturated, by layer name and place.
@@ -74,7 +76,8 @@ def run_fixed(graph: FixedGraph, x: NDArray[np.floating], *, compiled: bool = Fa
     """
     flat = flatten_inputs(graph, x)
     order = graph.input_order
-    inputs = graph.input.quantize(flat if order is None else order.to_words(flat))
+    words_in = graph.input.quantize(flat if order is None else order.to_words(flat))
+    inputs = to_frames(words_in, graph.sequences, graph.input_channels)
     furthest: dict[str, int] = {}
     if compiled:
         from swm.accelerator.integers_compiled import run_integers_fast  # it builds on this module
@@ -82,10 +85,11 @@ def run_fixed(graph: FixedGraph, x: NDArray[np.floating], *, compiled: bool = Fa
         words, saturated = run_integers_fast(graph, inputs, threads=os.cpu_count() or 1)
     else:
         words, saturated = run_integers(graph, inputs, furthest, note)
-    ranges = {graph.input_name: measured(graph.input, flat), **_ranges(graph, len(flat), saturated, furthest)}
+    ranges = {graph.input_name: measured(graph.input, flat), **_ranges(graph, len(inputs), saturated, furthest)}
     saturated = {graph.input_name: graph.input.overflows(flat), **saturated}
-    leaving = words if graph.output_order is None else graph.output_order.to_model(words)
-    values = graph.output.dequantize(leaving).reshape(len(words), *(graph.output_shape or (graph.outputs,)))
+    apart = from_frames(words, graph.sequences, graph.last.spec.m, len(flat))
+    leaving = apart if graph.output_order is None else graph.output_order.to_model(apart)
+    values = graph.output.dequantize(leaving).reshape(len(apart), *(graph.output_shape or (apart.shape[1],)))
     return FixedResult(inputs, words, values, saturated, ranges)
 
 
@@ -95,7 +99,7 @@ def flatten_inputs(graph: FixedGraph, x: NDArray[np.floating]) -> NDArray[np.flo
     Raises:
         CalibrationError: wrong number of values a sample, or axes in another order than the float network's.
     """
-    n = graph.inputs
+    n = graph.inputs // graph.sequences
     inputs = () if graph.source is None else graph.source.inputs
     value = next((v for v in inputs if v.name == graph.input_name), None)  # none where the host computes it
     want = value.type.shape if value is not None and value.type is not None and value.type.shape else (None, n)
@@ -143,7 +147,7 @@ def run_layer(layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[s
 
 
 def _ranges(
-    graph: FixedGraph, samples: int, saturated: dict[str, int], furthest: dict[str, int]
+    graph: FixedGraph, frames: int, saturated: dict[str, int], furthest: dict[str, int]
 ) -> dict[str, Saturation]:
     """Every place of every layer that rounds: counts beside how many values there are."""
     found = {}
@@ -152,7 +156,7 @@ def _ranges(
         for place, count in saturated.items():
             name, _, where = place.rpartition(".")
             if name == spec.name:
-                values, form = samples * kind.rounded_values(spec, where), kind.rounded_format(layer, where)
+                values, form = frames * kind.rounded_values(spec, where), kind.rounded_format(layer, where)
                 found[place] = observed(count, values, form, furthest.get(place))
     return found
 

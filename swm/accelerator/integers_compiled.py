@@ -2,8 +2,9 @@
 """The fast integer engine: the bits and counts of `run_integers`, computed by fixed.cpp and fixed_beats.cpp.
 
 Products, convolutions and scales run on integers in float64, where `compiled_layers.proven` shows that nothing is
-rounded; layers that take a value or two an output run on int64 (`compiled_beats`). Any other layer, and every layer of
-a kind that neither knows, is run by numpy. Parts of the samples are spread over the threads.
+rounded, and so do the products of recurrent layers (`compiled_recurrent`); layers that take a value or two an output
+run on int64 (`compiled_beats`), and so do those that only move words (`compiled_moves`). Any other layer, and every
+layer of a kind that none knows, is run by numpy. Parts of the samples are spread over the threads.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from numpy.typing import NDArray
 
 from swm.accelerator.compiled_beats import CompiledBeats, compiled_beats
 from swm.accelerator.compiled_layers import CompiledLayer, bits_in, compiled, proven
+from swm.accelerator.compiled_moves import CompiledMove, compiled_move
+from swm.accelerator.compiled_recurrent import CompiledRecurrent, compiled_recurrent
 from swm.accelerator.fixed_graph import FixedGraph
 from swm.accelerator.integers import BATCH, Part, Tensors, in_parts, run_layer, sample_parts
 from swm.errors import ToolError
@@ -49,7 +52,7 @@ class _Stretch:
     alone: _Runner | None = None
 
 
-_Compiled = CompiledLayer | CompiledBeats | None
+_Compiled = CompiledLayer | CompiledBeats | CompiledMove | CompiledRecurrent | None
 _compiled: WeakKeyDictionary[FixedGraph, tuple[_Compiled, ...]] = WeakKeyDictionary()
 
 
@@ -70,7 +73,7 @@ def run_integers_fast(graph: FixedGraph, inputs: Ints, threads: int = 1) -> Part
     try:
         layers = _compiled.get(graph)
         if layers is None:
-            layers = _compiled[graph] = tuple(compiled(la) or compiled_beats(la) for la in graph.layers)
+            layers = _compiled[graph] = tuple(map(_known, graph.layers))
     except ToolError as error:
         note_once(f"the integer engine runs in numpy, which is slower: {error}")
 
@@ -121,6 +124,8 @@ class _FastRun:
         reads[self._graph.output_tensor] += 1
         plan: list[_Stretch] = []
         for layer, made, exact in zip(layers, self._layers, proven_layers(self._graph, bits), strict=True):
+            if isinstance(made, CompiledRecurrent):
+                exact = made.proven(bits if layer.inputs[0] == self._graph.input_name else 0)
             if not isinstance(made, CompiledLayer) or not (exact and made.chained):
                 plan.append(_Stretch((layer,), (), _runner(layer, made, exact)))
                 continue
@@ -160,10 +165,17 @@ class _FastRun:
         return out
 
 
+def _known(layer: FixedLayer) -> _Compiled:
+    """What the compiled engine runs a layer by; None for numpy."""
+    return compiled(layer) or compiled_beats(layer) or compiled_move(layer) or compiled_recurrent(layer)
+
+
 def _runner(layer: FixedLayer, made: _Compiled, exact: bool) -> _Runner:
     """What runs a layer that does not stay in lanes."""
-    if isinstance(made, CompiledBeats):
+    if isinstance(made, CompiledBeats | CompiledMove):
         return made.run
+    if isinstance(made, CompiledRecurrent):
+        return made.run if exact else lambda values: run_layer(layer, values)
     if made is not None and exact:
         return lambda values: made.convolve(values[0])
     return lambda values: run_layer(layer, values)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several sequences that take turns in a network with recurrent layers, so that none of its loops waits for a state.
 
-A frame of such a design holds step 0 of every sequence, then step 1 of every sequence, and so on: (time, batch,
-channels), the order in which ONNX lays sequences out.
+A sample is a sequence still; a frame of such a design holds several of them (`frames.py`).
 """
 
 from __future__ import annotations
@@ -10,21 +9,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from swm.accelerator.backend import Backend
 from swm.accelerator.design import Schedule
 from swm.accelerator.fixed_graph import FixedGraph, NetworkShape
 from swm.accelerator.schedule import make_schedule
 from swm.device.board import Board
+from swm.device.limits import Limits
 from swm.errors import OptionError
 from swm.layers.recurrent import RecurrentSpec
 from swm.layers.reverse import ReverseSpec
 from swm.layers.values import LayerSpec
 from swm.progress import Note, quiet
 
-__all__ = ["MOST_SEQUENCES", "interleaved", "interleaved_shape", "packed", "with_sequences"]
+__all__ = ["MOST_SEQUENCES", "interleaved", "interleaved_shape", "sequence_obstacle", "with_sequences"]
 
 MOST_SEQUENCES = 16
 _EACH_ALONE = ("recurrent", "reverse", "dense", "circulant", "scale", "prelu", "layernorm", "add", "concat")
@@ -33,18 +30,16 @@ _WORTH = 1.02  # by how much more sequences have to be faster
 
 
 def interleaved(graph: FixedGraph, sequences: int) -> FixedGraph:
-    """The network for frames of several sequences; its samples are (steps, sequences, channels).
+    """The network for frames of several sequences.
 
     Raises:
-        OptionError: a number that is impossible, or a network that mixes positions, or with host parts.
+        OptionError: a number that is impossible, or a network that mixes positions.
     """
     if sequences == 1:
         return graph
-    if graph.host is not None:
-        raise OptionError("sequences take turns in networks that are all hardware; leave out what the host computes")
     shape = interleaved_shape(graph.shape, sequences)
     layers = tuple(replace(layer, spec=shaped.spec) for layer, shaped in zip(graph.layers, shape.layers, strict=True))
-    return replace(graph, layers=layers, source=None, output_shape=())
+    return replace(graph, layers=layers)
 
 
 def interleaved_shape(network: NetworkShape, sequences: int) -> NetworkShape:
@@ -53,18 +48,24 @@ def interleaved_shape(network: NetworkShape, sequences: int) -> NetworkShape:
         raise OptionError(f"{sequences!r} sequences that take turns: choose 1 to {MOST_SEQUENCES}")
     if sequences == 1:
         return network
-    specs = [layer.spec for layer in network.layers]
-    if not any(isinstance(spec, RecurrentSpec) for spec in specs):
-        raise OptionError("only recurrent layers gain from sequences that take turns; there is none in this network")
-    written = {layer.output: layer.spec.output.positions for layer in network.layers}
-    for layer in network.layers:
-        read = zip(layer.inputs, layer.spec.inputs, strict=True)
-        if layer.spec.kind not in _EACH_ALONE or any(written.get(t, s.positions) != s.positions for t, s in read):
-            raise OptionError(
-                f"layer {layer.spec.name!r} mixes the steps of a sequence: sequences cannot take turns around it"
-            )
+    obstacle = sequence_obstacle(network)
+    if obstacle:
+        raise OptionError(obstacle)
     layers = tuple(replace(layer, spec=_spec(layer.spec, sequences)) for layer in network.layers)
     return replace(network, layers=layers)
+
+
+def sequence_obstacle(network: NetworkShape) -> str:
+    """Why sequences cannot take turns in a network; empty if they can."""
+    if not any(isinstance(layer.spec, RecurrentSpec) for layer in network.layers):
+        return "only recurrent layers gain from sequences that take turns; there is none in this network"
+    written = {layer.output: layer.spec.output.positions for layer in network.layers}
+    for layer in network.layers:
+        read = tuple(zip(layer.inputs, layer.spec.inputs, strict=True))
+        written = {**{t: shape.positions for t, shape in read}, **written}  # the input passes as its first reader says
+        if layer.spec.kind not in _EACH_ALONE or any(written.get(t, s.positions) != s.positions for t, s in read):
+            return f"layer {layer.spec.name!r} mixes the steps of a sequence: sequences cannot take turns around it"
+    return ""
 
 
 def _spec(spec: LayerSpec, sequences: int) -> LayerSpec:
@@ -82,6 +83,7 @@ def with_sequences(
     backend: Backend,
     clock_mhz: float | None = None,
     hybrid: bool = False,
+    limits: Limits | None = None,
     sequences: int | None = None,
     note: Note = quiet,
 ) -> tuple[int, Schedule]:
@@ -93,10 +95,13 @@ def with_sequences(
 
     def attempt(count: int) -> Schedule:
         shape = interleaved_shape(network, count)
-        return make_schedule(shape, board, backend=backend, clock_mhz=clock_mhz, hybrid=hybrid, note=note)
+        options: dict[str, Any] = {"clock_mhz": clock_mhz, "hybrid": hybrid, "limits": limits, "note": note}
+        return make_schedule(shape, board, backend=backend, **options)
 
     if sequences is not None:
         return sequences, attempt(sequences)
+    if sequence_obstacle(network):
+        return 1, attempt(1)
     count, best = 1, attempt(1)
     while best.fits and 2 * count <= MOST_SEQUENCES:
         more = next((n for n in (count + 1, 2 * count) if _faster(attempt(n), best)), 0)
@@ -108,14 +113,3 @@ def with_sequences(
 
 def _faster(one: Schedule, other: Schedule) -> bool:
     return one.fits and one.inferences_per_s > _WORTH * other.inferences_per_s
-
-
-def packed(x: NDArray[Any], sequences: int) -> NDArray[Any]:
-    """(samples, steps, channels) → (samples / sequences, steps, sequences, channels): the frames of such a design.
-
-    Raises:
-        OptionError: samples that do not fill frames.
-    """
-    if x.ndim != 3 or len(x) % sequences:
-        raise OptionError(f"an array of {x.shape} does not fill frames of {sequences} sequences")
-    return np.ascontiguousarray(x.reshape(-1, sequences, *x.shape[1:]).swapaxes(1, 2))

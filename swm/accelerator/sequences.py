@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import prod
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from swm.layers.values import FloatLayer
 __all__ = ["Sequences"]
 
 _FREE = (Transpose, Reshape, Squeeze, Unsqueeze)
+Shape: TypeAlias = tuple[int | str | None, ...]
 
 
 class Sequences:
@@ -102,9 +104,7 @@ class Sequences:
                 axis += place <= axis
             return axis
         made = self.streams.shape(node.outputs[0])
-        if shape is None or made is None or made[: axis + 1] != shape[: axis + 1]:
-            return None
-        return axis
+        return None if shape is None or made is None else _same_place(shape, made, axis)
 
     def _kept(self, node: Transpose, source: str) -> bool:
         """Whether the values of one sample keep their order: axes of more than one element do."""
@@ -278,6 +278,20 @@ class Sequences:
         if after:
             self._axis[output] = after
         return None
+
+
+def _same_place(shape: Shape, made: Shape, axis: int) -> int | None:
+    """Where an axis lies behind a Reshape that keeps it whole, with as many values before it as there were."""
+    before = shape[:axis]
+    if made[: axis + 1] == shape[: axis + 1]:
+        return axis
+    known = [s for s in before if isinstance(s, int)]
+    for place, size in enumerate(made):
+        front = [s for s in made[:place] if isinstance(s, int)]
+        whole = len(known) == axis and len(front) == place
+        if size == shape[axis] and size not in (None, 1) and whole and prod(front) == prod(known):
+            return place
+    return None
 
 
 def _last_along(node: Node, constants: Mapping[str, NDArray[np.generic]]) -> int | None:

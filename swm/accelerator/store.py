@@ -207,13 +207,11 @@ def _try(graph: FixedGraph) -> None:
             raise ValueError(f"layer {layer.spec.name!r} gives words of shape {words.shape}")
     if held[graph.output_tensor] != (graph.outputs, graph.output):
         raise ValueError("the output is not what its layer writes")
-    for order, size in ((graph.input_order, graph.inputs), (graph.output_order, graph.outputs)):
+    inputs, outputs = (size // graph.sequences for size in (graph.inputs, graph.outputs))  # of a sample
+    for order, size in ((graph.input_order, inputs), (graph.output_order, outputs)):
         if order is not None and (order.size != size or order.channels < 1 or order.positions < 1):
             raise ValueError("an end of the network passes in an order of another size")
-    if (
-        prod(graph.output_shape) != (graph.outputs if graph.output_shape else 1)
-        or min(graph.output_shape, default=1) < 1
-    ):
+    if prod(graph.output_shape) != (outputs if graph.output_shape else 1) or min(graph.output_shape, default=1) < 1:
         raise ValueError("the output has another shape")
 
 

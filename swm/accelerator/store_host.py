@@ -83,7 +83,7 @@ def check_host(graph: FixedGraph) -> None:
         known.add(written)
     if not {v.name for v in host.outputs} <= known:
         raise ValueError("no part writes an output of the network")
-    if prod(host.shape) != graph.outputs or min(host.shape, default=1) < 1:
+    if prod(host.shape) * graph.sequences != graph.outputs or min(host.shape, default=1) < 1:
         raise ValueError("the hardware's output has another shape")
 
 

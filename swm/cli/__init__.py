@@ -23,6 +23,7 @@ EXIT_INTERRUPTED = 130  # as shells say of SIGINT
 COMMANDS = {
     "demo": "The bundled network down the whole road, reported on AMD boards.",
     "check": "Whether every node of a model is supported, why not, what to do.",
+    "frame": "A model for samples that hardware takes: lengths, axes, states.",
     "split": "A part of a model for hardware, the rest for the host.",
     "convert": "Replace the weights of a model by block-circulant ones.",
     "finetune": "Convert a model and train it in its structure; needs torch.",

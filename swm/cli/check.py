@@ -68,6 +68,8 @@ def check(model: str | None, list_operators: bool, block: str | None, backend: s
             out.print(Text(f"graph: {finding.reason}; {finding.remedy}"))
         if inspection.advice:
             out.print(Text(f"weights: {inspection.advice}"))
+        if inspection.sequences:
+            out.print(Text(f"sequences: {inspection.sequences}"))
         out.print(Text(_verdict(inspection)))
     sys.exit(0 if inspection.ok else 1)
 

@@ -94,6 +94,27 @@ hybrid_option = click.option(
 )
 
 
+def _sequences(_context: click.Context, _parameter: click.Parameter, value: str) -> int | None:
+    """A number, or None for "auto"."""
+    if value == "auto":
+        return None
+    try:
+        return int(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is neither a number nor 'auto'") from None
+
+
+sequences_option = click.option(
+    "--sequences",
+    callback=_sequences,
+    default="1",
+    show_default=True,
+    metavar="N|auto",
+    help="Sequences that take turns in recurrent layers, so that none waits for its state; auto: as many as make it"
+    " faster. A sample is one sequence still.",
+)
+
+
 def board_option(*, multiple: bool, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """`--board`, once or several times."""
     text = "Board name (see `swm boards`) or path of an own .toml" + ("; may be repeated." if multiple else ".")

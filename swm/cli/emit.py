@@ -23,6 +23,7 @@ from swm.cli.common import (
     load_labels,
     out,
     progress_bar,
+    sequences_option,
     write_json,
 )
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @click.command(
     epilog=example(
         "swm emit model-k8.onnx -o project --board pynq-z2 --bits 12 --calibration images.npy\nswm verify project\n"
+        "swm emit lstm-k8.onnx -o project --board zcu104 --sequences auto --calibration sequences.npy\n"
         "swm emit model-k8.onnx -o rtl --backend rtl --board pynq-z2 --calibration images.npy\nswm verify rtl"
     )
 )
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 @backend_option
 @clock_option
 @hybrid_option
+@sequences_option
 @click.option(
     "--force",
     is_flag=True,
@@ -66,6 +69,7 @@ def emit(
     backend: str,
     clock: float | None,
     hybrid: bool,
+    sequences: int | None,
     force: bool,
     allow_overflow: bool,
     json_to: str | None,
@@ -93,13 +97,28 @@ def emit(
         inputs = load_arrays(calibration, graph)
         network = swm.dense_twin(graph) if dense else graph
         fixed = swm.quantize(network, bits=bits, calibration=inputs, progress=progress)
-        made = swm.design(fixed, board=board, backend=backend, clock_mhz=clock, hybrid=hybrid, progress=progress)
+        made = swm.design(
+            fixed,
+            board=board,
+            backend=backend,
+            clock_mhz=clock,
+            hybrid=hybrid,
+            sequences=sequences,
+            progress=progress,
+        )
     plan = made.schedule
-    verdict = {"fits": plan.fits, "overflow": plan.overflow, "host": host_operators(fixed)}
+    verdict = {
+        "fits": plan.fits,
+        "overflow": plan.overflow,
+        "host": host_operators(fixed),
+        "sequences": plan.sequences,
+    }
     saturated = {tensor: asdict(found) for tensor, found in fixed.saturated.items()}
     if json_to != "-":
         style = "green" if plan.fits else "bold red"
         out.print(Text(f"The design {plan.verdict} ({plan.clock_mhz:g} MHz, modelled).", style=style))
+        if plan.sequences > 1:
+            out.print(Text(f"{plan.sequences} sequences take turns: a frame holds step after step of all of them."))
         for place, operators in (host_operators(fixed) or {}).items():
             if operators:
                 out.print(Text(f"The host computes {place} the hardware: {', '.join(operators)}."))

@@ -22,6 +22,7 @@ from swm.cli.common import (
     load_labels,
     out,
     progress_bar,
+    sequences_option,
     write_json,
 )
 from swm.errors import OptionError, OutputError
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         "swm report project --html report.html\n"
         "swm report project --reference model.onnx --inputs test.npy --labels labels.npy\n"
         "swm report model-k8.onnx --board pynq-z2 --board zcu104\n"
+        "swm report lstm-k8.onnx --board zcu104 --sequences auto\n"
         "swm report project --from vivado/reports"
     )
 )
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 @backend_option
 @clock_option
 @hybrid_option
+@sequences_option
 @click.option(
     "--reference", metavar="MODEL.onnx", help="The dense original: measured beside the design, to say what is lost."
 )
@@ -76,6 +79,7 @@ def report(
     backend: str,
     clock: float | None,
     hybrid: bool,
+    sequences: int | None,
     reference: str | None,
     inputs: str | None,
     labels: str | None,
@@ -116,6 +120,7 @@ def report(
             backend=backend,
             clock_mhz=clock,
             hybrid=hybrid,
+            sequences=sequences,
             inputs=data,
             labels=load_labels(labels),
             calibration=None if calibration is None else load_arrays(calibration, graph),

@@ -119,7 +119,7 @@ def answers_of(samples: Samples, expected: FixedResult, graph: FixedGraph) -> di
     """The members of `Answers`: of the integer engine's outputs, against what the project is checked with."""
     answers = samples.answers(graph, expected.values)
     return {
-        "samples": len(expected.words),
+        "samples": len(samples.inputs),
         "saturated": sum(found.count for found in expected.ranges.values()),
         "rounded": sum(found.values for found in expected.ranges.values()),
         "saturated_by_place": expected.ranges,

@@ -7,6 +7,7 @@ A project that was read back has no float network. With these `swm verify --trac
 from __future__ import annotations
 
 import zipfile
+from math import lcm
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.accelerator.fixed_graph import FixedGraph
+from swm.accelerator.frames import to_frames
 from swm.accelerator.lower import lower
 from swm.emit.samples import as_declared
 from swm.engine import FloatEngine
@@ -29,14 +31,14 @@ Floats = tuple[NDArray[np.float32], ...]
 
 
 def float_layers(graph: FixedGraph, inputs: NDArray[np.float32]) -> Floats:
-    """The float network's values at the output of every layer, (samples, values of a sample) each, as they pass there.
+    """The float network's values at the output of every layer, frame after frame, as they pass there.
 
     Args:
         graph: the network.
-        inputs: (samples, n) that the hardware reads; the first are run that make a million values, at least one.
+        inputs: (samples, n) that the hardware reads; the first are run that make a million values, at least one frame.
 
     Returns:
-        One array a layer; none where the float network is not known.
+        One array a layer, (frames, values of a frame); none where the float network is not known.
     """
     hardware = None if graph.source is None else split(graph.source).hardware
     if hardware is None:
@@ -45,11 +47,15 @@ def float_layers(graph: FixedGraph, inputs: NDArray[np.float32]) -> Floats:
     shape: tuple[Any, ...] = () if value.type is None or value.type.shape is None else value.type.shape
     batch = shape[0] if shape and isinstance(shape[0], int) else 1
     sizes = (layer.spec.output.channels * layer.spec.output.positions for layer in graph.layers)
-    count = max(min(len(inputs), MOST_VALUES // sum(sizes)) // batch, 1) * batch
+    unit = lcm(batch, graph.sequences)
+    count = max(min(len(inputs), MOST_VALUES * graph.sequences // sum(sizes)) // unit, 1) * unit
     x = as_declared(inputs[:count], value)
     found = FloatEngine(hardware, list(lowered.tensors), deterministic=True).run({value.name: x})
     flowing = lowered.flowing(found)
-    return tuple(flowing[layer.output].reshape(len(x), -1).astype(np.float32) for layer in graph.layers)
+    return tuple(
+        to_frames(flowing[la.output].reshape(len(x), -1).astype(np.float32), graph.sequences, la.spec.m)
+        for la in graph.layers
+    )
 
 
 def save_floats(values: Floats, folder: Path) -> None:

@@ -60,15 +60,18 @@ def write_host(folder: Path, design: Design) -> None:
         **{name: files.get(name) for name in ("before", "after")},
         "inputs": [v.name for v in host.inputs],
         "outputs": [v.name for v in host.outputs],
+        "sequences": graph.sequences,
         "to_hardware": {
             "tensor": graph.input_name,
-            "values": graph.inputs,
+            "values": graph.inputs // graph.sequences,
+            "channels": graph.input_channels,
             "channels_last": order_settings(graph.input_order),
             **format_settings(graph.input),
         },
         "from_hardware": {
             "tensor": graph.output_name,
             "shape": list(host.shape),
+            "channels": graph.last.spec.m,
             "channels_last": order_settings(graph.output_order),
             **format_settings(graph.output),
         },
@@ -84,6 +87,7 @@ def driver_settings(design: Design) -> dict[str, Any]:
         "model": graph.name,
         "board": schedule.board.name,
         "host": graph.host is not None,
+        "sequences": graph.sequences,
         "input": {
             **_edge(schedule.input, graph.inputs),
             **format_settings(graph.input),
@@ -93,7 +97,7 @@ def driver_settings(design: Design) -> dict[str, Any]:
             **_edge(schedule.output, graph.outputs),
             **format_settings(graph.output),
             "channels_last": order_settings(graph.output_order),
-            "shape": list(graph.output_shape or (graph.outputs,)),
+            "shape": list(graph.output_shape or (graph.outputs // graph.sequences,)),
         },
     }
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import lcm
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +82,11 @@ def choose_samples(
     apart = host is not None and (host.reads_inputs or len(host.inputs) > 1)  # inputs that the hardware does not read
     feeds: dict[str, Array] = {}
     if vectors is None:
-        shape = (RANDOM_VECTORS, graph.inputs)
+        shape = (RANDOM_VECTORS, graph.inputs // graph.sequences)
         values: Array = np.random.default_rng(0).uniform(-graph.input.largest, graph.input.largest, shape)
     else:
         given = vectors if isinstance(vectors, Mapping) else {_only(graph): vectors}
-        feeds = {name: array[: _count(graph, most)] for name, array in given.items()}
+        feeds = {name: array[: _count(graph, most, len(array))] for name, array in given.items()}
         values = before_hardware(graph, feeds)[graph.input_name]
     inputs = flatten_inputs(graph, values).astype(np.float32)
     if not len(inputs) or not np.isfinite(inputs).all():
@@ -111,13 +112,15 @@ def _only(graph: FixedGraph) -> str:
     return names[0]
 
 
-def _count(graph: FixedGraph, most: int | None) -> int | None:
-    """At most so many samples, whole batches of what the host computes."""
-    if most is None or graph.host is None:
-        return most
-    kinds = [v.type for v in graph.host.inputs]
+def _count(graph: FixedGraph, most: int | None, given: int) -> int:
+    """At most so many samples: whole batches of what the host computes, and whole frames where there are as many."""
+    kinds = [] if graph.host is None else [v.type for v in graph.host.inputs]
     batch = next((k.shape[0] for k in kinds if k is not None and k.shape and isinstance(k.shape[0], int)), 1)
-    return max(most // batch, 1) * batch
+    if most is None:
+        return given
+    count, frame = min(most, given), lcm(batch, graph.sequences)
+    unit = frame if frame <= count else batch
+    return max(count // unit, 1) * unit
 
 
 def _reference(source: Graph | None, feeds: Mapping[str, Array]) -> Array | None:

@@ -50,6 +50,7 @@ class Verification(Answers):
         compile_seconds: wall time of the compiler.
         run_seconds: wall time of the simulation.
         trace: every layer in the order of the data, where it was asked for; empty otherwise.
+        sequences: samples of a frame, which take turns in recurrent layers.
     """
 
     ok: bool
@@ -65,6 +66,7 @@ class Verification(Answers):
     compile_seconds: float
     run_seconds: float
     trace: tuple[LayerTrace, ...] = ()
+    sequences: int = 1
 
     @property
     def first_layer(self) -> LayerTrace | None:
@@ -84,6 +86,8 @@ class Verification(Answers):
     def remarks(self) -> list[str]:
         """The comparison with the float reference and with the design, in sentences."""
         lines = self.answers
+        if self.sequences > 1:
+            lines.append(f"{self.sequences} sequences take turns in a frame, each a sample")
         if self.iterations != self.iterations_expected:
             wrong = _different(self.iterations, self.iterations_expected)
             lines.append(f"pipelined iterations differ from the design in {', '.join(wrong)}")
@@ -215,6 +219,7 @@ def _verify_cpp(path: Path, design: Design, compiler: str, say: Progress, *, tra
         compile_seconds=compile_seconds,
         run_seconds=run.seconds,
         trace=layers,
+        sequences=design.graph.sequences,
     )
     keep_outcome(
         path, ok=found.ok, words=found.words, mismatches=len(different), samples=found.samples, compiler=compiler

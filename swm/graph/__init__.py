@@ -30,6 +30,7 @@ from swm.graph.elementwise import (
 )
 from swm.graph.formats import WEIGHT_FORMATS, WeightFormat, read_formats, write_formats
 from swm.graph.graph import Graph, TensorType, Value, reads
+from swm.graph.last_states import plain_last_states
 from swm.graph.nodes import (
     Activation,
     Affine,
@@ -191,6 +192,7 @@ __all__ = [
     "WeightFormat",
     "densified",
     "is_structured",
+    "plain_last_states",
     "read_formats",
     "reads",
     "without_zero_states",

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 from swm.graph.graph import Graph
 from swm.graph.nodes import Cast, Node, Opaque, Reshape
-from swm.graph.shape_ops import Expand, Squeeze, Transpose, Unsqueeze
+from swm.graph.shape_ops import Concat, Expand, Gather, Slice, Split, Squeeze, Transpose, Unsqueeze
 from swm.graph.weighted import Recurrent
 
 __all__ = ["without_zero_states"]
 
-_MOVING = (Cast, Expand, Reshape, Squeeze, Transpose, Unsqueeze)  # whose first input alone gives their values
+# Whose first input alone gives their values.
+_MOVING = (Cast, Expand, Gather, Reshape, Slice, Split, Squeeze, Transpose, Unsqueeze)
 
 
 def without_zero_states(graph: Graph) -> Graph:
@@ -29,6 +30,8 @@ def without_zero_states(graph: Graph) -> Graph:
 
 
 def _gives_zeros(node: Node, zeros: set[str]) -> bool:
+    if isinstance(node, Concat):
+        return zeros.issuperset(node.inputs)
     if not isinstance(node, Opaque):
         return isinstance(node, _MOVING) and node.inputs[0] in zeros
     if node.domain or node.op_type not in ("ConstantOfShape", "Expand", "Reshape", "Tile"):

@@ -15,6 +15,7 @@ from swm.accelerator.lower import hardware_findings
 from swm.errors import Finding, UnsupportedModel
 from swm.graph import Graph, Opaque
 from swm.host.search import Cuts, lead, parts
+from swm.host.states import states_from_sequences
 from swm.host.work import is_weighted, multiplications
 
 __all__ = ["LEAST_SHARE", "Split", "Verdict", "split", "split_for_hardware"]
@@ -118,6 +119,8 @@ def split(graph: Graph) -> Split:
     total = sum(multiplications(n, graph) for n in nodes)
     if not findings:
         return Split(graph, None, graph, None, (), (), total, total)
+    graph = states_from_sequences(graph)
+    nodes = graph.needed([v.name for v in graph.outputs])
     found = Cuts(graph, nodes).largest()
     if found is None:
         outside = tuple(n.name for n in nodes if is_weighted(n, graph))

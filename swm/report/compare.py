@@ -10,6 +10,7 @@ from math import isfinite
 from swm.accelerator.backend import VITIS, Backend
 from swm.accelerator.design import Design, Schedule
 from swm.accelerator.fixed_graph import NetworkShape
+from swm.accelerator.interleave import with_sequences
 from swm.accelerator.schedule import make_schedule
 from swm.accelerator.search import Search
 from swm.device.board import Board, board_names, load_board
@@ -65,6 +66,7 @@ def compare_networks(
     clock_mhz: float | None = None,
     limits: Limits | None = None,
     hybrid: bool = False,
+    sequences: int | None = 1,
     evidence: Evidence | None = None,
 ) -> Report:
     """Schedule a structured network and its dense twin on boards, and hold them against each other.
@@ -81,16 +83,17 @@ def compare_networks(
         clock_mhz: clock in MHz for all boards; where absent, the search chooses among each board's clocks.
         limits: fractions of the device that may be used.
         hybrid: let wide multipliers of both be built of LUTs where DSPs run out.
+        sequences: that take turns in recurrent layers of both; None: as many as make each of them faster.
         evidence: see `compare`.
 
     Raises:
         OptionError: no boards, an accuracy that is not a fraction, or what `make_schedule` raises.
     """
-    make = partial(make_schedule, backend=backend, hybrid=hybrid, limits=limits)
+    make = partial(with_sequences, backend=backend, hybrid=hybrid, limits=limits, sequences=sequences)
     pairs = []
     for board in boards:
-        own = make(network, board, clock_mhz=clock_mhz)
-        pairs.append((own, make(dense_network, board, clock_mhz=own.clock_mhz)))
+        _, own = make(network, board, clock_mhz=clock_mhz)
+        pairs.append((own, make(dense_network, board, clock_mhz=own.clock_mhz)[1]))
     holding = _holding(pairs, dense_network, limits)
     return compare(pairs, accuracy, model=model, evidence=evidence, holding=holding)
 

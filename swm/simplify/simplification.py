@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 
 from swm.errors import SwmError
-from swm.graph import Graph, Opaque, is_structured, without_zero_states
+from swm.graph import Graph, Opaque, is_structured, plain_last_states, without_zero_states
 from swm.simplify.cleanup import without_dead_nodes
 from swm.simplify.dequantize import written_out
 from swm.simplify.gelu import name_gelu
@@ -68,7 +68,7 @@ def _tried(graph: Graph, start: Graph) -> Graph | None:
 
 def _steps(graph: Graph) -> Graph:
     reach = Reach(graph)
-    graph = without_dead_nodes(without_zero_states(graph))
+    graph = without_dead_nodes(plain_last_states(without_zero_states(graph)))
     for step in (name_gelu, name_normalization):
         graph = without_dead_nodes(step(graph, reach))
     return graph.verify()

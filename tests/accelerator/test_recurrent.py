@@ -10,7 +10,7 @@ from recurrent_models import Exported, sequence
 import swm
 from swm.accelerator.design import Design
 from swm.accelerator.integers import run_fixed
-from swm.accelerator.interleave import interleaved, packed
+from swm.accelerator.interleave import interleaved
 from swm.accelerator.lower import hardware_findings, lower
 from swm.accelerator.schedule import make_schedule
 from swm.accelerator.store import load_fixed, save_fixed
@@ -150,13 +150,15 @@ def test_sequences_that_take_turns_give_the_words_of_each_alone(tmp_path):
     assert count > 1
     assert made.schedule.inferences_per_s > 1.5 * alone.schedule.inferences_per_s
     assert "one sequence alone is latency bound" in " ".join(swm.report(alone).to_text().split())
-    frames = packed(x[: 40 // count * count], count)
-    words = run_fixed(made.graph, frames.reshape(len(frames), -1)).words.reshape(len(frames), STEPS, count, -1)
-    expected = run_fixed(fixed, x[: 40 // count * count]).words
-    np.testing.assert_array_equal(words.swapaxes(1, 2).reshape(expected.shape), expected)
-    vectors = frames[:5].reshape(5, -1)
-    result = verify_project(emit_project(made, tmp_path / "p", vectors=vectors))
+    found, expected = run_fixed(made.graph, x), run_fixed(fixed, x)
+    assert found.words.shape == (-(-40 // count), count * expected.words.shape[1])
+    np.testing.assert_array_equal(found.values, expected.values)
+    result = verify_project(emit_project(made, tmp_path / "p", vectors=x, most_vectors=5 * count), trace=True)
     assert result.ok, (result.first_mismatch, result.remarks)
+    assert (result.samples, result.sequences, result.words) == (5 * count, count, 5 * found.words.shape[1])
+    off = expected.values[: 5 * count] - swm.run(fixed.source, x[: 5 * count])
+    assert result.max_error == pytest.approx(np.abs(off).max(), rel=1e-3)  # against float, sequence by sequence
+    assert all(layer.error < 0.1 for layer in result.trace if layer.node)
 
 
 def test_networks_in_which_sequences_cannot_take_turns():

@@ -17,7 +17,8 @@ import pytest
 from support import inputs, mlp, write_mlp
 
 COMMANDS = [
-    "demo", "check", "convert", "split", "emit", "verify", "synth", "build", "report", "explore", "boards", "bench",
+    "demo", "check", "convert", "frame", "split", "emit", "verify", "synth", "build", "report", "explore", "boards",
+    "bench",
 ]  # fmt: skip
 
 

@@ -1,28 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Layers of the fixed-point network that take a value or two an output (docs/arithmetic.md section 6), bit for bit, on the
 // 64-bit integers that numpy holds: add, concat, prelu, layer normalisation, pooling, and the end of every layer (section 5).
-//
-// Every expression is the one of swm/layers/ on int64; what would overflow there overflows here the same way.
 
-#include <algorithm>
-#include <cstddef>
-#include <cstdint>
-
-namespace {
-
-using std::int64_t;
-using std::ptrdiff_t;
-
-inline int64_t left(int64_t v, int64_t shift) { return int64_t(std::uint64_t(v) << shift); }
-
-inline int64_t round_shift(int64_t v, int64_t shift) {
-    if (shift > 62) return 0;
-    return shift > 0 ? (v + (int64_t(1) << (shift - 1))) >> shift : left(v, -shift);
-}
-
-inline int64_t clip(int64_t v, int64_t low, int64_t high) { return std::min(std::max(v, low), high); }
-
-}  // namespace
+#include "fixed_words.h"
 
 extern "C" {
 
@@ -46,23 +26,6 @@ struct SwmBeats {
 namespace {
 
 enum { ADD, CONCAT, PRELU, LAYERNORM, GREATEST, SUM };
-enum { IDENTITY, RELU, CLIP, RAMP, LEAKY, TABLE, STEPS };
-
-inline int64_t narrowed(const SwmBeats& l, int64_t v) {
-    const int64_t top = int64_t(1) << (l.input_bits - 1);
-    return clip(round_shift(v, l.input_shift), -top, top - 1);
-}
-
-inline int64_t ramp(const SwmBeats& l, int64_t v) {
-    return clip(round_shift(narrowed(l, v) * l.slope + l.offset, l.out_shift), l.low, l.high);
-}
-
-inline int64_t looked_up(const SwmBeats& l, int64_t z) {
-    const int64_t at = clip(z, l.first, l.last) - l.first, i = at >> l.step_bits;
-    int64_t value = l.starts[i];
-    if (l.lines) value = left(value, l.step_bits) + l.rises[i] * (at & ((int64_t(1) << l.step_bits) - 1));
-    return l.rectified ? value + left(std::max<int64_t>(z, 0), l.base_shift) : value;
-}
 
 template <class Word>
 inline int64_t each(int64_t* row, ptrdiff_t m, int64_t bits, const Word& word) {
@@ -78,17 +41,7 @@ inline int64_t each(int64_t* row, ptrdiff_t m, int64_t bits, const Word& word) {
 
 // Activation, one rounding, saturation of a token's sums, in place; how many saturate.
 int64_t finish(const SwmBeats& l, int64_t* row) {
-    const int64_t shift = l.plain_shift;
-    const auto run = [&](const auto& word) { return each(row, l.m, l.out_bits, word); };
-    switch (l.activation) {
-        case RELU: return run([=](int64_t v) { return round_shift(std::max<int64_t>(v, 0), shift); });
-        case CLIP: return run([=, &l](int64_t v) { return clip(round_shift(v, shift), l.low, l.high); });
-        case RAMP: return run([&](int64_t v) { return ramp(l, v); });
-        case LEAKY: return run([=, &l](int64_t v) { return v < 0 ? ramp(l, v) : round_shift(v, shift); });
-        case TABLE: return run([&](int64_t v) { return round_shift(looked_up(l, narrowed(l, v)), l.out_shift); });
-        case STEPS: return run([&](int64_t v) { return round_shift(ramp(l, v) * l.width, l.width_shift); });
-        default: return run([=](int64_t v) { return round_shift(v, shift); });
-    }
+    return with_word(l, [&](const auto& word) { return each(row, l.m, l.out_bits, word); });
 }
 
 void normalize(const SwmBeats& l, const int64_t* x, int64_t* row) {
@@ -155,4 +108,17 @@ extern "C" std::int64_t swm_fixed_beats(const SwmBeats* layer, const std::int64_
         lost += finish(l, y);
     }
     return lost;
+}
+
+// Frames of `from` runs of `width` values → frames of `to` runs: run o is run index[o] of its frame, -1: all `fill`.
+extern "C" void swm_fixed_moved(const std::int64_t* x, std::int64_t frames, std::int64_t from, const std::int32_t* index, std::int64_t to,
+                                std::int64_t width, std::int64_t fill, std::int64_t* y) {
+    for (ptrdiff_t s = 0; s < frames; ++s, x += from * width)
+        for (ptrdiff_t o = 0; o < to; ++o, y += width) {
+            if (index[o] < 0) {
+                std::fill_n(y, width, fill);
+            } else {
+                std::copy_n(x + index[o] * width, width, y);
+            }
+        }
 }

@@ -154,11 +154,15 @@ class RecurrentKind(LayerKind):
         if not built.waiting:
             return ""
         spec = built.spec
-        who = "one sequence alone is latency bound" if spec.sequences == 1 else f"{spec.sequences} sequences take turns"
-        return (
-            f"{spec.name} waits {built.waiting} of {built.period} cycles of a step for its state: {who}, products take"
-            f" {sum(built.products_of)}"
+        loop = (
+            f"{sum(built.products_of)} cycles of products, {built.last_beats} of its last cells, and"
+            f" {spec.phases * built.feedback} until a state can be read (pipelines of products, transforms and gates)"
         )
+        if spec.sequences > 1:
+            who = f"{spec.sequences} sequences take turns; the loop of each has {loop}"
+        else:
+            who = f"one sequence alone is latency bound by its loop: {loop}; more multipliers shorten its products only"
+        return f"{spec.name} waits {built.waiting} of {built.period} cycles of a step for its state: {who}"
 
     def streams(self, built: Implementation) -> tuple[BeatStream, ...]:
         """The spectra of x."""

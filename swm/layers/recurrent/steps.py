@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 
@@ -13,18 +14,25 @@ from swm.layers.recurrent.spec import RecurrentSpec
 from swm.layers.rounding import Ints, round_shift, saturate
 from swm.layers.values import FixedLayer
 
-__all__ = ["run_steps"]
+__all__ = ["in_turns", "run_steps"]
 
 
 def run_steps(layer: FixedLayer, x: Ints) -> tuple[Ints, dict[str, int]]:
     """(sequences * steps, n) → (sequences * steps, m), or (sequences, m) for last steps alone; saturation counts."""
     spec = layer.spec
     assert isinstance(spec, RecurrentSpec)
+    return in_turns(spec, x, lambda apart: _Steps(layer, apart).run())
+
+
+def in_turns(
+    spec: RecurrentSpec, x: Ints, run: Callable[[Ints], tuple[Ints, dict[str, int]]]
+) -> tuple[Ints, dict[str, int]]:
+    """What `run` makes of (sequences * steps, n), for values whose sequences take turns."""
     turns = spec.sequences
     if turns == 1:
-        return _Steps(layer, x).run()
+        return run(x)
     apart = x.reshape(-1, spec.steps, turns, x.shape[-1]).swapaxes(1, 2).reshape(x.shape)
-    words, lost = _Steps(layer, apart).run()
+    words, lost = run(apart)
     steps = 1 if spec.last else spec.steps
     return words.reshape(-1, turns, steps, spec.m).swapaxes(1, 2).reshape(words.shape), lost
 

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes `tests/exported/`: an LSTM, a GRU and a small residual network, by both exporters of torch.
+
+    python tests/export_torch.py          # needs torch, onnx and onnxscript; the tests that read the files need none
+
+The files in the repository are of torch 2.13.0, onnx 1.23.2 and onnxscript 0.7.2.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import onnx
+import torch
+from torch import nn
+
+FOLDER = Path(__file__).parent / "exported"
+STEPS, INPUTS, CELLS, CLASSES = 6, 8, 16, 4
+
+
+class Tagger(nn.Module):
+    """Two recurrent layers, batch first, and a class for every step."""
+
+    def __init__(self, kind: type[nn.LSTM] | type[nn.GRU]) -> None:
+        super().__init__()
+        self.layers = kind(INPUTS, CELLS, num_layers=2, batch_first=True)
+        self.head = nn.Linear(CELLS, CLASSES)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.layers(x)[0])
+
+
+class Last(nn.Module):
+    """A bidirectional layer; the class comes from the last states of both directions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.GRU(INPUTS, CELLS, batch_first=True, bidirectional=True)
+        self.head = nn.Linear(2 * CELLS, CLASSES)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        _, h = self.layer(x)
+        return self.head(torch.cat([h[0], h[1]], dim=1))
+
+
+class Block(nn.Module):
+    """Two convolutions beside a shortcut."""
+
+    def __init__(self, n: int, m: int, stride: int) -> None:
+        super().__init__()
+        self.a, self.na = nn.Conv2d(n, m, 3, stride, 1, bias=False), nn.BatchNorm2d(m)
+        self.b, self.nb = nn.Conv2d(m, m, 3, 1, 1, bias=False), nn.BatchNorm2d(m)
+        self.short = nn.Conv2d(n, m, 1, stride) if stride > 1 else nn.Identity()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.nb(self.b(torch.relu(self.na(self.a(x)))))
+        return torch.relu(y + self.short(x))
+
+
+class Resnet(nn.Module):
+    """Two residual blocks, global pooling, classes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(1, 8, 3, padding=1)
+        self.blocks = nn.Sequential(Block(8, 8, 1), Block(8, 16, 2))
+        self.head = nn.Linear(16, CLASSES)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.blocks(torch.relu(self.first(x)))
+        return self.head(nn.functional.adaptive_avg_pool2d(y, 1).flatten(1))
+
+
+def export(name: str, model: nn.Module, x: torch.Tensor) -> None:
+    """Write both files; sizes under 60 kB."""
+    model.train()
+    for _ in range(4):
+        model(torch.randn_like(x).repeat(8, *[1] * (x.dim() - 1)))  # statistics of normalisations
+    model.eval()
+    for dynamo in (False, True):
+        file = FOLDER / f"{name}_{'dynamo' if dynamo else 'script'}.onnx"
+        with tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch) / "m.onnx"
+            options = (
+                {"dynamo": True, "dynamic_shapes": ({0: torch.export.Dim("batch")},)}
+                if dynamo
+                else {"dynamo": False, "dynamic_axes": {"x": {0: "batch"}, "y": {0: "batch"}}}
+            )
+            torch.onnx.export(model, (x,), str(path), input_names=["x"], output_names=["y"], **options)
+            made = onnx.load(path)  # its external data, too
+        for node in made.graph.node:  # stack traces with paths of this machine
+            del node.metadata_props[:]
+        onnx.save(made, file)
+        assert file.stat().st_size < 60_000, file
+
+
+def main() -> None:
+    """All of them."""
+    torch.manual_seed(0)
+    FOLDER.mkdir(exist_ok=True)
+    export("lstm", Tagger(nn.LSTM), torch.randn(2, STEPS, INPUTS))
+    export("gru", Tagger(nn.GRU), torch.randn(2, STEPS, INPUTS))
+    export("gru_last", Last(), torch.randn(2, STEPS, INPUTS))
+    export("resnet", Resnet(), torch.randn(2, 1, 12, 12))
+
+
+if __name__ == "__main__":
+    main()
