@@ -36,6 +36,9 @@ from onnx import helper
 import swm
 from swm.graph import Graph, Opaque, Quant
 
+sys.path.append(str(Path(__file__).parent))  # where this module is imported from elsewhere
+from model_frames import FRAMES
+
 __all__ = [
     "Hardware",
     "Row",
@@ -59,7 +62,9 @@ HARDWARE_TEXT = (
     "By `swm check` on the simplified model. *All*: `swm emit` takes it whole. *With host parts*: it takes it, and the "
     "host computes what the table names before and after the hardware; at least 95 % of the multiplications (weights "
     "written out dense, counted) are in hardware. *None*: what the table names is in the way; `swm split` still writes "
-    "the largest part that can be hardware, and what lies around it, as files."
+    "the largest part that can be hardware, and what lies around it, as files. Where the last column names a command, "
+    "the model is checked as that writes it: `swm frame` fixes open lengths, puts samples first, keeps states that a "
+    "caller feeds back on chip, and leaves outputs away; by itself, `swm check` says *none* of it."
 )
 TIMED = 3  # fresh processes a model; the quickest counts
 # Outputs of a model with activations of few bits that may differ: its values lie on ties of its own rounding, and the
@@ -286,11 +291,15 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def hardware(path: Path) -> Hardware:
-    """What `swm check` says of a model: of the simplified one, as convert and emit take it."""
+def hardware(path: Path, name: str = "") -> Hardware:
+    """What `swm check` says of a model: of the simplified one, as convert and emit take it; or once it is framed."""
+    framed = ""
     try:
         graph = swm.load(path, simplify=True)
         found = swm.check(graph)
+        if found.hardware == "none" and name in FRAMES:
+            graph, framed = FRAMES[name].of(graph), f"`swm frame {FRAMES[name].options}`"
+            found = swm.check(graph)
     except swm.SwmError as error:
         return Hardware("refused", 0.0, _first(error, path))
     if found.hardware == "none":
@@ -299,7 +308,9 @@ def hardware(path: Path) -> Hardware:
     sides = (
         (side, Counter(n.op for n in found.nodes if n.place == side and not n.hardware)) for side in ("before", "after")
     )
-    return Hardware(found.hardware, found.share, "; ".join(f"{side}: {_counted(ops)}" for side, ops in sides if ops))
+    parts = [framed] if framed else []
+    what = "; ".join([*parts, *(f"{side}: {_counted(ops)}" for side, ops in sides if ops)])
+    return Hardware(found.hardware, found.share, what)
 
 
 def _counted(kinds: Counter[str]) -> str:
@@ -410,10 +421,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for path in sorted(options.folder.rglob("*.onnx")):
         name = path.relative_to(options.folder).as_posix()
         if options.hardware:
-            rows.append(Row(name, 0, 0, 0, 0, 0, 0.0, "", hardware=hardware(path)))
+            rows.append(Row(name, 0, 0, 0, 0, 0, 0.0, "", hardware=hardware(path, name)))
             continue
         row = measure(path, name)
-        rows.append(replace(row, load_seconds=_fresh_seconds(path), hardware=hardware(path)))
+        rows.append(replace(row, load_seconds=_fresh_seconds(path), hardware=hardware(path, name)))
     if options.hardware:
         sys.stdout.write(hardware_table(rows) + "\n")
         return 0

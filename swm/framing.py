@@ -6,7 +6,7 @@ Each change is taken only after the new model gave the old one's answers on rand
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,6 +37,7 @@ def frame(
     batch_axis: int | None = 0,
     states: Mapping[str, str] | None = None,
     steps: int | None = None,
+    drop: Sequence[str] = (),
 ) -> Graph:
     """The model for samples that hardware takes.
 
@@ -48,12 +49,13 @@ def frame(
         states: inputs that hold states by the outputs that a caller feeds back into them, such as {"h_in": "h_out"}:
             both go, the states stay inside, and every sample is `steps` steps that begin with states of zeros.
         steps: see `states`.
+        drop: outputs that nobody needs.
 
     Raises:
         OptionError: names, an axis or a number that the model does not have, or a model that computes something else
             in the new form; the message says what.
     """
-    made = require_graph(graph)
+    made = _without(require_graph(graph), drop)
     if sizes:
         made = _sized(made, sizes)
     if states or steps is not None:
@@ -61,6 +63,18 @@ def frame(
     if batch_axis is None:
         return _whole_runs(made)
     return _batch_first(made, batch_axis) if batch_axis else made
+
+
+def _without(graph: Graph, drop: Sequence[str]) -> Graph:
+    names = [v.name for v in graph.outputs]
+    unknown = sorted(set(drop) - set(names))
+    if unknown or set(drop) == set(names):
+        what = f"the model has no output {unknown[0]!r}" if unknown else "a model without outputs computes nothing"
+        raise OptionError(f"{what}; it has {names}")
+    if not drop:
+        return graph
+    kept = tuple(v for v in graph.outputs if v.name not in drop)
+    return replace(graph, outputs=kept, nodes=tuple(graph.needed([v.name for v in kept])))
 
 
 def _sized(graph: Graph, sizes: Mapping[str, int]) -> Graph:

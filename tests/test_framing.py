@@ -86,6 +86,15 @@ def test_time_first_with_the_sequence_and_its_last_state(direction):
     assert fixed.first.spec.kind in ("recurrent", "reverse")
 
 
+def test_a_cell_state_that_nobody_needs():
+    graph = swm.load(model("LSTM", {"x": [5, 2, N]}, {"y": [5, 1, 2, H], "h": [1, 2, H], "c": [1, 2, H]}))
+    refused = swm.check(swm.frame(graph, batch_axis=1))
+    assert (refused.hardware, "--drop" in refused.nodes[1].remedy) == ("none", True)
+    assert swm.check(swm.frame(graph, batch_axis=1, drop=["c"])).hardware == "with host parts"
+    with pytest.raises(OptionError, match="no output 'Y_c'"):
+        swm.frame(graph, drop=["Y_c"])
+
+
 def test_a_whole_run_is_a_sample_where_its_length_is_open():
     graph = swm.load(model("RNN", {"x": ["length", 1, N]}, {"y": ["length", 1, 1, H], "h": [1, 1, H]}))
     framed = swm.frame(graph, sizes={"length": 6}, batch_axis=None)

@@ -124,7 +124,7 @@ class Sequences:
             if streams.origin[source] not in {v.name for v in self.graph.inputs}:
                 return None  # the obstacle before it is reported already
             return Obstacle(
-                "the length of its sequences is unknown", "export with a fixed length; leave the batch open"
+                "the length of its sequences is unknown", "fix it by `swm frame --size NAME=N`; leave the batch open"
             )
         if wanted not in ([0], [1]) or states is None:
             return obstacle_of(node)
@@ -133,7 +133,7 @@ class Sequences:
         if self._axis.get(source, 0) != 1 and not (self._one and shape and len(shape) == 3 and shape[1] == 1):
             return Obstacle(
                 "its sequences lie along the first axis, which is that of samples",
-                "export the model with batch_first=True, so that samples come first",
+                "put samples first by `swm frame --batch-axis 1`, or export the model with batch_first=True",
             )
         (place,) = wanted
         n, size = node.input_weight[0].shape[1], held.size or 0

@@ -16,7 +16,7 @@ from swm.errors import OptionError
 @click.command(
     epilog=example(
         "swm frame bidi-lstm.onnx -o framed.onnx --size length=32\n"
-        "swm frame torch-gru.onnx -o framed.onnx --batch-axis 1\n"
+        "swm frame torch-lstm.onnx -o framed.onnx --batch-axis 1 --drop c_n\n"
         "swm frame dtln.onnx -o framed.onnx --state input_3=tf_op_layer_stack_2 --steps 100"
     )
 )
@@ -38,6 +38,7 @@ from swm.errors import OptionError
     help="An input that holds states and the output that is fed back into it; repeatable. Both go, states stay inside.",
 )
 @click.option("--steps", type=int, metavar="N", help="With --state: steps of a sample, which begins with zero states.")
+@click.option("--drop", multiple=True, metavar="OUT", help="An output that nobody needs, such as Y_c; repeatable.")
 @click.option("--force", is_flag=True, help="Replace OUT.onnx.")
 @json_option
 def frame(
@@ -47,6 +48,7 @@ def frame(
     batch_axis: str,
     states: tuple[str, ...],
     steps: int | None,
+    drop: tuple[str, ...],
     force: bool,
     json_to: str | None,
 ) -> None:
@@ -68,6 +70,7 @@ def frame(
             batch_axis=None if batch_axis == "new" else _number("--batch-axis", batch_axis),
             states=dict(_pairs(states, "--state")),
             steps=steps,
+            drop=drop,
         )
         swm.save(made, output)
     ends = {

@@ -39,7 +39,8 @@ class _Walk:
         self._graph, self._writers = graph, graph.producers()
         self._directions: dict[str, tuple[Recurrent, int]] = {}  # of tensors (batch, outputs)
         self._taken = {*graph.constants, *self._writers}
-        self._taken.update(v.name for v in (*graph.inputs, *graph.nodes))
+        self._taken.update(v.name for v in graph.inputs)
+        self._taken.update(n.name for n in graph.nodes)
 
     def take(self, node: Node) -> None:
         """Add a node, or what it is."""
@@ -53,11 +54,10 @@ class _Walk:
                 return
         beside = isinstance(node, Concat) and node.axis in (1, -1)
         layers = [self._directions.get(t) for t in node.inputs] if beside else []
-        if len(layers) == 2 and layers[0] is not None and layers[1] is not None:
-            (first, zero), (second, one) = layers
-            if first is second and (zero, one) == (0, 1):
-                self._turned(node, first)
-                return
+        both = [one for one in layers if one is not None]
+        if len(layers) == len(both) == 2 and both[0][0] is both[1][0] and [d for _, d in both] == [0, 1]:
+            self._turned(node, both[0][0])
+            return
         self.nodes.append(node)
 
     def _gathered(self, node: Gather) -> tuple[Recurrent, int] | None:

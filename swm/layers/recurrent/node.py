@@ -47,7 +47,9 @@ def obstacle_of(node: Recurrent) -> Obstacle:
     return Obstacle(
         "its states start from what the network computes, its sequences have lengths of their own, or more than one of"
         " its outputs is read",
-        "hardware takes constant initial states, sequences of one length and one output: all steps or the last one",
+        "hardware takes constant initial states, sequences of one length, all steps or the last one, but no last cell"
+        " state (Y_c); `swm frame` keeps states that are fed back inside (--state), fixes lengths (--size), and leaves"
+        " outputs away (--drop)",
     )
 
 
