@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Layers that only move words (reverse, reorder, pad, upsample) as tables of where each word comes from."""
+"""Layers that only move words (reverse, reorder, pad, upsample, depth_to_space): tables of where each comes from."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from swm.kernels import load_library
 from swm.layers import registry
+from swm.layers.depth_to_space import DepthToSpaceSpec
 from swm.layers.pad import PadSpec
 from swm.layers.reorder import ReorderSpec
 from swm.layers.reverse import ReverseSpec
@@ -19,7 +20,7 @@ from swm.layers.values import FixedLayer, Ints
 
 __all__ = ["CompiledMove", "compiled_move"]
 
-_KINDS = (PadSpec, ReorderSpec, ReverseSpec, UpsampleSpec)
+_KINDS = (DepthToSpaceSpec, PadSpec, ReorderSpec, ReverseSpec, UpsampleSpec)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ from swm.accelerator.compiled_recurrent import compiled_recurrent
 from swm.accelerator.integers import run_integers, run_layer
 from swm.accelerator.integers_compiled import run_integers_fast
 from swm.accelerator.interleave import interleaved
+from swm.layers.depth_to_space import DepthToSpaceSpec
 from swm.layers.pad import Margins, PadSpec
 from swm.layers.reorder import ReorderSpec
 from swm.layers.reverse import ReverseSpec
@@ -89,13 +90,14 @@ def test_projections_and_sequences_that_take_turns():
         ReorderSpec("l", (TensorShape(5, 8, 12),), TensorShape(12, 8, 5)),
         PadSpec("l", (TensorShape(5, 8, 12),), TensorShape(5, 8, 20), margins=Margins((3, 4), (-1, 2), (0, 4))),
         UpsampleSpec("l", (TensorShape(5, 8, 12),), TensorShape(5, 8, 72), rows_columns=(3, 4), factors=(2, 3)),
+        DepthToSpaceSpec("l", (TensorShape(8, 8, 12),), TensorShape(2, 8, 48), rows_columns=(3, 4), side=2),
     ],
 )
 def test_layers_that_move_words(spec):
     form = Format(8, 7)
     arrays = {"fill": np.array([-77])} if isinstance(spec, PadSpec) else {}
     layer = FixedLayer(spec, "l", ("x",), "y", (form,), form, arrays)
-    x = np.random.default_rng(0).integers(-128, 128, size=(3 * 12, 5))
+    x = np.random.default_rng(0).integers(-128, 128, size=(3 * 12, spec.n))
     words, counts = run_layer(layer, (x,))
     fast, fast_counts = compiled_move(layer).run((x,))
     np.testing.assert_array_equal(fast, words)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sequences that take turns, from the command line: `--sequences N|auto`."""
 
+import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -10,10 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 sys.path.append(str(Path(__file__).parents[1] / "accelerator"))
-from recurrent_models import sequence
+from recurrent_models import Exported, sequence
 from support import write_mlp
 
 import swm
+from swm.accelerator.integers import run_fixed
 from swm.cli import cli
 from swm.emit.samples import load_samples
 from swm.errors import OptionError
@@ -68,3 +70,25 @@ def test_sequences_of_a_network_that_has_none(tmp_path):
     done = CliRunner().invoke(cli, ["report", model, "--board", "zcu104", "--sequences", "many"])
     assert done.exit_code == 2
     assert "neither a number nor 'auto'" in done.output
+
+
+def test_the_host_driver_packs_frames(tmp_path):
+    """A Softmax stays with the host: its driver makes the words of the integer engine, and the network's answers."""
+    model = Exported(5, 12)
+    y, _ = model.layer("GRU", model.time_first("x"), 12, 16)
+    linear = model.linear(model.time_first(model.flat(y, 1, 16)), 16, 4)
+    graph = model.load(model.node("Softmax", linear, axis=-1), 5, 4)
+    x = np.random.default_rng(0).normal(size=(7, 5, 12)).astype(np.float32)
+    fixed = swm.quantize(graph, bits=10, calibration=x)
+    made = swm.design(fixed, board="zcu104", sequences=3)
+    project = swm.emit(made, path=tmp_path / "p", vectors=x)
+    spec = importlib.util.spec_from_file_location("driver", project / "host/host.py")
+    driver = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(driver)
+    host = driver.Host()
+    words, tensors = host.before(x)
+    expected = run_fixed(made.graph, x)
+    np.testing.assert_array_equal(words, expected.inputs)  # 7 samples, 3 frames
+    (answer,) = host.after(expected.words, tensors).values()
+    np.testing.assert_allclose(answer, swm.run(fixed, x), atol=1e-6)
+    np.testing.assert_allclose(swm.run(swm.load_project(project).graph, x), swm.run(fixed, x), atol=1e-6)

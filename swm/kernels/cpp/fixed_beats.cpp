@@ -113,7 +113,11 @@ extern "C" std::int64_t swm_fixed_beats(const SwmBeats* layer, const std::int64_
 // Frames of `from` runs of `width` values → frames of `to` runs: run o is run index[o] of its frame, -1: all `fill`.
 extern "C" void swm_fixed_moved(const std::int64_t* x, std::int64_t frames, std::int64_t from, const std::int32_t* index, std::int64_t to,
                                 std::int64_t width, std::int64_t fill, std::int64_t* y) {
-    for (ptrdiff_t s = 0; s < frames; ++s, x += from * width)
+    for (ptrdiff_t s = 0; s < frames; ++s, x += from * width) {
+        if (width == 1) {
+            for (ptrdiff_t o = 0; o < to; ++o) *y++ = index[o] < 0 ? fill : x[index[o]];
+            continue;
+        }
         for (ptrdiff_t o = 0; o < to; ++o, y += width) {
             if (index[o] < 0) {
                 std::fill_n(y, width, fill);
@@ -121,4 +125,5 @@ extern "C" void swm_fixed_moved(const std::int64_t* x, std::int64_t frames, std:
                 std::copy_n(x + index[o] * width, width, y);
             }
         }
+    }
 }
