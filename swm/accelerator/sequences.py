@@ -127,7 +127,7 @@ class Sequences:
                 "the length of its sequences is unknown", "fix it by `swm frame --size NAME=N`; leave the batch open"
             )
         if wanted not in ([0], [1]) or states is None:
-            return obstacle_of(node)
+            return obstacle_of(node, wanted)
         shape = streams.shape(source)
         length = None if not shape or len(shape) != 3 else shape[0]
         if self._axis.get(source, 0) != 1 and not (self._one and shape and len(shape) == 3 and shape[1] == 1):

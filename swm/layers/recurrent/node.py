@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -42,14 +43,26 @@ class Steps(Node):
     length: int | None
 
 
-def obstacle_of(node: Recurrent) -> Obstacle:
-    """Why a recurrent node did not become `Steps`."""
+def obstacle_of(node: Recurrent, read: Sequence[int] = (0,)) -> Obstacle:
+    """Why a recurrent node did not become `Steps`; `read`: those of its outputs that are read."""
+    if 2 in read:
+        return Obstacle(
+            "its last cell state (Y_c) is read, which hardware does not give",
+            "`swm frame` keeps it inside where a caller feeds it back (--state IN=OUT --steps N), and leaves it away"
+            " where nobody needs it (--drop OUTPUT)",
+        )
+    if list(read) == [0, 1]:
+        return Obstacle(
+            "more than one of its outputs is read: its sequence and its last state",
+            "where the network returns them, put samples first (`swm frame --batch-axis 1`): the host then takes the"
+            " state out of the sequence",
+        )
+    if len(node.inputs) > 1 and node.inputs[1]:
+        return Obstacle("its sequences have lengths of their own", "hardware takes sequences of one length")
     return Obstacle(
-        "its states start from what the network computes, its sequences have lengths of their own, or more than one of"
-        " its outputs is read",
-        "hardware takes constant initial states, sequences of one length, all steps or the last one, but no last cell"
-        " state (Y_c); `swm frame` keeps states that are fed back inside (--state), fixes lengths (--size), and leaves"
-        " outputs away (--drop)",
+        "its states start from what the network computes",
+        "hardware takes constant initial states; `swm frame --state IN=OUT --steps N` keeps inside what a caller feeds"
+        " back",
     )
 
 
