@@ -66,8 +66,13 @@ class Project:
 
     @property
     def interval(self) -> int:
-        """Cycles per inference at full throughput (modelled)."""
+        """Cycles per frame at full throughput (modelled): of an inference, or of all sequences that take turns."""
         return self.design.schedule.interval
+
+    @property
+    def _frame(self) -> str:
+        count = self.design.schedule.sequences
+        return "inference" if count == 1 else f"frame of {count} sequences"
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -79,7 +84,7 @@ class Project:
         plan = self.design.schedule
         return (
             f"<Project {str(self.path)!r}: {plan.verdict}; {plan.backend.name}, {plan.clock_mhz:g} MHz,"
-            f" {plan.interval:,} cycles per inference (modelled), {len(self.files)} files; next: .verify()>"
+            f" {plan.interval:,} cycles per {self._frame} (modelled), {len(self.files)} files; next: .verify()>"
         )
 
     def _repr_html_(self) -> str:
@@ -90,7 +95,7 @@ class Project:
             ("back end", plan.backend.name),
             ("bits", self.design.graph.bits),
             ("clock", f"{plan.clock_mhz:g} MHz"),
-            ("interval", f"{plan.interval:,} cycles per inference (modelled)"),
+            ("interval", f"{plan.interval:,} cycles per {self._frame} (modelled)"),
             ("latency", f"{plan.latency:,} cycles (modelled)"),
             ("files", ", ".join(f"{count} in {folder}" for folder, count in folders.items())),
         )

@@ -114,7 +114,11 @@ def remark_sentences(row: BoardReport) -> tuple[str, ...]:
     """What kinds say of layers as they are built, such as what a loop waits for; nothing where there is no design."""
     if not row.structured.fits:
         return ()
-    found = (kind(layer.spec.kind).remark(layer.built) for layer in row.structured.plan.layers)
+    plan = row.structured.plan
+    found = [kind(layer.spec.kind).remark(layer.built) for layer in plan.layers]
+    if plan.sequences > 1:
+        frame = f"a frame holds {plan.sequences} sequences that take turns; interval and latency are those of a frame"
+        found.insert(0, frame)
     return tuple(f"{text[:1].upper()}{text[1:]} (modelled)." for text in found if text)
 
 

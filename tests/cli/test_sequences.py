@@ -61,6 +61,8 @@ def test_the_report_says_what_bounds_one_sequence(files):
     said = " ".join(call("report", files / "lstm.onnx", "--board", "zcu104").split())
     assert "one sequence alone is latency bound by its loop" in said
     assert "until a state can be read" in said
+    said = " ".join(call("report", files / "lstm.onnx", "--board", "zcu104", "--sequences", 2).split())
+    assert "A frame holds 2 sequences that take turns" in said
 
 
 def test_sequences_of_a_network_that_has_none(tmp_path):
