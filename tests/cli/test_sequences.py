@@ -15,10 +15,12 @@ from recurrent_models import Exported, sequence
 from support import write_mlp
 
 import swm
-from swm.accelerator.integers import run_fixed
+from swm.accelerator.integers import run_fixed, run_integers
 from swm.cli import cli
+from swm.emit.host_files import driver_settings
 from swm.emit.samples import load_samples
 from swm.errors import OptionError
+from swm.package_data import templates_dir
 
 
 def call(*arguments):
@@ -74,6 +76,26 @@ def test_sequences_of_a_network_that_has_none(tmp_path):
     assert "neither a number nor 'auto'" in done.output
 
 
+def test_the_board_driver_packs_frames():
+    """What brings a board its frames, on hardware that is the integer engine."""
+    x = np.random.default_rng(0).normal(size=(7, 5, 12)).astype(np.float32)
+    fixed = swm.quantize(sequence(), bits=10, calibration=x)
+    made = swm.design(fixed, board="zcu104", sequences=3)
+    spec = importlib.util.spec_from_file_location("network", templates_dir() / "swm_network.py")
+    driver = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(driver)
+
+    class Hardware(driver.Network):
+        def words(self, words):
+            assert words.shape == (3, 180)
+            return run_integers(made.graph, words.astype(np.int64))[0]
+
+    board = Hardware(driver_settings(made), None)
+    np.testing.assert_array_equal(board.infer(x), swm.run(fixed, x))
+    with pytest.raises(ValueError, match="the network reads 60"):
+        board.infer(x[:, :4])
+
+
 def test_the_host_driver_packs_frames(tmp_path):
     """A Softmax stays with the host: its driver makes the words of the integer engine, and the network's answers."""
     model = Exported(5, 12)
@@ -91,6 +113,7 @@ def test_the_host_driver_packs_frames(tmp_path):
     words, tensors = host.before(x)
     expected = run_fixed(made.graph, x)
     np.testing.assert_array_equal(words, expected.inputs)  # 7 samples, 3 frames
+    assert driver_settings(made)["sequences"] == 3
     (answer,) = host.after(expected.words, tensors).values()
     np.testing.assert_allclose(answer, swm.run(fixed, x), atol=1e-6)
     np.testing.assert_allclose(swm.run(swm.load_project(project).graph, x), swm.run(fixed, x), atol=1e-6)
