@@ -223,7 +223,6 @@ module swm_recurrent_steps #(
   swm_valid #(.N(A)) u_hold (.clk, .rst, .in(active && completes), .out(hold));
   swm_delay #(.WIDTH(1 + SUB), .N(A)) u_hold_second (.clk, .in({second, sub}), .out({hold_second, keep_sub}));
   logic [R*UNIT-1:0] acc, cut;
-  logic [HELD*SUMS*UNIT-1:0] held, done;
   generate
     for (r = 0; r < R; r = r + 1) begin : g_row
       logic cut_here;
@@ -234,34 +233,6 @@ module swm_recurrent_steps #(
           .clk, .add, .start, .join_now, .cut_here, .x(values), .w(w[r*QC*K*WEIGHT+:QC*K*WEIGHT]),
           .sums(acc[r*UNIT+:UNIT]), .cut(cut[r*UNIT+:UNIT]));
     end
-    // Sums of a unit that come in turns; all of a group.
-    for (u = 0; u < HELD; u = u + 1) begin : g_unit
-      for (s = 0; s < SUMS; s = s + 1) begin : g_sum
-        localparam int ROW = s < GATES ? u * GATES + s : u * GATES + 2;
-        localparam int TURN = (s < GATES ? s : 2) / R;
-        localparam int FROM = (s < GATES ? s : 2) % R;
-        logic [UNIT-1:0] first, other;
-        if (R < GATES) begin : g_turns
-          if (u == 0) begin : g_kept
-            logic [UNIT-1:0] kept;
-            assign first = 32'(keep_sub) == TURN ? (s < GATES ? acc[FROM*UNIT+:UNIT] : cut[FROM*UNIT+:UNIT]) : kept;
-            always_ff @(posedge clk) if (keep) kept <= first;
-          end else begin : g_none
-            assign first = '0;
-          end
-        end else if (ROW < R) begin : g_at_once
-          assign first = s < GATES ? acc[ROW*UNIT+:UNIT] : cut[ROW*UNIT+:UNIT];
-        end else begin : g_none
-          assign first = '0;
-        end
-        if (TWO != 0 && s == 0 && u < R) begin : g_second
-          assign other = acc[u*UNIT+:UNIT];
-        end else begin : g_no_second
-          assign other = '0;
-        end
-        assign done[(u*SUMS+s)*UNIT+:UNIT] = TWO != 0 && hold_second ? other : first;
-      end
-    end
   endgenerate
 
   // Sums on their way out: a block stays until its last part has left.
@@ -269,10 +240,11 @@ module swm_recurrent_steps #(
   swm_valid #(.N(A)) u_leave (.clk, .rst, .in(drain), .out(leave));
   swm_delay #(.WIDTH(2), .N(A)) u_leave_block (
       .clk, .in({out_part == PT'(PARTS - 1), out_second}), .out({leave_block, leave_second}));
-  always_ff @(posedge clk) begin
-    if (hold) held <= done;
-    else if (leave && leave_block) held <= held >> (LANES * SUMS * UNIT);
-  end
+  logic [LANES*SUMS*UNIT-1:0] leaving;
+  swm_recurrent_group #(
+      .ROWS(R), .GATES(GATES), .SUMS(SUMS), .TWO(TWO), .UNIT(UNIT), .HELD(HELD), .LANES(LANES)
+  ) u_group (
+      .clk, .acc, .cut, .keep, .turn(keep_sub), .hold, .second(hold_second), .shift(leave && leave_block), .leaving);
   logic [LANES*SUMS*K*Y-1:0] back;
   generate
     for (u = 0; u < LANES; u = u + 1) begin : g_back
@@ -281,7 +253,7 @@ module swm_recurrent_steps #(
             .K(K), .ACC(ACC), .PRODUCTS(PRODUCTS), .SHIFT(ACC_SHIFT), .SHIFT_B(s == 0 && TWO != 0 ? ACC_SHIFT_B : ACC_SHIFT),
             .ROUNDED(ROUNDED), .FFT_SHIFTS(FFT_SHIFTS)
         ) u_back (
-            .clk, .second(leave_second), .sums(held[(u*SUMS+s)*UNIT+:UNIT]), .y(back[(u*SUMS+s)*K*Y+:K*Y]));
+            .clk, .second(leave_second), .sums(leaving[(u*SUMS+s)*UNIT+:UNIT]), .y(back[(u*SUMS+s)*K*Y+:K*Y]));
       end
     end
   endgenerate

@@ -10,7 +10,7 @@ from swm.accelerator.interleave import interleaved
 
 PASSES = ["rfft_load", "rfft_pass", "irfft_collect", "irfft_pass", "irfft_store"]
 PASSES += ["block_walk", "rotate", "rotation", "inverse_unit"]
-STEPS = ["walk", "products", "back", "gate", "cell", "steps"]
+STEPS = ["walk", "products", "group", "back", "gate", "cell", "steps"]
 MODULES = {f"swm_{name}.sv" for name in (*PASSES, "reverse", *(f"recurrent_{name}" for name in STEPS))}
 """Those that stand here and in no network of `networks`."""
 

@@ -2,10 +2,13 @@
 """Blocks of 32 and more and recurrent layers in RTL: words of the engine, cycles of the token simulation."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 from rtl.many_networks import run_all
 from rtl.sequences import MODULES, gru, lstm, passes
+
+from swm.layers.rtl.registry import rtl_findings
 
 NAMES = ("passes", "lstm", "gru")
 
@@ -28,6 +31,13 @@ def test_words_interval_and_latency_are_those_of_the_design(found, index):
     assert result.interval == plan.interval
     assert abs(result.latency - plan.latency) <= 1
     assert result.runs["stalls"]["output_waits"] > 0
+
+
+def test_initial_states_that_are_computed_are_refused_by_name():
+    spec = next(layer.spec for layer in lstm().graph.layers if layer.spec.kind == "recurrent")
+    assert not rtl_findings([spec])
+    (finding,) = rtl_findings([replace(spec, inputs=(*spec.inputs, *spec.inputs))])
+    assert (finding.node, "initial states" in finding.reason) == (spec.name, True)
 
 
 def test_verilator_has_no_warning(found):

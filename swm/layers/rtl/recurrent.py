@@ -20,7 +20,7 @@ from swm.layers.rtl.base import (
     rom_file,
 )
 from swm.layers.rtl.loops import Loop, even_runs, inner_streams, one_loop
-from swm.layers.values import FixedLayer, Implementation, clog2
+from swm.layers.values import FixedLayer, Implementation, LayerSpec, clog2
 
 __all__ = ["RecurrentRtl"]
 
@@ -32,6 +32,10 @@ _SAME = """cell n hidden m k steps sequences last fft_shifts acc_shift acc_shift
 
 class RecurrentRtl(RtlKind):
     """`swm_rfft_unrolled` (block-circulant), `swm_recurrent_steps`."""
+
+    def obstacle(self, spec: LayerSpec) -> str:
+        """States that another layer or the input brings have no port."""
+        return "initial states that are computed have no RTL" if len(spec.inputs) > 1 else ""
 
     def latencies(self, built: Implementation) -> tuple[int, ...]:
         """Of the transform of x; from a drained beat of the steps to its place in the stream."""
