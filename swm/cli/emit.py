@@ -87,7 +87,7 @@ def emit(
     """
     # Here, as `--help` should not wait for them.
     from swm.accelerator.saturation import saturation_summary
-    from swm.emit import check_output, host_operators
+    from swm.emit import check_output, host_operators, host_path
     from swm.remedies import does_not_fit
 
     check_output(Path(output), force=force)  # before any work
@@ -147,4 +147,6 @@ def emit(
     if not write_json(json_to, {"project": str(project.path), **told}):
         if kept is not None:
             out.print(Text(f"files had been edited or added: the old project is kept as {kept}"))
-        out.print(Text(f"{len(project.files)} files in {project.path}; next: swm verify {project.path}"))
+        then = f", then swm build {project.path}" if host_path(project.design) else ""
+        text = f"{len(project.files)} files in {project.path}; next: swm verify {project.path}{then}"
+        out.print(Text(text), soft_wrap=True)  # commands to copy stay whole

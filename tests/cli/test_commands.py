@@ -93,9 +93,10 @@ def test_the_road_by_hand(files, tmp_path):
     assert model.exists()
     project = tmp_path / "project"
     emit = ["emit", model, "-o", project, "--board", "pynq-z2", "--calibration", x]
-    result = swm(*emit, "--json")
+    result = swm(*emit, "--json", tmp_path / "emitted.json")
     assert result.returncode == 0, result.stderr
-    assert "src/top.cpp" in json.loads(result.stdout)["files"]
+    assert "src/top.cpp" in json.loads((tmp_path / "emitted.json").read_text())["files"]
+    assert result.stdout.endswith(f"next: swm verify {project}, then swm build {project}\n")
     result = swm("verify", project, "--json")
     assert result.returncode == 0, result.stderr
     outcome = json.loads(result.stdout)
@@ -105,7 +106,9 @@ def test_the_road_by_hand(files, tmp_path):
     again = swm(*emit)
     assert again.returncode == 2
     assert "not empty" in again.stderr
-    assert swm(*emit, "--force", "--hls", "generic").returncode == 0
+    result = swm(*emit, "--force", "--hls", "generic")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.endswith(f"next: swm verify {project}\n")  # nothing builds it
     assert not list(tmp_path.glob("*.bak-*"))  # what verify left is no work of the user's
     assert not (project / "verify" / "result.json").exists()
     report = tmp_path / "r.json"
