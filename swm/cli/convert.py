@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Of the new weights, with --block for its size: circulant (block); cgs, hcgs (ratio of blocks dropped); "
     "cgs-1bit to cgs-8bit (ratio); bits (bits of a weight, 1 to 8); ternary4, ternary8, ternary16 (signs kept of so "
-    "many weights); nof4, nof8, nof16 (weights kept of so many); permuted-diagonal (block). All but circulant ones are "
-    "for matrix products only, and emitted hardware holds them dense.",
+    "many weights); nof4, nof8, nof16 (weights kept of so many); permuted-diagonal (block). Emitted hardware holds "
+    "all but circulant ones dense.",
 )
 @click.option("--budget", help="Instead of --block: bits of all weights, or a compression like 8x.")
 @click.option("--method", help="least-squares (default with --calibration) or projection.")
@@ -64,6 +64,9 @@ if TYPE_CHECKING:
     help="Inputs to measure on, which the fit does not see [default: a fifth of the calibration inputs is held out].",
 )
 @click.option("--test-labels", metavar="Y.npy", help="Class numbers of the --test inputs.")
+@click.option(
+    "--no-permute", is_flag=True, help="Leave hidden channels in their order, instead of one that blocks fit better."
+)
 @click.option("--keep-unknown", is_flag=True, help="Carry along operators unknown to onnxruntime, for other runtimes.")
 @click.option("--force", is_flag=True, help="Replace OUT.onnx if it exists; never a file that is read.")
 @json_option
@@ -78,6 +81,7 @@ def convert(
     labels: str | None,
     test: str | None,
     test_labels: str | None,
+    no_permute: bool,
     keep_unknown: bool,
     force: bool,
     json_to: str | None,
@@ -111,6 +115,7 @@ def convert(
             labels=load_labels(labels),
             test=None if test is None else load_arrays(test, graph),
             test_labels=load_labels(test_labels),
+            permute=not no_permute,
             keep_unknown=keep_unknown,
             progress=progress,
         )

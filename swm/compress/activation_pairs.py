@@ -26,6 +26,7 @@ class Pairs(Protocol):
     """What the fit of one layer asks for; `ActivationPairs` answers it for graphs, `swm.torch.start` for modules."""
 
     note: Note
+    feeds: Mapping[str, Array]  # whose lengths tell how many samples there are
 
     def chunks(self, inputs: tuple[str, ...], targets: tuple[str, ...]) -> Iterator[tuple[list[Array], list[Array]]]:
         """What the layer reads, and what it should answer."""

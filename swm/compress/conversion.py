@@ -17,7 +17,7 @@ from swm.compress.counting import Positions, inference_positions, multiplication
 from swm.compress.dynamic_batch import make_batch_dynamic
 from swm.compress.evaluation import check_labels, evaluate
 from swm.compress.fit_layers import fit_conv, fit_linear, fit_own, refit
-from swm.compress.fit_recurrent import fit_recurrent
+from swm.compress.fit_recurrent import fit_recurrent, fit_recurrent_own
 from swm.compress.hold_out import sample_count, split
 from swm.compress.methods import Freedom, Method, choose_method
 from swm.compress.permute import permuted
@@ -31,7 +31,7 @@ from swm.compress.weights import Blocks, WeightRef, dense_weights, reason_to_sta
 from swm.engine import FloatEngine
 from swm.engine.structured import StructuredLayer
 from swm.errors import CalibrationError, OptionError, SwmError
-from swm.graph import Conv, Graph, Linear, Node, Recurrent, is_structured
+from swm.graph import Conv, Graph, Linear, Node, Recurrent, is_structured, runs_dense
 from swm.notebook import html
 from swm.progress import Note, Progress, quiet
 from swm.structure import BlockCirculant, WeightStructure
@@ -117,7 +117,8 @@ def convert(
             chosen a layer so that the sum of the errors that each layer alone causes is least.
         method: name in `METHODS`; default least squares with calibration, projection without.
         structure: of the new weights. Matrices of others than block-circulant ones fit themselves
-            (`WeightStructure.fit`), with `block` for their size; convolutions and recurrent layers then stay dense.
+            (`WeightStructure.fit`), with `block` for their size; of a convolution that is the matrix
+            (M, C * positions), of a recurrent layer those of all gates.
         labels: (samples,) class numbers of the calibration inputs, for the report.
         test: inputs that the report measures on, and that the fit does not see. Without them a fifth of the
             calibration inputs, at most 2,000, is held out of the fit; of fewer than 10 none.
@@ -271,12 +272,14 @@ def _converted(
     if not blocks:
         return node
     match node:
-        case Linear() if structure is not BlockCirculant:
+        case Linear() | Conv() if structure is not BlockCirculant:
             return fit_own(node, structure, blocks[""], method, pairs)
         case Linear():
             return fit_linear(node, blocks[""], method, pairs)
         case Conv():
             return fit_conv(node, blocks[""], method, pairs)
+        case Recurrent() if structure is not BlockCirculant:
+            return fit_recurrent_own(node, structure, blocks, method, pairs)
         case Recurrent():
             return fit_recurrent(node, blocks, method, pairs)
         case _:
@@ -374,7 +377,7 @@ def _output_error(pairs: ActivationPairs, node: Node, new: Node) -> float:
     if new is node and not any(map(is_structured, pairs.converted.nodes)):
         return 0.0
     name = next(t for t in new.outputs if t)
-    own = is_structured(new) or isinstance(new, Linear)
+    own = (is_structured(new) and not runs_dense(new)) or isinstance(new, Linear)
     converted = pairs.converted
     if new is not node and not own:
         converted = converted.with_replaced(node, new)  # a refitted convolution runs in onnxruntime

@@ -23,8 +23,8 @@ __all__ = ["detect_structure"]
 def detect_structure(graph: Graph) -> Graph:
     """The same network with each dense weight that *is* structured held as what it is, whatever wrote the file.
 
-    Block-circulant weights are found everywhere; ternary, coarse-grain and N:M ones in matrix products
-    (`swm.structure.sparse_structure`).
+    Block-circulant, ternary, coarse-grain and N:M ones are found (`swm.structure.sparse_structure`); of recurrent
+    layers in two directions the first only.
 
     Elements of a block that must be equal may differ by float noise (`swm.structure.detect.TOLERANCE` of the largest
     weight); they become their mean. Blocks may not straddle two gates of a recurrent layer; convolutions in groups
@@ -52,9 +52,10 @@ def _detected(node: Node) -> Node:
             m = node.weight.shape[0]
             tensor = node.weight.to_dense().reshape(m, node.channels, -1)
             columns = circulant_columns(tensor.transpose(2, 0, 1))
-            if columns is None:
-                return node
-            return replace(node, weight=BlockCirculantConv(columns, (m, node.channels), node.kernel))
+            if columns is not None:
+                return replace(node, weight=BlockCirculantConv(columns, (m, node.channels), node.kernel))
+            sparse = sparse_structure(node.weight.to_dense())
+            return node if sparse is None else replace(node, weight=sparse)
         case Recurrent():
             return _sides(node)
         case _:
@@ -78,7 +79,8 @@ def _side(node: Recurrent, weights: tuple[WeightStructure, ...]) -> tuple[Weight
     limit = node.hidden & -node.hidden
     columns = circulant_columns(gates, limit=limit)
     if columns is None:
-        return None
+        sparse = sparse_structure(weights[0].to_dense()) if len(weights) == 1 else None
+        return None if sparse is None else (sparse,)
     p, q, k = columns.shape[1:]
     stacked = columns.reshape(len(weights), node.gates * p, q, k)
     return tuple(BlockCirculant(part, weight.shape) for part, weight in zip(stacked, weights, strict=True))

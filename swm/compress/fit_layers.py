@@ -45,13 +45,18 @@ def fit_linear(node: Linear, block: int, method: Method, pairs: Pairs | None) ->
     return replace(node, weight=weight, bias=node.bias if solution.bias is None else solution.bias)
 
 
-def fit_own(node: Linear, structure: type[WeightStructure], size: int, method: Method, pairs: Pairs | None) -> Linear:
-    """The node with a matrix of any structure, which fits itself."""
+def fit_own(
+    node: Linear | Conv, structure: type[WeightStructure], size: int, method: Method, pairs: Pairs | None
+) -> Linear | Conv:
+    """The node with a matrix of any structure, which fits itself; of a convolution that over patches."""
     matrix = node.weight.to_dense()
     if pairs is None or not method.needs_calibration:
         return replace(node, weight=structure.project(matrix, size))
 
     def calibration() -> Iterator[tuple[Array, Array]]:
+        if isinstance(node, Conv):
+            yield from ((x[:, 0], y[:, 0]) for x, y in _pixels(node, pairs))
+            return
         for (x,), (y,) in pairs.chunks(node.inputs, node.outputs):
             yield rows(x), rows(y)
 
@@ -80,7 +85,7 @@ def _refitted(answers: Iterable[tuple[Array, Array]], start: Array) -> tuple[Arr
     return fit.columns.astype(np.float32), fit.bias.astype(np.float32)
 
 
-def _pixels(node: Conv, pairs: ActivationPairs) -> Iterator[tuple[Array, Array]]:
+def _pixels(node: Conv, pairs: Pairs) -> Iterator[tuple[Array, Array]]:
     """Patches (rows, groups, inputs of a group) and targets (rows, groups, outputs), thinned out to fit in memory."""
     rank, groups = len(node.kernel), node.group
     samples = max(1, *(len(a) for a in pairs.feeds.values() if a.ndim), 1)

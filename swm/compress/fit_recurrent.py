@@ -17,7 +17,7 @@ from swm.graph import GRU, Recurrent
 from swm.structure import BlockCirculant, WeightStructure
 from swm.structure.spectral import block_spectra
 
-__all__ = ["fit_recurrent"]
+__all__ = ["fit_recurrent", "fit_recurrent_own"]
 
 PASSES = 2  # the first sees the dense layer's states, the second those of the layer fitted first
 ROUNDS = 4  # of fitting W and R in turn where their block sizes differ
@@ -63,6 +63,47 @@ def fit_recurrent(
         new = [_fit_direction(node, d, blocks, method, seen[d], wanted[d]) for d in range(node.directions)]
         fitted = _assembled(node, new)
     return fitted
+
+
+def fit_recurrent_own(
+    node: Recurrent,
+    structure: type[WeightStructure],
+    sizes: Mapping[str, int],
+    method: Method,
+    pairs: ActivationPairs | None,
+) -> Recurrent:
+    """The node with W, R or both of any structure, which fits itself: each product alone, to what the dense one gave.
+
+    Args:
+        node: with dense weights, in one direction.
+        structure: of the new weights.
+        sizes: of "W" and "R"; 0 keeps one dense.
+        method: whether calibration counts.
+        pairs: calibration, or None.
+    """
+    sides = {"W": node.input_weight[0], "R": node.recurrent_weight[0]}
+    new: dict[str, WeightStructure] = {}
+    bias: dict[str, Array] = {}
+    seen: Trace | None = None
+    if pairs is not None and method.needs_calibration:
+        pairs.note("sequences")
+        names = tuple(t for t in node.inputs if t)
+        read = [_arguments(node, names, given) for given, _ in pairs.chunks(names, names)]
+        (seen,) = _traces(node, read)
+    for role, size in ((role, sizes.get(role, 0)) for role in sides):
+        matrix = sides[role].to_dense()
+        if not size:
+            continue
+        if seen is None or (role == "R" and seen.reset is not None):  # gates and candidate see other states
+            new[role] = structure.project(matrix, size)
+            continue
+        thin = slice(None, None, max(1, -(-len(seen.x) * 4 * sum(matrix.shape) // TRACE_BYTES)))
+        x, y = (seen.x, seen.from_input) if role == "W" else (seen.h, seen.from_state)
+        rows = [(np.ascontiguousarray(x[thin]), np.ascontiguousarray(y[thin]))]
+        new[role], bias[role] = structure.fit(matrix, size, lambda rows=rows: rows)  # type: ignore[misc]
+    zeros = np.zeros(len(sides["W"].to_dense()), np.float32)
+    fitted = _Fitted(new.get("W"), new.get("R"), bias.get("W", zeros), bias.get("R", zeros))
+    return _assembled(node, [fitted])
 
 
 def _arguments(node: Recurrent, names: tuple[str, ...], values: list[Array]) -> list[Array | None]:

@@ -71,10 +71,10 @@ def reason_to_stay_dense(
         return "last layer with weights, converted only when a map of block sizes names it"
     if block == 1 and structure.one_is_dense:
         return "block size 1 asked for"
-    if structure is not BlockCirculant and not isinstance(ref.node, Linear):
-        return f"{structure.label} weights are for matrix products only"
     if isinstance(ref.node, Conv) and ref.node.group > 1:
         return f"convolution in {ref.node.group} groups"
+    if structure is not BlockCirculant:
+        return _reason_against_other(ref, block, structure)
     against = structure.reason_against(ref.shape, block)
     if against:
         m, n = ref.shape
@@ -82,6 +82,17 @@ def reason_to_stay_dense(
     if isinstance(ref.node, Recurrent) and ref.node.hidden % block:
         return f"a block of {block} would straddle two gates of {ref.node.hidden} cells"
     return ""
+
+
+def _reason_against_other(ref: WeightRef, size: int, structure: type[WeightStructure]) -> str:
+    """Of structures that do not know channels from kernels, nor gates from each other: the whole matrix counts."""
+    if not isinstance(ref.node, Linear) and not structure.function:
+        return f"files have no form for {structure.label} weights of a {ref.node.op} layer"
+    if isinstance(ref.node, Recurrent) and ref.node.directions > 1:
+        return f"files have no form for {structure.label} weights of two directions"
+    m, n = ref.node.weight.shape if isinstance(ref.node, Linear | Conv) else ref.shape
+    against = structure.reason_against((m, n), size)
+    return f"{against} in a {m} x {n} matrix" if against else ""
 
 
 def resolve_blocks(

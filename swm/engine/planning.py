@@ -22,7 +22,7 @@ from swm.engine.kernels.choice import OVERRIDE, check_engine
 from swm.engine.kernels.cost import ENGINE_NAMES, FAMILIES, predict, stored_constants
 from swm.engine.workload import Workload, workload
 from swm.errors import OptionError
-from swm.graph import Graph, TensorType, is_structured
+from swm.graph import Graph, TensorType, is_structured, runs_dense
 from swm.kernels import cores, wanted_library
 
 __all__ = ["Plan", "make_plan", "prepare"]
@@ -86,10 +86,16 @@ def make_plan(graph: Graph, outputs: Sequence[str], shapes: Mapping[str, Sequenc
     constants = stored_constants()
     absent = {name: why for name, e in ENGINES.items() if name != "dense" and (why := e.missing()) is not None}
     own: dict[str, Choice] = {}
+    written_out: dict[str, Choice] = {}
     layers: dict[str, _Layer] = {}
     sizes = _Sizes(graph, shapes)
     for node in graph.needed(outputs):
         if is_structured(node):
+            if runs_dense(node):
+                written_out[node.name] = Choice(
+                    "dense", "there is no kernel for convolutions of this structure", {}, {}
+                )
+                continue
             work = workload(node, sizes.of(node.inputs[0]), threads)
             if work is None:
                 own[node.name] = Choice("structure", "weights of this structure multiply themselves", {}, {})
@@ -101,7 +107,7 @@ def make_plan(graph: Graph, outputs: Sequence[str], shapes: Mapping[str, Sequenc
     if asked is not None:
         engines = {n: asked if asked in layer.seconds else layer.best()[0] for n, layer in layers.items()}
         engines = {n: e for n, e in engines.items() if e != "dense"}
-        return _plan(engines, layers, own, origin)
+        return _plan(engines, layers, own, origin, written_out)
 
     def segments(ours: Mapping[str, str]) -> int:
         return sum(part.layer is None for part in cut(graph, outputs, {*ours, *own}, ours))
@@ -121,7 +127,7 @@ def make_plan(graph: Graph, outputs: Sequence[str], shapes: Mapping[str, Sequenc
                     layer.missing["compiled"] = reason
         engines = _cheapest(layers, calls, segments)
     why = f"least predicted time of the whole network, by {constants.source}"
-    return _plan(engines, layers, own, why, any(wanted.coming for wanted in late.values()))
+    return _plan(engines, layers, own, why, written_out, any(wanted.coming for wanted in late.values()))
 
 
 def prepare(graph: Graph) -> None:
@@ -158,9 +164,14 @@ def _cheapest(
 
 
 def _plan(
-    engines: Mapping[str, str], layers: Mapping[str, _Layer], own: dict[str, Choice], why: str, coming: bool = False
+    engines: dict[str, str],
+    layers: Mapping[str, _Layer],
+    own: dict[str, Choice],
+    why: str,
+    written_out: Mapping[str, Choice],
+    coming: bool = False,
 ) -> Plan:
-    choices = dict(own)
+    choices = {**own, **written_out}
     for name, layer in layers.items():
         engine, reason = engines.get(name, "dense"), why
         if "compiled" in layer.missing and engine != "compiled":

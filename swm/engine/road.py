@@ -14,7 +14,7 @@ from swm.engine.cutting import Segment, cut
 from swm.engine.kernels import Choice, Policy
 from swm.engine.session import Session
 from swm.engine.structured import StructuredLayer
-from swm.graph import Graph, Linear, Value, densified, is_structured
+from swm.graph import Graph, Linear, Value, densified, is_structured, runs_dense
 from swm.kernels import CompiledProduct
 from swm.onnx_io import serialized, subgraph_proto, to_proto
 from swm.structure import BlockCirculant
@@ -56,7 +56,8 @@ class Road:
     ) -> None:
         """Write the parts for onnxruntime; kernels are prepared when they are first needed."""
         every = {n.name for n in graph.nodes if is_structured(n)}
-        ours = every if engines is None else set(engines)
+        ours = {n.name for n in graph.nodes if is_structured(n) and not runs_dense(n)}
+        ours = ours if engines is None else set(engines)
         if every - ours:
             graph = graph.with_nodes([densified(n) if n.name not in ours else n for n in graph.nodes])
         joined = {name for name, engine in (engines or {}).items() if engine == "compiled"}

@@ -102,6 +102,7 @@ from swm.graph.weighted import (
     Recurrent,
     densified,
     is_structured,
+    runs_dense,
 )
 from swm.graph.zero_states import without_zero_states
 
@@ -195,6 +196,7 @@ __all__ = [
     "plain_last_states",
     "read_formats",
     "reads",
+    "runs_dense",
     "without_zero_states",
     "write_formats",
 ]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from swm.errors import ModelError
 from swm.graph.nodes import Linear, Node
-from swm.structure import Dense, WeightStructure
+from swm.structure import ConvStructure, Dense, WeightStructure
 
 __all__ = [
     "GRU",
@@ -24,6 +24,7 @@ __all__ = [
     "Recurrent",
     "densified",
     "is_structured",
+    "runs_dense",
     "verify_weighted",
 ]
 
@@ -36,7 +37,8 @@ class Conv(Node):
 
     Attributes:
         weight: the kernel as a matrix (M, C/group * positions) whose columns are ordered as ONNX orders the axes
-            (C/group, kernel...); a BlockCirculantConv keeps that meaning.
+            (C/group, kernel...); a BlockCirculantConv keeps that meaning. Any matrix structure may hold it; engines
+            then take it written out (`runs_dense`).
         bias: (M,) float32 or None.
         channels: C/group.
         kernel: size of each spatial axis.
@@ -168,6 +170,11 @@ def is_structured(node: Node) -> bool:
             return not all(isinstance(w, Dense) for w in (*node.input_weight, *node.recurrent_weight))
         case _:
             return False
+
+
+def runs_dense(node: Node) -> bool:
+    """Whether engines can only run a structured node with its weights written out: a kernel that does not convolve."""
+    return isinstance(node, Conv) and not isinstance(node.weight, Dense | ConvStructure)
 
 
 def densified(node: Node) -> Node:

@@ -11,7 +11,7 @@ import numpy as np
 from swm.graph import Conv, Linear
 from swm.layers.base import Obstacle, Operand
 from swm.layers.geometry import Geometry
-from swm.structure import BlockCirculant, BlockCirculantConv, Dense
+from swm.structure import BlockCirculant, BlockCirculantConv, ConvStructure, Dense
 
 __all__ = ["as_matrix", "geometry_of", "tap_major"]
 
@@ -58,10 +58,10 @@ def as_matrix(node: Conv, operand: Operand) -> tuple[Linear, Operand] | None:
             return None  # blocks of one tap end inside a block of the image
         rows = weight.columns.transpose(1, 0, 2, 3).reshape(p, positions * q, k)
         weight = BlockCirculant(rows, (weight.shape[0], weight.shape[1]))
-    elif isinstance(weight, Dense):
-        weight = Dense(tap_major(weight.to_dense(), node.channels))
-    else:
+    elif isinstance(weight, ConvStructure):
         return None
+    else:
+        weight = Dense(tap_major(weight.to_dense(), node.channels))
     linear = Linear(name=node.name, inputs=node.inputs, outputs=node.outputs, weight=weight, bias=node.bias)
     read = operand if alone else replace(operand, channels=operand.channels * operand.positions, positions=1, grid=None)
     return linear, read

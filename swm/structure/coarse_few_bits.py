@@ -56,10 +56,11 @@ class CoarseFewBits(WeightStructure):
         check_codes(self.code, self.width)
         if self.scales.shape != (self.code.shape[0] * self.code.shape[2], 1):
             raise OptionError(f"codes {self.code.shape} need a scale a row, got {self.scales.shape}")
-        self._coarse  # noqa: B018  # checks the rest
+        self.coarse  # noqa: B018  # checks the rest
 
     @cached_property
-    def _coarse(self) -> CoarseGrain:
+    def coarse(self) -> CoarseGrain:
+        """The same matrix with real numbers in its blocks."""
         rows, _, block, _ = self.code.shape
         return CoarseGrain(self.code * self.scales.reshape(rows, 1, block, 1), self.ids, self.shape, self.ratio)
 
@@ -111,11 +112,11 @@ class CoarseFewBits(WeightStructure):
 
     def to_dense(self) -> NDArray[np.float32]:
         """The matrix written out, (m, n)."""
-        return self._coarse.to_dense()
+        return self.coarse.to_dense()
 
     def matmul(self, x: NDArray[np.floating]) -> NDArray[np.floating]:
         """`x W^T`: kept blocks only."""
-        return self._coarse.matmul(x)
+        return self.coarse.matmul(x)
 
     @property
     def words(self) -> int:
@@ -132,7 +133,7 @@ class CoarseFewBits(WeightStructure):
         """A multiplication for each code and each scale; of one-bit codes, additions instead."""
         scales = int(self.scales.size)
         products = 0 if self.width == 1 else int(self.code.size)
-        return Operations(products + scales, self._coarse.operations.additions)
+        return Operations(products + scales, self.coarse.operations.additions)
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:

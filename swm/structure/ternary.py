@@ -204,11 +204,22 @@ class Ternary(WrittenOut):
         return found, seen.bias(found.to_dense())
 
     @classmethod
-    def _groups(cls, matrix: NDArray[np.floating]) -> NDArray[np.float64]:
+    def _groups(cls, matrix: NDArray[np.floating] | NDArray[np.integer]) -> NDArray[np.float64]:
         m, n = matrix.shape
         padded = np.zeros((m, -(-n // cls.group) * cls.group))
         padded[:, :n] = matrix
         return padded.reshape(m, -1, cls.group)
+
+    @classmethod
+    def from_patterns(cls, signs: NDArray[np.integer], alpha: NDArray[np.floating], kept: int) -> Self:
+        """The matrix `alpha * signs`.
+
+        Args:
+            signs: (m, n) of -1, 0 and 1, at most `kept` of each group other than 0.
+            alpha: (m, 1).
+            kept: k.
+        """
+        return cls._of(cls._groups(signs).astype(np.int8), alpha, signs.shape, kept)
 
     @classmethod
     def _of(cls, patterns: NDArray[np.int8], alpha: NDArray[np.floating], shape: tuple[int, ...], kept: int) -> Self:

@@ -26,7 +26,7 @@ from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, In
 from swm.layers.weight_memory import WeightMemory
 from swm.layers.window import seen
 from swm.package_data import hls_dir
-from swm.structure import Dense
+from swm.structure import ConvStructure, Dense
 
 __all__ = ["Conv"]
 
@@ -43,8 +43,8 @@ class Conv(WeightMemory):
         return tuple(hls_dir() / "swm" / f"{name}.h" for name in ("conv", "window", "dense"))
 
     def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
-        """A Conv node that holds a plain kernel, and is no product of each position alone."""
-        if not isinstance(node, ConvNode) or not isinstance(node.weight, Dense):
+        """A Conv node with a plain kernel, or one that is written out, that is no product of each position alone."""
+        if not isinstance(node, ConvNode) or isinstance(node.weight, ConvStructure):
             return None
         (operand,) = operands
         if as_matrix(node, operand):

@@ -32,6 +32,7 @@ class Context:
         tensors: names of tensors, likewise.
         widths: length of the last axis of tensors where shape inference may not know even the rank.
         structured: structured weights behind tensors that one of our functions writes out.
+        kernels: likewise kernels that are no `ConvStructure`, each with the tensor's shape.
         formats: number formats of constants that a quantizer made.
         shared: matrices built so far, so that nodes that share a weight go on sharing it.
     """
@@ -44,6 +45,7 @@ class Context:
     tensors: Names
     widths: dict[str, int] = field(default_factory=dict)
     structured: dict[str, WeightStructure | tuple[WeightStructure, ...]] = field(default_factory=dict)
+    kernels: dict[str, tuple[WeightStructure, tuple[int, ...]]] = field(default_factory=dict)
     formats: dict[str, WeightFormat] = field(default_factory=dict)
     shared: dict[Hashable, Dense] = field(default_factory=dict)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -42,8 +42,10 @@ from swm.onnx_io.read.memory import Budget
 from swm.onnx_io.read.registry import Folded, Forwarded, RawNode, Result, find
 from swm.onnx_io.read.roles import WEIGHTED, roles
 from swm.onnx_io.scope import Names, captured, inner_names, inner_nodes, sort_nodes
+from swm.onnx_io.stored import StoredTensor, recognise_stored
 from swm.onnx_io.tensors import check_tensor, dense_size, densify, is_native, to_array, walk_tensors
 from swm.onnx_io.types import infer_types, tensor_type
+from swm.structure import WeightStructure
 
 __all__ = ["from_proto", "load"]
 
@@ -125,6 +127,7 @@ class _Import:
         )
         self.structured = {(f.domain, f.name): s for f in model.functions if (s := recognise(f)) is not None}
         self.expansions = {(f.domain, f.name): e for f in model.functions if (e := recognise_expansion(f)) is not None}
+        self.stored = {(f.domain, f.name): t for f in model.functions if (t := recognise_stored(f)) is not None}
         self.functions = {(f.domain, f.name) for f in model.functions}
         self.names = self.context.names
         self.alias: dict[str, str] = {}  # outputs of removed nodes, and what to read instead
@@ -162,6 +165,9 @@ class _Import:
         node = RawNode(proto.name, inputs, tuple(proto.output), proto)
         what = self.expansions.get((node.domain, node.op))
         if what is not None and self._expand(node, what):
+            return
+        held = self.stored.get((node.domain, node.op))
+        if held is not None and self._stored(node, held):
             return
         before = len(self.context.constants)
         result = self._convert_node(node)
@@ -223,6 +229,47 @@ class _Import:
         self.expanded[node.outputs[0]] = node
         return True
 
+    def _stored(self, node: RawNode, what: StoredTensor) -> bool:
+        """As `_expand`, for a kernel or gate matrices of any other structure."""
+        if len(node.outputs) != 1 or node.proto.attribute:
+            return False
+        arrays = self._arrays(node, what.kind, what.array_shapes, node.inputs)
+        if arrays is None:
+            return False
+        try:
+            weight = what.weight(arrays)
+        except OptionError as error:
+            raise node.error(f"{error}; the file is damaged: convert again") from error
+        (tensor,) = node.outputs
+        if what.role == "Kernel":
+            self.context.kernels[tensor] = weight, what.shape
+        else:
+            self.context.structured[tensor] = (weight,)
+        self.expanded[tensor] = node
+        return True
+
+    def _arrays(
+        self,
+        node: RawNode,
+        kind: type[WeightStructure],
+        shapes: Mapping[str, tuple[int, ...]],
+        names: Sequence[str],
+    ) -> dict[str, NDArray[Any]] | None:
+        """What a structure stores, by role; None if a call does not give it as we write it."""
+        if len(names) != len(shapes):
+            return None
+        arrays: dict[str, NDArray[Any]] = {}
+        for role, name in zip(shapes, names, strict=True):
+            values = self.context.constant(name) if role in kind.codes else self.context.weight(name, node)
+            if values is None or (role in kind.codes and values.dtype.kind not in "iu"):
+                return None
+            arrays[role] = values
+        for (role, shape), name in zip(shapes.items(), names, strict=True):
+            found = list(arrays[role].shape)
+            if found != list(shape):
+                raise node.error(f"{role} {name!r} have shape {found}, need {list(shape)}; convert again")
+        return arrays
+
     def _carry_expansions(self) -> None:
         """Keep the calls whose tensor something reads besides the layers that took the structure over."""
         read = {t for n in self.nodes for t in n.inputs} | self.captured | self.outputs
@@ -238,18 +285,11 @@ class _Import:
         if len(node.inputs) != 1 + len(shapes) or len(node.outputs) != 1 or node.proto.attribute:
             return None
         x, *names = node.inputs
-        arrays: dict[str, NDArray[Any]] = {}
-        for role, name in zip(shapes, names, strict=True):
-            values = self.context.constant(name) if role in what.kind.codes else self.context.weight(name, node)
-            if values is None or (role in what.kind.codes and values.dtype.kind not in "iu"):
-                return None
-            arrays[role] = values
         if self.context.constant(x) is not None:
             return None
-        for (role, shape), name in zip(shapes.items(), names, strict=True):
-            found = list(arrays[role].shape)
-            if found != list(shape):
-                raise node.error(f"{role} {name!r} have shape {found}, need {list(shape)}; convert again")
+        arrays = self._arrays(node, what.kind, shapes, names)
+        if arrays is None:
+            return None
         check_width(self.context, node, x, n)
         self.context.widths[node.outputs[0]] = m
         try:
@@ -310,7 +350,7 @@ class _Import:
         types = {name: kind for name, kind in self.context.types.items() if name in known}
         types |= {name: _array_type(value) for name, value in kept.items()}
         # Of our own functions, only those stay that a node which could not be typed calls.
-        own = self.structured.keys() | self.expansions.keys()
+        own = self.structured.keys() | self.expansions.keys() | self.stored.keys()
         foreign = [f for f in self.model.functions if (f.domain, f.name) not in own]
         called = self.called.union(*(_calls(f.node) for f in foreign))
         functions = [

@@ -11,6 +11,7 @@ from swm.errors import ModelError
 from swm.graph import GRU, LSTM, RNN, Conv, ConvTranspose, Node, Recurrent
 from swm.onnx_io.expand import expansion_function, expansion_of
 from swm.onnx_io.read.handlers.recurrent import PARAMETERS
+from swm.onnx_io.stored import stored_function, stored_tensor
 from swm.onnx_io.write.registry import writer
 from swm.onnx_io.write.target import Target
 from swm.structure import Dense, WeightStructure
@@ -29,7 +30,7 @@ def conv_node(target: Target, node: Conv) -> None:
         shape = (m, node.channels, *node.kernel)
         weight = target.shared(node, held.matrix, "weight", lambda: held.matrix.reshape(shape))
     else:
-        weight = _expanded(target, node, held, "weight")
+        weight = _expanded(target, node, held, "weight", (m, node.channels, *node.kernel))
     inputs = [node.inputs[0], weight]
     if node.bias is not None:
         inputs.append(target.constant(node, node.bias, "bias"))
@@ -104,12 +105,28 @@ def recurrent_node(target: Target, node: Recurrent) -> None:
 def _matrices(target: Target, node: Recurrent, weights: tuple[WeightStructure, ...], role: str) -> str:
     if all(isinstance(w, Dense) for w in weights):
         return target.constant(node, np.stack([w.to_dense() for w in weights]), role)
-    return _expanded(target, node, weights, role)
+    return _expanded(target, node, weights, role, (len(weights), *weights[0].shape))
 
 
-def _expanded(target: Target, node: Node, weight: WeightStructure | tuple[WeightStructure, ...], role: str) -> str:
+def _expanded(
+    target: Target,
+    node: Node,
+    weight: WeightStructure | tuple[WeightStructure, ...],
+    role: str,
+    shape: tuple[int, ...],
+) -> str:
     """The tensor that a call of an expansion writes; layers that share columns share the initialiser."""
     found = expansion_of(weight)
+    other = stored_tensor(weight, shape) if found is None else None
+    if other is not None:
+        one = weight[0] if isinstance(weight, tuple) else weight
+        arrays = [
+            target.shared(node, a, f"{role}.{name}", lambda a=a: a)  # type: ignore[misc]
+            for name, a in one.arrays.items()
+        ]
+        output = target.tensor(f"{node.name}/{role}")
+        target.call(node, stored_function(other, target.opset), arrays, output, role)
+        return output
     if found is None:
         kinds = ", ".join(sorted({w.label for w in (weight if isinstance(weight, tuple) else (weight,))}))
         raise ModelError(

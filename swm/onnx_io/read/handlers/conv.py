@@ -204,6 +204,8 @@ def _weight(context: Context, node: RawNode, name: str) -> tuple[WeightStructure
     structured = context.structured.get(name)
     if isinstance(structured, ConvStructure):
         return structured, (*structured.channels, *structured.kernel)
+    if name in context.kernels:
+        return context.kernels[name]
     tensor = context.weight(name, node)
     if tensor is None or tensor.ndim not in (3, 4) or not tensor.size:
         return None
