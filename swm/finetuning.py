@@ -25,6 +25,7 @@ from swm.graph import Graph, is_structured
 from swm.layers.formats import check_bits
 from swm.notebook import html
 from swm.progress import Progress, told
+from swm.structure import BlockCirculant, WeightStructure
 from swm.validation import Array, Inputs, feeds, require_graph
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class FineTuned:
 
     Attributes:
         graph: with the weights of the best epoch; what `accuracy.after` was measured with.
+        start: the network that training started from: converted one-shot, or structured as it came.
         accuracy: on the validation samples, by which the best epoch was chosen.
         conversion: report of the conversion before training; None where the network was structured already.
         epochs: that were trained.
@@ -80,6 +82,7 @@ class FineTuned:
     """
 
     graph: Graph
+    start: Graph
     accuracy: Scores
     conversion: ConversionReport | None
     epochs: int
@@ -132,6 +135,7 @@ def finetune(
     validation_labels: NDArray[np.integer] | None = None,
     block: Blocks | None = None,
     budget: int | str | None = None,
+    structure: type[WeightStructure] = BlockCirculant,
     bits: int | None = None,
     epochs: int = 5,
     batch: int = 128,
@@ -162,6 +166,7 @@ def finetune(
         validation_labels: their class numbers.
         block: as for `swm.convert`.
         budget: as for `swm.convert`. With neither, the network must have structured weights already.
+        structure: as for `swm.convert`: a structure of few bits or signs is trained with its rounding.
         bits: round weights (of circulant blocks: spectra) and activations to so many bits while training, 4 to 18.
         epochs: at most.
         batch: samples a step.
@@ -197,7 +202,7 @@ def finetune(
     require_known(require_graph(graph))
     train, unseen, origin = _samples(graph, data, labels, validation, validation_labels)
     with told(progress) as say:
-        start, report = _start(graph, train, unseen, block, budget, say)
+        start, report = _start(graph, train, unseen, (block, budget, structure), say)
         dense = free_batch(compress.prepared(graph), train.feeds)
         training = Training(dense, free_batch(start, train.feeds), train, unseen, settings, augment, device)
         file = None if checkpoint is None else Path(checkpoint)
@@ -211,6 +216,7 @@ def finetune(
         final = retrained(tuned, f"fine-tuned {len(training.epochs)} epochs", len(train), seen, judged)
     return FineTuned(
         graph=final,
+        start=replace(start, inputs=graph.inputs),
         accuracy=found,
         conversion=report,
         epochs=len(training.epochs),
@@ -275,11 +281,11 @@ def _start(
     graph: Graph,
     train: Samples,
     unseen: Samples,
-    block: Blocks | None,
-    budget: int | str | None,
+    wanted: tuple[Blocks | None, int | str | None, type[WeightStructure]],
     say: Progress,
 ) -> tuple[Graph, ConversionReport | None]:
     """The network that training starts from: converted now, or structured as it came."""
+    block, budget, structure = wanted
     if block is None and budget is None:
         if not any(map(is_structured, graph.nodes)):
             raise OptionError(
@@ -288,7 +294,16 @@ def _start(
             )
         return compress.prepared(graph), None
     few = {t: a[:CALIBRATION] for t, a in train.feeds.items()}
-    made = convert(graph, block=block, budget=budget, calibration=few, test=unseen.feeds, hold_out=False, progress=say)
+    made = convert(
+        graph,
+        block=block,
+        budget=budget,
+        structure=structure,
+        calibration=few,
+        test=unseen.feeds,
+        hold_out=False,
+        progress=say,
+    )
     return made.graph, made.report
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.command(
     epilog=example(
         "swm finetune model.onnx --data x.npy --labels y.npy --block 8 --bits 12 --epochs 5 -o small.onnx\n"
+        "swm finetune model.onnx --data x.npy --labels y.npy --structure cgs-3bit --block 8 -o small.onnx\n"
         "swm finetune small.onnx --data x.npy --labels y.npy --epochs 10 -o better.onnx    # structured already\n"
         "swm finetune model.onnx --data x.npy --budget 4x -o small.onnx    # without labels: the model is the teacher"
     )
@@ -50,6 +51,15 @@ if TYPE_CHECKING:
 @click.option("--validation-labels", metavar="Y.npy", help="Class numbers of the --validation inputs.")
 @click.option("--block", help="Block size, or sizes by layer name or pattern, as for `swm convert`.")
 @click.option("--budget", help="Instead of --block: bits of all weights, or a compression like 8x.")
+@click.option(
+    "--structure",
+    "structure_name",
+    default="circulant",
+    show_default=True,
+    metavar="NAME",
+    help="Of the new weights, with --block for its size, as for `swm convert`: circulant, cgs, hcgs, bits, cgs-1bit to "
+    "cgs-8bit, ternary4, ternary8, ternary16, nof4, nof8, nof16, permuted-diagonal.",
+)
 @click.option("--bits", type=int, help="Round weights and activations to so many bits while training, 4 to 18.")
 @click.option("--epochs", type=int, default=5, show_default=True, help="Epochs at most.")
 @click.option("--batch", type=int, default=128, show_default=True, help="Samples a step.")
@@ -77,6 +87,7 @@ def finetune(
     validation_labels: str | None,
     block: str | None,
     budget: str | None,
+    structure_name: str,
     bits: int | None,
     epochs: int,
     batch: int,
@@ -90,7 +101,7 @@ def finetune(
     force: bool,
     json_to: str | None,
 ) -> None:
-    """Convert MODEL to block-circulant weights and train it, with MODEL itself as the teacher.
+    """Convert MODEL to structured weights and train it, with MODEL itself as the teacher.
 
     Training starts from the fit of `swm convert`. After each epoch the validation samples are scored; OUT.onnx gets
     the weights of the best epoch, and runs in any ONNX runtime. Needs torch: pip install 'swm-fpga[torch]'.
@@ -98,7 +109,9 @@ def finetune(
     Ctrl-C leaves OUT.onnx.checkpoint, with the state after the last whole epoch, and nothing else.
     """
     from swm.compress import parse_blocks  # here, as `--help` should not wait for it
+    from swm.structure import structure_named
 
+    structure = structure_named(structure_name)
     check_file(output, (model, data, labels, validation, validation_labels), force=force)
     checkpoint = Path(f"{output}.checkpoint")
     sizes = None if block is None else parse_blocks(block)
@@ -114,6 +127,7 @@ def finetune(
                 validation_labels=load_labels(validation_labels),
                 block=sizes,
                 budget=budget,
+                structure=structure,
                 bits=bits,
                 epochs=epochs,
                 batch=batch,

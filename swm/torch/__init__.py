@@ -20,14 +20,20 @@ from swm.torch.attach import Structured, Weight, finish, parameter_groups, struc
 from swm.torch.bits import FewBits, FixedPoint
 from swm.torch.circulant import BlockCirculant
 from swm.torch.schedules import Admm, Gradual, admm, gradual
+from swm.torch.sparse import CoarseGrain, Hierarchical, Sparse
+from swm.torch.ternary import StructuredTernary
 
 __all__ = [
     "Admm",
     "BlockCirculant",
+    "CoarseGrain",
     "FewBits",
     "FixedPoint",
     "Gradual",
+    "Hierarchical",
+    "Sparse",
     "Structured",
+    "StructuredTernary",
     "Weight",
     "admm",
     "finish",

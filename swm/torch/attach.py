@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +13,14 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from swm.errors import OptionError
+from swm.structure import BlockCirculant as BlockCirculantMatrix
+from swm.structure import WeightStructure, structure_named
 from swm.torch.bits import FixedPoint
 from swm.torch.budget import blocks_within
+from swm.torch.chains import chain_of
 from swm.torch.circulant import BlockCirculant
 from swm.torch.places import Place, choose_blocks, places
+from swm.torch.sparse import as_matrix
 from swm.torch.start import data_aware
 
 __all__ = [
@@ -25,11 +30,15 @@ __all__ = [
     "parameter_groups",
     "parametrized",
     "put",
+    "put_matrix",
     "refresh_formats",
     "register",
     "structure",
     "take_off",
 ]
+
+
+FLOAT_BITS = 32  # of a stored number
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,7 @@ class Weight:
         block: block size; 1 where it stays dense.
         reason: why it stays dense; empty where it does not.
         words: (before, after): numbers stored, padding included.
+        bits: (before, after): bits stored, real numbers at 32, codes and indices at their own.
     """
 
     name: str
@@ -49,6 +59,7 @@ class Weight:
     block: int
     reason: str
     words: tuple[int, int]
+    bits: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -59,8 +70,8 @@ class Structured:
 
     @property
     def compression(self) -> float:
-        """Weights before over weights after, those that stay dense included."""
-        before, after = (sum(w.words[i] for w in self.weights) for i in (0, 1))
+        """Bits of the weights before over those after, those that stay dense included."""
+        before, after = (sum(w.bits[i] for w in self.weights) for i in (0, 1))
         return before / max(after, 1)
 
 
@@ -68,24 +79,29 @@ def structure(
     model: nn.Module,
     block: int | Mapping[str, int] | None = None,
     *,
+    structure: str | type[WeightStructure] = "circulant",
     budget: int | str | None = None,
     calibration: Any = None,
     bits: int | None = None,
 ) -> Structured:
-    """Make weights block-circulant, in place, by `torch.nn.utils.parametrize`: any training loop then keeps them so.
+    """Make weights block-circulant, or of another structure, in place, by `torch.nn.utils.parametrize`.
 
-    Linear, Conv1d, Conv2d, LSTM, GRU, RNN, MultiheadAttention and modules of one's own with a parameter `weight` take
-    part. Rows of gates are matrices of their own. `state_dict` holds the first columns. `finish` takes the
-    parametrizations off; the weights that stay are ordinary ones, and an ONNX file made of them is found to be
-    block-circulant by `swm.load(..., detect=True)`.
+    Any training loop then keeps them so. Linear, Conv1d, Conv2d, LSTM, GRU, RNN, MultiheadAttention and modules of
+    one's own with a parameter `weight` take part. Rows of gates are matrices of their own. `state_dict` holds what is
+    stored: first columns, kept blocks. `finish` takes the parametrizations off; the weights that stay are ordinary
+    ones, and in an ONNX file made of them `swm.load(..., detect=True)` finds circulant blocks, coarse grain, N:M and
+    ternary patterns again.
 
     Make the optimiser afterwards, from `parameter_groups`: the parameters are others now.
 
     Args:
         model: any module.
-        block: power of two, or sizes by name or pattern, see `swm.torch.places.choose_blocks`.
-        budget: instead of `block`: bits of all weights, or a compression like "8x"; sizes by the error that each
-            weight alone causes, of the outputs on `calibration`, else of the weights.
+        block: power of two, or sizes by name or pattern, see `swm.torch.places.choose_blocks`; of another structure
+            its size.
+        structure: name in `swm.structure.STRUCTURES`, like "cgs-3bit" or "ternary8", or the class. Which blocks or
+            places are kept is chosen now; patterns of signs go on changing.
+        budget: instead of `block`, of circulant weights: bits of all weights, or a compression like "8x"; sizes by the
+            error that each weight alone causes, of the outputs on `calibration`, else of the weights.
         calibration: an input of the model, or a tuple of its positional arguments, with samples along axis 0. Products
             and convolutions then start from the data-aware least squares fit of `swm.convert`, bias included; without
             it, and in recurrent layers and attention, from the nearest weight.
@@ -99,24 +115,43 @@ def structure(
     found = places(model)
     if not found:
         raise OptionError(f"{type(model).__name__} has no weight that could take a structure")
+    kind = structure_named(structure) if isinstance(structure, str) else structure
+    if budget is not None and kind is not BlockCirculantMatrix:
+        raise OptionError(f"a budget chooses sizes of circulant blocks; give {kind.label} weights a size, like block=8")
     if (block is None) == (budget is None):
         raise OptionError("give a block size, like block=8, or a budget, like budget='8x': one of the two")
     inputs = calibration if isinstance(calibration, tuple | None) else (calibration,)
     sizes = blocks_within(model, found, budget, inputs) if budget is not None else block
     assert sizes is not None  # checked above
-    chosen = choose_blocks(found, sizes)
-    done = tuple(_report(place, *chosen[place.name]) for place in found)
-    taken = [(place, chosen[place.name][0]) for place in found if chosen[place.name][0] > 1]
-    fits = data_aware(model, taken, inputs) if inputs is not None else None
+    chosen = choose_blocks(found, sizes, kind)
+    taken = [(place, chosen[place.name][0]) for place in found if not chosen[place.name][1]]
+    fits = data_aware(model, taken, inputs, kind) if inputs is not None else None
+    done = []
     for place in found:
-        size = chosen[place.name][0]
-        if size > 1:
+        size, reason = chosen[place.name]
+        done.append(_report(place, size, reason, kind))
+        if reason:
+            if bits is not None:
+                register(place, FixedPoint(bits))
+        elif kind is BlockCirculantMatrix:
             put(place, size, bits=bits)
-        elif bits is not None:
-            register(place, FixedPoint(bits))
-        if fits is not None and size > 1:
-            fits.apply(place)
-    return Structured(done)
+            if fits is not None:
+                fits.apply(place)
+        else:
+            matrix = None if fits is None else fits.fitted(place)
+            put_matrix(place, matrix or kind.project(as_matrix(place.weight), size), bits=bits)
+    return Structured(tuple(done))
+
+
+@torch.no_grad()
+def put_matrix(place: Place, matrix: WeightStructure, *, bits: int | None = None) -> None:
+    """Parametrize one weight by any structure but the block-circulant one, starting from what it holds."""
+    weight = place.weight
+    dense = torch.from_numpy(matrix.to_dense().copy()).to(weight.device, weight.dtype).reshape(weight.shape)
+    chain, stored = chain_of(matrix, dense)
+    for one in chain if bits is None else [*chain, FixedPoint(bits)]:
+        register(place, one.to(weight.device))
+    place.module.parametrizations[place.tensor].original.copy_(stored)
 
 
 def put(place: Place, block: int, *, bits: int | None = None) -> BlockCirculant:
@@ -134,14 +169,17 @@ def register(place: Place, parametrization: nn.Module) -> None:
         _keep_fresh(place.module)
 
 
-def _report(place: Place, size: int, reason: str) -> Weight:
+def _report(place: Place, size: int, reason: str, kind: type[WeightStructure]) -> Weight:
     dense = place.weight.numel()
     shape = tuple(place.weight.shape)
-    stored = dense
-    if size > 1:
-        sets, p, q, k = BlockCirculant(shape, size, place.gates).layout.stored
-        stored = sets * p * q * k
-    return Weight(place.name, shape, size, reason, (dense, stored))
+    stored, stored_bits = dense, dense * FLOAT_BITS
+    if not reason and kind is BlockCirculantMatrix:
+        stored = math.prod(BlockCirculant(shape, size, place.gates).layout.stored)
+        stored_bits = stored * FLOAT_BITS
+    elif not reason:
+        matrix = kind.project(as_matrix(place.weight), size)
+        stored, stored_bits = matrix.words, matrix.bits(FLOAT_BITS)
+    return Weight(place.name, shape, size, reason, (dense, stored), (dense * FLOAT_BITS, stored_bits))
 
 
 def _keep_fresh(module: nn.RNNBase) -> None:
@@ -233,5 +271,7 @@ def refresh_formats(model: nn.Module) -> None:
         for one in chain:
             if isinstance(one, BlockCirculant) and one.spectrum is not None:
                 one.spectrum.choose(torch.view_as_real(torch.fft.rfft(original)))
-            elif isinstance(one, FixedPoint) and len(chain) == 1:
+                break
+            if isinstance(one, FixedPoint):
                 one.choose(original)
+            original = one(original)

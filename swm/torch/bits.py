@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from swm.errors import OptionError
 
-__all__ = ["FewBits", "FixedPoint", "exporting", "straight_through"]
+__all__ = ["FewBits", "FixedPoint", "exporting", "gentle", "straight_through"]
 
 MOST_FRAC = 40  # as swm.layers.formats: all-zero tensors get some binary point
 START = {2: 1.5, 3: 0.85, 4: 0.4}  # first scale of FewBits, times mean |w|
@@ -107,7 +107,7 @@ class FixedPoint(nn.Module):
             found: Tensor = _Rounded.apply(values, scale, low, high)
             return found
         exponent = straight_through(self.log_scale.round(), self.log_scale)
-        scale = _gentle(torch.exp2(exponent), values.numel() * 2 ** (self.bits - 1)).to(values.dtype)
+        scale = gentle(torch.exp2(exponent), values.numel() * 2 ** (self.bits - 1)).to(values.dtype)
         steps = (values / scale).clamp(-(2.0 ** (self.bits - 1)), 2.0 ** (self.bits - 1) - 1)
         return straight_through(torch.floor(steps + 0.5), steps) * scale
 
@@ -136,30 +136,42 @@ class FewBits(nn.Module):
         weight: from which the first scale is taken.
         bits: 1 to 8.
         rows: a scale for each row (output) instead of one of the whole weight. Rows of a circulant block need one.
+        kept: of a sparse weight, which of its numbers are there (`Sparse.kept`): the others do not count, and stay 0.
 
     Raises:
         OptionError: impossible bits.
     """
 
-    def __init__(self, weight: Tensor, bits: int, *, rows: bool = False) -> None:
+    kept: Tensor | None
+
+    def __init__(self, weight: Tensor, bits: int, *, rows: bool = False, kept: Tensor | None = None) -> None:
         """Only the shape and the mean of the weight matter."""
         super().__init__()
         if not isinstance(bits, int) or isinstance(bits, bool) or not 1 <= bits <= 8:
             raise OptionError(f"{bits!r} bits are impossible for few-bit weights: choose 1 to 8")
         self.bits, self.rows = bits, rows
+        self.register_buffer("kept", kept)
         first = self._mean(weight.detach()) * START.get(bits, 4.0 / 2 ** (bits - 1))
         self.scale = nn.Parameter(first) if bits > 1 else None
 
     def forward(self, weight: Tensor) -> Tensor:
         """(m, ...) → (m, ...), each a multiple of its scale."""
+        codes, scale = self.codes(weight)
+        return codes * scale
+
+    def codes(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Whole numbers of the weight's shape, and the scale, (1, ...) or a row each (m, 1, ...)."""
         if self.scale is None:
             mean = self._mean(weight)
-            inside = straight_through(torch.where(weight < 0, -1.0, 1.0).to(weight.dtype), (weight / mean).clamp(-1, 1))
-            return inside * mean
+            signs = torch.where(weight < 0, -1.0, 1.0).to(weight.dtype)
+            if self.kept is not None:
+                signs = signs * self.kept
+            return straight_through(signs, (weight / mean).clamp(-1, 1)), mean
         top = 2 ** (self.bits - 1) - 1
-        scale = _gentle(self.scale.abs().clamp(min=1e-12), weight.numel() // self.scale.numel() * top)
+        count = weight.numel() // self.scale.numel() if self.kept is None else int(self._count().min())
+        scale = gentle(self.scale.abs().clamp(min=1e-12), max(count, 1) * max(top, 1))
         steps = (weight / scale).clamp(-top, top)
-        return straight_through(steps.round(), steps) * scale
+        return straight_through(steps.round(), steps), scale
 
     def right_inverse(self, weight: Tensor) -> Tensor:
         """The weight itself."""
@@ -170,11 +182,22 @@ class FewBits(nn.Module):
         return f"bits={self.bits}" + (", a scale a row" if self.rows else "")
 
     def _mean(self, weight: Tensor) -> Tensor:
-        axes = tuple(range(1, weight.ndim)) if self.rows else tuple(range(weight.ndim))
-        return weight.abs().mean(axes, keepdim=True).clamp(min=1e-12)
+        size = weight.abs().to(torch.float64)  # the mean of equal numbers is then that number
+        if self.kept is None:
+            mean = size.mean(self._axes(weight), keepdim=True)
+        else:
+            mean = (size * self.kept).sum(self._axes(weight), keepdim=True) / self._count().clamp(min=1)
+        return mean.to(weight.dtype).clamp(min=1e-12)
+
+    def _count(self) -> Tensor:
+        assert self.kept is not None  # callers have looked
+        return self.kept.sum(self._axes(self.kept), keepdim=True)
+
+    def _axes(self, weight: Tensor) -> tuple[int, ...]:
+        return tuple(range(1 if self.rows else 0, weight.ndim))
 
 
-def _gentle(scale: Tensor, count: int) -> Tensor:
+def gentle(scale: Tensor, count: int) -> Tensor:
     """The same scale with a gradient smaller by sqrt(count): that of all its weights adds up in it."""
     factor = 1 / count**0.5
     return straight_through(scale, scale * factor)

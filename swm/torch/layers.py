@@ -17,6 +17,7 @@ from swm.graph import GRU, LSTM, RNN, Affine, Conv, ConvTranspose, GateActivatio
 from swm.structure import BlockCirculant as CirculantMatrix
 from swm.structure import BlockCirculantConv, Dense, WeightStructure
 from swm.torch.bits import FixedPoint
+from swm.torch.chains import chain_of, given_back, reason_against_training
 from swm.torch.circulant import BlockCirculant
 from swm.torch.operators import padded
 
@@ -46,16 +47,24 @@ class Layer(nn.Module):
 
     def _hold(self, name: str, weight: WeightStructure, shape: tuple[int, ...], gates: int = 1) -> None:
         """Make a weight a parameter, structured as it is."""
-        self.register_parameter(name, nn.Parameter(_tensor(weight.to_dense()).reshape(shape)))
+        dense = _tensor(weight.to_dense()).reshape(shape)
+        self.register_parameter(name, nn.Parameter(dense.clone()))
+        chain: list[nn.Module] = []
+        stored = dense
         if isinstance(weight, CirculantMatrix | BlockCirculantConv):
             made = BlockCirculant(shape, weight.block, gates, self.bits)
-            parametrize.register_parametrization(self, name, made)
-            with torch.no_grad():  # padding of the columns, too, which the dense weight does not show
-                self._stored(name).copy_(_tensor(weight.columns).reshape(made.layout.stored))
+            # padding of the columns, too, which the dense weight does not show
+            chain, stored = [made], _tensor(weight.columns).reshape(made.layout.stored)
             if made.spectrum is not None:
-                made.spectrum.choose(torch.view_as_real(torch.fft.rfft(self._stored(name).detach())))
-        elif self.bits is not None:
-            parametrize.register_parametrization(self, name, FixedPoint(self.bits))
+                made.spectrum.choose(torch.view_as_real(torch.fft.rfft(stored)))
+        elif not isinstance(weight, Dense):
+            chain, stored = chain_of(weight, dense)
+        if self.bits is not None and not isinstance(weight, CirculantMatrix | BlockCirculantConv):
+            chain.append(FixedPoint(self.bits))
+        for one in chain:
+            parametrize.register_parametrization(self, name, one)
+        with torch.no_grad():
+            self._stored(name).copy_(stored)
 
     def _stored(self, name: str) -> Tensor:
         found: Tensor = (
@@ -64,11 +73,14 @@ class Layer(nn.Module):
         return found
 
     def _given_back(self, name: str, weight: WeightStructure) -> WeightStructure:
-        """The weight as it is now, in the structure that it had. What training rounded is given unrounded."""
-        values = self._stored(name).detach().cpu().numpy()
+        """The weight as it is now, in the structure that it had. What `bits` rounds is given unrounded."""
+        stored = self._stored(name).detach()
+        values = stored.cpu().numpy()
         if isinstance(weight, CirculantMatrix | BlockCirculantConv):
             return replace(weight, columns=_array(values.reshape(weight.columns.shape)))
-        return Dense(_array(values.reshape(weight.shape)))
+        if isinstance(weight, Dense):
+            return Dense(_array(values.reshape(weight.shape)))
+        return given_back(weight, list(self.parametrizations[name]), stored)
 
     def _hold_bias(self, bias: Array | None) -> None:
         self.bias = None if bias is None else nn.Parameter(_tensor(bias))
@@ -275,10 +287,12 @@ def trainable(node: Node) -> bool:
 def obstacle(node: Node) -> str:
     """Why a node with weights cannot be trained; empty if it can, or has none."""
     if isinstance(node, Linear | Conv):
-        known = isinstance(node.weight, Dense | CirculantMatrix | BlockCirculantConv)
-        return "" if known else f"{node.weight.label} weights have no gradient here"
+        return _untrainable(node.weight)
     if not isinstance(node, Recurrent):
         return ""
+    against = [reason for w in (*node.input_weight, *node.recurrent_weight) if (reason := _untrainable(w))]
+    if against:
+        return against[0]
     if len(node.inputs) > 1 and node.inputs[1]:
         return "lengths of sequences are an input"
     if node.clip is not None or (isinstance(node, LSTM) and (node.peepholes is not None or node.input_forget)):
@@ -287,6 +301,11 @@ def obstacle(node: Node) -> str:
         return "torch's GRU multiplies the reset gate after the product (linear_before_reset = 1)"
     plain = [tuple(GateActivation(name) for name in names) * node.directions for names in _PLAIN[type(node)]]
     return "" if node.activations in plain else "torch has no other activations of gates than the usual"
+
+
+def _untrainable(weight: WeightStructure) -> str:
+    own = isinstance(weight, Dense | CirculantMatrix | BlockCirculantConv)
+    return "" if own else reason_against_training(weight)
 
 
 def _tensor(values: Array) -> Tensor:

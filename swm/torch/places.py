@@ -11,11 +11,16 @@ from fnmatch import fnmatchcase
 from torch import Tensor, nn
 
 from swm.errors import OptionError
-from swm.structure import BlockCirculant
+from swm.structure import BlockCirculant, CoarseGrain, FewBits, Hierarchical, WeightStructure
+from swm.structure.coarse_few_bits import CoarseFewBits
+from swm.structure.n_of_m import NofM
+from swm.structure.ternary import Ternary
 
 __all__ = ["Place", "choose_blocks", "places"]
 
 _GATES = {nn.LSTM: 4, nn.GRU: 3, nn.RNN: 1}
+# Rows that belong together; of structures that are none of these, blocks of their size.
+_SIDES = ((FewBits, 1), (Ternary, 1), (NofM, 1), (CoarseGrain, 16), (CoarseFewBits, 16), (Hierarchical, 64))
 _NO_PRODUCTS = (nn.Embedding, nn.EmbeddingBag, nn.Bilinear, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
@@ -48,11 +53,18 @@ class Place:
         value: Tensor = getattr(self.module, self.tensor)
         return value
 
-    def reason_against(self, block: int) -> str:
+    def reason_against(self, block: int, kind: type[WeightStructure] = BlockCirculant) -> str:
         """Why it stays dense at a block size; empty if it does not. The rules of `swm.convert`."""
         m, n = self.weight.shape[0] // self.gates, self.weight.shape[1]
         if self.group > 1:
             return f"convolution in {self.group} groups"
+        if kind is not BlockCirculant:
+            rows, columns = len(self.weight), self.weight.numel() // len(self.weight)
+            against = kind.reason_against((rows, columns), block)
+            side = next((side for one, side in _SIDES if issubclass(kind, one)), block)
+            if self.gates > 1 and side > 1 and m % side and not against:  # exporters put gates in another order
+                return f"a block of {side} would straddle two gates of {m} cells"
+            return f"{against} in a {rows} x {columns} matrix" if against else ""
         if BlockCirculant.reason_against((m, n), block):
             return f"fewer than two blocks of {block} in a {m} x {n} matrix"
         if self.gates > 1 and m % block:
@@ -90,8 +102,10 @@ def _places_of(module: nn.Module, owner: str) -> list[Place]:
     return [Place(module, owner, "weight", group=int(getattr(module, "groups", 1)))]
 
 
-def choose_blocks(found: tuple[Place, ...], block: int | Mapping[str, int]) -> dict[str, tuple[int, str]]:
-    """Block size of each weight, 1 where it stays dense, and then why.
+def choose_blocks(
+    found: tuple[Place, ...], block: int | Mapping[str, int], kind: type[WeightStructure] = BlockCirculant
+) -> dict[str, tuple[int, str]]:
+    """Block size of each weight, or whatever the size of a structure is; 1 where it stays dense, and then why.
 
     A map's keys are names of weights (`lstm.weight_hh_l0`) or of their modules (`fc1`), or glob patterns of either; an
     exact name prevails over a pattern, a later pattern over an earlier one. The last weight of the model, which gives
@@ -105,7 +119,8 @@ def choose_blocks(found: tuple[Place, ...], block: int | Mapping[str, int]) -> d
     named: set[str] = set()
     if isinstance(block, Mapping):
         for key, size in sorted(block.items(), key=lambda item: any(item[0] in (p.name, p.owner) for p in found)):
-            checked = 1 if size == 1 and not isinstance(size, bool) else BlockCirculant.check_size(size)
+            dense = size == 1 and kind.one_is_dense and not isinstance(size, bool)
+            checked = 1 if dense else kind.check_size(size)
             exact = [p for p in found if key in (p.name, p.owner)]
             matched = exact or [p for p in found if fnmatchcase(p.name, key) or fnmatchcase(p.owner, key)]
             if not matched:
@@ -116,16 +131,16 @@ def choose_blocks(found: tuple[Place, ...], block: int | Mapping[str, int]) -> d
             sizes.update(dict.fromkeys((p.name for p in matched), checked))
             named |= {p.name for p in exact}
     else:
-        sizes = dict.fromkeys(sizes, BlockCirculant.check_size(block))
-    return {p.name: _chosen(p, sizes[p.name], p.owner == last and p.name not in named) for p in found}
+        sizes = dict.fromkeys(sizes, kind.check_size(block))
+    return {p.name: _chosen(p, sizes[p.name], kind, last=p.owner == last and p.name not in named) for p in found}
 
 
-def _chosen(place: Place, size: int, last: bool) -> tuple[int, str]:
+def _chosen(place: Place, size: int, kind: type[WeightStructure], *, last: bool) -> tuple[int, str]:
     if size == 0:
         return 1, "not named in the map of block sizes"
     if last:
         return 1, "last layer with weights, converted only when a map of block sizes names it"
-    if size == 1:
+    if size == 1 and kind.one_is_dense:
         return 1, "block size 1 asked for"
-    against = place.reason_against(size)
+    against = place.reason_against(size, kind)
     return (1, against) if against else (size, "")

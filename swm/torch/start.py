@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from swm.compress.fit_layers import fit_conv, fit_linear
+from swm.compress.fit_layers import fit_conv, fit_linear, fit_own
 from swm.compress.methods import LeastSquares
 from swm.graph import Conv, Linear
 from swm.progress import Note, quiet
-from swm.structure import BlockCirculant, BlockCirculantConv, Dense
+from swm.structure import BlockCirculant, BlockCirculantConv, Dense, WeightStructure
 from swm.torch.places import Place
 
 __all__ = ["Start", "data_aware"]
@@ -28,40 +28,60 @@ Array = NDArray[Any]
 class Start:
     """Finds where weights start, one after the other: each reads what the structured model before it gives."""
 
-    def __init__(self, model: nn.Module, taken: list[tuple[Place, int]], inputs: tuple[Tensor, ...]) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        taken: list[tuple[Place, int]],
+        inputs: tuple[Tensor, ...],
+        kind: type[WeightStructure] = BlockCirculant,
+    ) -> None:
         """The dense model is copied as it is now."""
-        self._model, self._inputs = model, inputs
+        self._model, self._inputs, self._kind = model, inputs, kind
         self._blocks = {place.name: block for place, block in taken}
         self._dense = copy.deepcopy(model)
 
     @torch.no_grad()
-    def apply(self, place: Place) -> None:
-        """Set the weight, and the bias if there is one, of a product or a convolution that is parametrized now."""
+    def fitted(self, place: Place) -> WeightStructure | None:
+        """Fit the weight of a product or a convolution, and set the bias if there is one; None for any other."""
         original = dict(self._dense.named_modules())[place.owner]
         node = _node(original, place)
         if node is None:
-            return
+            return None
         pairs = _Pairs(self._model, place.module, self._dense, original, self._inputs)
         if not pairs.called:
-            return  # another module reads the weight
+            return None  # another module reads the weight
         block = self._blocks[place.name]
-        fitted: Linear | Conv
-        if isinstance(node, Linear):
-            fitted = fit_linear(node, block, LeastSquares(), pairs)
+        made: Linear | Conv
+        if self._kind is not BlockCirculant:
+            made = fit_own(node, self._kind, block, LeastSquares(), pairs)
+        elif isinstance(node, Linear):
+            made = fit_linear(node, block, LeastSquares(), pairs)
         else:
-            fitted = fit_conv(node, block, LeastSquares(), pairs)
-        weight = fitted.weight
+            made = fit_conv(node, block, LeastSquares(), pairs)
+        bias = getattr(place.module, "bias", None)
+        if isinstance(bias, Tensor) and made.bias is not None:
+            bias.copy_(torch.from_numpy(made.bias))
+        return made.weight
+
+    @torch.no_grad()
+    def apply(self, place: Place) -> None:
+        """Set the columns of a weight that is block-circulant now."""
+        weight = self.fitted(place)
+        if weight is None:
+            return
         assert isinstance(weight, BlockCirculant | BlockCirculantConv)
         columns: Tensor = place.module.parametrizations[place.tensor].original
         columns.copy_(torch.from_numpy(np.ascontiguousarray(weight.columns)).reshape(columns.shape))
-        bias = getattr(place.module, "bias", None)
-        if isinstance(bias, Tensor) and fitted.bias is not None:
-            bias.copy_(torch.from_numpy(fitted.bias))
 
 
-def data_aware(model: nn.Module, taken: list[tuple[Place, int]], inputs: tuple[Tensor, ...]) -> Start:
+def data_aware(
+    model: nn.Module,
+    taken: list[tuple[Place, int]],
+    inputs: tuple[Tensor, ...],
+    kind: type[WeightStructure] = BlockCirculant,
+) -> Start:
     """See `Start`."""
-    return Start(model, taken, inputs)
+    return Start(model, taken, inputs, kind)
 
 
 def _node(module: nn.Module, place: Place) -> Linear | Conv | None:
@@ -112,6 +132,9 @@ class _Pairs:
         self, model: nn.Module, module: nn.Module, dense: nn.Module, original: nn.Module, inputs: tuple[Tensor, ...]
     ) -> None:
         self.note: Note = quiet
+        self.feeds: Mapping[str, Array] = {
+            str(i): x.detach().cpu().numpy() for i, x in enumerate(inputs)
+        }  # their number counts
         self._pieces: list[tuple[Array, Array]] = []
         count = min(len(x) for x in inputs)
         for start in range(0, count, CHUNK):

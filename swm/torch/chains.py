@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weight structures as chains of parametrizations, and back: where the numbers are, then how many bits they have."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from swm.errors import OptionError
+from swm.structure import FewBits as FewBitsMatrix
+from swm.structure import WeightStructure
+from swm.structure.coarse_few_bits import CoarseFewBits
+from swm.structure.ternary import Ternary
+from swm.torch.bits import FewBits
+from swm.torch.sparse import Sparse
+from swm.torch.ternary import StructuredTernary
+
+__all__ = ["chain_of", "given_back", "reason_against_training"]
+
+
+@torch.no_grad()
+def chain_of(weight: WeightStructure, dense: Tensor) -> tuple[list[nn.Module], Tensor]:
+    """Parametrizations that give what a structure holds, and the parameter behind them.
+
+    Weights of few bits start from their codes. Block-circulant weights have their own road (`swm.torch.circulant`).
+
+    Args:
+        weight: the structure.
+        dense: the weight written out, (m, n) or (M, C, kernel...).
+
+    Raises:
+        OptionError: no parametrization is known for the structure.
+    """
+    if isinstance(weight, FewBitsMatrix):
+        return [_few_bits(dense, weight.width, weight.scales)], dense
+    if isinstance(weight, Ternary):
+        ternary = StructuredTernary(dense, weight.kept, group=weight.group)
+        ternary.alpha.copy_(torch.from_numpy(weight.alpha.copy()))
+        return [ternary], dense
+    if isinstance(weight, CoarseFewBits):
+        coarse = Sparse(dense, type(weight.coarse), weight.size, matrix=weight.coarse)
+        scales = weight.scales[: weight.shape[0]]
+        return [coarse, _few_bits(dense, weight.width, scales, coarse.kept)], coarse.right_inverse(dense)
+    sparse = Sparse(dense, type(weight), weight.size, matrix=weight)
+    return [sparse], sparse.right_inverse(dense)
+
+
+def _few_bits(dense: Tensor, bits: int, scales: NDArray[np.float32], kept: Tensor | None = None) -> FewBits:
+    made = FewBits(dense, bits, rows=True, kept=kept)
+    if made.scale is not None:
+        made.scale.copy_(torch.from_numpy(scales.copy()).reshape(made.scale.shape))
+    return made
+
+
+@torch.no_grad()
+def given_back(weight: WeightStructure, chain: list[nn.Module], stored: Tensor) -> WeightStructure:
+    """The structure as it is now: written out it is, to the last bit, what the chain gives.
+
+    Args:
+        weight: of which `chain_of` made the chain.
+        chain: what it gave; a `FixedPoint` behind it does not count.
+        stored: the parameter.
+    """
+    first = chain[0]
+    if isinstance(first, StructuredTernary):
+        assert isinstance(weight, Ternary)
+        patterns, alpha = first.patterns(stored)
+        return weight.from_patterns(_array(patterns).astype(np.int8), _array(alpha), weight.kept)
+    if isinstance(first, FewBits):
+        codes, scales = first.codes(stored)
+        code = _array(codes).astype(np.int8).reshape(weight.shape)
+        return FewBitsMatrix(code, _array(scales).reshape(-1, 1), first.bits)
+    assert isinstance(first, Sparse)
+    if isinstance(weight, CoarseFewBits):
+        few = chain[1]
+        assert isinstance(few, FewBits)
+        codes, scales = few.codes(first(stored))
+        code = _array(first.right_inverse(codes)).astype(np.int8)
+        if few.bits == 1:
+            code[code == 0] = 1  # of padding: there is no 0
+        padded = np.ones(weight.scales.shape, np.float32)
+        padded[: len(scales)] = _array(scales).reshape(-1, 1)
+        return type(weight)(code, weight.ids, padded, weight.shape, weight.ratio)
+    return first.holding(_array(stored))
+
+
+def reason_against_training(weight: WeightStructure) -> str:
+    """Why a structure has no gradient here; empty if it has one."""
+    try:
+        chain_of(weight, torch.from_numpy(np.array(weight.to_dense())))
+    except OptionError:
+        return f"{weight.label} weights have no gradient here"
+    return ""
+
+
+def _array(values: Tensor) -> NDArray[np.float32]:
+    return np.array(values.detach().cpu().numpy(), np.float32, order="C")
