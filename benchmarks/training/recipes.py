@@ -4,63 +4,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch.nn import functional
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from accuracy import CASES, Case
-
-Augment = Callable[[dict[str, torch.Tensor], torch.Generator], dict[str, torch.Tensor]]
-
-
-def distort(turn: float, zoom: float, shift: float, sides: int = 28) -> Augment:
-    """Turn (degrees), zoom (relative) and shift (pixels) every image a little, each in its own way."""
-
-    def augment(feeds: dict[str, torch.Tensor], generator: torch.Generator) -> dict[str, torch.Tensor]:
-        ((name, batch),) = feeds.items()
-        uniform = torch.rand((4, len(batch)), generator=generator).to(batch.device) * 2 - 1
-        angle, scale = uniform[0] * torch.deg2rad(torch.tensor(turn)), 1 + uniform[1] * zoom
-        moved = uniform[2:] * (shift * 2 / sides)  # affine_grid measures in half image widths
-        cos, sin = scale * torch.cos(angle), scale * torch.sin(angle)
-        affine = torch.stack([cos, -sin, moved[0], sin, cos, moved[1]], dim=1).reshape(-1, 2, 3)
-        images = batch.reshape(len(batch), 1, sides, sides)
-        ground = images[:, :, :1, :1]  # of the corner: black, whatever the normalisation
-        grid = functional.affine_grid(affine, list(images.shape), align_corners=False)
-        found = functional.grid_sample(images - ground, grid, align_corners=False) + ground
-        return {name: found.reshape(batch.shape)}
-
-    return augment
-
-
-def flip_and_shift(pixels: int) -> Augment:
-    """Mirror half of the images, and shift each by up to so many pixels, zeros coming in."""
-
-    def augment(feeds: dict[str, torch.Tensor], generator: torch.Generator) -> dict[str, torch.Tensor]:
-        ((name, batch),) = feeds.items()
-        mirrored = torch.rand(len(batch), generator=generator).to(batch.device) < 0.5
-        images = torch.where(mirrored[:, None, None, None], batch.flip(-1), batch)
-        moves = torch.randint(0, 2 * pixels + 1, (2,), generator=generator).tolist()  # one for the batch: cheap
-        padded = functional.pad(images, (pixels,) * 4)
-        height, width = images.shape[-2:]
-        return {name: padded[..., moves[0] : moves[0] + height, moves[1] : moves[1] + width].contiguous()}
-
-    return augment
-
-
-def noise(level: float) -> Augment:
-    """Add noise of so many standard deviations of the batch: 400 samples would be learnt by heart."""
-
-    def augment(feeds: dict[str, torch.Tensor], generator: torch.Generator) -> dict[str, torch.Tensor]:
-        ((name, batch),) = feeds.items()
-        drawn = torch.randn(batch.shape, generator=generator).to(batch.device)
-        return {name: batch + level * batch.std() * drawn}
-
-    return augment
+from augmentation import Augment, distort, flip_and_shift, masked_frames, noise
 
 
 @dataclass(frozen=True)
@@ -71,8 +21,11 @@ class Recipe:
         name: of the row.
         case: the model and its data, by name in benchmarks/accuracy.py.
         options: of `swm.finetune`.
+        goal: accuracy to reach, a fraction; below 0: how far from the dense network's.
         augment: of the batches, or None.
-        goal: accuracy to reach, a fraction.
+        note: below the table.
+        structure: name in `swm.structure.STRUCTURES`.
+        own: instead of a case: name in `own_models.OWN_MODELS`.
     """
 
     name: str
@@ -81,6 +34,8 @@ class Recipe:
     goal: float
     augment: Augment | None = None
     note: str = ""
+    structure: str = "circulant"
+    own: str = ""
 
     @property
     def model(self) -> Case:
@@ -123,5 +78,40 @@ RECIPES = (
         {"budget": "4x", "epochs": 3, "batch": 128, "rate": 1e-3, "distillation": 0.5},
         0.791,
         flip_and_shift(2),
+    ),
+    Recipe(
+        "bundled MLP, CGS 8x with 3 bits",
+        "bundled MLP",
+        {"block": 8, "epochs": 6, "batch": 256, "rate": 3e-3, "distillation": 0.7},
+        0.984,
+        _IMAGES,
+        structure="cgs-3bit",
+    ),
+    Recipe(
+        "bundled MLP, ternary (8,2)",
+        "bundled MLP",
+        {"block": 2, "epochs": 6, "batch": 256, "rate": 3e-3, "distillation": 0.7},
+        0.984,
+        _IMAGES,
+        structure="ternary8",
+    ),
+    Recipe(
+        "LSTM of 128 cells, spoken digits, block 8",
+        "",
+        {"block": 8, "epochs": 40, "batch": 64, "rate": 5e-3, "distillation": 0.3},
+        -0.01,
+        masked_frames(4, 0.2),
+        "Free Spoken Digit, log mel energies of 0.8 s; the dense network is trained by own_models.py",
+        own="lstm_digits",
+    ),
+    Recipe(
+        "MLP of 3 x 512, spoken digits as keywords, CGS 4x with 5 bits",
+        "",
+        {"block": 4, "epochs": 15, "batch": 64, "rate": 2e-3, "distillation": 0.5},
+        -0.005,
+        masked_frames(4, 0.2),
+        "Free Spoken Digit in place of speech commands, of which there are no training samples",
+        structure="cgs-5bit",
+        own="mlp_keywords",
     ),
 )

@@ -16,6 +16,7 @@ import json
 import os
 import sys
 import time
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,13 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from accuracy import ROOT, load_model, shaped, shared_data
+from own_models import OWN_MODELS, make
 from recipes import RECIPES, Recipe
 
 import swm
 from swm import bundled
 from swm.compress import accuracy
+from swm.structure import structure_named
 
 RESULTS = ROOT / "benchmarks" / "results" / "training.json"
 PAGE = ROOT / "docs" / "results.md"
@@ -37,6 +40,9 @@ HEADING = "## Accuracy after training"
 
 def samples(recipe: Recipe, loaders: Any, sample_shape: tuple[Any, ...]) -> tuple[Any, ...]:
     """Data and labels to train on, test inputs and labels."""
+    if recipe.own:
+        found: tuple[Any, ...] = OWN_MODELS[recipe.own].data(loaders)
+        return found
     case = recipe.model
     if case.data == "kws":
         x, y = loaders.kws01()
@@ -48,10 +54,20 @@ def samples(recipe: Recipe, loaders: Any, sample_shape: tuple[Any, ...]) -> tupl
     return ready[0], labels.astype(np.int64), ready[1], truth.astype(np.int64)
 
 
-def measure(recipe: Recipe, seeds: list[int], loaders: Any, shared: Path, save: Any) -> None:
-    """Train with each seed, and give what was measured to `save`."""
+def model_path(recipe: Recipe, loaders: Any, shared: Path, own: Path) -> Path:
+    """The dense network's file; of own models it is trained if it is missing."""
+    if recipe.own:
+        path = own / f"{recipe.own}.onnx"
+        if not path.exists():
+            make(recipe.own, path, loaders)
+        return path
     case = recipe.model
-    path = Path(bundled.model_path()) if not case.path else shared / "models" / case.path
+    return Path(bundled.model_path()) if not case.path else shared / "models" / case.path
+
+
+def measure(recipe: Recipe, seeds: list[int], loaders: Any, shared: Path, own: Path, save: Any) -> None:
+    """Train with each seed, and give what was measured to `save`."""
+    path = model_path(recipe, loaders, shared, own)
     declared = swm.load(path).inputs[0].type
     assert declared is not None
     assert declared.shape is not None
@@ -59,13 +75,11 @@ def measure(recipe: Recipe, seeds: list[int], loaders: Any, shared: Path, save: 
     free = load_model(path, test[:20])  # any number of samples at once, where the file has a batch of its own
     graph = swm.simplify(free)
     dense = accuracy(swm.run(free, test), truth)
-    sizes = {name: value for name, value in recipe.options.items() if name in ("block", "budget")}
-    start = swm.convert(graph, calibration=data[:8192], hold_out=False, progress=True, **sizes)
-    one_shot = accuracy(swm.run(start.graph, test), truth)
+    options = {**recipe.options, "structure": structure_named(recipe.structure)}
     for seed in seeds:
         started = time.perf_counter()
         found = swm.finetune(
-            graph, data, labels, seed=seed, augment=recipe.augment, device="cpu", progress=True, **recipe.options
+            graph, data, labels, seed=seed, augment=recipe.augment, device="cpu", progress=True, **options
         )
         fixed = None
         if "bits" in recipe.options:
@@ -77,19 +91,21 @@ def measure(recipe: Recipe, seeds: list[int], loaders: Any, shared: Path, save: 
             {
                 "recipe": recipe.name,
                 "seed": seed,
+                "date": date.today().isoformat(),
                 "dense": dense,
-                "one_shot": one_shot,
+                "one_shot": accuracy(swm.run(found.start, test), truth),
                 "trained": accuracy(swm.run(found.graph, test), truth),
                 "fixed": fixed,
                 "bits": recipe.options.get("bits"),
                 "test": len(test),
                 "data": len(data),
-                "compression": report.compression,
+                "compression": report.bits_before / report.bits_after,
+                "structure": recipe.structure,
                 "sizes": [layer.block for layer in report.layers],
                 "epochs": found.epochs,
                 "best_epoch": found.best_epoch,
                 "seconds": time.perf_counter() - started,
-                "goal": recipe.goal,
+                "goal": recipe.goal if recipe.goal > 0 else dense + recipe.goal,
                 "torch": torch.__version__,
             }
         )
@@ -104,11 +120,12 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
         "with one thread. The network itself is the teacher, beside the labels; training images are a little turned, "
         "zoomed and shifted, or mirrored. The epoch that is kept is chosen on training samples that were held out; "
         "the accuracies are those of test sets that took no part. Mean and spread (smallest to largest) of the seeds. "
-        "Behind a slash: in 12-bit fixed point, by the integer engine. In brackets block sizes in order of the "
-        "layers, 1 where a layer stays dense. The MLPs are from before hidden channels were put in order.",
+        "Behind a slash: in 12-bit fixed point, by the integer engine. Compression counts stored bits, real numbers at "
+        "32, of all weights; in brackets sizes in order of the layers, 1 where a layer stays dense. Seconds are those of "
+        "a seed, on a machine that did other work at the same time.",
         "",
-        "| model | tested on | dense % | one-shot % | trained % | seeds | epochs | compression | goal % |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| model | tested on | dense % | one-shot % | trained % | seeds | epochs | seconds | compression | goal % | date |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for recipe in RECIPES:
         found = [row for row in rows if row["recipe"] == recipe.name]
@@ -127,8 +144,10 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
             trained,
             str(len(found)),
             str(first["epochs"]),
+            f"{np.mean([row['seconds'] for row in found]):.0f}",
             f"{first['compression']:.2f}x ({sizes})",
             f"{100 * first['goal']:.1f}",
+            first.get("date", "before channels were put in order"),
         )
         lines.append(f"| {' | '.join(cells)} |")
     notes = [f"{r.name}: {r.note}." for r in RECIPES if r.note and any(row["recipe"] == r.name for row in rows)]
@@ -157,6 +176,7 @@ def main() -> None:
     """Train, measure, keep and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("SWM_SHARED") or ROOT.parent / "shared"))
+    parser.add_argument("--own", type=Path, default=ROOT / "build" / "own-models", help="see own_models.py")
     parser.add_argument("--recipes", help="parts of names, separated by semicolons; default all")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--threads", type=int, default=1)
@@ -178,7 +198,7 @@ def main() -> None:
         seeds = [int(seed) for seed in options.seeds.split(",")]
         for recipe in RECIPES:
             if any(part in recipe.name for part in parts):
-                measure(recipe, seeds, loaders, options.shared, save)
+                measure(recipe, seeds, loaders, options.shared, options.own, save)
     write_page(rows)
 
 
