@@ -4,9 +4,10 @@
     python benchmarks/accuracy.py --shared FOLDER               # all models, writes docs/results.md
     python benchmarks/accuracy.py --models bundled,mnist-net     # some
 
-Data and models come from a folder with `data/` and `models/` (`--shared` or SWM_SHARED). A model's input normalisation
-counts as established if its dense accuracy reaches the floor stated beside it; otherwise it is skipped, and the table
-says so.
+Data and models come from a folder with `data/` and `models/` (`--shared` or SWM_SHARED). Each row is kept in
+benchmarks/results/accuracy.json as soon as it is measured, with its date; the page is made of all that stand there. A
+model's input normalisation counts as established if its dense accuracy reaches the floor stated beside it; otherwise it
+is skipped, and the table says so.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ BLOCKS = (4, 8, 16)
 BUDGETS = ("2x", "4x")
 BITS = 12
 ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "accuracy.json"
 
 
 @dataclass(frozen=True)
@@ -187,6 +189,7 @@ def measure(case: Case, loaders: ModuleType, shared: Path) -> dict[str, Any]:
             "sizes": [r.block for r in result.report.layers],
         }
     row["seconds"] = time.perf_counter() - started
+    row["date"] = date.today().isoformat()
     return row
 
 
@@ -203,9 +206,10 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
     lines = [
         "# Accuracy after conversion",
         "",
-        f"Measured on {date.today().isoformat()} by `python benchmarks/accuracy.py` with the float engine. One-shot: "
-        "data-aware least squares on training inputs without labels, errors that a ReLU swallows left out, dense "
-        "matrices and convolutions behind structured ones refitted, no retraining. "
+        "Measured by `python benchmarks/accuracy.py` with the float engine, each row on its date. One-shot: hidden "
+        "channels in the order that blocks fit best (`swm/compress/permute.py`), data-aware least squares on training "
+        "inputs without labels, errors that a ReLU swallows left out, dense matrices and convolutions behind "
+        "structured ones refitted, no retraining. Rows marked * are from before hidden channels were put in order. "
         "Test inputs were not used for calibration. Compression counts the weights of all weighted layers (those that "
         "stay dense by rule included), padding included. Behind a slash: the network in 12-bit fixed point, by the "
         "integer engine, where every node has a hardware form; formats from 2,000 of the calibration inputs. "
@@ -214,8 +218,8 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
         "",
         "| model | inputs | calibration | tested on | dense % | "
         + " | ".join([*(f"block {b} %" for b in BLOCKS), *(f"budget {b} %" for b in BUDGETS)])
-        + " |",
-        "|---|---|---|---|---|" + "---|" * (len(BLOCKS) + len(BUDGETS)),
+        + " | date |",
+        "|---|---|---|---|---|---|" + "---|" * (len(BLOCKS) + len(BUDGETS)),
     ]
     for row in rows:
         if "skipped" in row:
@@ -232,7 +236,8 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
             cells.append(f"{100 * got['accuracy']:.2f}{fixed} ({got['compression']:.2f}x, {what})")
         counts = f"{row['calibration']:,} | {row['test']:,} | {100 * row['dense']:.2f}"
         head = f"| {row['model']} | {row['inputs']} | {counts} |"
-        lines.append(f"{head} {' | '.join(cells)} |")
+        when = row["date"] + ("" if row.get("permuted", True) else " *")
+        lines.append(f"{head} {' | '.join([*cells, when])} |")
     skipped = [row for row in rows if "skipped" in row]
     if skipped:
         lines += ["", "Not in the table:", ""]
@@ -257,24 +262,27 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("SWM_SHARED") or ROOT.parent / "shared"))
     parser.add_argument("--models", help="parts of names, separated by commas; default all")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "results.md")
-    parser.add_argument("--json", type=Path, help="also write the rows as JSON")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--page", action="store_true", help="only write the page from what is kept")
     options = parser.parse_args()
     wanted = options.models.split(",") if options.models else [""]
-    loaders = shared_data(options.shared)
-    rows = []
+    loaders = None if options.page else shared_data(options.shared)
+    kept = json.loads(options.results.read_text(encoding="utf-8")) if options.results.exists() else []
+    by_name = {row["model"]: row for row in kept}
     for case in CASES:
-        if any(part in case.name for part in wanted):
+        if loaders is not None and any(part in case.name for part in wanted):
             try:
-                rows.append(measure(case, loaders, options.shared))
+                row = measure(case, loaders, options.shared)
             except (swm.SwmError, ImportError) as error:
                 first = str(error).splitlines()[0]
-                rows.append({"model": case.name, "inputs": case.inputs, "skipped": f"could not be measured ({first})"})
-            print(json.dumps(rows[-1]), flush=True)
+                row = {"model": case.name, "inputs": case.inputs, "skipped": f"could not be measured ({first})"}
+            by_name[case.name] = row
+            print(json.dumps(row), flush=True)
+            options.results.write_text(json.dumps(list(by_name.values()), indent=1) + "\n", encoding="utf-8")
+    rows = [by_name[case.name] for case in CASES if case.name in by_name]
     before = options.output.read_text(encoding="utf-8") if options.output.exists() else ""
     others = before[before.index("\n## ") :] if "\n## " in before else ""  # sections that other programs write
     options.output.write_text(to_markdown(rows) + others, encoding="utf-8")
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

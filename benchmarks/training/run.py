@@ -121,10 +121,11 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
         "zoomed and shifted, or mirrored. The epoch that is kept is chosen on training samples that were held out; "
         "the accuracies are those of test sets that took no part. Mean and spread (smallest to largest) of the seeds. "
         "Behind a slash: in 12-bit fixed point, by the integer engine. Compression counts stored bits, real numbers at "
-        "32, of all weights; in brackets sizes in order of the layers, 1 where a layer stays dense. Seconds are those of "
-        "a seed, on a machine that did other work at the same time.",
+        "32, of all weights; in brackets sizes in order of the layers, 1 where a layer stays dense. Seconds are those "
+        "of a seed, on a machine that did other work at the same time.",
         "",
-        "| model | tested on | dense % | one-shot % | trained % | seeds | epochs | seconds | compression | goal % | date |",
+        "| model | tested on | dense % | one-shot % | trained % | seeds | epochs | seconds | compression | goal % |"
+        " date |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for recipe in RECIPES:

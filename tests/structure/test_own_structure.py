@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A weight structure of one's own, all of it in this file: fitted, run, counted, saved, read back, and forgotten."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -155,7 +155,8 @@ def test_its_rules_and_names_hold(graph):
         register(Dense)
 
 
-def test_a_recurrent_layer_runs_with_it_and_says_that_files_cannot(tmp_path):
+@pytest.mark.usefixtures("registered")
+def test_a_recurrent_layer_runs_with_it_and_files_hold_it_in_one_direction(tmp_path):
     rng = np.random.default_rng(0)
     w, r = (Ternary.project(rng.normal(size=(32, n)).astype(np.float32), 4) for n in (12, 8))
     gates = tuple(map(GateActivation, ("Sigmoid", "Tanh", "Tanh")))
@@ -172,8 +173,14 @@ def test_a_recurrent_layer_runs_with_it_and_says_that_files_cannot(tmp_path):
     graph = Graph("g", (Value("x", wide),), (Value("y", TensorType(1, None)),), (node,), types={"x": wide}).verify()
     x = rng.normal(size=(5, 3, 12)).astype(np.float32)
     np.testing.assert_allclose(swm.run(graph, x), swm.run(swm.dense_twin(graph), x), rtol=1e-4, atol=1e-5)
+    swm.save(graph, tmp_path / "m.onnx")
+    (back,) = (n for n in swm.load(tmp_path / "m.onnx").nodes if isinstance(n, LSTM))
+    for got, wanted in zip((*back.input_weight, *back.recurrent_weight), (w, r), strict=True):
+        assert isinstance(got, Ternary)
+        np.testing.assert_array_equal(got.to_dense(), wanted.to_dense())
+    both = replace(node, input_weight=(w, w), recurrent_weight=(r, r), direction="bidirectional", activations=gates * 2)
     with pytest.raises(ModelError, match=r"has ternary weights.*dense_twin"):
-        swm.save(graph, tmp_path / "m.onnx")
+        swm.save(graph.with_replaced(node, both), tmp_path / "both.onnx")
 
 
 def test_a_file_is_run_as_any_other_where_the_structure_is_unknown(graph, tmp_path):

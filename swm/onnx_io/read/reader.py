@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, helper
 
 import swm.onnx_io.read.handlers  # noqa: F401  the handlers register themselves
-from swm.errors import ModelError, OptionError
+from swm.errors import ModelError
 from swm.graph import (
     WEIGHT_FORMATS,
     Graph,
-    Linear,
     Node,
     Opaque,
     TensorType,
@@ -30,22 +29,21 @@ from swm.graph import (
     read_formats,
     write_formats,
 )
-from swm.onnx_io.expand import Expansion, recognise_expansion
+from swm.onnx_io.expand import recognise_expansion
 from swm.onnx_io.files import read_bytes
-from swm.onnx_io.function import DOMAIN, Structured, recognise
+from swm.onnx_io.function import DOMAIN, recognise
 from swm.onnx_io.proto import check_graph, check_text, parse, upgrade
 from swm.onnx_io.read.context import Context
 from swm.onnx_io.read.external import inline_external_data
 from swm.onnx_io.read.fuse import fuse
-from swm.onnx_io.read.handlers.linear import check_width
 from swm.onnx_io.read.memory import Budget
+from swm.onnx_io.read.own_functions import product, take_columns, take_stored
 from swm.onnx_io.read.registry import Folded, Forwarded, RawNode, Result, find
 from swm.onnx_io.read.roles import WEIGHTED, roles
 from swm.onnx_io.scope import Names, captured, inner_names, inner_nodes, sort_nodes
-from swm.onnx_io.stored import StoredTensor, recognise_stored
+from swm.onnx_io.stored import recognise_stored
 from swm.onnx_io.tensors import check_tensor, dense_size, densify, is_native, to_array, walk_tensors
 from swm.onnx_io.types import infer_types, tensor_type
-from swm.structure import WeightStructure
 
 __all__ = ["from_proto", "load"]
 
@@ -164,10 +162,11 @@ class _Import:
         inputs = tuple(self.alias.get(t, t) for t in proto.input)
         node = RawNode(proto.name, inputs, tuple(proto.output), proto)
         what = self.expansions.get((node.domain, node.op))
-        if what is not None and self._expand(node, what):
-            return
         held = self.stored.get((node.domain, node.op))
-        if held is not None and self._stored(node, held):
+        if (what is not None and take_columns(self.context, node, what)) or (
+            held is not None and take_stored(self.context, node, held)
+        ):
+            self.expanded[node.outputs[0]] = node
             return
         before = len(self.context.constants)
         result = self._convert_node(node)
@@ -201,7 +200,7 @@ class _Import:
     def _convert_node(self, node: RawNode) -> Result:
         key = (node.domain, node.op)
         if key in self.structured:
-            return self._structured(node, self.structured[key])
+            return product(self.context, node, self.structured[key])
         handler = None if key in self.functions else find(*key, self.versions.get(node.domain, 0))
         if handler is None:
             return None
@@ -213,63 +212,6 @@ class _Import:
                 "please report it with the model"
             ) from error
 
-    def _expand(self, node: RawNode, what: Expansion) -> bool:
-        """Remember a structured weight that a call writes out as a tensor; False if the call is not as we write it."""
-        if len(node.inputs) != 1 or len(node.outputs) != 1 or node.proto.attribute:
-            return False
-        columns = self.context.weight(node.inputs[0], node)
-        if columns is None:
-            return False
-        if columns.shape != what.columns_shape:
-            raise node.error(
-                f"columns {node.inputs[0]!r} have shape {list(columns.shape)}, need {list(what.columns_shape)}; "
-                "convert again"
-            )
-        self.context.structured[node.outputs[0]] = what.structure(columns)
-        self.expanded[node.outputs[0]] = node
-        return True
-
-    def _stored(self, node: RawNode, what: StoredTensor) -> bool:
-        """As `_expand`, for a kernel or gate matrices of any other structure."""
-        if len(node.outputs) != 1 or node.proto.attribute:
-            return False
-        arrays = self._arrays(node, what.kind, what.array_shapes, node.inputs)
-        if arrays is None:
-            return False
-        try:
-            weight = what.weight(arrays)
-        except OptionError as error:
-            raise node.error(f"{error}; the file is damaged: convert again") from error
-        (tensor,) = node.outputs
-        if what.role == "Kernel":
-            self.context.kernels[tensor] = weight, what.shape
-        else:
-            self.context.structured[tensor] = (weight,)
-        self.expanded[tensor] = node
-        return True
-
-    def _arrays(
-        self,
-        node: RawNode,
-        kind: type[WeightStructure],
-        shapes: Mapping[str, tuple[int, ...]],
-        names: Sequence[str],
-    ) -> dict[str, NDArray[Any]] | None:
-        """What a structure stores, by role; None if a call does not give it as we write it."""
-        if len(names) != len(shapes):
-            return None
-        arrays: dict[str, NDArray[Any]] = {}
-        for role, name in zip(shapes, names, strict=True):
-            values = self.context.constant(name) if role in kind.codes else self.context.weight(name, node)
-            if values is None or (role in kind.codes and values.dtype.kind not in "iu"):
-                return None
-            arrays[role] = values
-        for (role, shape), name in zip(shapes.items(), names, strict=True):
-            found = list(arrays[role].shape)
-            if found != list(shape):
-                raise node.error(f"{role} {name!r} have shape {found}, need {list(shape)}; convert again")
-        return arrays
-
     def _carry_expansions(self) -> None:
         """Keep the calls whose tensor something reads besides the layers that took the structure over."""
         read = {t for n in self.nodes for t in n.inputs} | self.captured | self.outputs
@@ -278,25 +220,6 @@ class _Import:
             if tensor in read:
                 self._carry(node)
         self.nodes += kept
-
-    def _structured(self, node: RawNode, what: Structured) -> Result:
-        """A call of one of our own functions."""
-        shapes, (m, n) = what.kind.array_shapes(what.shape, what.size), what.shape
-        if len(node.inputs) != 1 + len(shapes) or len(node.outputs) != 1 or node.proto.attribute:
-            return None
-        x, *names = node.inputs
-        if self.context.constant(x) is not None:
-            return None
-        arrays = self._arrays(node, what.kind, shapes, names)
-        if arrays is None:
-            return None
-        check_width(self.context, node, x, n)
-        self.context.widths[node.outputs[0]] = m
-        try:
-            weight = what.kind.from_arrays(what.shape, what.size, arrays)
-        except OptionError as error:
-            raise node.error(f"{error}; the file is damaged: convert again") from error
-        return Linear(name=node.name, inputs=(x,), outputs=node.outputs, weight=weight)
 
     def _forward(self, source: str, target: str) -> bool:
         """Let the readers of `target` read `source`; False if both names have to stay."""
