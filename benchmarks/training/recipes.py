@@ -114,4 +114,20 @@ RECIPES = (
         structure="cgs-5bit",
         own="mlp_keywords",
     ),
+    Recipe(
+        "CNN, CIFAR-10, CGS with 3 bits, 54x",
+        "",
+        {
+            "block": {"/3/Conv": 2, "/6/Conv": 4, "/11/Gemm": 10},
+            "epochs": 8,
+            "batch": 128,
+            "rate": 2e-3,
+            "distillation": 0.5,
+        },
+        -0.015,
+        flip_and_shift(2),
+        "three convolutions and two products; the dense network is trained by own_models.py",
+        structure="cgs-3bit",
+        own="cnn_cifar",
+    ),
 )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from swm.compress import ConversionReport
     from swm.graph import Graph
 
 __all__ = [
@@ -119,6 +120,20 @@ def board_option(*, multiple: bool, required: bool = True) -> Callable[[Callable
     """`--board`, once or several times."""
     text = "Board name (see `swm boards`) or path of an own .toml" + ("; may be repeated." if multiple else ".")
     return click.option("--board", "board", multiple=multiple, required=required, metavar="NAME", help=text)
+
+
+def stored_lines(report: ConversionReport) -> list[str]:
+    """Weights before and after; bits, too, where codes or indices take fewer than a number."""
+    lines = [
+        f"weights {report.parameters_before:,} -> {report.parameters_after:,}"
+        f" ({report.compression:.2f} x fewer, counted)"
+    ]
+    if report.bits_after != report.parameters_after * report.float_bits:
+        lines.append(
+            f"bits {report.bits_before:,} -> {report.bits_after:,} ({report.bits_before / report.bits_after:.2f} x"
+            f" fewer, counted: real numbers at {report.float_bits} bits, codes and indices at their own)"
+        )
+    return lines
 
 
 def write_json(json_to: str | None, data: Mapping[str, Any]) -> bool:

@@ -19,6 +19,7 @@ from swm.cli.common import (
     load_labels,
     out,
     progress_bar,
+    stored_lines,
     write_json,
 )
 
@@ -153,15 +154,8 @@ def print_conversion(report: ConversionReport) -> None:
         table.add_row(*map(Text, cells))
     if report.layers:
         out.print(table)
-    out.print(
-        f"weights {report.parameters_before:,} -> {report.parameters_after:,}"
-        f" ({report.compression:.2f} x fewer, counted)"
-    )
-    if report.bits_after != report.parameters_after * report.float_bits:
-        out.print(
-            f"bits {report.bits_before:,} -> {report.bits_after:,} ({report.bits_before / report.bits_after:.2f} x"
-            f" fewer, counted: real numbers at {report.float_bits} bits, codes and indices at their own)"
-        )
+    for line in stored_lines(report):
+        out.print(line)
     if report.parameters_after < report.parameters_before and report.multiplications:
         before, after = report.multiplications
         out.print(

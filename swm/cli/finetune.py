@@ -19,6 +19,7 @@ from swm.cli.common import (
     load_labels,
     out,
     progress_bar,
+    stored_lines,
     write_json,
 )
 
@@ -178,11 +179,8 @@ def _print(result: FineTuned) -> None:
     elif found.relative_error is not None:
         out.print(Text(f"error of the output on {where}: {100 * found.relative_error:.1f} % of its norm (measured)"))
     if result.conversion is not None:
-        report = result.conversion
-        out.print(
-            f"weights {report.parameters_before:,} -> {report.parameters_after:,} ({report.compression:.2f} x fewer,"
-            " counted)"
-        )
+        for line in stored_lines(result.conversion):
+            out.print(line)
     out.print(f"{result.epochs} epochs on {result.samples:,} samples, {result.seconds:.0f} s")
 
 

@@ -207,7 +207,12 @@ def test_the_command_trains_a_structure_and_goes_on_with_its_file(tmp_path):
     assert found.exit_code == 0, found.output
     report = json.loads(found.stdout)
     assert [layer["structure"] for layer in report["conversion"]["layers"][:2]] == ["coarse-grain 3-bit"] * 2
-    found = CliRunner().invoke(command, [str(first), *arguments, "-o", str(second)])
+    found = CliRunner().invoke(command, [str(first), *arguments[:-2], "-o", str(second)])
+    assert "bits " not in found.output  # nothing was converted
+    again = [*arguments[:-2], *sizes, "--force", "-o", str(second)]
+    found = CliRunner().invoke(command, [str(tmp_path / "dense.onnx"), *again])
+    assert "codes and indices at their own" in found.output
+    found = CliRunner().invoke(command, [str(first), *arguments, "-o", str(second), "--force"])
     assert found.exit_code == 0, found.output
     kept = [type(n.weight) for n in swm.load(second).nodes if isinstance(n, Linear)]
     assert kept == [STRUCTURES["cgs-3bit"]] * 2 + [Dense]
