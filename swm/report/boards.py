@@ -36,6 +36,21 @@ def board_figures(board: Board, clock_mhz: float | None = None) -> list[tuple[st
         extra = board.overhead
         value = f"{extra.lut:,} LUT, {extra.ff:,} FF, {extra.bram18:,} BRAM18, {extra.dsp:,} DSP"
         rows.append(("overhead", value, extra.kind, extra.source))
+    return [*rows, *_ways(board)]
+
+
+def _ways(board: Board) -> list[tuple[str, str, str, str]]:
+    """How a host reaches the accelerator."""
+    rows: list[tuple[str, str, str, str]] = []
+    if board.processing_system is not None:
+        system = board.processing_system
+        rows.append(("processor", f"{system.ip}, preset of {system.board_part}", system.kind, system.source))
+    if board.platform is not None:
+        card = board.platform
+        rows.append(("platform", f"{card.name}, buffers in {card.memory}", card.kind, card.source))
+    if board.link is not None:
+        link = board.link
+        rows.append(("serial line", f"{link.baud:,} baud, {link.clock_hz / 1e6:g} MHz", link.kind, link.source))
     return rows
 
 

@@ -332,3 +332,16 @@ def test_a_listed_target_of_ones_own(tmp_path: Path):
     text = (boards_dir() / "de10-nano.toml").read_text().replace("dsp = 112", "dps = 112")
     with pytest.raises(OptionError, match=r"blocks.dps: no such key; did you mean 'dsp'\?"):
         load_board(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        ("zcu104", "zynq_ultra_ps_e, preset of xilinx.com:zcu104:part0:1.1"),
+        ("alveo-u250", "xilinx_u250_gen3x16_xdma_4_1_202210_1, buffers in DDR[0]"),
+        ("arty-a7-100t", "115,200 baud, 100 MHz"),
+    ],
+)
+def test_a_board_shows_how_a_host_reaches_it(name, way):
+    (row,) = [row for row in board_figures(load_board(name)) if row[0] in ("processor", "platform", "serial line")]
+    assert row[1:3] == (way, "published") and "/" in row[3]
