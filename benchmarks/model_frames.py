@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How `swm frame` brings models of the shared folder to samples that hardware takes, by their path."""
+"""How `swm frame` brings models of other people to samples that hardware takes, by their path."""
 
 from __future__ import annotations
 
