@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from swm.measuring import evidence
 from swm.notebook import html
 from swm.progress import Progress, told
 from swm.remedies import does_not_fit
-from swm.report import Report, compare_design, compare_networks
+from swm.report import Report, compare_design, compare_networks, read_explored
 from swm.validation import Inputs, fixed_feeds, require_fixed, require_graph
 
 __all__ = ["Project", "design", "emit", "load_project", "report", "verify"]
@@ -274,6 +274,7 @@ def report(
     labels: NDArray[np.integer] | None = None,
     calibration: Inputs | None = None,
     reference: Graph | None = None,
+    exploration: str | Path | None = None,
 ) -> Report:
     """Modelled throughput, resources, power and energy of a network and its dense twin on each board, and what is lost.
 
@@ -296,15 +297,18 @@ def report(
         labels: (samples,) class numbers of the inputs; without them the network is held against the reference.
         calibration: inputs, other than those, that set the number formats of a float graph.
         reference: the dense original, measured on the same samples.
+        exploration: file that `swm explore --json` wrote of the same network, to stand in the report.
 
     Raises:
         UnsupportedModel: nodes have no hardware form.
         UnknownBoard: no such board.
-        OptionError: no board for a graph, or a reference, inputs or labels without what they need.
+        OptionError: no board for a graph, a reference, inputs or labels without what they need, or a file that is no
+            exploration.
         CalibrationError: inputs or labels that do not fit, or inputs that the network was calibrated with.
         OutputError: the folder is not a project of swm.
     """
     made: Design | None = None
+    explored = None if exploration is None else read_explored(exploration)
     boards = (boards,) if isinstance(boards, str | Path) else boards
     folder: Path | None = None
     if isinstance(graph, Design):
@@ -313,7 +317,8 @@ def report(
         folder, made = Path(graph), load_project(graph)
     if made is not None:
         known = evidence(made.graph, project=folder, inputs=inputs, labels=labels, reference=reference)
-        return compare_design(made, [load_board(b) for b in boards], accuracy=accuracy, evidence=known)
+        found = compare_design(made, [load_board(b) for b in boards], accuracy=accuracy, evidence=known)
+        return replace(found, explored=explored)
     if not boards:
         raise OptionError("name at least one board; `swm boards` lists them, in Python swm.board_names()")
     if isinstance(graph, FixedGraph):
@@ -325,7 +330,7 @@ def report(
     names = [str(board) for board in boards]
     known = evidence(graph, inputs=inputs, labels=labels, reference=reference, boards=names)
     name = (Path(source.source).name or source.name) if source is not None else ""
-    return compare_networks(
+    found = compare_networks(
         network,
         network.left_dense(),
         [load_board(b) for b in boards],
@@ -337,6 +342,7 @@ def report(
         sequences=sequences,
         evidence=known,
     )
+    return replace(found, explored=explored)
 
 
 def load_project(path: str | os.PathLike[str]) -> Design:

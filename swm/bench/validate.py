@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from swm.bench.validate_power import held_out, measured_boards, power_rows
-from swm.bench.validate_resources import operators, resource_errors
+from swm.bench.validate_resources import operators, operators_of_reports, percentile, report_errors, resource_errors
 from swm.errors import OptionError
 from swm.progress import Progress, told
 
@@ -31,14 +31,14 @@ def run_validation(
     Raises:
         OptionError: The folder or the CSV cannot be read, or holds nothing to compare.
     """
-    result: dict[str, Any] = {"benchmark": "validate", "resources": [], "power": None}
+    result: dict[str, Any] = {"benchmark": "validate", "resources": [], "reports": [], "power": None}
     with told(progress) as say:
         if reports is not None:
             say("operators of csynth reports", 0, 3)
-            found = operators(reports)
+            found = operators_of_reports(reports)
             if not found:
                 raise OptionError(f"no csynth report with tables of operators (.rpt) below {str(reports)!r}")
-            result["resources"] = resource_errors(found)
+            result["resources"], result["reports"] = resource_errors(operators(found)), report_errors(found)
         if power is not None:
             say("power reports", 1, 3)
             result["power"] = _power(power)
@@ -59,10 +59,21 @@ def _power(path: str | Path) -> dict[str, Any]:
         "left_out": left_out,
         "repositories": len({row["repo"] for row in found}),
         "families": {
-            family: statistics.median(abs(row["error"]) for row in found if row["family"] == family)
+            family: _spread([row for row in found if row["family"] == family])
             for family in sorted({row["family"] for row in found})
         },
-        "median_error": statistics.median(abs(row["error"]) for row in found),
+        **_spread(found),
         "median_error_shipped": statistics.median(abs(row["shipped_w"] / row["reported_w"] - 1) for row in found),
         "goal": POWER_GOAL,
+    }
+
+
+def _spread(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The median absolute error, and the tenth and ninetieth percentile of reported over modelled."""
+    ratios = [row["reported_w"] / row["modelled_w"] for row in rows]
+    return {
+        "reports": len(rows),
+        "median_error": statistics.median(abs(row["error"]) for row in rows),
+        "low": percentile(ratios, 0.1),
+        "high": percentile(ratios, 0.9),
     }

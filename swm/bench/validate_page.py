@@ -13,13 +13,20 @@ __all__ = ["markdown", "tables"]
 
 _INTRO = """# The models against others' reports and measurements
 
-Written by `swm bench validate --reports DIR --power FILE.csv --markdown docs/validation.md`. No report of swm's own
+Written by `swm bench validate --reports DIR --power FILE.csv --markdown docs/validation.md`. With `--bands
+swm/report/bands.json` it also writes the error bands that every report shows. No report of swm's own
 kernels is among them: none was synthesised by a vendor's tool. Who has such reports gives their folder.
 """
 _RESOURCES = """
 Distinct operators of csynth reports of public repositories. Modelled is what swm's rules for routed
 designs expect there, for the storage that the tool chose. An error is over what was reported; where
 that is nothing, operators are only counted.
+""".strip()
+_REPORTS = """
+The operators of each of these reports together: how far the modelled sum is from the reported one. In a design errors
+of single operators cancel in part, so this is the error band of `lut`, `ff`, `dsp` and `bram18` in swm's reports
+(`swm/report/bands.json`, which `--bands` writes) for the C++ back ends. Of 10 reports 8 lie in the range, as a factor
+on what is modelled.
 """.strip()
 _POWER = """
 Dynamic power of the logic (clocks, logic, signals, block RAM, DSP), each report against coefficients of
@@ -72,6 +79,7 @@ def tables(result: Mapping[str, Any]) -> list[Table]:
 def _sections(result: Mapping[str, Any]) -> Iterator[_Section]:
     if result["resources"]:
         yield _resources(result["resources"])
+        yield _reports(result["reports"])
     if result["power"] is not None:
         yield _power(result["power"])
     yield _boards(result["boards"])
@@ -89,13 +97,23 @@ def _resources(found: list[dict[str, Any]]) -> _Section:
     return _Section("Resources of operators", _RESOURCES, head, rows)
 
 
+def _reports(found: list[dict[str, Any]]) -> _Section:
+    rows = []
+    for row in found:
+        high = "above" if row["high"] is None else f"x{row['high']:.2f}"
+        error = f"{100 * row['median_error']:.1f} %"
+        rows.append((row["resource"], f"{row['reports']}", error, f"x{row['low']:.2f}", high))
+    head = ("resource", "reports", "median error", "range from", "to")
+    return _Section("Resources of whole reports", _REPORTS, head, rows)
+
+
 def _power(found: Mapping[str, Any]) -> _Section:
     words = _POWER.format(
         error=100 * found["median_error"],
         reports=len(found["rows"]),
         repositories=found["repositories"],
         goal=100 * found["goal"],
-        families=", ".join(f"{name} {100 * error:.0f} %" for name, error in found["families"].items()),
+        families=", ".join(f"{name} {100 * one['median_error']:.0f} %" for name, one in found["families"].items()),
         shipped=100 * found["median_error_shipped"],
         left_out=", ".join(f"{count} {reason}" for reason, count in found["left_out"].items()) or "none",
     )

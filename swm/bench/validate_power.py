@@ -179,6 +179,8 @@ def measured_boards() -> list[dict[str, Any]]:
             {
                 "system": system.name,
                 "board": system.board,
+                "measured_w": system.watts,
+                "device_w": device[i],
                 "measured_j": system.watts / system.frames_per_s,
                 "device_j": device[i] / system.frames_per_s,
                 "device_error": device[i] / system.watts - 1,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from swm.errors import OptionError
 from swm.report.vendor.csynth_rpt import recognise
 from swm.report.vendor.tables import rows
 
-__all__ = ["Operator", "operators", "resource_errors"]
+__all__ = ["Operator", "operators", "operators_of_reports", "percentile", "report_errors", "resource_errors"]
 
 MAXIMUM_BYTES = 64 << 20
 COLUMNS = {"BRAM_18K": "bram18", "DSP48E": "dsp", "DSP": "dsp", "FF": "ff", "LUT": "lut"}
@@ -34,8 +34,8 @@ Operator = tuple[str, tuple[int, ...], Mapping[str, int], Cost]
 """What it is, its sizes, what the report says of it, and what swm's rule does."""
 
 
-def operators(folder: str | Path) -> list[Operator]:
-    """Every distinct operator of the csynth reports below a folder.
+def operators_of_reports(folder: str | Path) -> list[list[Operator]]:
+    """The operators of every csynth report below a folder, a list for each report that has any.
 
     Raises:
         OptionError: There is no such folder.
@@ -43,7 +43,7 @@ def operators(folder: str | Path) -> list[Operator]:
     root = Path(folder)
     if not root.is_dir():
         raise OptionError(f"{str(folder)!r} is not a folder of reports")
-    found: dict[tuple[Any, ...], Operator] = {}
+    found = []
     for path in sorted(root.rglob("*.rpt")):
         if path.is_symlink() or path.stat().st_size > MAXIMUM_BYTES:
             continue
@@ -53,8 +53,16 @@ def operators(folder: str | Path) -> list[Operator]:
         seven = (
             re.search(r"Target device:\s*xc7|Product family:\s*\w*(?:zynq|artix|kintex7|virtex7)\s", text) is not None
         )
-        for one in _of_report(text.splitlines(), PORTS[seven]):
-            found.setdefault((one[0], one[1], tuple(sorted(one[2].items()))), one)
+        if report := list(_of_report(text.splitlines(), PORTS[seven])):
+            found.append(report)
+    return found
+
+
+def operators(reports: Iterable[Iterable[Operator]]) -> list[Operator]:
+    """Every distinct operator of reports."""
+    found: dict[tuple[Any, ...], Operator] = {}
+    for one in (one for report in reports for one in report):
+        found.setdefault((one[0], one[1], tuple(sorted(one[2].items()))), one)
     return list(found.values())
 
 
@@ -152,3 +160,37 @@ def resource_errors(found: Sequence[Operator]) -> list[dict[str, Any]]:
         }
         for (kind, name), values in ((key, errors[key]) for key in sorted(sums))
     ]
+
+
+def report_errors(reports: Iterable[Iterable[Operator]]) -> list[dict[str, Any]]:
+    """The operators of each report together: by resource, how far their modelled sum is from the reported one.
+
+    Sums, as in a design errors of single operators cancel in part. `low` and `high` are the tenth and the ninetieth
+    percentile of reported over modelled. Reports of nothing of a resource are left out.
+    """
+    ratios: dict[str, list[float]] = defaultdict(list)
+    for report in reports:
+        sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+        for _, _, reported, cost in report:
+            modelled = hls_level(cost)
+            for name, value in reported.items():
+                sums[name] = [sums[name][0] + value, sums[name][1] + getattr(modelled, name)]
+        for name, (value, ours) in sums.items():
+            if value:
+                ratios[name].append(ours / value)
+    return [
+        {
+            "resource": name,
+            "reports": len(found),
+            "median_error": statistics.median(abs(r - 1) for r in found),
+            "low": 1 / percentile(found, 0.9),
+            "high": 1 / least if (least := percentile(found, 0.1)) else None,
+        }
+        for name, found in sorted(ratios.items())
+    ]
+
+
+def percentile(values: Iterable[float], part: float) -> float:
+    """The value that this part of the others lies below: no interpolation, as rows are few."""
+    ordered = sorted(values)
+    return ordered[round(part * (len(ordered) - 1))]

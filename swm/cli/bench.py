@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,11 @@ __all__ = ["bench"]
 
 quick_option = click.option("--quick", is_flag=True, help="The main cases only, fewer rounds.")
 plot_option = click.option("--plot", metavar="FILE.svg", help="Draw the results.")
+bands_option = click.option(
+    "--bands",
+    metavar="FILE.json",
+    help="Put the errors found into a file of error bands; that of reports is swm/report/bands.json.",
+)
 
 
 @click.group(epilog=example("swm bench kernels --quick\nswm bench fixed --json fixed.json"))
@@ -92,15 +98,20 @@ def fixed(quick: bool, json_to: str | None, plot: str | None) -> None:
 @quick_option
 @json_option
 @plot_option
-def area(quick: bool, json_to: str | None, plot: str | None) -> None:
+@bands_option
+def area(quick: bool, json_to: str | None, plot: str | None, bands: str | None) -> None:
     """The resource model against yosys, on a grid of layers; what fits make of it.
 
     Takes an hour of a core, --quick some minutes; what yosys mapped before is known, so a run that was broken off goes
     on.
     """
     from swm.bench.area import run_area
+    from swm.bench.bands import keep_bands, of_area
 
-    _measured(run_area, quick, json_to, plot)
+    _check_bands(bands)
+    result = _measured(run_area, quick, json_to, plot)
+    if bands is not None:
+        keep_bands(of_area(result, date.today().isoformat()), bands)
 
 
 @bench.command(epilog=example("swm bench convert --quick"))
@@ -165,21 +176,31 @@ def published(markdown_to: str | None, quick: bool, json_to: str | None, plot: s
 @click.option("--markdown", "markdown_to", metavar="FILE.md", help="Also write the page of the documentation.")
 @json_option
 @plot_option
+@bands_option
 def validate(
-    reports: str | None, power: str | None, markdown_to: str | None, json_to: str | None, plot: str | None
+    reports: str | None,
+    power: str | None,
+    markdown_to: str | None,
+    json_to: str | None,
+    plot: str | None,
+    bands: str | None,
 ) -> None:
     """The models against others' reports and measurements: resources, power, energy of boards.
 
     Coefficients of power are fitted with each repository left out in turn. Exit status 1 where the median error of
     power is above 35 %.
     """
+    from swm.bench.bands import keep_bands, of_validation
     from swm.bench.validate import run_validation
     from swm.bench.validate_page import markdown, tables
 
     _check_markdown(markdown_to)
+    _check_bands(bands)
     with progress_bar() as progress:
         result = run_validation(reports=reports, power=power, progress=progress)
     _show(result, tables(result), json_to, plot, markdown_to, markdown(result))
+    if bands is not None:
+        keep_bands(of_validation(result, date.today().isoformat()), bands)
     if result["power"] is not None and result["power"]["median_error"] > result["power"]["goal"]:
         console.print("the median error of power is above the goal", style="bold red")
         sys.exit(1)
@@ -188,6 +209,11 @@ def validate(
 def _check_markdown(path: str | None) -> None:
     if path is not None and not path.endswith(".md"):
         raise OutputError(f"--markdown writes to files that end in .md, got {path!r}")
+
+
+def _check_bands(path: str | None) -> None:
+    if path is not None and not path.endswith(".json"):
+        raise OutputError(f"--bands writes to files that end in .json, got {path!r}")
 
 
 def _show(

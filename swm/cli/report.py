@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,8 +37,9 @@ if TYPE_CHECKING:
     epilog=example(
         "swm report project --html report.html\n"
         "swm report project --reference model.onnx --inputs test.npy --labels labels.npy\n"
-        "swm report model-k8.onnx --board pynq-z2 --board zcu104\n"
+        "swm report model-k8.onnx --board pynq-z2 --board zcu104 --markdown report.md\n"
         "swm report lstm-k8.onnx --board zcu104 --sequences auto\n"
+        "swm report project --exploration explored.json --html report.html\n"
         "swm report project --from vivado/reports"
     )
 )
@@ -70,8 +72,15 @@ if TYPE_CHECKING:
     is_flag=True,
     help="With --from and a PROJECT: take the power of its board from their power report from now on.",
 )
+@click.option(
+    "--exploration",
+    metavar="FILE.json",
+    help="What `swm explore --json` wrote: accuracy against block size and the Pareto front go into the report.",
+)
 @click.option("--html", metavar="FILE.html", help="Also write a page for a browser.")
+@click.option("--markdown", metavar="FILE.md", help="Also write it as Markdown, for a wiki or a pull request.")
 @json_option
+@click.option("--json-schema", is_flag=True, help="Print the JSON Schema of --json, and nothing else.")
 def report(
     model: str | None,
     board: tuple[str, ...],
@@ -86,8 +95,11 @@ def report(
     calibration: str | None,
     reports: str | None,
     calibrate: bool,
+    exploration: str | None,
     html: str | None,
+    markdown: str | None,
     json_to: str | None,
+    json_schema: bool,
 ) -> None:
     """Say whether MODEL fits each board, how fast, at what energy, and how much accuracy is lost.
 
@@ -99,8 +111,13 @@ def report(
     """
     from swm.report import to_text  # here, as `--help` should not wait for it
 
+    if json_schema:
+        from swm.report.schema import json_schema as schema
+
+        click.echo(json.dumps(schema(), indent=2))
+        return
     if reports is not None:
-        _tools(reports, model, board, html, json_to, calibrate)
+        _tools(reports, model, board, html or markdown or exploration, json_to, calibrate)
         return
     if calibrate:
         raise click.UsageError("--calibrate needs --from DIR and the PROJECT that the reports are of")
@@ -108,6 +125,8 @@ def report(
         raise click.UsageError("give a MODEL or the folder of a PROJECT, or --from DIR")
     if html is not None and not html.endswith((".html", ".htm")):  # `--html model.onnx` must never overwrite the model
         raise OutputError(f"--html writes to files that end in .html, got {html!r}")
+    if markdown is not None and not markdown.endswith(".md"):
+        raise OutputError(f"--markdown writes to files that end in .md, got {markdown!r}")
     with progress_bar() as progress:
         progress("report", 0, 1)
         network = Path(model) if Path(model).is_dir() else swm.load(model, simplify=True, detect=True)
@@ -125,21 +144,26 @@ def report(
             labels=load_labels(labels),
             calibration=None if calibration is None else load_arrays(calibration, graph),
             reference=None if reference is None else swm.load(reference),
+            exploration=exploration,
         )
     if html is not None:
         result.to_html(html)
+    if markdown is not None:
+        result.to_markdown(markdown)
     if not write_json(json_to, result.to_json()):
         to_text(result, out)
 
 
 def _tools(
-    folder: str, model: str | None, board: tuple[str, ...], html: str | None, json_to: str | None, calibrate: bool
+    folder: str, model: str | None, board: tuple[str, ...], other: str | None, json_to: str | None, calibrate: bool
 ) -> None:
     """The reports of a user's own tools, beside the estimate of a project where one is named."""
     from swm.report.vendor import modelled_figures, read_reports, reading_lines, reading_to_json
 
-    if html is not None:
-        raise click.UsageError("--from prints text or --json; it writes no --html")
+    if other is not None:
+        raise click.UsageError(
+            "--from prints text or --json; it takes no --exploration, writes no --html or --markdown"
+        )
     if model is not None and not Path(model).is_dir():
         raise click.UsageError("beside --from stands the folder of a PROJECT that `swm emit` wrote, not a model")
     if board:

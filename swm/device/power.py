@@ -3,10 +3,10 @@
 
     dynamic = f * 1e-6 * (DSP cD + BRAM36 cB + LUT cL + FF cF) * activity / 0.125      coefficients c in uW/MHz
 
-The counts are routed estimates. The stated error is x0.6 to x1.6 on the dynamic part and +-25 % on the total; the
-vendor's own estimate is off by 22 % on average against rail measurement (PowerGear, DATE 2022, Table I). Board
-regulators, DRAM and interface chips are not included. No public report with UltraRAM was found: a block of it is
-charged as one 36 Kb block.
+The counts are routed estimates. How far the dynamic part was off of public reports stands by family in
+`swm/report/bands.json` (`swm bench validate`); the vendor's own estimate is off by 22 % on average against rail
+measurement (PowerGear, DATE 2022, Table I). Board regulators, DRAM and interface chips are not included. No
+public report with UltraRAM was found: a block of it is charged as one 36 Kb block.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from swm.errors import OptionError
 
 __all__ = [
     "ACTIVITY",
-    "DYNAMIC_RANGE",
-    "POWER_ERROR",
-    "TOTAL_RANGE",
+    "POWER_SCOPE",
     "Energy",
     "Watts",
     "beyond_supply",
@@ -32,14 +30,12 @@ __all__ = [
 
 ACTIVITY = 0.125
 """Toggles per net and cycle that the coefficients were read at, the vendor tools' own default."""
-DYNAMIC_RANGE = (0.6, 1.6)
-TOTAL_RANGE = (0.75, 1.25)
-POWER_ERROR = "dynamic x0.6..x1.6, total +-25 %; device power, without regulators, DRAM and interface chips"
+POWER_SCOPE = "of the device, without regulators, DRAM and interface chips, at 12.5 % toggle"
 
 
 @dataclass(frozen=True)
 class Watts:
-    """Power in watts. `dynamic_range` and `total_range` are (low, high) of the model's stated error."""
+    """Power in watts."""
 
     static: float
     processor: float
@@ -49,16 +45,6 @@ class Watts:
     def total(self) -> float:
         """Sum of the three parts in watts."""
         return self.static + self.processor + self.dynamic
-
-    @property
-    def dynamic_range(self) -> tuple[float, float]:
-        """Watts."""
-        return self.dynamic * DYNAMIC_RANGE[0], self.dynamic * DYNAMIC_RANGE[1]
-
-    @property
-    def total_range(self) -> tuple[float, float]:
-        """Watts."""
-        return self.total * TOTAL_RANGE[0], self.total * TOTAL_RANGE[1]
 
 
 @dataclass(frozen=True)

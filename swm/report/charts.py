@@ -5,14 +5,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from swm.device.limits import Limits
+from swm.report.energy_split import energy_parts
 from swm.report.figures import DesignFigures
 from swm.report.numbers import quantity
 from swm.report.rows import ProcessRow, process_rows
 from swm.report.value import BoardReport
 
-__all__ = ["Bar", "Chart", "Segment", "cycles_chart", "energy_chart"]
+__all__ = ["PART_NAMES", "Bar", "Chart", "Segment", "cycles_chart", "energy_chart", "resource_chart"]
 
+PART_NAMES = {
+    "dense": "dense twin",
+    "over": "more than the device has",
+    "board": "the board beside the device",
+    "DSP": "dynamic: DSP",
+    "logic": "dynamic: logic",
+    "memories": "dynamic: memories",
+}
+"""How a legend calls a part, where that is not its name."""
 _MOST_PROCESSES = 30  # of both designs; beyond it a layer has one bar
+_RESOURCES = {"dsp": "DSP", "bram18": "BRAM18", "uram": "URAM", "lut": "LUT", "ff": "FF"}
 _LEAST = 0.4  # percent, so that a small value is still seen
 
 
@@ -27,12 +39,13 @@ class Segment:
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar with its label and its value; `group` is the design it belongs to."""
+    """A bar with its label and its value; `first` begins a group, `limit` is a mark on it, in percent."""
 
     label: str
-    group: str
     segments: tuple[Segment, ...]
     value: str
+    first: bool = False
+    limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -46,15 +59,33 @@ class Chart:
 
 
 def energy_chart(row: BoardReport) -> Chart:
-    """Energy per inference of the designs that can exist, split into static, processor and dynamic."""
-    has_processor = row.board.power is not None and row.board.power.processor is not None
-    parts = ("static", "processor", "dynamic") if has_processor else ("static", "dynamic")
+    """Energy per inference of the designs that can exist, in the parts of the power model."""
     lines = []
     for name, design in _designs(row):
-        if design.joules is not None:
-            values = [(part, getattr(design.joules, part) * 1e6) for part in parts]
-            lines.append((name, name, values, f"{quantity(design.joules.total * 1e6)} uJ"))
-    return _chart("Energy per inference", "uJ", parts, lines)
+        values = [(part.name, part.joules * 1e6) for part in energy_parts(design, row.bands.get("board_j"))]
+        if values:
+            lines.append((name, name, values, f"{quantity(sum(value for _, value in values))} uJ"))
+    parts = tuple(dict.fromkeys(part for _, _, values, _ in lines for part, _ in values))
+    beside = ", with the board" if "board" in parts else ""
+    return _chart(f"Where the energy of an inference goes{beside}", "uJ", parts, lines)
+
+
+def resource_chart(row: BoardReport) -> Chart:
+    """What both designs take of the device, in percent; a bar that is full is at the device or beyond."""
+    bars = []
+    for key, label in _RESOURCES.items():
+        held: int = getattr(row.board.resources, key)
+        if not held:
+            continue
+        for group, design in (("structured", row.structured), ("dense", row.dense)):
+            taken: int = getattr(design.used.routed, key)
+            share = 100 * taken / held
+            segment = Segment(min(100.0, max(share, _LEAST if taken else 0.0)), group if share <= 100 else "over", "")
+            text = f"{taken:,} of {held:,} ({share:.0f} %)"
+            limit = round(100 * getattr(Limits(), key), 1)
+            bars.append(Bar(f"{label}, {group}", (segment,), text, first=group == "structured", limit=limit))
+    over = ("over",) if any(bar.segments[0].part == "over" for bar in bars) else ()
+    return Chart("Resources against the device", "of the device", ("structured", "dense", *over), tuple(bars))
 
 
 def cycles_chart(row: BoardReport) -> Chart:
@@ -67,7 +98,7 @@ def cycles_chart(row: BoardReport) -> Chart:
         for process in (processes if whole else _slowest(processes))
     ]
     whose = "every process" if whole else "every layer's slowest process"
-    return _chart(f"Cycles per inference of {whose}", "cycles", tuple(name for name, _ in designs), lines)
+    return _chart(f"Where the cycles go: {whose}", "cycles", tuple(name for name, _ in designs), lines)
 
 
 def _slowest(processes: list[ProcessRow]) -> list[ProcessRow]:
@@ -91,14 +122,14 @@ def _chart(
     bars = tuple(
         Bar(
             label,
-            group,
             tuple(
                 Segment(max(round(100 * value / top, 2), _LEAST), part, f"{part}: {quantity(value)} {unit}")
                 for part, value in values
                 if value
             ),
             text,
+            first=not i or lines[i - 1][1] != group,
         )
-        for label, group, values, text in lines
+        for i, (label, group, values, text) in enumerate(lines)
     )
     return Chart(title, unit, parts, bars)

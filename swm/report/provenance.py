@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where each group of figures in a report comes from, with the stated error of what is modelled."""
+"""Where each group of figures in a report comes from; errors of what is modelled stand in `bands.json`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from swm.accelerator.resources import RESOURCE_ERROR
 from swm.accelerator.simulation import FILL_FAST, FILL_SLOW
-from swm.device.power import POWER_ERROR
+from swm.device.power import POWER_SCOPE
 
 __all__ = ["PROVENANCE", "Provenance"]
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a group of figures comes from: its kind and, for a modelled one, the stated error."""
+    """Where a group of figures comes from: its kind, and how they are found."""
 
     figures: str
     kind: str
@@ -47,7 +47,12 @@ PROVENANCE = (
         "padding and what a cheaper form of the same arithmetic avoids does not count",
     ),
     Provenance("DSP, BRAM18, URAM, LUT, FF", "modelled", RESOURCE_ERROR),
-    Provenance("power, energy", "modelled", POWER_ERROR),
+    Provenance("power, energy", "modelled", f"{POWER_SCOPE}; errors by family of devices stand with each board"),
+    Provenance(
+        "power and energy with the board",
+        "modelled",
+        "the device's, and what boards of the same name took beside it in published measurements (median)",
+    ),
     Provenance(
         "static and processor power, device capacity",
         "published",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from swm.accelerator.resources import Usage
 from swm.device.board import Board
 from swm.layers.registry import kind
+from swm.report.energy_split import board_watts, watts_range
 from swm.report.evidence import ACCURACY_KEYS, Accuracy
 from swm.report.figures import DesignFigures, axi_iterations, stream_figures
 from swm.report.measured import Synthesis
@@ -18,20 +19,20 @@ from swm.report.value import BoardReport, Report
 
 __all__ = [
     "ACCURACY_HEAD",
+    "ERROR_HEAD",
     "FIGURE_HEAD",
     "LAYER_HEAD",
     "PARALLELISM_HEAD",
-    "POWER_HEAD",
     "PROCESS_HEAD",
     "RESOURCE_HEAD",
     "STREAM_HEAD",
     "SYNTHESIS_HEAD",
     "ProcessRow",
     "accuracy_rows",
+    "error_rows",
     "figure_rows",
     "layer_rows",
     "parallelism_rows",
-    "power_rows",
     "process_rows",
     "resource_rows",
     "stream_rows",
@@ -40,15 +41,26 @@ __all__ = [
 ]
 
 ACCURACY_HEAD = ("network", "quantity", "samples", "value", "95%")
-FIGURE_HEAD = ("figure", "structured", "dense twin", "gain")
-RESOURCE_HEAD = ("resource", "device", "structured, HLS", "structured, routed", "dense, HLS", "dense, routed")
-POWER_HEAD = ("part", "structured", "dense twin")
+FIGURE_HEAD = ("figure", "structured", "dense twin", "gain", "model's error")
+RESOURCE_HEAD = (
+    *("resource", "device", "structured, HLS", "structured, routed", "dense, HLS", "dense, routed"),
+    "model's error",
+)
+ERROR_HEAD = ("figure", "median error", "8 of 10 within", "rows, of", "held against")
 LAYER_HEAD = ("layer", "kind", "inputs", "outputs", "positions", "block", "weights stored", "output error")
 PARALLELISM_HEAD = ("layer", "built with")
 PROCESS_HEAD = ("process", "iterations", "cycles", "DSP", "BRAM18", "LUT", "FF")
 SYNTHESIS_HEAD = ("layer", "LUT, model", "measured", "FF, model", "measured", "DSP", "measured", "BRAM18", "measured")
 STREAM_HEAD = ("stream", "from", "to", "words x bits", "depth, beats")
 _RESOURCES = (("dsp", "DSP"), ("bram18", "BRAM18"), ("uram", "URAM"), ("lut", "LUT"), ("ff", "FF"))
+_ERRORS_OF = {
+    "interval": "interval, inferences/s",
+    "latency": "latency",
+    **dict(_RESOURCES),
+    "static_w": "static and processor power",
+    "dynamic_w": "dynamic power and energy",
+    "board_j": "power and energy with the board",
+}
 _OF_A_PROCESS = ("dsp", "bram18", "lut", "ff")
 _OF_AN_AREA = ("lut", "ff", "dsp", "bram18")
 _NETWORKS = {
@@ -92,24 +104,34 @@ def accuracy_rows(report: Report) -> list[tuple[str, ...]]:
 
 def figure_rows(row: BoardReport) -> list[tuple[str, ...]]:
     """What decides, of both designs, as in `FIGURE_HEAD`; a dash is a figure of a design that cannot exist."""
-    pair, gain, has = (row.structured, row.dense), row.gain, row.board.resources
+    pair, gain, has, bands = (row.structured, row.dense), row.gain, row.board.resources, row.bands
+    cycles, dynamic = bands["interval"].short, f"dynamic {bands['dynamic_w'].short}" if "dynamic_w" in bands else ""
     rows: list[tuple[str, ...]] = [
-        ("fits", *("yes" if d.fits else "NO" for d in pair), ""),
-        ("inferences/s", *(quantity(d.inferences_per_s) for d in pair), _times(gain.throughput)),
-        ("interval, cycles", *(NONE if d.interval is None else f"{d.interval:,}" for d in pair), ""),
-        ("latency, us", *(quantity(d.latency_us) for d in pair), _times(gain.latency)),
-        ("energy, uJ per inference", *(_energy(d) for d in pair), _times(gain.energy)),
-        ("power, W", *(f"{d.watts.total:.2f}" if d.watts else _no_power(d) for d in pair), ""),
-        ("power, W, range", *(_range(d) for d in pair), ""),
-        ("useful share of DSP-cycles", *(percent(d.useful_share) for d in pair), ""),
+        ("fits", *("yes" if d.fits else "NO" for d in pair), "", ""),
+        ("inferences/s", *(quantity(d.inferences_per_s) for d in pair), _times(gain.throughput), cycles),
+        ("interval, cycles", *(NONE if d.interval is None else f"{d.interval:,}" for d in pair), "", cycles),
+        ("latency, us", *(quantity(d.latency_us) for d in pair), _times(gain.latency), bands["latency"].short),
+        ("energy, uJ per inference", *(_energy(d) for d in pair), _times(gain.energy), dynamic),
+        ("power, W", *(f"{d.watts.total:.2f}" if d.watts else _no_power(d) for d in pair), "", dynamic),
     ]
+    if any(watts_range(d, bands["dynamic_w"]) for d in pair if d.watts):
+        rows.append(("power, W, in 8 of 10 reports", *(_range(d, row) for d in pair), "", ""))
+    if "board_j" in bands and bands["board_j"].beside_w is not None:
+        wholes = (board_watts(d, bands["board_j"]) for d in pair)
+        cells = (NONE if w is None else f"{w:.2f}" for w in wholes)
+        rows.append(("power of the whole board, W", *cells, "", bands["board_j"].short))
+    rows.append(("useful share of DSP-cycles", *(percent(d.useful_share) for d in pair), "", cycles))
     for key, label in _RESOURCES:
         held: int = getattr(has, key)
         taken = [getattr(d.used.routed, key) for d in pair]
         if held or any(taken):
-            cells = (f"{n:,} ({n / held:.0%})" if held else f"{n:,}" for n in taken)
-            rows.append((f"{label}, of {held:,}", *cells, ""))
+            shares = (f"{n:,} ({n / held:.0%})" if held else f"{n:,}" for n in taken)
+            rows.append((f"{label}, of {held:,}", *shares, "", _short(row, key)))
     return rows
+
+
+def _short(row: BoardReport, key: str) -> str:
+    return row.bands[key].short if key in row.bands else NONE
 
 
 def _times(gain: float | None) -> str:
@@ -120,33 +142,13 @@ def _energy(design: DesignFigures) -> str:
     return quantity(design.joules.total * 1e6) if design.joules else _no_power(design)
 
 
-def _range(design: DesignFigures) -> str:
-    if design.watts is None:
-        return _no_power(design)
-    low, high = design.watts.total_range
-    return f"{low:.2f}-{high:.2f}"
+def _range(design: DesignFigures, row: BoardReport) -> str:
+    found = watts_range(design, row.bands["dynamic_w"])
+    return _no_power(design) if found is None else f"{found[0]:.2f}-{found[1]:.2f}"
 
 
 def _no_power(design: DesignFigures) -> str:
     return NOT_STATED if design.fits else NONE
-
-
-def power_rows(row: BoardReport) -> list[tuple[str, ...]]:
-    """Power and energy in parts, as in `POWER_HEAD`; none where no design has any."""
-    pair = (row.structured, row.dense)
-    if not any(d.watts for d in pair):
-        return []
-    return [
-        (part, *(_part(d, part) for d in pair))
-        for part in ("static", "processor", "dynamic", "total")
-        if part != "processor" or (row.board.power is not None and row.board.power.processor is not None)
-    ]
-
-
-def _part(design: DesignFigures, part: str) -> str:
-    if design.watts is None or design.joules is None:
-        return NONE
-    return f"{getattr(design.watts, part):.3f} W, {quantity(getattr(design.joules, part) * 1e6)} uJ"
 
 
 def resource_rows(row: BoardReport) -> list[tuple[str, ...]]:
@@ -157,7 +159,7 @@ def resource_rows(row: BoardReport) -> list[tuple[str, ...]]:
     for key, label in _RESOURCES:
         has: int = getattr(board.resources, key)
         if has or any(getattr(u, key) for u in usages):
-            rows.append((label, f"{has:,}", *(f"{getattr(u, key):,}" for u in usages)))
+            rows.append((label, f"{has:,}", *(f"{getattr(u, key):,}" for u in usages), _short(row, key)))
     return rows
 
 
@@ -179,6 +181,17 @@ def parallelism_rows(design: DesignFigures) -> list[tuple[str, ...]]:
     for layer in design.plan.layers:
         shown = {name: value for name, value in kind(layer.spec.kind).parallelism(layer.built).items() if value}
         rows.append((layer.spec.name, ", ".join(f"{name} {value}" for name, value in shown.items())))
+    return rows
+
+
+def error_rows(row: BoardReport) -> list[tuple[str, ...]]:
+    """How far each model was off, over how many rows, against what and by which command, as in `ERROR_HEAD`."""
+    rows: list[tuple[str, ...]] = []
+    for name, band in row.bands.items():
+        spread = NONE if band.low is None or band.high is None else f"x{band.low:.2f} to x{band.high:.2f}"
+        found = f"{band.rows}, {band.whose}" if band.rows else NONE
+        source = f"{band.against} ({band.command}, {band.date})" if band.command else band.against
+        rows.append((_ERRORS_OF[name], band.short, spread, found, source))
     return rows
 
 

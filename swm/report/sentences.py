@@ -8,15 +8,18 @@ from dataclasses import fields
 from swm.accelerator.saturation import saturation_summary
 from swm.layers.registry import kind
 from swm.report.evidence import Accuracy, Loss, fixed_point_cost
+from swm.report.explored import Explored
 from swm.report.network import network_figures
 from swm.report.numbers import NOT_STATED, quantity, share
 from swm.report.value import BoardReport, Report
 
 __all__ = [
     "built_sentence",
+    "explored_sentence",
     "first_line",
     "gain_sentence",
     "loss_sentence",
+    "lost_words",
     "network_rows",
     "remark_sentences",
     "remedy_words",
@@ -52,10 +55,16 @@ def _lost(found: Loss | None) -> str:
     if found is None or found.after.share is None:
         return "accuracy loss not known"
     early = "" if found.after.network == "fixed" else "float "
+    kind = "accuracy " if found.points is not None else ""
+    return f"{early}{kind}{lost_words(found)}"
+
+
+def lost_words(found: Loss) -> str:
+    """What is lost in a few words: points of accuracy, or agreement or error where that is all that is known."""
     if found.points is None:
         words = "answers agree" if found.after.quantity == "agreement" else "outputs off by"
-        return f"{early}{words} {100 * found.after.share:.1f} %"
-    return f"{early}accuracy {-found.points + 0.0:+.1f} points"
+        return f"{words} {100 * (found.after.share or 0.0):.1f} %"
+    return f"{-found.points + 0.0:+.1f} points"
 
 
 def loss_sentence(report: Report) -> str:
@@ -178,6 +187,17 @@ def verified_sentence(report: Report) -> str:
         return f"Verified {day}: {words} bit-exact in C simulation."
     cycles = f"interval {found.interval_cycles:,.4g}, latency {found.latency_cycles:,.4g} cycles"
     return f"Verified {day}: {words} bit-exact in RTL simulation, which measured {cycles}."
+
+
+def explored_sentence(report: Report, found: Explored) -> str:
+    """What an exploration in a report is of, and whether that is the network of the report."""
+    own = found.model in (report.model, report.evidence.original)
+    other = "" if own else " Whether it is of this network is not known: names differ."
+    original = f", the original in float {100 * found.reference:.2f} %" if found.measure == "accuracy" else ""
+    return (
+        f"Exploration of {found.model} by swm {found.swm}: {len(found.points):,} points, {found.measure} measured on "
+        f"{found.samples:,} samples{original}, all else modelled.{other}"
+    )
 
 
 def network_rows(report: Report) -> list[tuple[str, str]]:

@@ -11,21 +11,25 @@ from swm.accelerator.design import PlacedLayer
 from swm.accelerator.resources import LayerUsage, Usage
 from swm.layers.registry import kind
 from swm.report.boards import target_to_json
+from swm.report.energy_split import board_watts, energy_parts, watts_range
 from swm.report.figures import DesignFigures, StreamFigures, axi_iterations, stream_figures
 from swm.report.measured import Build
 from swm.report.network import network_figures
+from swm.report.roofline import roofline
 from swm.report.sentences import verdict
 from swm.report.value import BoardReport, Report
 
 __all__ = ["SCHEMA", "to_json"]
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of the keys; a key is never renamed or given another meaning without raising it.
 
 2: `layers` holds forks and width converters too, `layers[].parallelism` the fields of the layer's own kind,
 `board.clock` a list of clocks; `cycles` of a process are those of a frame in a row of frames, without filling.
 3: speed, power and energy of a design that cannot exist are null, and so are gains where one of the two cannot, with
 `gain.reason`; new are `verdict`, `loss`, `accuracies`, `network`, `evidence`, `created` and `swm`.
+4: `power_w.dynamic_range` and `total_range` follow from the error band of the board's family, and are null without one;
+new are `boards[].errors`, `explored`, `roofline`, and DSP, logic, memories and the whole board in power and energy.
 """
 
 
@@ -38,8 +42,8 @@ def to_json(report: Report) -> dict[str, Any]:
     Returns:
         Keys `schema`, `model`, `created`, `swm`, `verdict` (a line a board), `loss` (null = not known), `accuracy`
         (fraction by network, null = not measured), `accuracies` (every figure with its samples), `network` (counts),
-        `evidence` (original, sample counts, verification), `kinds` (kind and error of every group of figures) and
-        `boards`.
+        `evidence` (original, sample counts, verification), `kinds` (kind of every group of figures), `explored` (null =
+        not given) and `boards`, each with the `errors` of its figures. `swm.report.schema` has all of it.
     """
     found, known = report.loss, report.evidence
     return {
@@ -75,6 +79,7 @@ def to_json(report: Report) -> dict[str, Any]:
             "remedy": known.remedy,
         },
         "kinds": [asdict(p) for p in report.provenance],
+        "explored": None if report.explored is None else report.explored.model_dump(mode="json"),
         "boards": [_board(b, known.layer_errors) for b in report.boards],
     }
 
@@ -92,14 +97,15 @@ def _board(row: BoardReport, errors: Mapping[str, float]) -> dict[str, Any]:
     return {
         "board": target_to_json(row.board),
         "dense_fits": row.dense_fits,
-        "structured": _design(row.structured, errors),
-        "dense": _design(row.dense, {}),
-        "gain": asdict(row.gain),
+        "structured": _design(row, row.structured, errors),
+        "dense": _design(row, row.dense, {}),
+        "gain": asdict(row.gain) | {"elsewhere": list(row.gain.elsewhere)},
+        "errors": {name: asdict(band) for name, band in row.bands.items()},
     }
 
 
-def _design(design: DesignFigures, errors: Mapping[str, float]) -> dict[str, Any]:
-    plan, watts, joules = design.plan, design.watts, design.joules
+def _design(row: BoardReport, design: DesignFigures, errors: Mapping[str, float]) -> dict[str, Any]:
+    plan, bound = design.plan, roofline(design)
     streams = stream_figures(plan)
     inner = {layer.spec.name: [s for s in streams if s.layer == layer.spec.name] for layer in plan.layers}
     return {
@@ -124,25 +130,39 @@ def _design(design: DesignFigures, errors: Mapping[str, float]) -> dict[str, Any
             for layer, used in zip(plan.layers, design.used.layers, strict=False)
         ],
         "resources": {"hls": _usage(design.used.hls), "routed": _usage(design.used.routed)},
-        "power_w": None
-        if watts is None
-        else {
-            "static": watts.static,
-            "processor": watts.processor,
-            "dynamic": watts.dynamic,
-            "total": watts.total,
-            "dynamic_range": list(watts.dynamic_range),
-            "total_range": list(watts.total_range),
+        "roofline": {
+            "products": bound.products,
+            "stream_bits": bound.stream_bits,
+            "weight_bits": bound.weight_bits,
+            "bound_cycles": bound.bounds,
         },
-        "energy_per_inference_uj": None
-        if joules is None
-        else {
-            "static": joules.static * 1e6,
-            "processor": joules.processor * 1e6,
-            "dynamic": joules.dynamic * 1e6,
-            "total": joules.total * 1e6,
-        },
+        **_power(row, design),
     }
+
+
+def _power(row: BoardReport, design: DesignFigures) -> dict[str, Any]:
+    """Power and energy in parts; null where there is none."""
+    watts, rate = design.watts, design.inferences_per_s
+    if watts is None or rate is None:
+        return {"power_w": None, "energy_per_inference_uj": None}
+    parts = {part.name.lower(): part.watts for part in energy_parts(design)}
+    dynamic, board = row.bands["dynamic_w"], board_watts(design, row.bands["board_j"])
+    ranged = None if dynamic.low is None or dynamic.high is None else (dynamic.low, dynamic.high)
+    total = watts_range(design, dynamic)
+    found = {
+        "static": watts.static,
+        "processor": watts.processor,
+        "dynamic": watts.dynamic,
+        **{name: parts[name] for name in ("dsp", "logic", "memories")},
+        "total": watts.total,
+        "board": board,
+    }
+    ranges = {
+        "dynamic_range": None if ranged is None else [factor * watts.dynamic for factor in ranged],
+        "total_range": None if total is None else list(total),
+    }
+    energy = {name: None if value is None else 1e6 * value / rate for name, value in found.items()}
+    return {"power_w": found | ranges, "energy_per_inference_uj": energy}
 
 
 def _layer(

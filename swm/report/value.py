@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report as a value, and its three forms as methods."""
+"""The report as a value, and its forms as methods."""
 
 from __future__ import annotations
 
 import html
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from swm.device.board import Board
 from swm.errors import OutputError
+from swm.report.bands import Band, bands_of
 from swm.report.evidence import ACCURACY_KEYS, Accuracy, Evidence, Loss, loss
+from swm.report.explored import Explored
 from swm.report.figures import DesignFigures
 from swm.report.provenance import PROVENANCE, Provenance
 from swm.version import __version__
@@ -55,6 +59,11 @@ class BoardReport:
         """Whether the dense twin can exist on this board."""
         return self.dense.fits
 
+    @cached_property
+    def bands(self) -> Mapping[str, Band]:
+        """How far each modelled figure was off where it could be checked, by figure."""
+        return bands_of(self.board, self.structured.plan.backend)
+
 
 @dataclass(frozen=True)
 class Report:
@@ -65,6 +74,7 @@ class Report:
         boards: both designs on each.
         evidence: what was measured, and of what.
         accuracies: measured now first, then what the model remembers of its conversion.
+        explored: other block sizes and bits of the same network; None where nobody explored them.
         provenance: the kind of every group of figures.
         created: when, UTC, ISO 8601.
         swm: version that made the report.
@@ -74,6 +84,7 @@ class Report:
     boards: tuple[BoardReport, ...]
     evidence: Evidence = field(default_factory=Evidence)
     accuracies: tuple[Accuracy, ...] = ()
+    explored: Explored | None = None
     provenance: tuple[Provenance, ...] = PROVENANCE
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     swm: str = __version__
@@ -121,13 +132,17 @@ class Report:
         """
         from swm.report.to_html import to_html
 
-        page = to_html(self)
-        if path is not None:
-            try:
-                Path(path).write_text(page, encoding="utf-8")
-            except OSError as error:
-                raise OutputError(f"cannot write {str(path)!r}: {error.strerror}") from error
-        return page
+        return _written(to_html(self), path)
+
+    def to_markdown(self, path: str | Path | None = None) -> str:
+        """The report as Markdown, for a wiki or a pull request, also written to a file where a path is given.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        from swm.report.to_markdown import to_markdown
+
+        return _written(to_markdown(self), path)
 
     def __repr__(self) -> str:
         from swm.report.sentences import verdict
@@ -146,3 +161,12 @@ class Report:
         )
         more = "<p>report.to_html('report.html') writes the whole page.</p>"
         return f"<div><p>{html.escape(self.model)}</p>{lines}<table><tr>{head}</tr>{body}</table>{more}</div>"
+
+
+def _written(text: str, path: str | Path | None) -> str:
+    if path is not None:
+        try:
+            Path(path).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise OutputError(f"cannot write {str(path)!r}: {error.strerror}") from error
+    return text

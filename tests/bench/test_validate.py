@@ -9,12 +9,14 @@ import pytest
 from click.testing import CliRunner
 
 from swm.bench import validate, validate_power
+from swm.bench.bands import keep_bands, of_validation
 from swm.bench.validate import run_validation
 from swm.bench.validate_page import markdown, tables
 from swm.bench.validate_power import held_out, measured_boards, power_rows
-from swm.bench.validate_resources import operators, resource_errors
+from swm.bench.validate_resources import operators, operators_of_reports, report_errors, resource_errors
 from swm.cli.bench import bench
-from swm.errors import OptionError
+from swm.errors import OptionError, OutputError
+from swm.report.bands import Band, read_bands, write_bands
 
 COLUMNS = (
     *("repo", "device", "clocks_ns", "lut_n", "ff_n", "dsp_n", "bram_tiles"),
@@ -77,13 +79,23 @@ def table(folder, *lines):
 def test_operators_of_a_report_against_the_rules(tmp_path: Path):
     (tmp_path / "top_csynth.rpt").write_text(REPORT)
     (tmp_path / "other.rpt").write_text("no report")
-    found = operators(tmp_path)
+    reports = operators_of_reports(tmp_path)
+    found = operators(reports)
     assert [(kind, sizes) for kind, sizes, *_ in found] == [
         ("adder", (16,)),
         ("multiplier", (18, 25)),
         ("memory", (1024, 36, 1)),
         ("FIFO", (1024, 36)),
     ]  # equal adders count once, a logical and has no rule
+    sums = {e["resource"]: e for e in report_errors(reports)}
+    assert sums["bram18"] == {
+        "resource": "bram18",
+        "reports": 1,
+        "median_error": 0.8,
+        "low": 5.0,
+        "high": 5.0,
+    }  # 4 of 20
+    assert sums["dsp"]["median_error"] == 0
     errors = {(e["operator"], e["resource"]): e for e in resource_errors(found)}
     assert errors["adder", "lut"]["bias"] == pytest.approx(32 / 20 - 1)
     assert errors["memory", "bram18"]["median_error"] == 0.5  # 2 against 4
@@ -124,7 +136,7 @@ def test_what_says_nothing_is_left_out_with_the_reason(tmp_path: Path):
     with pytest.raises(OptionError, match="cannot be read"):
         power_rows(tmp_path / "none.csv")
     with pytest.raises(OptionError, match="not a folder"):
-        operators(tmp_path / "none")
+        operators_of_reports(tmp_path / "none")
 
 
 def test_a_board_is_predicted_by_its_other_rows(monkeypatch):
@@ -143,10 +155,21 @@ def test_the_command(tmp_path: Path, monkeypatch):
     power = table(tmp_path, row("a/x"), row("b/x", scale=1.1))
     (tmp_path / "top_csynth.rpt").write_text(REPORT)
     words = ["validate", "--reports", str(tmp_path), "--power", str(power), "--markdown", str(tmp_path / "v.md")]
-    done = CliRunner().invoke(bench, [*words, "--json"])
+    bands = tmp_path / "bands.json"
+    write_bands((Band("interval", "kept", backend="rtl"), Band("dynamic_w", "replaced", median=0.5)), bands)
+    done = CliRunner().invoke(bench, [*words, "--json", "--bands", str(bands)])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["power"]["median_error"] == pytest.approx(0.095, abs=0.01)
     assert "median absolute error 9.5 %" in (tmp_path / "v.md").read_text()
+    kept = {band.key: band for band in read_bands(bands)}
+    assert kept["interval", "", "", "rtl"].against == "kept"
+    assert kept["bram18", "", "", "vitis"].median == kept["bram18", "", "", "generic"].median == 0.8
+    seven = kept["dynamic_w", "", "7series", ""]
+    assert seven.median == kept["dynamic_w", "", "", ""].median == pytest.approx(0.095, abs=0.01) and seven.rows == 2
+    assert CliRunner().invoke(bench, ["validate", "--bands", "bands.txt"]).exit_code != 0
+    (tmp_path / "other.json").write_text("[1]")
+    with pytest.raises(OutputError, match="not a file of error bands"):
+        keep_bands(iter(()), tmp_path / "other.json")
     far = table(tmp_path, row("a/x"), row("b/x", scale=3.0))
     assert CliRunner().invoke(bench, ["validate", "--power", str(far)]).exit_code == 1
     with pytest.raises(OptionError, match="no report that others"):
@@ -162,8 +185,14 @@ def test_the_published_sets(shared, tmp_path: Path):
     for key in (("FIFO", "bram18"), ("memory", "bram18"), ("multiplier", "dsp")):
         assert errors[key]["median_error"] == 0 and errors[key]["count"] >= 10
     assert all(abs(one["board_error"]) <= 0.25 for one in result["boards"]) and len(result["boards"]) == 9
+    shipped = {band.key: band for band in read_bands()}
+    for band in of_validation(result, ""):  # what reports show is what this command finds
+        known = shipped[band.key]
+        assert (band.rows, band.against, band.command) == (known.rows, known.against, known.command)
+        pairs = zip((band.median, band.low, band.high), (known.median, known.low, known.high), strict=True)
+        assert all(a == pytest.approx(b) for a, b in pairs), band.key
     text = markdown(result)
     assert f"{100 * power['median_error']:.1f} %" in text
     page = (Path(__file__).parents[2] / "docs" / "validation.md").read_text()
     assert f"**median absolute error {100 * power['median_error']:.1f} %**" in " ".join(page.split())
-    assert len(tables(result)) == 3
+    assert len(tables(result)) == 4

@@ -124,6 +124,8 @@ def test_the_road_by_hand(files, tmp_path):
         report,
         "--html",
         page,
+        "--markdown",
+        tmp_path / "r.md",
         "--inputs",
         files / "t.npy",
         "--labels",
@@ -135,6 +137,7 @@ def test_the_road_by_hand(files, tmp_path):
     assert "k.onnx" in json.dumps(data["model"])
     assert 0 <= data["accuracy"]["converted_float"] <= 1
     assert "<html" in page.read_text()
+    assert (tmp_path / "r.md").read_text().startswith("# k.onnx\n")
 
 
 def test_verify_exits_1_when_words_differ(files, tmp_path):
@@ -206,6 +209,8 @@ def bad_inputs(files, tmp_path):
         ((*emit, "-o", tmp_path / "p", "--board", "pynq-z2", "--hls", "verilog"), "vitis"),
         (("verify", tmp_path / "folder"), "not a project"),
         (("report", m), "name at least one board"),
+        (("report", m, "--board", "pynq-z2", "--exploration", m), "not what `swm explore --json` writes"),
+        (("report", m, "--board", "pynq-z2", "--markdown", m), "end in .md"),
         (("check", m, "--json", m), ".json"),
     ]
 

@@ -6,9 +6,10 @@ import csv
 import pytest
 
 from swm.device import Usage, energy, load_board, power
-from swm.device.power import DYNAMIC_RANGE, dynamic_watts
+from swm.device.power import dynamic_watts
 from swm.errors import OptionError
 
+DYNAMIC_RANGE = (0.6, 1.6)  # of reports that the coefficients were read from; unseen ones: swm/report/bands.json
 SEVEN, MPSOC = load_board("pynq-z2").power.dynamic, load_board("zcu104").power.dynamic
 
 
@@ -59,8 +60,6 @@ def test_formula_by_hand():
     watts = power(board, 100, Usage(dsp=100, bram18=100, lut=10_000, ff=10_000))
     assert watts.dynamic == pytest.approx(100e-6 * (100 * 6 + 50 * 19 + 10_000 * 0.25 + 10_000 * 0.066))
     assert watts.total == pytest.approx(0.140 + 1.50 + watts.dynamic)
-    assert watts.total_range == pytest.approx((0.75 * watts.total, 1.25 * watts.total))
-    assert watts.dynamic_range == pytest.approx((0.6 * watts.dynamic, 1.6 * watts.dynamic))
 
 
 def test_activity_scales_the_dynamic_part():

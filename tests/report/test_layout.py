@@ -1,11 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reports at any width, on a phone and in the dark: numbers whole, no page wider than its window, enough contrast."""
+"""Reports at any width and in the dark: numbers whole, enough contrast of what is drawn."""
 
-import html
-import json
 import re
-import shutil
-import subprocess
 
 import pytest
 from report_networks import chain, own_board, renamed
@@ -65,51 +61,14 @@ def _contrast(one, other):
     return (high + 0.05) / (low + 0.05)
 
 
-def test_colours_have_contrast_in_both_schemes():
-    """WCAG 2: 4.5 for text, 3 for what carries meaning without being read."""
-    css = (templates_dir() / "report.html.j2").read_text()
-    light, dark = (dict(re.findall(r"--(\w+): (#\w+)", block)) for block in re.findall(r":root \{([^}]*)\}", css))
-    assert light.keys() == dark.keys() and light["page"] != dark["page"]
-    for colours in (light, dark):
-        for ink in ("ink", "soft", "link", "bad"):
-            assert _contrast(colours[ink], colours["page"]) >= 4.5, ink
-            assert _contrast(colours[ink], colours["pale"]) >= 4.5, ink
-        assert _contrast(colours["note"], colours["notebg"]) >= 4.5
-        for bar in ("structured", "dense", "processor", "static"):
-            assert _contrast(colours[bar], colours["page"]) >= 3, bar
-
-
-def test_the_page_in_a_browser(report, tmp_path):
-    """One launch: at 360 and 1280 pixels, in the dark, with the network off, nothing is wider than the window."""
-    browser = next((b for b in ("chromium", "chromium-browser", "google-chrome") if shutil.which(b)), None)
-    if browser is None:
-        pytest.skip("needs chromium or Chrome on PATH")
-    frames = "".join(
-        f'<iframe style="width:{width}px;height:900px;border:0" srcdoc="{html.escape(report.to_html(), quote=True)}">'
-        "</iframe>"
-        for width in (360, 1280)
+def test_marks_have_contrast_in_both_schemes():
+    """WCAG 2: 3 for what carries meaning without being read; text is measured in a browser (test_page.py)."""
+    css = (templates_dir() / "report" / "style.css").read_text()
+    light, dark, paper = (
+        dict(re.findall(r"--(\w+): (#\w+)", block)) for block in re.findall(r":root \{([^}]*)\}", css)
     )
-    script = """<script>
-    onload = () => {
-      const seen = [...document.querySelectorAll("iframe")].map(frame => {
-        const page = frame.contentDocument, root = page.documentElement;
-        page.querySelectorAll("details").forEach(d => d.open = true);
-        return [root.clientWidth, root.scrollWidth, frame.contentWindow.getComputedStyle(page.body).backgroundColor];
-      });
-      document.title = JSON.stringify(seen);
-    };
-    </script>"""
-    page = tmp_path / "frames.html"
-    page.write_text(f"<!doctype html><meta charset=utf-8><title></title>{frames}{script}", encoding="utf-8")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-    options += ["--disable-background-networking", "--disable-component-update", f"--user-data-dir={tmp_path / 'user'}"]
-    options += ["--blink-settings=preferredColorScheme=0", "--window-size=1700,2000", "--dump-dom", page.as_uri()]
-    done = subprocess.run([browser, *options], capture_output=True, text=True, timeout=120, check=False)
-    found = re.search(r"<title>(.*?)</title>", done.stdout)
-    if done.returncode or not found or not found[1]:
-        pytest.skip(f"{browser} does not run here: {done.stderr[-300:]}")
-    seen = json.loads(html.unescape(found[1]))
-    assert len(seen) == 2 and {width for width, *_ in seen} <= {345, 360, 1265, 1280}  # a scrollbar may take 15
-    for inner, scroll, colour in seen:
-        assert scroll <= inner, f"{scroll} pixels wide in a window of {inner}"
-        assert colour == "rgb(20, 24, 28)"
+    assert light.keys() == dark.keys() == paper.keys() and light["page"] != dark["page"]
+    parts = {"structured", "dense", "static", "processor", "dsp", "logic", "memories", "board", "over", "rule"}
+    for colours in (light, dark, paper):
+        for mark in parts | {name for name in light if re.fullmatch(r"c\d", name)}:
+            assert _contrast(colours[mark], colours["page"]) >= 3, mark
