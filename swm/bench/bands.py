@@ -76,7 +76,7 @@ def _boards(rows: list[dict[str, Any]], date: str) -> Iterator[Band]:
         yield Band(
             "board_j",
             "whole boards measured with a Joulescope (MLPerf Tiny) at the rate that was measured; what the board takes "
-            "beside its device is from its other rows",
+            "beside its device is from its other rows; networks whose shapes are not known stand without logic",
             median=statistics.median(abs(row["board_error"]) for row in own),
             low=percentile(ratios, 0.1),
             high=percentile(ratios, 0.9),

@@ -64,7 +64,9 @@ def energy_chart(row: BoardReport) -> Chart:
     for name, design in _designs(row):
         values = [(part.name, part.joules * 1e6) for part in energy_parts(design, row.bands.get("board_j"))]
         if values:
-            lines.append((name, name, values, f"{quantity(sum(value for _, value in values))} uJ"))
+            lines.append(
+                (PART_NAMES.get(name, name), name, values, f"{quantity(sum(value for _, value in values))} uJ")
+            )
     parts = tuple(dict.fromkeys(part for _, _, values, _ in lines for part, _ in values))
     beside = ", with the board" if "board" in parts else ""
     return _chart(f"Where the energy of an inference goes{beside}", "uJ", parts, lines)
@@ -77,20 +79,23 @@ def resource_chart(row: BoardReport) -> Chart:
         held: int = getattr(row.board.resources, key)
         if not held:
             continue
-        for group, design in (("structured", row.structured), ("dense", row.dense)):
+        for i, (group, design) in enumerate(_designs(row)):
             taken: int = getattr(design.used.routed, key)
             share = 100 * taken / held
             segment = Segment(min(100.0, max(share, _LEAST if taken else 0.0)), group if share <= 100 else "over", "")
             text = f"{taken:,} of {held:,} ({share:.0f} %)"
             limit = round(100 * getattr(Limits(), key), 1)
-            bars.append(Bar(f"{label}, {group}", (segment,), text, first=group == "structured", limit=limit))
+            name = f"{label}, {group}" if row.has_twin else label
+            bars.append(Bar(name, (segment,), text, first=not i, limit=limit))
     over = ("over",) if any(bar.segments[0].part == "over" for bar in bars) else ()
-    return Chart("Resources against the device", "of the device", ("structured", "dense", *over), tuple(bars))
+    return Chart(
+        "Resources against the device", "of the device", (*(name for name, _ in _designs(row)), *over), tuple(bars)
+    )
 
 
 def cycles_chart(row: BoardReport) -> Chart:
     """Cycles per inference of every process; of large networks, of the slowest in every layer."""
-    designs = [(name.split(" ", 1)[0], process_rows(design)) for name, design in _designs(row)]
+    designs = [(name, process_rows(design)) for name, design in _designs(row) if design.fits]
     whole = sum(len(processes) for _, processes in designs) <= _MOST_PROCESSES
     lines = [
         (process.name, name, [(name, float(process.count))], process.cycles)
@@ -109,10 +114,8 @@ def _slowest(processes: list[ProcessRow]) -> list[ProcessRow]:
 
 
 def _designs(row: BoardReport) -> list[tuple[str, DesignFigures]]:
-    """Those that can exist."""
-    return [
-        (name, design) for name, design in (("structured", row.structured), ("dense twin", row.dense)) if design.fits
-    ]
+    """Both under their names; one where the network is its own dense twin."""
+    return [("structured", row.structured), ("dense", row.dense)] if row.has_twin else [("design", row.structured)]
 
 
 def _chart(

@@ -26,7 +26,7 @@ class _Frozen(BaseModel):
 
 
 class ExploredPoint(_Frozen):
-    """One point: see `swm.explore.Point`; figures of a design that does not exist are None."""
+    """One point: see `swm.explore.point.Point`; figures of a design that does not exist are None."""
 
     board: Text
     structure: Text
@@ -48,7 +48,7 @@ class ExploredPoint(_Frozen):
 
 
 class Explored(_Frozen):
-    """An exploration: see `swm.explore.Exploration`; `front` holds places among the points."""
+    """An exploration: see `swm.explore.exploration.Exploration`; `front` holds places among the points."""
 
     model: Text
     objective: Text

@@ -75,7 +75,7 @@ def front_plots(found: Explored) -> tuple[Plot, ...]:
                 y_ticks=y.ticks,
                 lines=(),
                 marks=tuple(marks),
-                legend=tuple((*style[board], board) for board in boards),
+                legend=(*((*style[board], board) for board in boards), ("", "", "large: on the front")),
             )
         )
     return tuple(plots)

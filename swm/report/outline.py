@@ -131,8 +131,8 @@ def _board(report: Report, row: BoardReport, details: bool) -> Iterator[Block]:
     for found, date, stale in report.evidence.measured.synthesis:
         title = rows.synthesis_title(found, date, stale=stale)
         yield Table(title, rows.SYNTHESIS_HEAD, rows.synthesis_rows(row.structured, found))
-    yield from _design("structured", row.structured, report.evidence)
-    if row.dense.fits:
+    yield from _design("structured" if row.has_twin else "design", row.structured, report.evidence)
+    if row.dense.fits and row.has_twin:
         yield from _design("dense twin", row.dense, Evidence())
     yield Table("how far the models are off", rows.ERROR_HEAD, rows.error_rows(row), left=5, fold=(0, 3, 4))
 

@@ -10,7 +10,7 @@ from math import ceil, floor, log10
 __all__ = ["BOTTOM", "HEIGHT", "LEFT", "RIGHT", "TOP", "WIDTH", "Mark", "Plot", "Scale", "Tick", "linear", "powers"]
 
 WIDTH, HEIGHT = 480, 300
-LEFT, RIGHT, TOP, BOTTOM = 58.0, 468.0, 16.0, 254.0
+LEFT, RIGHT, TOP, BOTTOM = 62.0, 454.0, 16.0, 250.0
 """Of the picture, and of the axes in it, in its own units; the origin is top left."""
 _PREFIXES = {0: "", 1: " k", 2: " M", 3: " G", 4: " T", 5: " P"}
 

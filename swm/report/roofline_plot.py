@@ -15,7 +15,7 @@ _SHAPES = {"streams": ("circle", "stream bytes"), "block RAM": ("square", "weigh
 
 def roofline_plot(row: BoardReport) -> Plot | None:
     """The designs that can exist under the roofs of their device; None where nothing is multiplied on DSP blocks."""
-    pairs = (("structured", row.structured), ("dense", row.dense))
+    pairs = [("structured", row.structured), *([("dense", row.dense)] if row.has_twin else [])]
     designs = [(name, one) for name, d in pairs if (one := roofline(d)).products_per_s and one.dsp_products]
     if not designs:
         return None
@@ -33,12 +33,12 @@ def roofline_plot(row: BoardReport) -> Plot | None:
         start, knee = max(y.least / bandwidth, x.least), top / bandwidth
         points = f"{x(start)},{y(start * bandwidth)} {x(knee)},{y(top)} {x(x.most)},{y(top)}"
         lines.append((points, "roof", level == "block RAM"))
+    labels = {"structured": "structured" if row.has_twin else "design", "dense": "dense twin"}
     drawn = tuple(
-        _mark(name, one, level, x(one.intensity(bits)), y(one.products_per_s or 1.0), bits)
+        _mark(name, labels[name], one, level, x(one.intensity(bits)), y(one.products_per_s or 1.0), bits)
         for name, one, level, bits in marks
     )
-    twin = {"structured": "structured", "dense": "dense twin"}
-    legend = [(_SHAPES[level][0], name, f"{twin[name]}, over {_SHAPES[level][1]}") for name, _, level, _ in marks]
+    legend = [(_SHAPES[level][0], name, f"{labels[name]}, over {_SHAPES[level][1]}") for name, _, level, _ in marks]
     legend += [("line", "roof", "roof of streams and DSP blocks"), ("dash", "roof", "roof of block RAM and DSP blocks")]
     return Plot(
         title="Roofline",
@@ -58,8 +58,8 @@ def _moved(one: Roofline) -> dict[str, int]:
     return {"streams": one.stream_bits, "block RAM": one.weight_bits}
 
 
-def _mark(name: str, one: Roofline, level: str, x: float, y: float, bits: int) -> Mark:
+def _mark(name: str, label: str, one: Roofline, level: str, x: float, y: float, bits: int) -> Mark:
     shape, over = _SHAPES[level]
     rate = quantity((one.products_per_s or 0.0) / 1e9)
-    tip = f"{name}: {rate} G products/s at {quantity(one.intensity(bits))} products to each of its {over}"
+    tip = f"{label}: {rate} G products/s at {quantity(one.intensity(bits))} products to each of its {over}"
     return Mark(x, y, shape, name, True, tip)

@@ -69,6 +69,7 @@ class _BoardView:
     fits: bool
     unfit: tuple[str, ...]
     gain: str
+    remarks: tuple[str, ...]
     figures: list[tuple[str, ...]]
     power: list[tuple[str, ...]]
     resources: list[tuple[str, ...]]
@@ -135,8 +136,8 @@ def to_html(report: Report) -> str:
 
 def _board(report: Report, index: int, row: BoardReport) -> _BoardView:
     board, plan = row.board, row.structured.plan
-    designs = [_design("structured", row.structured, report.evidence.layer_errors)]
-    designs += [_design("dense twin", row.dense, {})] if row.dense.fits else []
+    designs = [_design("structured" if row.has_twin else "design", row.structured, report.evidence.layer_errors)]
+    designs += [_design("dense twin", row.dense, {})] if row.dense.fits and row.has_twin else []
     charts = (resource_chart(row), cycles_chart(row), energy_chart(row))
     return _BoardView(
         anchor=f"board-{index}",
@@ -146,7 +147,8 @@ def _board(report: Report, index: int, row: BoardReport) -> _BoardView:
         answers=answers(report, row),
         fits=row.structured.fits,
         unfit=unfit_sentence(report, row),
-        gain=" ".join((gain_sentence(report, row), *remark_sentences(row))),
+        gain=gain_sentence(report, row),
+        remarks=remark_sentences(row),
         figures=rows.figure_rows(row),
         power=power_rows(row),
         resources=rows.resource_rows(row),

@@ -59,6 +59,17 @@ class BoardReport:
         """Whether the dense twin can exist on this board."""
         return self.dense.fits
 
+    @property
+    def has_twin(self) -> bool:
+        """Whether the dense twin is another design; a network without weight structure is its own."""
+        own, dense = ([layer.spec for layer in d.plan.layers if layer.spec.stored_words] for d in self.designs)
+        return own != dense
+
+    @property
+    def designs(self) -> tuple[DesignFigures, DesignFigures]:
+        """Structured and dense."""
+        return self.structured, self.dense
+
     @cached_property
     def bands(self) -> Mapping[str, Band]:
         """How far each modelled figure was off where it could be checked, by figure."""

@@ -116,3 +116,12 @@ def test_bands_replace_their_own_and_keep_others(tmp_path):
     write_bands((Band("lut", "one", median=0.1), Band("ff", "two")), path)
     write_bands((Band("lut", "three", median=0.2), Band("lut", "four", family="7series")), path)
     assert [(b.figure, b.against) for b in read_bands(path)] == [("lut", "three"), ("lut", "four"), ("ff", "two")]
+
+
+def test_a_network_that_is_its_own_twin_is_drawn_once(tmp_path, rows):
+    (row,) = (found := compare_networks(chain(), chain(), [own_board(tmp_path)])).boards
+    assert not row.has_twin and rows["pynq-z2"].has_twin
+    page = found.to_html()
+    assert "DSP, dense" not in page and "Layers, design" in page and "Layers, dense twin" not in page
+    assert "dense twin, over stream bytes" not in page and "layers, dense twin" not in found.to_text()
+    assert "dense twin, over stream bytes" in compare_networks(chain(8), chain(), [own_board(tmp_path)]).to_html()
