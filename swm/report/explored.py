@@ -30,7 +30,7 @@ class ExploredPoint(_Frozen):
 
     board: Text
     structure: Text
-    block: Text
+    block: Annotated[str, Field(max_length=100_000)]
     bits: Annotated[int, Field(ge=1, le=64)]
     accuracy: Fraction | None
     inferences_per_s: Positive | None
@@ -44,7 +44,14 @@ class ExploredPoint(_Frozen):
         """What became of the weights."""
         if (self.structure, self.block) == ("circulant", "1"):
             return "dense"
-        return f"block {self.block}" if self.structure == "circulant" else f"{self.structure} {self.block}"
+        if self.structure != "circulant":
+            return f"{self.structure} {self.block}"
+        return f"blocks {self.block.replace(',', ', ')}" if self.by_layer else f"block {self.block}"
+
+    @property
+    def by_layer(self) -> bool:
+        """Whether each layer has a size of its own, as `swm explore --trials` tries them."""
+        return "=" in self.block
 
 
 class Explored(_Frozen):
@@ -98,11 +105,12 @@ def how_to_explore(model: str) -> str:
 
 
 def accuracy_table(found: Explored) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Head and rows: what was measured of each choice of weights, a column for each number of bits."""
-    bits = sorted({point.bits for point in found.points})
-    known = {(p.choice, p.bits): p.accuracy for p in found.points if p.accuracy is not None}
+    """Head and rows: what was measured of each size of all layers, a column for each number of bits."""
+    points = [p for p in found.points if not p.by_layer]
+    bits = sorted({point.bits for point in points})
+    known = {(p.choice, p.bits): p.accuracy for p in points if p.accuracy is not None}
     rows = []
-    for choice in dict.fromkeys(point.choice for point in found.points):
+    for choice in dict.fromkeys(point.choice for point in points):
         cells = (known.get((choice, width)) for width in bits)
         rows.append((choice, *(NONE if cell is None else f"{100 * cell:.2f} %" for cell in cells)))
     return ("weights", *(f"{width} bits" for width in bits)), rows

@@ -15,9 +15,10 @@ _AXES = (("joules", 1e6, "energy per inference, uJ (modelled)"), ("inferences_pe
 
 
 def accuracy_plot(found: Explored) -> Plot | None:
-    """What was measured over the choices of weights, a line for each number of bits; None where nothing was."""
-    known = {(p.choice, p.bits): 100 * p.accuracy for p in found.points if p.accuracy is not None}
-    choices = [c for c in dict.fromkeys(p.choice for p in found.points) if any(c == choice for choice, _ in known)]
+    """What was measured over the sizes of all layers, a line for each number of bits; None where nothing was."""
+    points = [p for p in found.points if not p.by_layer]
+    known = {(p.choice, p.bits): 100 * p.accuracy for p in points if p.accuracy is not None}
+    choices = [c for c in dict.fromkeys(p.choice for p in points) if any(c == choice for choice, _ in known)]
     if not known:
         return None
     y = linear([*known.values(), 100 * found.reference], BOTTOM, TOP)

@@ -10,7 +10,7 @@ from swm.report.value import Report
 
 __all__ = ["to_markdown"]
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#|~&!$])")
+_SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&$])")
 """What Markdown, or HTML in it, could take for more than text."""
 
 

@@ -10,6 +10,7 @@ from swm.errors import OptionError
 from swm.explore import Exploration, Point
 from swm.explore.point import Figures
 from swm.report import compare_networks, read_explored
+from swm.report.explored import accuracy_table
 from swm.report.explored_plots import accuracy_plot, front_plots
 from swm.report.plots import BOTTOM, LEFT, RIGHT, TOP, linear, powers
 
@@ -77,6 +78,21 @@ def test_points_lie_where_their_figures_are(written):
         assert all(LEFT <= m.x <= RIGHT and TOP <= m.y <= BOTTOM for m in plot.marks)
     least = min(speed.marks, key=lambda m: m.x)
     assert "pynq-z2, dense, 12 bits" in least.tip
+
+
+def test_sizes_by_layer_are_on_the_front_and_not_among_block_sizes(tmp_path):
+    mixed = _point("zcu104", ",".join(f"layer{n}=8" for n in range(60)), 12, 0.999, 1e7)
+    made = exploration()
+    path = tmp_path / "mixed.json"
+    path.write_text(json.dumps(Exploration("net.onnx", (*made.points, mixed), *_rest(made)).to_json()))
+    found = read_explored(path)
+    assert found.best[0].choice == mixed.choice and found.best[0].by_layer
+    assert [t.label for t in accuracy_plot(found).x_ticks] == ["dense", "block 4", "block 8"]
+    assert not any("layer0" in row[0] for row in accuracy_table(found)[1])
+
+
+def _rest(made):
+    return made.objective, None, made.measure, made.samples, made.reference, 0
 
 
 @pytest.mark.parametrize(

@@ -374,3 +374,15 @@ def test_known_overhead_is_shown():
     stream = io.StringIO()
     Console(file=stream, width=300).print(target_table(board))
     assert "a report of ours" in stream.getvalue() and "4,000 LUT" in stream.getvalue()
+
+
+def test_markdown_is_text_whatever_a_name_holds(small):
+    names = "a|b`c` [x](http://e) <script>*_\n# head &amp; ~~$y$"
+    text = compare_networks(renamed(chain(BLOCK), names), chain(), [small], model=names).to_markdown()
+    assert text.startswith("# a\\|b\\`c\\` \\[x\\](http://e) &lt;script&gt;\\*\\_ \\# head &amp;amp; \\~\\~\\$y\\$\n")
+    assert "<" not in text and "\n# head" not in text
+    tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
+    assert len(tables) > 12
+    for lines in tables:  # no name makes a column more
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
+    assert "\n    swm" not in text  # no command where nothing is missing
