@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from swm.package_data import templates_dir
 from swm.report import plots, rows
-from swm.report.answers import Answer, answers
+from swm.report.answers import SUMMARY_HEAD, Answer, answers, summary_rows
 from swm.report.boards import board_figures
 from swm.report.charts import PART_NAMES, Chart, cycles_chart, energy_chart, resource_chart
 from swm.report.energy_split import POWER_HEAD, power_rows
@@ -45,7 +45,12 @@ _HEADS = SimpleNamespace(
     POWER_HEAD=POWER_HEAD,
     ROOF_HEAD=ROOF_HEAD,
     ROOF_NOTE=ROOF_NOTE,
+    SUMMARY_HEAD=SUMMARY_HEAD,
 )
+
+
+_FEW = 3
+"""Boards whose answers the first screen holds; of more it has a table, and the answers stand with each board."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,8 @@ def to_html(report: Report) -> str:
         names=PART_NAMES,
         size=(plots.WIDTH, plots.HEIGHT),
         box=(plots.LEFT, plots.RIGHT, plots.TOP, plots.BOTTOM),
+        many=len(report.boards) > _FEW,
+        summary=summary_rows(report),
         boards=[_board(report, i, b) for i, b in enumerate(report.boards)],
     )
 

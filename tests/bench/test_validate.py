@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from swm.bench import validate, validate_power
-from swm.bench.bands import keep_bands, of_validation
+from swm.bench.bands import keep_bands, of_area, of_validation
 from swm.bench.validate import run_validation
 from swm.bench.validate_page import markdown, tables
 from swm.bench.validate_power import held_out, measured_boards, power_rows
@@ -196,3 +196,22 @@ def test_the_published_sets(shared, tmp_path: Path):
     page = (Path(__file__).parents[2] / "docs" / "validation.md").read_text()
     assert f"**median absolute error {100 * power['median_error']:.1f} %**" in " ".join(page.split())
     assert len(tables(result)) == 4
+
+
+def test_bands_of_areas_are_of_whole_layers():
+    """Errors of a layer's processes cancel; a layer without a resource says nothing of it."""
+
+    def line(case, process, modelled, measured):
+        figures = {"ff": 0, "dsp": 0, "bram18": 0}
+        return {
+            "case": case,
+            "process": process,
+            "modelled": {"lut": modelled, **figures},
+            "measured": {"lut": measured, **figures},
+        }
+
+    rows = [line("a", "rfft", 100, 80), line("a", "mac", 100, 120), line("b", "mac", 150, 100)]
+    found = list(of_area({"rows": rows, "tool": "yosys 1", "family": "xc7", "quick": True}, "2026-01-01"))
+    assert [(b.figure, b.backend, b.rows) for b in found] == [("lut", "rtl", 2)]
+    assert found[0].median == pytest.approx(0.25) and found[0].low == pytest.approx(100 / 150)
+    assert found[0].command == "swm bench area --quick"

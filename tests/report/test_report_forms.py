@@ -386,3 +386,11 @@ def test_markdown_is_text_whatever_a_name_holds(small):
     for lines in tables:  # no name makes a column more
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
     assert "\n    swm" not in text  # no command where nothing is missing
+
+
+def test_many_boards_are_a_table_first(report, roomy):
+    plan = report.boards[1].structured.plan, report.boards[1].dense.plan
+    few, many = (to_html(compare([plan] * count)) for count in (3, 4))
+    assert few.count('class="answers"') == 3 and many.count('class="answers"') == 4
+    assert few.index('class="answers"') < few.index("<h2") < many.index('class="answers"')
+    assert "Both designs on each board" in many and "Both designs on each board" not in few
