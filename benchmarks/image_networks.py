@@ -43,7 +43,7 @@ class Network:
     file: str
     data: str
     mean: tuple[float, ...]
-    deviation: float
+    deviation: float | tuple[float, ...]
     board: str = "zcu104"
 
 
@@ -53,6 +53,12 @@ NETWORKS = (
     Network("mlperf_tiny/alibaba_kws.onnx", "kws01", (83.0,), 1 / 0.5847),
     Network("cnn/vnn_oval21_deep.onnx", "cifar10", (0.485 * 255, 0.456 * 255, 0.406 * 255), 0.225 * 255),
     Network("cnn/vnn_resnet_2b.onnx", "cifar10", (0.4914 * 255, 0.4822 * 255, 0.4465 * 255), 0.25 * 255),
+    Network(
+        "transformer/vnn_vit_ibp_3_3_8.onnx",
+        "cifar10",
+        (0.4914 * 255, 0.4822 * 255, 0.4465 * 255),
+        (0.2023 * 255, 0.1994 * 255, 0.2010 * 255),
+    ),
 )
 
 
@@ -72,7 +78,9 @@ def samples(network: Network, data: Path, shape: tuple[int, ...]) -> tuple[NDArr
         train, test, labels = values[:CALIBRATION], values[CALIBRATION:], answers[CALIBRATION:]
     images = []
     for values in (train[:CALIBRATION], test[:COMPARED]):
-        centred = (values.astype(np.float32) - np.array(network.mean, np.float32)) / network.deviation
+        centred = (values.astype(np.float32) - np.array(network.mean, np.float32)) / np.array(
+            network.deviation, np.float32
+        )
         planes = np.moveaxis(centred, -1, 1) if centred.ndim == 4 else centred
         images.append(np.ascontiguousarray(planes, np.float32).reshape(-1, *shape))
     return images[0], images[1], labels[:COMPARED].astype(np.int64)
@@ -91,7 +99,7 @@ def cifar(data: Path) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
 
 def measured(network: Network, folder: Path, data: Path, widths: list[int], frames: int) -> Iterator[list[str]]:
     """A row for each width; the C simulation runs `frames` samples."""
-    graph = swm.load(folder / network.file)
+    graph = swm.simplify(swm.load(folder / network.file))
     declared = graph.inputs[0].type
     assert declared is not None
     assert declared.shape is not None

@@ -14,7 +14,9 @@
 /// outputs, whose depth is the double buffer: while one token leaves, the next is summed. A word takes three
 /// multipliers (square, root, gain), a token one wide one and one for the table.
 ///
-/// \tparam Cfg  tick, n, in_bits, weight_bits, bias_bits, out_bits, out_shift; epsilon_low, epsilon_high (its lower 30 bits
+/// With Cfg::mean_free the sums of x count as zero: an RMS normalisation, y = activation(g x / sqrt(mean(x^2) + epsilon)).
+///
+/// \tparam Cfg  tick, n, in_bits, weight_bits, bias_bits, out_bits, out_shift; mean_free (may be missing); epsilon_low, epsilon_high (its lower 30 bits
 ///              and the rest); spread_bits; normal_frac; root_frac, root_step (log2 of a segment of the table); vec = V,
 ///              rom_banks, rom_lanes (rom_banks * rom_lanes = V; lane i of a beat lies in bank i / rom_lanes), activation
 #pragma once
@@ -25,9 +27,20 @@
 
 namespace swm {
 
+/// Cfg::mean_free where there is one: sum(x) counts as zero, as in an RMS normalisation.
+template <class Cfg, class = void>
+struct mean_free_of {
+  enum { value = 0 };
+};
+template <class Cfg>
+struct mean_free_of<Cfg, decltype(void(int(Cfg::mean_free)))> {
+  enum { value = Cfg::mean_free };
+};
+
 template <class Cfg>
 struct layernorm_layer {
   enum {
+    mean_free = mean_free_of<Cfg>::value,
     V = Cfg::vec,
     beats = ceil_div(Cfg::n, V),
     tail = Cfg::n - (beats - 1) * V,  // values of the last beat of a token
@@ -99,7 +112,7 @@ SUMS:
     for (int i = 0; i < V; ++i) {
       SWM_UNROLL
       if (i < L::tail || !last) {
-        more = sum_t(more + x.v[i]);
+        if (!L::mean_free) more = sum_t(more + x.v[i]);
         more_squares = sum_t(more_squares + sum_t(multiply<Cfg::in_bits, Cfg::in_bits>(x.v[i], x.v[i])));
       }
     }

@@ -22,6 +22,7 @@ from swm.graph import (
     PRelu,
     Quant,
     QuantizeLinear,
+    RMSNormalization,
     Sigmoid,
     Softmax,
     Softplus,
@@ -31,6 +32,7 @@ from swm.graph import (
 from swm.layers.activations import Levels
 from swm.layers.layernorm import Normalize
 from swm.layers.prelu import ChannelSlopes
+from swm.layers.rmsnorm import RmsNormalize
 from swm.layers.softmax import SoftRows
 
 __all__ = ["normal_forms"]
@@ -78,6 +80,17 @@ def _form(graph: Graph, writers: dict[str, Node], node: Node) -> Node:
             outputs=node.outputs[:1],
             gains=gains,
             offsets=offsets[0] if offsets else np.zeros_like(gains),
+            axis=node.axis,
+            epsilon=node.epsilon,
+        )
+    if isinstance(node, RMSNormalization) and node.inputs[1] in graph.constants:
+        gains = np.asarray(graph.constants[node.inputs[1]], np.float32)
+        return RmsNormalize(
+            name=node.name,
+            inputs=node.inputs[:1],
+            outputs=node.outputs,
+            gains=gains,
+            offsets=np.zeros_like(gains),
             axis=node.axis,
             epsilon=node.epsilon,
         )

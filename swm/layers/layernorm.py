@@ -127,13 +127,16 @@ class LayerNorm(BeatKind):
 
     name: ClassVar[str] = "layernorm"
     takes: ClassVar[tuple[type[Node], ...]] = (LayerNormalization, Normalize)
+    _form: ClassVar[type[Normalize]] = Normalize
+    _spec: ClassVar[type[LayerNormSpec]] = LayerNormSpec
 
     def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
         """A normalisation over the last axis."""
-        if isinstance(node, LayerNormalization):
+        if isinstance(node, self.takes[0]):
             return Obstacle("its scale or bias is computed by the network", "hardware takes constants")
-        if not isinstance(node, Normalize):
+        if type(node) is not self._form:
             return None
+        assert isinstance(node, Normalize)
         (operand,) = operands
         n = operand.channels
         if node.axis != -1 or node.gains.size != n or node.offsets.size != n:
@@ -159,7 +162,7 @@ class LayerNorm(BeatKind):
         """Shapes and widths."""
         ((n, positions),) = layer.shapes
         shape = TensorShape(n, bits, positions)
-        return LayerNormSpec(
+        return self._spec(
             name=layer.name,
             inputs=(shape,),
             output=shape,
@@ -212,7 +215,7 @@ class LayerNorm(BeatKind):
         """Exact sums, a root a token, products with gains, the end of every layer (docs/arithmetic.md section 6)."""
         (x,), n, frac = values, layer.spec.n, normal_frac(layer)
         table = root_table(layer)
-        total, squares = x.sum(axis=1, keepdims=True), (x * x).sum(axis=1, keepdims=True)
+        total, squares = self.total(x), (x * x).sum(axis=1, keepdims=True)
         spread = n * squares - total * total + layer.arrays["epsilon"]
         half = (_bit_length(spread) + 1) // 2 - 1  # 4^half <= spread < 4^(half + 1)
         down = 2 * half - table.frac
@@ -223,6 +226,10 @@ class LayerNorm(BeatKind):
         normal = round_shift(narrowed * root, table.frac)
         out, lost = finish(normal * layer.arrays["weights"] + layer.arrays["bias"], layer)
         return out, {"output": lost}
+
+    def total(self, x: Ints) -> Ints:
+        """The sum of each token, (rows, 1)."""
+        return x.sum(axis=1, keepdims=True)
 
     def choices(self, spec: LayerSpec) -> list[int]:
         """A beat of offsets is one word of a ROM."""

@@ -24,6 +24,7 @@ from swm.layers.prelu import PReluKind
 from swm.layers.recurrent import RecurrentKind
 from swm.layers.reorder import Reorder
 from swm.layers.reverse import Reverse
+from swm.layers.rmsnorm import RmsNorm
 from swm.layers.scale import Scale
 from swm.layers.softmax import SoftmaxKind
 from swm.layers.upsample import Upsample
@@ -35,7 +36,7 @@ _KINDS: dict[str, LayerKind] = {
     k.name: k
     for k in (
         *(Circulant(), CirculantConv(), Depthwise(), Dense(), Conv(), RecurrentKind()),
-        *(Scale(), PReluKind(), LayerNorm(), MatMulKind(), SoftmaxKind(), Offset(), Add(), Concat()),
+        *(Scale(), PReluKind(), LayerNorm(), RmsNorm(), MatMulKind(), SoftmaxKind(), Offset(), Add(), Concat()),
         *(GlobalPool(), Pool(), Pad(), Upsample(), DepthToSpace(), Reorder(), Reverse(), Fork(), Width()),
     )
 }

@@ -14,6 +14,7 @@ from swm.accelerator.schedule import make_schedule
 from swm.accelerator.store import load_fixed, save_fixed
 from swm.device.board import load_board
 from swm.emit import emit_project, verify_project
+from swm.errors import SwmError
 from swm.report import compare_design, to_json
 
 POSITIONS, WIDTH, HIDDEN = 4, 12, 18
@@ -131,3 +132,23 @@ def test_a_norm_over_several_axes_is_refused_by_name(tmp_path, axis, width):
         assert finding.node == "wide_norm"
         assert f"{width} factors from axis -2" in finding.reason
         assert "last axis" in finding.remedy
+
+
+def test_an_rms_normalisation_shares_the_kernels(tmp_path):
+    """Spelt out, as exporters write it; named by simplification, then the same processes without a mean."""
+    model = Model(3, 10)
+    squares = model.node("ReduceMean", model.node("Mul", "x", "x"), axes=[-1])
+    root = model.node("Sqrt", model.node("Add", squares, model.constant(1e-5)))
+    scaled = model.node("Mul", model.node("Div", "x", root), model.constant(1 + model.rng.normal(size=10) / 4))
+    graph = swm.simplify(model.save(tmp_path / "m.onnx", model.linear(scaled, 10, 4, "head"), 3, 4))
+    assert [layer.kind for layer in lower(graph).layers] == ["rmsnorm", "dense"]
+    x = 1 + 2 * smooth(100, 3, 10)  # a mean that would matter
+    fixed = {bits: quantized(graph, x, bits) for bits in (8, 16)}
+    errors = [relative_error(run_fixed(one, x).values, swm.run(graph, x)) for one in fixed.values()]
+    assert errors[0] < 0.05
+    assert errors[1] < errors[0] / 50
+    schedule = make_schedule(fixed[8].shape, load_board("pynq-z2"), backend=backend("generic"))
+    result = verify_project(emit_project(Design(fixed[8], schedule), tmp_path / "p", vectors=x[:10]))
+    assert result.ok, (result.first_mismatch, result.remarks)
+    with pytest.raises(SwmError, match="rmsnorm"):
+        make_schedule(fixed[8].shape, load_board("pynq-z2"), backend=backend("rtl"))
