@@ -39,6 +39,7 @@ __all__ = ["Offset", "OffsetSpec", "Offsets"]
 
 _MOST_BITS = 60  # what offset.h holds a sum in, with room to round
 _MOST_VALUES = 1 << 20  # constants of a layer
+_LARGEST = 2.0**14  # of them; masks of attention are larger by far
 _USUAL_SHIFT = 4  # bits that binary points of values and table usually lie apart, for costs
 
 
@@ -112,7 +113,10 @@ class Offset(BeatKind):
         if table.size > _MOST_VALUES:
             return Obstacle(f"it adds {table.size:,} constants", f"hardware stores {_MOST_VALUES:,} for a layer")
         if not np.isfinite(table).all():
-            return Obstacle("it adds constants that are not finite", "write a large number instead")
+            return Obstacle("it adds constants that are not finite", "hardware has no masks of attention")
+        if np.abs(table).max() > _LARGEST:
+            reason = f"it adds constants of up to {np.abs(table).max():.1e}, beside which values have no bits left"
+            return Obstacle(reason, "hardware has no masks of attention")
         return OffsetLayer(
             kind=self.name,
             name=name,

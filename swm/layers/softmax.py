@@ -265,12 +265,6 @@ class SoftmaxKind(BeatKind):
         words = describe_curve("exponential", (spec.factor,), power, layer.input_formats[0].frac, spec.power_bits - 2)
         return ((f"{spec.name}_power", f"{words}; {quotient_words(spec)}", power),)
 
-    def remark(self, built: Implementation) -> str:
-        """How it divides."""
-        spec = built.spec
-        assert isinstance(spec, SoftmaxSpec)
-        return f"{spec.name}: {quotient_words(spec)}"
-
 
 def quotient_words(spec: SoftmaxSpec) -> str:
     """How a quotient is made, and its largest relative error."""

@@ -19,6 +19,7 @@ from swm.emit import emit_project, verify_project
 from swm.errors import SwmError
 from swm.layers import registry
 from swm.layers.softmax import SoftmaxKind
+from swm.report import compare_design, to_json
 
 TOKENS, WIDTH = 5, 12
 
@@ -26,7 +27,7 @@ TOKENS, WIDTH = 5, 12
 @pytest.fixture(scope="module")
 def case(tmp_path_factory):
     graph, x = encoder(tmp_path_factory.mktemp("encoder") / "m.onnx"), 2 * smooth(200, TOKENS, WIDTH)
-    return graph, x, {bits: quantized(graph, x, bits) for bits in (8, 14)}
+    return graph, x, {bits: quantized(graph, x, bits) for bits in (4, 8, 14, 18)}
 
 
 def test_heads_stay_where_they_are(case):
@@ -57,7 +58,7 @@ def test_compiled_and_stored_graphs_give_the_same_words(case, tmp_path):
     np.testing.assert_array_equal(run_fixed(load_fixed(tmp_path / "f.npz"), x).words, words)
 
 
-@pytest.mark.parametrize(("name", "bits"), [("vitis", 8), ("generic", 14)])
+@pytest.mark.parametrize(("name", "bits"), [("vitis", 8), ("generic", 4), ("generic", 18)])
 def test_c_simulation_confirms_every_word(case, tmp_path, name, bits):
     """Streams of the design's depths: a frame of queries waits until all keys have come."""
     _, x, fixed = case
@@ -68,6 +69,16 @@ def test_c_simulation_confirms_every_word(case, tmp_path, name, bits):
     layers = (tmp_path / "p" / "src" / "layers.h").read_text()
     assert "reciprocal of the sum comes from a table of" in layers
     assert "exponential 0.5: table of" in layers
+
+
+def test_a_report_knows_them(case):
+    board, graph = load_board("zcu104"), case[2][8]
+    report = compare_design(Design(graph, make_schedule(graph.shape, board)), [board])
+    layers = to_json(report)["boards"][0]["structured"]["layers"]
+    assert [la["kind"] for la in layers if la["kind"] in ("matmul", "softmax", "offset")] == [
+        *("offset", "matmul", "softmax", "matmul")
+    ]
+    assert report.to_text().count("begins when a whole one has come") == 2
 
 
 def test_other_ways_to_write_it(tmp_path):
@@ -137,6 +148,11 @@ def test_what_is_not_taken_is_said(tmp_path):
     model = Model(4, 6)
     (text,) = refused(tmp_path, model, model.node("Softmax", model.linear("x", 6, 6), name="last"))
     assert "leave it to the host" in text
+    for large, said in ((-1e9, "no bits left"), (-np.inf, "not finite")):
+        model = Model(4, 6)
+        mask = model.constant(np.triu(np.full((4, 6), large), 1).astype(np.float32))
+        (text,) = refused(tmp_path, model, model.linear(model.node("Add", "x", mask, name="mask"), 6, 2))
+        assert said in text
     model = Model(3, 4, 6)
     turned = model.node("Transpose", model.linear("x", 6, 8), perm=[0, 2, 1, 3])
     shaped = model.node("Reshape", turned, model.constant([-1, 12, 8], np.int64))

@@ -137,11 +137,8 @@ class MatMulKind(LayerKind):
         return {**built.members(), **finish_configuration(layer)}
 
     def remark(self, built: Implementation) -> str:
-        """What is kept on chip."""
-        assert isinstance(built, MatMulBuilt)
-        spec, (_, b) = built.spec, built.spec.inputs
-        kept = 2 * b.channels * b.positions * b.bits
-        return f"{spec.name} keeps two frames of its second operand on chip, {kept:,} bits, and waits for a whole one"
+        """What is kept on chip, and what that costs in latency."""
+        return f"{built.spec.name} keeps two frames of its second operand on chip, and begins when a whole one has come"
 
 
 def _program(built: MatMulBuilt) -> Program:

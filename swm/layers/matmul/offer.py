@@ -54,7 +54,7 @@ class MatMulOffer(Offer):
 
     def __init__(self, spec: MatMulSpec, ports: DspPorts) -> None:
         """List the options and their prices."""
-        self._options = _options(replace(spec, name="", activation=spec.activation), ports)
+        self._options = _options(replace(spec, name=""), ports)
         self._spec = spec
 
     def cheapest(self, interval: int, preference: Preference) -> Implementation | None:
