@@ -101,7 +101,9 @@ RECIPES = (
         {"block": 8, "epochs": 40, "batch": 64, "rate": 5e-3, "distillation": 0.3},
         -0.01,
         masked_frames(4, 0.2),
-        "Free Spoken Digit, log mel energies of 0.8 s; the dense network is trained by own_models.py",
+        "Free Spoken Digit, log mel energies of 0.8 s; the dense network, trained by own_models.py, reaches 95.3 % of "
+        "300 test recordings, one-shot 34.0 %; 15 epochs at a peak rate of 3e-3 and a distillation of 0.5 brought one "
+        "seed to 72.7 %, the last epoch the best; these 40 have not been run",
         own="lstm_digits",
     ),
     Recipe(
@@ -110,7 +112,8 @@ RECIPES = (
         {"block": 4, "epochs": 15, "batch": 64, "rate": 2e-3, "distillation": 0.5},
         -0.005,
         masked_frames(4, 0.2),
-        "Free Spoken Digit in place of speech commands, of which there are no training samples",
+        "Free Spoken Digit in place of speech commands, of which there are no training samples; 300 test recordings, "
+        "so one is 0.33 points",
         structure="cgs-5bit",
         own="mlp_keywords",
     ),
@@ -126,7 +129,7 @@ RECIPES = (
         },
         -0.015,
         flip_and_shift(2),
-        "three convolutions and two products; the dense network is trained by own_models.py",
+        "three convolutions and two products; the dense network is trained by own_models.py, on CIFAR-10 (JPEG q75)",
         structure="cgs-3bit",
         own="cnn_cifar",
     ),

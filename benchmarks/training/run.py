@@ -122,7 +122,8 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
         "the accuracies are those of test sets that took no part. Mean and spread (smallest to largest) of the seeds. "
         "Behind a slash: in 12-bit fixed point, by the integer engine. Compression counts stored bits, real numbers at "
         "32, of all weights; in brackets sizes in order of the layers, 1 where a layer stays dense. Seconds are those "
-        "of a seed, on a machine that did other work at the same time.",
+        "of a seed, on a machine that did other work at the same time. Rows marked * are from before hidden channels "
+        "were put in order.",
         "",
         "| model | tested on | dense % | one-shot % | trained % | seeds | epochs | seconds | compression | goal % |"
         " date |",
@@ -148,13 +149,13 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
             f"{np.mean([row['seconds'] for row in found]):.0f}",
             f"{first['compression']:.2f}x ({sizes})",
             f"{100 * first['goal']:.1f}",
-            first.get("date", "before channels were put in order"),
+            first["date"] + ("" if first.get("permuted", True) else " *"),
         )
         lines.append(f"| {' | '.join(cells)} |")
-    notes = [f"{r.name}: {r.note}." for r in RECIPES if r.note and any(row["recipe"] == r.name for row in rows)]
+    notes = [f"{r.name}: {r.note}." for r in RECIPES if r.note]
     missing = [r.name for r in RECIPES if not any(row["recipe"] == r.name for row in rows)]
     if notes:
-        lines += ["", *notes]
+        lines += ["", *(f"- {note}" for note in notes)]
     if missing:
         lines += ["", f"Not measured yet: {'; '.join(missing)}."]
     return "\n".join([*lines, ""])
