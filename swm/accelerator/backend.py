@@ -61,6 +61,16 @@ class Backend:
     language: Literal["c++", "systemverilog"] = "c++"
 
     @property
+    def area(self) -> Literal["operators", "modules"]:
+        """What its resources are modelled by.
+
+        "operators" of the C++ kernels, as csynth reports and routed designs have them; or "modules" of hls/rtl,
+        counted, at prices fitted to yosys (`swm.layers.rtl.area`). A process whose module is not counted keeps its
+        operators.
+        """
+        return "modules" if self.language == "systemverilog" else "operators"
+
+    @property
     def loads_weights(self) -> bool:
         """Whether designs may hold weights that are loaded at start: a register has to say in which start."""
         return self.loading and self.streaming and self.control == "s_axilite"

@@ -5,6 +5,9 @@ Processes bring their own cost (`swm.layers`); added here are the streams betwee
 the port that fills memories at start where there are such, and what the board needs beside the accelerator
 (`Board.overhead`, where known).
 
+Which cost a process has is the back end's choice (`Backend.area`). Back end `rtl` has its modules counted, at prices
+fitted to yosys (`swm.layers.rtl.area`); what follows is of the others.
+
 Error: no vendor synthesis of swm's kernels has calibrated this model. Over public pairs of csynth and implementation
 reports the ratio csynth / routed was 1.66-2.33 for LUT (1.16 in an over-full part), 1.0-3.3 for FF, 0.96-1.11 for DSP
 (one design 0.5) and 1.0-1.47 for BRAM.
@@ -15,12 +18,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from swm.accelerator.backend import VITIS, Backend
 from swm.accelerator.design import Edge, PlacedLayer, Schedule
 from swm.device.board import Board
 from swm.device.limits import Limits
 from swm.device.memories import fifo
 from swm.device.primitives import Cost, Usage, control, hls_level, routed
+from swm.layers.program import ProcessModel
 from swm.layers.registry import kind
+from swm.layers.rtl.area.beats import first as axis_input
+from swm.layers.rtl.area.beats import last as axis_output
+from swm.layers.rtl.area.coefficients import ERROR as MODULE_ERROR
+from swm.layers.rtl.area.price import PACKS, price
+from swm.layers.rtl.area.registry import count, counted
 
 __all__ = [
     "RESOURCE_ERROR",
@@ -29,6 +39,7 @@ __all__ = [
     "ProcessUsage",
     "Usage",
     "axi_cost",
+    "brings_streams",
     "container_bits",
     "estimate",
     "estimate_parts",
@@ -96,39 +107,71 @@ def load_cost(board: Board, memories: int) -> Cost:
 
 def estimate(schedule: Schedule) -> Estimate:
     """Resources of a schedule, by layer and process."""
-    return estimate_parts(schedule.layers, schedule.edges, schedule.board)
+    return estimate_parts(schedule.layers, schedule.edges, schedule.board, schedule.backend)
 
 
-def estimate_parts(layers: Iterable[PlacedLayer], edges: tuple[Edge, ...], board: Board) -> Estimate:
+def estimate_parts(
+    layers: Iterable[PlacedLayer], edges: tuple[Edge, ...], board: Board, backend: Backend = VITIS
+) -> Estimate:
     """The same from its parts, before a schedule is complete."""
     by_name = {edge.name: edge for edge in edges}
     rows: list[tuple[str, dict[str, Cost]]] = []
     memories = 0  # to be filled at start
     for layer in layers:
         memories += kind(layer.spec.kind).loaded(layer.built) is not None
-        rows.append((layer.spec.name, process_costs(layer, by_name)))
+        rows.append((layer.spec.name, process_costs(layer, by_name, backend, board.family)))
     filled = {"weights": load_cost(board, memories)} if memories else {}
-    rows.append(("", {"axi": axi_cost(edges[0], edges[-1]), **filled, "board": overhead_cost(board)}))
-    usages = tuple(
-        LayerUsage(n, tuple(ProcessUsage(k, hls_level(c), routed(c)) for k, c in d.items())) for n, d in rows
+    rows.append(
+        ("", {"axi": axi_cost(edges[0], edges[-1], backend, board.family), **filled, "board": overhead_cost(board)})
     )
+    modules = backend.area == "modules"
+    early = routed if modules else hls_level  # no csynth reports modules
+    usages = tuple(LayerUsage(n, tuple(ProcessUsage(k, early(c), routed(c)) for k, c in d.items())) for n, d in rows)
     total = Cost().plus(*(cost for _, costs in rows for cost in costs.values()))
-    return Estimate(usages, hls_level(total), routed(total))
+    return Estimate(usages, early(total), routed(total), MODULE_ERROR if modules else RESOURCE_ERROR)
 
 
-def process_costs(layer: PlacedLayer, edges: Mapping[str, Edge] | None) -> dict[str, Cost]:
-    """What each process of a layer takes with the streams that it writes (the layer's own edges only if given)."""
+def brings_streams(process: ProcessModel, backend: Backend) -> bool:
+    """Whether the streams that a process writes are in its cost wherever it stands: its module holds them."""
+    return backend.area == "modules" and counted(process.kernel)
+
+
+def process_costs(
+    layer: PlacedLayer, edges: Mapping[str, Edge] | None, backend: Backend = VITIS, family: str = PACKS
+) -> dict[str, Cost]:
+    """What each process of a layer takes with the streams that it writes.
+
+    Args:
+        layer: where it stands.
+        edges: by name; without them, streams to other layers are left out, but for those that modules hold: these count
+            with the depth that an edge has before it is simulated.
+        backend: whose resources.
+        family: of the device; the C++ model does not ask.
+    """
     depths = dict(layer.depths)
     internal = {s.name: s for s in kind(layer.spec.kind).streams(layer.built)}
     costs: dict[str, Cost] = {}
     for process in layer.processes:
         written = dict.fromkeys(port.stream for port in process.program.writes)
+        if brings_streams(process, backend):
+            beats = tuple(_depth(name, layer, depths, edges) for name in written)
+            bits = count(process.kernel, layer.built, beats)
+            assert bits is not None
+            costs[process.name] = price(process.kernel, bits, process.cost.dsp, family)
+            continue
         streams = [fifo(depths.get(name, 2), internal[name].width) for name in written if name in internal]
         if edges is not None:
             outer = (layer.outputs[int(name.removeprefix("out"))] for name in written if name not in internal)
             streams += [fifo(edges[name].depth, edges[name].width) for name in outer]
         costs[process.name] = process.cost.plus(*streams)
     return costs
+
+
+def _depth(name: str, layer: PlacedLayer, inner: Mapping[str, int], edges: Mapping[str, Edge] | None) -> int:
+    """Beats that a stream holds which a process writes."""
+    if edges is None or not name.startswith("out"):
+        return inner.get(name, 2)
+    return edges[layer.outputs[int(name.removeprefix("out"))]].depth
 
 
 def overflow(used: Usage, board: Board, limits: Limits) -> str:
@@ -154,8 +197,13 @@ def lacking(used: Usage, board: Board, limits: Limits) -> tuple[str, ...]:
     return tuple(key for key, _ in _RESOURCES if key in over)
 
 
-def axi_cost(first: Edge, last: Edge) -> Cost:
+def axi_cost(first: Edge, last: Edge, backend: Backend = VITIS, family: str = PACKS) -> Cost:
     """The AXI edges, with the stream behind the input, and the control port."""
+    if backend.area == "modules":
+        port = last.vec * container_bits(last.bits)
+        beats = first.beats * first.positions, last.beats * last.positions
+        ends = axis_input(first.width, beats[0], first.beats, first.depth), axis_output(port, beats[1])
+        return Cost().plus(*(price("axis", end, 0, family) for end in ends))
     # Register slices of the streams, one process each, and the s_axilite port with frames, counters and reset
     # (36-267 FF, 40-430 LUT in public csynth reports, half of it after routing).
     slices = Cost().plus(

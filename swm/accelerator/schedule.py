@@ -63,7 +63,7 @@ def make_schedule(
     if target_interval is not None and target_interval < 1:
         raise OptionError(f"target interval {target_interval}: must be at least one cycle")
     limits = limits or Limits()
-    search = Search(network, board, limits, hybrid=hybrid, uram=backend.loads_weights, note=note)
+    search = Search(network, board, limits, backend=backend, hybrid=hybrid, uram=backend.loads_weights, note=note)
     clocks = (clock_mhz,) if clock_mhz is not None else tuple(clock.mhz for clock in board.clocks)
     found = _find(search, backend, target_interval)
     # Neither costs nor intervals depend on the clock; only the pipeline's depth, and with it FIFOs and latency, do.
@@ -77,7 +77,7 @@ def can_fit(network: NetworkShape, board: Board, backend: Backend = VITIS) -> bo
     Raises:
         UnsupportedModel: layers that the back end has no modules for.
     """
-    search = Search(network, board, Limits(), uram=backend.loads_weights)
+    search = Search(network, board, Limits(), backend=backend, uram=backend.loads_weights)
     return search.minimal().fits if backend.parallelism == "minimal" else search.fits(_slowest(search))
 
 

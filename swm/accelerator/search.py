@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from swm.accelerator.backend import VITIS, Backend
 from swm.accelerator.fixed_graph import NetworkShape
 from swm.accelerator.judging import Judge, Option
 from swm.accelerator.placement import Placement, place
@@ -60,6 +61,7 @@ class Search:
         board: Board,
         limits: Limits,
         *,
+        backend: Backend = VITIS,
         hybrid: bool = False,
         uram: bool = False,
         note: Note = quiet,
@@ -70,12 +72,14 @@ class Search:
             network: layers and how they are joined.
             board: where it has to fit.
             limits: fractions of the device that may be used.
+            backend: whose resources decide whether it fits; which of a layer's implementations is the cheaper is judged
+                by its operators.
             hybrid: let multipliers of any width be built of LUTs where DSPs run out, not only those of narrow weights.
             uram: let weights lie in UltraRAM where block RAM runs out; the back end has to fill it at start.
             note: called with what is going on, for every interval that is tried.
         """
         self._network, self._board, self._limits, self._uram = network, board, limits, uram
-        self._note = note
+        self._note, self._backend = note, backend
         self._ports = board.dsp_ports
         offers: dict[LayerSpec, Offer] = {}
         for layer in network.layers:
@@ -85,7 +89,7 @@ class Search:
         self._offers = list(offers.values())
         numbers = {shape: number for number, shape in enumerate(offers)}
         self._numbers = [numbers[_unnamed(layer.spec)] for layer in network.layers]  # of the offer of each layer
-        self._judge = Judge(network, board)
+        self._judge = Judge(network, board, backend)
         self._options: dict[Implementation, Option] = {}
         self._known: dict[tuple[int, int, Preference], Option | None] = {}
         self._preferences = [Preference(w, f) for f in FABRIC for w in WEIGHTS]
@@ -189,7 +193,7 @@ class Search:
 
     def _option(self, built: Implementation) -> Option:
         if built not in self._options:
-            self._options[built] = Option(built, self._ports)
+            self._options[built] = Option(built, self._board, self._backend)
         return self._options[built]
 
     def _named(self, chosen: list[Option]) -> list[Implementation]:
@@ -215,7 +219,7 @@ class Search:
 
     def _placed(self, chosen: list[Implementation], ends: tuple[int, int]) -> Found:
         placement = place(self._network, chosen, ends, self._ports)
-        used = estimate_parts(placement.layers, placement.edges, self._board).routed
+        used = estimate_parts(placement.layers, placement.edges, self._board, self._backend).routed
         message = overflow(used, self._board, self._limits)
         return Found(placement, not message, message)
 

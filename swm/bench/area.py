@@ -1,179 +1,208 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The resource model against yosys: single layers of every kind, block, width and parallelism, process by process.
+"""The resource model of back end rtl against yosys: fitted on some layers, judged on others.
 
-What the model leaves open for RTL is fitted for each process of a kind, LUT and FF as `slope x modelled + offset`, on
-layers of 8 and 16 bits; the errors that count are those of the layers of 12 bits, which no fit has seen. The
-coefficients are printed; the search does not use them.
+What is counted in a module (`swm.layers.rtl.area`) gets a price for each sort of bits, the same in all modules, and
+each module a factor on top, its median. Both are fitted on layers of 8 and 16 bits on 7-series parts; the errors that
+count are those of rows that no fit has seen: layers of 12 bits, and UltraScale+ parts. `coefficients` writes what the
+model uses.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 
-from swm.accelerator.backend import RTL
-from swm.accelerator.design import Design
-from swm.accelerator.fixed_graph import FixedGraph
-from swm.accelerator.resources import estimate
-from swm.accelerator.schedule import make_schedule
+from swm.accelerator.backend import VITIS
+from swm.accelerator.design import Design, PlacedLayer
+from swm.accelerator.resources import process_costs
+from swm.bench.area_grid import HELD_OUT, Case, cases
 from swm.bench.machine import describe
-from swm.device import load_board
+from swm.device.primitives import routed
 from swm.emit import emit_project, rtl_instances
 from swm.kernels.cache import cache_folder
-from swm.layers.circulant import CirculantSpec
-from swm.layers.circulant.spec import forward_shifts
-from swm.layers.dense import DenseSpec
-from swm.layers.values import FixedLayer, Format, LayerSpec, TensorShape
-from swm.opentools import find_family, synthesise
+from swm.layers.rtl.area.counts import Count
+from swm.layers.rtl.area.price import PACKS, outside, priced_bits
+from swm.layers.rtl.area.registry import count
+from swm.opentools import FAMILIES, find_family, synthesise
 from swm.progress import quiet
 
-__all__ = ["run_area"]
+__all__ = ["coefficients", "judge", "run_area"]
 
-BOARD, FAMILY = "pynq-z2", "xc7"
-SIZE, BLOCKS = 64, (1, 2, 4, 8, 16)
-BITS, HELD_OUT = (8, 12, 16), 12
-MULTIPLIERS = (2, 8)  # about as many
 FIGURES = ("lut", "ff", "dsp", "bram18")
-
-
-@dataclass(frozen=True)
-class _Case:
-    """A layer: block (1: dense), bits, and how many cycles it may take."""
-
-    block: int
-    bits: int
-    interval: int
-
-    @property
-    def name(self) -> str:
-        """As a row shows it."""
-        return f"{'dense' if self.block == 1 else f'block {self.block}'}, {self.bits} bits, {self.interval} cycles"
+PRICED = {
+    "lut": ("adder", "post", "restart", "choice", "clip", "shift", "table", "constant", "state", "module"),
+    "ff": ("state", "register", "operand", "shift", "module"),
+}
+"""What of a count may take LUTs, and what flip-flops."""
+_ROUNDS = 1000  # of `_non_negative`, far more than it takes
 
 
 def run_area(*, quick: bool = False, progress: Callable[[str, int, int], None] | None = None) -> dict[str, Any]:
-    """Map every layer of the grid, and hold the counts against the model's.
+    """Map every layer of the grid, fit prices, and hold the counts against the model's.
 
     Raises:
         ToolError: yosys is missing or fails.
     """
-    cases = list(_cases(quick))
+    todo = list(cases(quick))
     rows: list[dict[str, Any]] = []
-    for number, case in enumerate(cases):
+    tool = ""
+    for number, case in enumerate(todo):
         if progress:
-            progress(case.name, number, len(cases))
+            progress(case.name, number, len(todo))
         found, tool = _measure(case)
         rows += found
-    fits = _fit(rows)
-    for row in rows:
-        row["predicted"] = _predict(row, fits[row["process"]])
     return {
         "benchmark": "area",
         "quick": quick,
         "machine": describe(),
         "tool": tool,
-        "family": FAMILY,
         "unit": "cells",
-        "held_out": f"{HELD_OUT} bits",
-        "fits": fits,
-        "errors": _errors(rows),
-        "rows": rows,
+        "held_out": f"{HELD_OUT} bits and UltraScale+",
+        **judge(rows),
     }
 
 
-def _cases(quick: bool) -> Iterator[_Case]:
-    for block in (1, 8) if quick else BLOCKS:
-        products = SIZE * SIZE // block
-        for bits in BITS:
-            for multipliers in MULTIPLIERS[:1] if quick else MULTIPLIERS:
-                yield _Case(block, bits, max(SIZE, 2 * products // multipliers))
+def judge(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Fits, errors of the rows that no fit has seen, and all rows with what the fit predicts."""
+    rows = _distinct(rows)
+    fits = {key: _fit(rows, key) for key in PRICED}
+    for row in rows:
+        kernel, bits = row["process"], Count(**row["counted"])
+        prices = dict if FAMILIES[row["family"]].board == PACKS else outside
+        row["predicted"] = {
+            key: round(fit["factors"].get(kernel, 1.0) * sum(priced_bits(bits, prices(fit["prices"])).values()))
+            for key, fit in fits.items()
+        }
+        row["predicted"] |= {"dsp": row["operators"]["dsp"] - int(bits.narrow), "bram18": int(bits.bram18)}
+    return {"fits": fits, "errors": _errors(rows), "rows": rows}
 
 
-def _measure(case: _Case) -> tuple[list[dict[str, Any]], str]:
-    """A row for each process of a layer, and the tool."""
-    graph, board = _network(case), load_board(BOARD)
-    schedule = make_schedule(graph.shape, board, backend=RTL, target_interval=case.interval)
+def _distinct(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Modules that stand in several layers count once."""
+    keys = [(row["process"], row["family"], *row["counted"].values(), *row["measured"].values()) for row in rows]
+    return list(dict(zip(reversed(keys), reversed(rows), strict=True)).values())[::-1]
+
+
+def _measure(case: Case) -> tuple[list[dict[str, Any]], str]:
+    """A row for each process of a design, and the tool."""
+    design = case.make()
     with tempfile.TemporaryDirectory(prefix="swm-area-") as scratch:
-        project = emit_project(Design(graph, schedule), Path(scratch) / "project")
+        project = emit_project(design, Path(scratch) / "project")
         found = synthesise(
             project,
-            find_family(FAMILY),
-            rtl_instances(Design(graph, schedule)),
+            find_family(case.family),
+            rtl_instances(design),
             cache=cache_folder() / "synth",
             progress=quiet,
+            edges=False,
         )
     measured = {(la.name, p.name): p.area for la in found.layers for p in la.processes}
     rows = []
-    for layer in estimate(schedule).layers[: len(schedule.layers)]:
-        for process in layer.processes:
-            area = measured[layer.name, process.name]
-            rows.append(
-                {
-                    "case": case.name,
-                    "process": process.name,
-                    "k": case.block,
-                    "bits": case.bits,
-                    "interval": schedule.interval,
-                    "modelled": {key: getattr(process.routed, key) for key in FIGURES},
-                    "measured": {key: getattr(area, key) for key in FIGURES},
-                    "held_out": case.bits == HELD_OUT,
-                }
-            )
+    for layer, name, kernel, modelled, bits in _modules(design):
+        area = measured[layer.spec.name, name]
+        rows.append(
+            {
+                "case": case.name,
+                "family": case.family,
+                "process": kernel,
+                "k": case.block,
+                "bits": case.bits,
+                "held_out": case.bits == HELD_OUT or case.family != "xc7",
+                "counted": {key: value for key, value in bits._asdict().items() if value},
+                "operators": {key: getattr(modelled, key) for key in FIGURES},
+                "measured": {key: getattr(area, key) for key in FIGURES},
+            }
+        )
     return rows, found.tool
 
 
-def _network(case: _Case) -> FixedGraph:
-    """One layer with random weights."""
-    bits, shape = case.bits, TensorShape(SIZE, case.bits)
-    rng = np.random.default_rng(0)
-    spec: LayerSpec
-    weights: tuple[int, ...]
-    if case.block == 1:
-        spec, weights, shift = DenseSpec("l", (shape,), shape, weight_bits=bits), (SIZE, SIZE), 0
-    else:
-        shifts = forward_shifts(bits, case.block)
-        spec = CirculantSpec("l", (shape,), shape, block=case.block, weight_bits=bits, fft_shifts=shifts)
-        weights, shift = (spec.p, spec.q, spec.words, 2), bits - 3
-    high = 1 << (bits - 2)
-    arrays = {"weights": rng.integers(-high, high, size=weights), "bias": rng.integers(-high, high, size=SIZE)}
-    inputs, output = (Format(bits, bits - 1),), Format(bits, bits - 3)
-    layer = FixedLayer(spec, "l", ("x",), "y", inputs, output, arrays, bits - 1, shift)
-    return FixedGraph("area", (layer,), None, None, bits, "x", "y", "y", {})
+def _modules(design: Design) -> Iterator[tuple[PlacedLayer, str, str, Any, Count]]:
+    """Every process with what the C++ model says of it, and its counts."""
+    known = {layer.spec.name: layer for layer in design.graph.layers}
+    edges = {edge.name: edge for edge in design.schedule.edges}
+    for layer in design.schedule.layers:
+        inner = dict(layer.depths)
+        outer = {f"out{i}": edges[name].depth for i, name in enumerate(layer.outputs)}
+        for process, cost in zip(layer.processes, process_costs(layer, edges, VITIS).values(), strict=True):
+            written = dict.fromkeys(port.stream for port in process.program.writes)
+            depths = tuple({**inner, **outer}.get(name, 2) for name in written)
+            bits = count(process.kernel, layer.built, depths, known.get(layer.spec.name))
+            assert bits is not None
+            yield layer, process.name, process.kernel, routed(cost), bits
 
 
-def _fit(rows: list[dict[str, Any]]) -> dict[str, dict[str, tuple[float, float]]]:
-    """Slope and offset of LUT and FF, by process, over the rows that are not held out."""
-    fits: dict[str, dict[str, tuple[float, float]]] = {}
-    for process in dict.fromkeys(row["process"] for row in rows):
-        seen = [row for row in rows if row["process"] == process and not row["held_out"]]
-        fits[process] = {}
-        for key in ("lut", "ff"):
-            x = np.array([[row["modelled"][key], 1.0] for row in seen])
-            weight = 1 / np.array([max(row["measured"][key], 1) for row in seen])  # errors are relative
-            y = np.array([row["measured"][key] for row in seen], float)
-            slope, offset = np.linalg.lstsq(x * weight[:, None], y * weight, rcond=None)[0]
-            fits[process][key] = (float(slope), float(offset))
-    return fits
+def _fit(rows: list[dict[str, Any]], key: str) -> dict[str, dict[str, float]]:
+    """Prices of bits, none below 0, and a factor for each module; errors are relative."""
+    seen = [row for row in rows if not row["held_out"]]
+    names = PRICED[key]
+    bits = np.array([[{**row["counted"], "module": 1}.get(name, 0) for name in names] for row in seen], float)
+    want = np.array([max(row["measured"][key], 1) for row in seen], float)
+    prices = _non_negative(bits / want[:, None], np.ones(len(want)))
+    ratios: dict[str, list[float]] = {}
+    for row, made, taken in zip(seen, bits @ prices, want, strict=True):
+        ratios.setdefault(row["process"], []).append(taken / made)
+    factors = {process: float(median(values)) for process, values in ratios.items()}
+    return {"prices": dict(zip(names, map(float, prices), strict=True)), "factors": factors}
 
 
-def _predict(row: dict[str, Any], fit: dict[str, tuple[float, float]]) -> dict[str, int]:
-    return {key: round(slope * row["modelled"][key] + offset) for key, (slope, offset) in fit.items()}
+def _non_negative(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The x >= 0 of least |a x - b|, by coordinates in turn."""
+    gram, right = a.T @ a, a.T @ b
+    x = np.zeros(a.shape[1])
+    for _ in range(_ROUNDS * a.shape[1]):
+        before = x.copy()
+        for i in range(len(x)):
+            if gram[i, i] > 0:
+                x[i] = max(0.0, x[i] + (right[i] - gram[i] @ x) / gram[i, i])
+        if np.abs(x - before).max() < 1e-9:
+            break
+    return x
 
 
 def _errors(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Medians of relative errors over the rows that were held out; for DSP and memories the share that is exact."""
+    """Medians of relative errors over the rows that were held out; of DSP and memories the share that is exact."""
     unseen = [row for row in rows if row["held_out"]]
-    found: dict[str, Any] = {"rows": len(unseen)}
-    for key in ("lut", "ff"):
-        for name in ("modelled", "predicted"):
-            found[f"{key}_{name}"] = median(
-                abs(row[name][key] - row["measured"][key]) / max(row["measured"][key], 1) for row in unseen
-            )
-    for key in ("dsp", "bram18"):
-        found[f"{key}_exact"] = sum(row["modelled"][key] == row["measured"][key] for row in rows) / len(rows)
+    found: dict[str, Any] = {"rows": len(unseen), "fitted": len(rows) - len(unseen)}
+    for key in FIGURES:
+        for name in ("operators", "predicted"):
+            pairs = [(row[name][key], row["measured"][key]) for row in unseen]
+            if key in PRICED:
+                found[f"{key}_{name}"] = median(abs(a - b) / max(b, 1) for a, b in pairs)
+            else:
+                found[f"{key}_{name}_exact"] = sum(a == b for a, b in pairs) / len(pairs)
     return found
+
+
+def coefficients(result: dict[str, Any]) -> str:
+    """Text of `swm/layers/rtl/area/coefficients.py`, which the model of back end rtl reads."""
+    errors = result["errors"]
+    said = (
+        f"{result['tool']}, rows of 7-series parts: {errors['fitted']} fitted, {errors['rows']} held out"
+        f" ({result['held_out']})"
+    )
+    medians = f"median LUT {errors['lut_predicted']:.1%}, FF {errors['ff_predicted']:.1%}"
+    exact = f"DSP exact in {errors['dsp_predicted_exact']:.0%}, BRAM in {errors['bram18_predicted_exact']:.0%}"
+    lines = [
+        "# SPDX-License-Identifier: Apache-2.0",
+        '"""Prices of what `swm.layers.rtl.area.counts` counts: LUTs and flip-flops a bit, and a factor a module.',
+        "",
+        "Fitted by `swm bench area --coefficients swm/layers/rtl/area/coefficients.py` to counts of cells by",
+        f"{said}.",
+        "Rows: benchmarks/results/area.json. Kind of every figure: modelled, after measured ones.",
+        '"""',
+        "",
+        '__all__ = ["ERROR", "FF", "FF_FACTOR", "LUT", "LUT_FACTOR"]',
+        "",
+    ]
+    for key, fit in result["fits"].items():
+        for name, values in ((key.upper(), fit["prices"]), (f"{key.upper()}_FACTOR", fit["factors"])):
+            lines += [f"{name}: dict[str, float] = {{"]
+            lines += [f'    "{what}": {value:.3f},' for what, value in values.items()]
+            lines += ["}"]
+    lines += ["ERROR = (", f'    "fitted to {result["tool"]}, no vendor synthesis; on layers that were held out: "']
+    return "\n".join([*lines, f'    "{medians}; {exact}"', ")", ""])

@@ -89,13 +89,15 @@ def _boards(rows: list[dict[str, Any]], date: str) -> Iterator[Band]:
 
 
 def of_area(result: Mapping[str, Any], date: str) -> Iterator[Band]:
-    """The bands of `run_area`: resources of back end rtl, layers against yosys."""
-    layers: dict[str, dict[str, list[int]]] = {}
-    for row in result["rows"]:
+    """The bands of `run_area`: resources of back end rtl, layers that no fit has seen against yosys."""
+    layers: dict[tuple[str, str], dict[str, list[int]]] = {}
+    unseen = [row for row in result["rows"] if row["held_out"]]
+    families = " and ".join(dict.fromkeys(row["family"] for row in unseen))
+    for row in unseen:
         for name in ("lut", "ff", "dsp", "bram18"):
-            sums = layers.setdefault(row["case"], {}).setdefault(name, [0, 0])
+            sums = layers.setdefault((row["case"], row["family"]), {}).setdefault(name, [0, 0])
             sums[0] += row["measured"][name]
-            sums[1] += row["modelled"][name]
+            sums[1] += row["predicted"][name]
     for name in ("lut", "ff", "dsp", "bram18"):
         pairs = [found[name] for found in layers.values() if all(found[name])]
         if not pairs:
@@ -103,7 +105,7 @@ def of_area(result: Mapping[str, Any], date: str) -> Iterator[Band]:
         ratios = [measured / modelled for measured, modelled in pairs]
         yield Band(
             name,
-            f"single layers mapped by {result['tool']} for {result['family']}, not routed; not what Vivado would map",
+            f"single layers mapped by {result['tool']} for {families}, not routed; not what Vivado would map",
             median=statistics.median(abs(modelled / measured - 1) for measured, modelled in pairs),
             low=percentile(ratios, 0.1),
             high=percentile(ratios, 0.9),

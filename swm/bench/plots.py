@@ -164,11 +164,14 @@ def _areas(key: str) -> Panel:
     def panel(axes: Any, result: dict[str, Any]) -> None:
         for mark, process in zip(_MARKS * 2, dict.fromkeys(r["process"] for r in result["rows"]), strict=False):
             rows = [r for r in result["rows"] if r["process"] == process]
-            points = [(max(r["modelled"][key], 1), max(r["measured"][key], 1)) for r in rows]
+            points = [(max(r["predicted"][key], 1), max(r["measured"][key], 1)) for r in rows if r["held_out"]]
+            if not points:
+                continue
             axes.plot(*zip(*points, strict=True), mark, markersize=4, label=process)
         ends = [min(axes.get_xlim()[0], 10), axes.get_xlim()[1]]
         axes.plot(ends, ends, color="grey", linewidth=0.8)
         axes.set(xscale="log", yscale="log", xlabel=f"{key.upper()} modelled", ylabel=f"counted, {result['tool']}")
+        axes.set_title(f"held out: {result['held_out']}", fontsize=9)
         axes.legend(fontsize=8)
 
     return panel

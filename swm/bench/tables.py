@@ -26,7 +26,7 @@ _KERNELS = (
 )
 _FIXED = ("case", "threads", "engine", "ms a sample", "MAC/s", "goal", "over numpy", "of limit", "equal", "spread")
 _MODELS = ("model", "block", "batch", "onnxruntime ms", "swm ms", "ratio", "engines", "error", "spread")
-_AREA = ("layer", "process", "LUT", "model", "fitted", "FF", "model", "fitted", "DSP", "model", "BRAM18", "model")
+_AREA = ("layer", "process", "LUT", "model", "C++ model", "FF", "model", "C++ model", "DSP", "model", "BRAM18", "model")
 _CONVERT = ("layer n/k/samples", "threads", "seconds", "to reach", "MiB over model", "to reach", "error", "spread")
 
 
@@ -98,25 +98,21 @@ def rows_as_text(result: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[st
 
 
 def _area(row: dict[str, Any]) -> tuple[str, ...]:
-    """Counted, modelled and fitted; a star marks rows that no fit has seen."""
-    counted, modelled, fitted = row["measured"], row["modelled"], row["predicted"]
-    cells = [f"{n:,}" for key in ("lut", "ff") for n in (counted[key], modelled[key], fitted[key])]
-    cells += [f"{n:,}" for key in ("dsp", "bram18") for n in (counted[key], modelled[key])]
+    """Counted, modelled, and the model of the C++ kernels; a star marks rows that no fit has seen."""
+    counted, modelled, operators = row["measured"], row["predicted"], row["operators"]
+    cells = [f"{n[key]:,}" for key in ("lut", "ff") for n in (counted, modelled, operators)]
+    cells += [f"{n[key]:,}" for key in ("dsp", "bram18") for n in (counted, modelled)]
     return (row["case"] + ("*" if row["held_out"] else ""), row["process"], *cells)
 
 
 def _of_area(result: dict[str, Any]) -> list[str]:
     errors = result["errors"]
-    lines = [
-        f"Counted by {result['tool']}, {result['family']}; * {errors['rows']} rows of {result['held_out']}, which no"
-        f" fit has seen. Median errors there: LUT {errors['lut_modelled']:.0%} of the model,"
-        f" {errors['lut_predicted']:.0%} fitted; FF {errors['ff_modelled']:.0%} and {errors['ff_predicted']:.0%}."
-        f" Exact in all rows: DSP {errors['dsp_exact']:.0%}, BRAM18 {errors['bram18_exact']:.0%}."
+    return [
+        f"Counted by {result['tool']}; * {errors['rows']} rows of {result['held_out']}, which no fit has seen. Median"
+        f" errors there: LUT {errors['lut_predicted']:.1%} (model of the C++ kernels {errors['lut_operators']:.1%}), FF"
+        f" {errors['ff_predicted']:.1%} ({errors['ff_operators']:.1%}). Exact there: DSP"
+        f" {errors['dsp_predicted_exact']:.0%}, BRAM18 {errors['bram18_predicted_exact']:.0%}."
     ]
-    for process, fit in result["fits"].items():
-        terms = (f"{key.upper()} = {slope:.3f} x modelled {offset:+.0f}" for key, (slope, offset) in fit.items())
-        lines.append(f"{process}: {', '.join(terms)} (fitted, not used by the search).")
-    return lines
 
 
 def _number(value: float | None, form: str, unit: str = "") -> str:

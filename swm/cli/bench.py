@@ -96,20 +96,38 @@ def fixed(quick: bool, json_to: str | None, plot: str | None) -> None:
 
 @bench.command(epilog=example("swm bench area --json area.json --plot area.svg\nSWM_THREADS=1 swm bench area --quick"))
 @quick_option
+@click.option("--markdown", "markdown_to", metavar="FILE.md", help="Also write the page of the documentation.")
+@click.option(
+    "--coefficients",
+    metavar="FILE.py",
+    help="Also write what was fitted, in the form of swm/layers/rtl/area/coefficients.py.",
+)
 @json_option
 @plot_option
 @bands_option
-def area(quick: bool, json_to: str | None, plot: str | None, bands: str | None) -> None:
-    """The resource model against yosys, on a grid of layers; what fits make of it.
+def area(
+    quick: bool,
+    markdown_to: str | None,
+    coefficients: str | None,
+    json_to: str | None,
+    plot: str | None,
+    bands: str | None,
+) -> None:
+    """The resource model of back end rtl against yosys, on a grid of layers: fitted on some, judged on others.
 
-    Takes an hour of a core, --quick some minutes; what yosys mapped before is known, so a run that was broken off goes
-    on.
+    Takes half an hour of a core, --quick some minutes; what yosys mapped before is known, so a run that was broken off
+    goes on.
     """
-    from swm.bench.area import run_area
+    from swm.bench import area as bench_area
+    from swm.bench.area_page import markdown
     from swm.bench.bands import keep_bands, of_area
 
+    _check_markdown(markdown_to)
     _check_bands(bands)
-    result = _measured(run_area, quick, json_to, plot)
+    result = _measured(bench_area.run_area, quick, json_to, plot)
+    for file, text in ((markdown_to, markdown(result)), (coefficients, bench_area.coefficients(result))):
+        if file is not None:
+            _write(file, text)
     if bands is not None:
         keep_bands(of_area(result, date.today().isoformat()), bands)
 
@@ -216,6 +234,13 @@ def _check_bands(path: str | None) -> None:
         raise OutputError(f"--bands writes to files that end in .json, got {path!r}")
 
 
+def _write(file: str, text: str) -> None:
+    try:
+        Path(file).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"cannot write {file!r}: {error.strerror}") from error
+
+
 def _show(
     result: dict[str, Any], found: list[Table], json_to: str | None, plot: str | None, page: str | None, text: str
 ) -> None:
@@ -225,10 +250,7 @@ def _show(
 
         draw(result, plot)
     if page is not None:
-        try:
-            Path(page).write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise OutputError(f"cannot write {page!r}: {error.strerror}") from error
+        _write(page, text)
     if not write_json(json_to, result):
         for table in found:
             out.print(table)

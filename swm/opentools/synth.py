@@ -33,6 +33,7 @@ def synthesise(
     cache: Path,
     progress: Progress,
     limit_s: float = LIMIT_S,
+    edges: bool = True,
 ) -> Synthesis:
     """Map every process of a project.
 
@@ -43,6 +44,7 @@ def synthesise(
         cache: folder for what is known of parts, and for logs.
         progress: called as progress(what, parts done, parts).
         limit_s: wall seconds for each part.
+        edges: map the AXI edges and the top, too.
 
     Raises:
         ToolError: yosys is missing, fails, takes too long, or leaves what cannot be counted.
@@ -65,8 +67,10 @@ def synthesise(
         if instances != set(processes):
             other = ", ".join(sorted(instances ^ set(processes)))
             raise ToolError(f"the top does not have the processes of the design: {other}; emit the project again")
+        if not edges:
+            parts = tuple(part for part in parts if processes.get(part.instance, (EDGES, ""))[0] != EDGES)
         cells = _map(parts, yosys, family, folder, cache, progress, limit_s)
-    layers: dict[str, list[ProcessArea]] = {EDGES: []}
+    layers: dict[str, list[ProcessArea]] = {EDGES: []} if edges else {}
     for part in parts:
         layer, name = processes.get(part.instance, (EDGES, "top"))
         counts, seconds = cells[part.key]

@@ -147,7 +147,8 @@ def _holding(
     vendors = {structured.board.vendor for structured, _ in pairs}
     known = (load_board(name) for name in board_names())
     boards = sorted((b for b in known if b.vendor in vendors), key=lambda b: b.resources.lut)
-    return tuple(b.name for b in boards if Search(dense_network, b, limits or Limits()).minimal().fits)
+    backend, limits = pairs[0][1].backend, limits or Limits()
+    return tuple(b.name for b in boards if Search(dense_network, b, limits, backend=backend).minimal().fits)
 
 
 def _board(structured: Schedule, dense: Schedule, holding: Sequence[str]) -> BoardReport:

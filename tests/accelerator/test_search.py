@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from shapes import bundled, deep, small_networks
 
 from swm.accelerator import search as module
+from swm.accelerator.backend import RTL, VITIS
 from swm.accelerator.judging import Judge
 from swm.accelerator.placement import place
 from swm.accelerator.resources import estimate_parts
@@ -28,8 +29,8 @@ BOARDS = ("arty-a7-100t", "kv260", "pynq-z2", "zcu104")
 @settings(max_examples=60, deadline=None)
 @given(small_networks(), st.sampled_from(BOARDS), st.integers(1, 5000), st.integers(0, 55), st.data())
 def test_sums_equal_the_estimate_of_what_is_placed(network, name, interval, number, data):
-    board = load_board(name)
-    search = Search(network, board, Limits())
+    board, backend = load_board(name), data.draw(st.sampled_from([VITIS, RTL]))
+    search = Search(network, board, Limits(), backend=backend)
     options = search._choose(interval, search._preferences[number])
     if options is None:
         return
@@ -38,8 +39,8 @@ def test_sums_equal_the_estimate_of_what_is_placed(network, name, interval, numb
     chosen[place_of] = chosen[place_of].in_luts or chosen[place_of]
     ends = (data.draw(st.sampled_from([1, 4])), data.draw(st.sampled_from([1, 2])))
     placed = place(network, search._named(chosen), ends, board.dsp_ports)
-    want = estimate_parts(placed.layers, placed.edges, board).routed
-    assert routed(Judge(network, board).cost(chosen, ends)) == want
+    want = estimate_parts(placed.layers, placed.edges, board, backend).routed
+    assert routed(Judge(network, board, backend).cost(chosen, ends)) == want
 
 
 def counted(monkeypatch, network):

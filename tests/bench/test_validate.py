@@ -201,17 +201,20 @@ def test_the_published_sets(shared, tmp_path: Path):
 def test_bands_of_areas_are_of_whole_layers():
     """Errors of a layer's processes cancel; a layer without a resource says nothing of it."""
 
-    def line(case, process, modelled, measured):
+    def line(case, process, modelled, measured, held_out=True):
         figures = {"ff": 0, "dsp": 0, "bram18": 0}
         return {
             "case": case,
+            "family": "xc7",
             "process": process,
-            "modelled": {"lut": modelled, **figures},
+            "held_out": held_out,
+            "predicted": {"lut": modelled, **figures},
             "measured": {"lut": measured, **figures},
         }
 
     rows = [line("a", "rfft", 100, 80), line("a", "mac", 100, 120), line("b", "mac", 150, 100)]
-    found = list(of_area({"rows": rows, "tool": "yosys 1", "family": "xc7", "quick": True}, "2026-01-01"))
+    rows.append(line("c", "mac", 1000, 1, held_out=False))  # which the fit has seen
+    found = list(of_area({"rows": rows, "tool": "yosys 1", "quick": True}, "2026-01-01"))
     assert [(b.figure, b.backend, b.rows) for b in found] == [("lut", "rtl", 2)]
     assert found[0].median == pytest.approx(0.25) and found[0].low == pytest.approx(100 / 150)
     assert found[0].command == "swm bench area --quick"

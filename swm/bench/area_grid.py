@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The layers that `swm bench area` maps: products of every block size, and layers that take a beat an iteration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from swm.accelerator.backend import RTL
+from swm.accelerator.design import Design, Schedule
+from swm.accelerator.fixed_graph import FixedGraph
+from swm.accelerator.placement import place
+from swm.accelerator.simulation import simulated
+from swm.device import Board, load_board
+from swm.device.primitives import packs
+from swm.layers.add import AddSpec
+from swm.layers.beats import BeatKind
+from swm.layers.circulant import CirculantSpec
+from swm.layers.circulant.built import CirculantBuilt
+from swm.layers.circulant.spec import forward_shifts
+from swm.layers.concat import ConcatSpec
+from swm.layers.dense import DenseBuilt, DenseSpec
+from swm.layers.functions import Activation
+from swm.layers.layernorm import LayerNormSpec
+from swm.layers.prelu import PReluSpec
+from swm.layers.registry import kind
+from swm.layers.roots import roots
+from swm.layers.scale import ScaleSpec
+from swm.layers.values import FixedLayer, Format, Implementation, LayerSpec, TensorShape
+
+__all__ = ["BITS", "BLOCKS", "HELD_OUT", "Case", "cases"]
+
+BITS, HELD_OUT = (8, 12, 16), 12
+BOARDS = {"xc7": "pynq-z2", "xcup": "zcu104"}
+CHANNELS = 32
+"""Of a layer that takes a beat an iteration."""
+SIZE = 96
+"""Channels of a layer of products."""
+DENSE = ((1, 1), (4, 4))
+"""How layers of products are built, of every block size: as small as can be, and with several lanes of all sorts."""
+BLOCKS: dict[int, tuple[tuple[int, int, int], ...]] = {
+    2: ((1, 1, 1), (4, 2, 1)),
+    4: ((1, 1, 1), (3, 2, 2)),
+    8: ((1, 1, 2), (3, 2, 4)),
+    16: ((1, 1, 2), (2, 1, 8)),
+}
+"""By block size: rows, columns and words side by side."""
+CURVES: dict[int, tuple[Activation, ...]] = {1: ("relu", "sigmoid", "leaky_relu"), 4: ("clip", "tanh", "hard_sigmoid")}
+"""Activations by words a beat."""
+WIDTHS = (1, 4, 2, 8)
+"""Words a beat of neighbours, which width converters join."""
+_EXAMPLES: dict[str, tuple[float, ...]] = {"leaky_relu": (0.01,), "hard_sigmoid": (0.2, 0.5), "clip": (0.0, 0.5)}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A small design to be mapped.
+
+    Attributes:
+        name: as a row shows it.
+        family: of devices, as `swm synth --family` takes it.
+        bits: of data and weights.
+        block: block size of a product; 1: dense; 0: no product.
+        make: the design.
+    """
+
+    name: str
+    family: str
+    bits: int
+    block: int
+    make: Callable[[], Design]
+
+
+def cases(quick: bool) -> Iterator[Case]:
+    """All of them; quick: dense and block 8, built small."""
+    for way in (0,) if quick else (0, 1):
+        for block in (1, 8) if quick else (1, *BLOCKS):
+            yield from (_product("xc7", block, bits, way) for bits in BITS)
+    if quick:
+        return
+    for vec, curves in CURVES.items():
+        for bits in BITS:
+            yield Case(f"beats of {vec}, {bits} bits", "xc7", bits, 0, _bound(_beats, bits, vec, curves))
+    yield from (Case(f"widths, {bits} bits", "xc7", bits, 0, _bound(_widths, bits)) for bits in BITS)
+    yield from (_product("xcup", block, HELD_OUT, 1) for block in (1, *BLOCKS))
+
+
+def _bound(make: Callable[..., Design], *arguments: Any) -> Callable[[], Design]:
+    return lambda: make(*arguments)
+
+
+def _product(family: str, block: int, bits: int, way: int) -> Case:
+    lanes = DENSE[way] if block == 1 else BLOCKS[block][way]
+    name = f"{'dense' if block == 1 else f'block {block}'}, {' x '.join(map(str, lanes))}, {bits} bits"
+    return Case(name, family, bits, block, _bound(_matrix, family, block, bits, way))
+
+
+def _matrix(family: str, block: int, bits: int, way: int) -> Design:
+    """One layer of products."""
+    shape, board = TensorShape(SIZE, bits), load_board(BOARDS[family])
+    activation: Activation = "identity" if way else "relu"
+    built: Implementation
+    if block == 1:
+        dense = DenseSpec("l", (shape,), shape, activation, bits)
+        pairs = way == 1 and packs(bits, bits, board.dsp_ports)
+        rows, columns = DENSE[way]
+        built = DenseBuilt(dense, rows=rows, columns=columns, packed=int(pairs))
+    else:
+        spec = CirculantSpec("l", (shape,), shape, activation, block, bits, forward_shifts(bits, block))
+        rows, columns, words = BLOCKS[block][way]
+        vec = min(block, 4) if way == 1 else 1
+        in_luts = way == 0 and block >= 8  # larger ROMs would be most of a row
+        lanes = {"mac_rows": rows, "mac_columns": columns, "mac_bins": words, "in_vec": vec, "out_vec": vec}
+        built = CirculantBuilt(spec, storage="lutram" if in_luts else "bram", **lanes)
+    assert built.valid
+    return _placed(_graph(bits, _layer(built.spec, ("x",), "y")), (built,), 1, board)
+
+
+def _beats(bits: int, vec: int, curves: tuple[Activation, ...]) -> Design:
+    """Activations, slopes, a normalisation, and joins of what a fork gave two readers."""
+    shape = TensorShape(CHANNELS, bits)
+    ends = (shape,), shape
+    specs: list[tuple[LayerSpec, tuple[str, ...]]] = []
+    here = "x"
+    for curve in curves:
+        specs.append((ScaleSpec("", *ends, curve, bits, parameters=_EXAMPLES.get(curve, ())), (here,)))
+        here = f"t{len(specs) - 1}"
+    forked = here
+    for spec in (PReluSpec("", *ends, weight_bits=bits), LayerNormSpec("", *ends, weight_bits=bits)):
+        specs.append((spec, (here,)))
+        here = f"t{len(specs) - 1}"
+    specs.append((AddSpec("", (shape, shape), shape, "relu"), (here, forked)))
+    specs.append((ConcatSpec("", (shape, shape), TensorShape(2 * CHANNELS, bits)), (f"t{len(specs) - 1}", here)))
+    layers = [_layer(replace(spec, name=f"l{i}"), tensors, f"t{i}") for i, (spec, tensors) in enumerate(specs)]
+    graph = _graph(bits, *layers)
+    return _placed(graph, tuple(_build(spec, vec) for spec in graph.specs), vec)
+
+
+def _widths(bits: int) -> Design:
+    """Layers of nothing but a gain, which neighbours of other beats follow."""
+    shape, layers = TensorShape(CHANNELS, bits), []
+    for i in range(len(WIDTHS)):
+        spec = ScaleSpec(f"l{i}", (shape,), shape, weight_bits=bits)
+        layers.append(_layer(spec, ("x" if i == 0 else f"t{i - 1}",), f"t{i}"))
+    graph = _graph(bits, *layers)
+    return _placed(graph, tuple(map(_build, graph.specs, WIDTHS)), 1)
+
+
+def _build(spec: LayerSpec, vec: int) -> Implementation:
+    made = kind(spec.kind)
+    assert isinstance(made, BeatKind)
+    return made.build(spec, vec)
+
+
+def _placed(graph: FixedGraph, built: tuple[Implementation, ...], vec: int, board: Board | None = None) -> Design:
+    """A design of layers as they are built, with `vec` words a beat at its ends."""
+    board = board or load_board(BOARDS["xc7"])
+    found = simulated(place(graph.shape, built, (vec, vec), board.dsp_ports), 100.0, RTL)
+    placement = found.placement
+    schedule = Schedule(board, 100.0, RTL, placement.layers, placement.edges, found.interval, found.latency)
+    return Design(graph, schedule)
+
+
+def _layer(spec: LayerSpec, inputs: tuple[str, ...], output: str) -> FixedLayer:
+    """Random integer parameters, at binary points that calibration might give."""
+    bits, rng = spec.data_bits, np.random.default_rng(0)
+    form, out, shift = Format(bits, bits - 1), Format(bits, bits - 3), 0
+    shape: tuple[int, ...] = (spec.n,)
+    more: dict[str, Any] = {}
+    match spec:
+        case CirculantSpec():
+            shape, shift = (spec.p, spec.q, spec.words, 2), bits - 3
+        case DenseSpec():
+            shape = (spec.m, spec.n)
+        case LayerNormSpec():
+            table = roots(min(bits + 2, 18))
+            more = {"epsilon": np.array([100]), "roots": np.stack([table.starts, table.rises], 1)}
+            shift = -1
+        case AddSpec() | ConcatSpec():
+            return FixedLayer(spec, spec.name, inputs, output, (form,) * len(inputs), out)
+    high = 1 << (bits - 2)
+    arrays = {"weights": rng.integers(-high, high, shape), "bias": rng.integers(-high, high, spec.m), **more}
+    return FixedLayer(spec, spec.name, inputs, output, (form,), out, arrays, bits - 1, shift)
+
+
+def _graph(bits: int, *layers: FixedLayer) -> FixedGraph:
+    last = layers[-1].output
+    return FixedGraph("area", layers, None, None, bits, "x", last, last, {})
