@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shlex
 import subprocess
 import sys
@@ -49,21 +50,27 @@ def main() -> int:
         start = time.perf_counter()
         for arguments in commands:
             print("$", shlex.join(["swm", *arguments]), flush=True)
-            begun = time.perf_counter()
+            begun, before = time.perf_counter(), cpu()
             command = [sys.executable, "-m", "swm", *arguments]
             done = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=False)
             print(done.stdout.rstrip())
-            print(f"  {time.perf_counter() - begun:.1f} s", flush=True)
+            print(f"  {time.perf_counter() - begun:.1f} s, {cpu() - before:.1f} s of CPU", flush=True)
             if done.returncode:
                 return 1
         seconds = time.perf_counter() - start
         built = json.loads((folder / "project" / "measured" / "build.json").read_text())["value"]
         size = (folder / "project" / built["bitstream"]).stat().st_size
         print(
-            f"in all {seconds:.0f} s; Fmax {built['fmax_mhz']:.2f} MHz, board {built['clock_mhz']:g} MHz;"
-            f" {built['bitstream']}, {size:,} bytes"
+            f"in all {seconds:.0f} s, {cpu():.0f} s of CPU; Fmax {built['fmax_mhz']:.2f} MHz, board"
+            f" {built['clock_mhz']:g} MHz; {built['bitstream']}, {size:,} bytes"
         )
     return 0 if seconds <= 60 * options.minutes else 1
+
+
+def cpu() -> float:
+    """Seconds of user and system that commands took so far, with all that they ran."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def inputs(options: argparse.Namespace, folder: Path) -> tuple[str, str, list[str]]:
