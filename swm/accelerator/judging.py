@@ -42,7 +42,7 @@ class Option:
     @cached_property
     def brings_stream(self) -> bool:
         """Whether the stream behind it is in its cost."""
-        return brings_streams(self.processes[-1], self.backend)
+        return brings_streams(self.processes[-1], self.built, self.backend)
 
     @cached_property
     def cost(self) -> Cost:

@@ -31,6 +31,7 @@ from swm.layers.rtl.area.beats import last as axis_output
 from swm.layers.rtl.area.coefficients import ERROR as MODULE_ERROR
 from swm.layers.rtl.area.price import PACKS, price
 from swm.layers.rtl.area.registry import count, counted
+from swm.layers.values import Implementation
 
 __all__ = [
     "RESOURCE_ERROR",
@@ -131,9 +132,9 @@ def estimate_parts(
     return Estimate(usages, early(total), routed(total), MODULE_ERROR if modules else RESOURCE_ERROR)
 
 
-def brings_streams(process: ProcessModel, backend: Backend) -> bool:
+def brings_streams(process: ProcessModel, built: Implementation, backend: Backend) -> bool:
     """Whether the streams that a process writes are in its cost wherever it stands: its module holds them."""
-    return backend.area == "modules" and counted(process.kernel)
+    return backend.area == "modules" and counted(process.kernel, built)
 
 
 def process_costs(
@@ -153,7 +154,7 @@ def process_costs(
     costs: dict[str, Cost] = {}
     for process in layer.processes:
         written = dict.fromkeys(port.stream for port in process.program.writes)
-        if brings_streams(process, backend):
+        if brings_streams(process, layer.built, backend):
             beats = tuple(_depth(name, layer, depths, edges) for name in written)
             bits = count(process.kernel, layer.built, beats)
             assert bits is not None

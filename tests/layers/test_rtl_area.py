@@ -9,9 +9,17 @@ from swm.accelerator.backend import GENERIC, RTL, VITIS
 from swm.accelerator.resources import RESOURCE_ERROR, estimate, process_costs
 from swm.bench.area_grid import cases
 from swm.device import load_board
+from swm.layers.conv import ConvSpec
+from swm.layers.geometry import Geometry
+from swm.layers.registry import kind
 from swm.layers.rtl.area import counts, memories
 from swm.layers.rtl.area.coefficients import ERROR, FF, LUT
 from swm.layers.rtl.area.price import outside, price
+from swm.layers.rtl.area.registry import counted
+from swm.layers.values import TensorShape
+
+GEOMETRY = Geometry.of((6, 6), (3, 3), (1, 1), (1, 1), (0, 0, 0, 0))
+CONV = ConvSpec("l", (TensorShape(2, 8, 36),), TensorShape(4, 8, 16), geometry=GEOMETRY, weight_bits=8)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +56,14 @@ def test_a_module_that_is_not_counted_keeps_its_operators(schedule):
     layer = next(la for la in schedule.layers if la.spec.kind == "circulant")
     other = replace(layer, processes=tuple(replace(p, kernel=f"no_{p.kernel}") for p in layer.processes))
     assert process_costs(other, edges, RTL) == process_costs(layer, edges, VITIS)
+
+
+def test_blocks_above_16_and_convolutions_keep_theirs(schedule):
+    built = next(la.built for la in schedule.layers if la.spec.kind == "circulant")
+    assert counted("spectral_mac", built) and not counted(
+        "spectral_mac", replace(built, spec=replace(built.spec, block=32))
+    )
+    assert not counted("dense", kind("conv").minimal(CONV))
 
 
 def test_registers_stay_outside_where_yosys_leaves_them_there(schedule):

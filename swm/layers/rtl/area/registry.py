@@ -31,9 +31,14 @@ _ENDS = frozenset(("dense", "irfft_unrolled", "scale", "layernorm_apply", "add")
 """Modules that end a layer, with its offsets and its activation."""
 
 
-def counted(kernel: str) -> bool:
-    """Whether the module of a kernel is counted, with the streams behind it."""
-    return kernel in _MODULES
+_KINDS = frozenset(("dense", "circulant", "scale", "prelu", "add", "concat", "fork", "width", "layernorm"))
+"""Others that take the same kernels, such as convolutions, are built otherwise."""
+
+
+def counted(kernel: str, built: Implementation) -> bool:
+    """Whether the module of a kernel is counted, with the streams behind it; blocks above 16 are other modules."""
+    spec = built.spec
+    return kernel in _MODULES and spec.kind in _KINDS and getattr(spec, "unrolled", True)
 
 
 def count(kernel: str, built: Implementation, depths: tuple[int, ...], known: FixedLayer | None = None) -> Count | None:
@@ -45,7 +50,7 @@ def count(kernel: str, built: Implementation, depths: tuple[int, ...], known: Fi
         depths: beats that each stream holds that the process writes.
         known: the layer with its numbers, where it has any: offsets and table may be smaller than they could be.
     """
-    module = _MODULES.get(kernel)
-    if module is None:
+    if not counted(kernel, built):
         return None
+    module = _MODULES[kernel]
     return module(built, *depths, known) if kernel in _ENDS else module(built, *depths)
