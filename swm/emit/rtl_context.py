@@ -148,11 +148,15 @@ def rom_files(design: Design) -> Iterator[tuple[str, str]]:
         layer = fixed.get(placed.spec.name)
         if layer is None:
             continue
+        modules = rtl(placed.spec.kind).modules(layer, placed.built)
+        read = {value for module in modules for value in module.parameters.values()}
         for rom in registry.kind(placed.spec.kind).roms(layer, placed.built):
+            if (name := rom_file(placed.spec.name, rom.name)) not in read:
+                continue  # a constant, where all windows of a mean count alike
             bits = rtl(placed.spec.kind).rom_bits(layer, placed.built, rom.name)
-            yield rom_file(placed.spec.name, rom.name), _words(rom.values, bits, placed.built.out_vec)
-        for name, table in rtl(placed.spec.kind).tables(layer).items():
-            yield rom_file(placed.spec.name, name), _segments(table)
+            yield name, _words(rom.values, bits, placed.built.out_vec)
+        for table_name, table in rtl(placed.spec.kind).tables(layer).items():
+            yield rom_file(placed.spec.name, table_name), _segments(table)
 
 
 def _words(values: Ints, bits: int, vec: int) -> str:

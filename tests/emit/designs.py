@@ -236,15 +236,20 @@ def images(*, bits=8, name="images"):
         (Reshape, "e", (12,), {"shape": (-1, 12)}),
         (Linear, "y", (8,), {"weight": _blocks(8, 12, 4)}),
     ]
-    nodes, types, source = [], {"x": TensorType(1, ("batch", 3, 5, 4))}, "x"
-    for op, target, sizes, fields in steps:
+    return of_nodes(steps, (3, 5, 4), bits, name)
+
+
+def of_nodes(steps, sizes, bits, name):
+    """A chain of nodes, given as (class, tensor, its sizes, fields), quantized on random inputs of `sizes`."""
+    nodes, types, source = [], {"x": TensorType(1, ("batch", *sizes))}, "x"
+    for op, target, made, fields in steps:
         nodes.append(op(name=f"node_{target}", inputs=(source,), outputs=(target,), **fields))
-        types[target] = TensorType(1, ("batch", *sizes))
+        types[target] = TensorType(1, ("batch", *made))
         source = target
-    ends = [tuple(Value(t, types[t]) for t in tensors) for tensors in ("x", "y")]
+    ends = [tuple(Value(t, types[t]) for t in tensors) for tensors in ("x", source)]
     graph = Graph(name, *ends, tuple(nodes), types=types).verify()
     lowered = lower(graph)
-    x = np.random.default_rng(0).normal(size=(16, 3, 5, 4)).astype(np.float32)
+    x = np.random.default_rng(0).normal(size=(16, *sizes)).astype(np.float32)
     values = FloatEngine(graph, list(lowered.tensors), deterministic=True).run({"x": x})
     return replace(quantize_layers(graph, lowered, bits, values), source=None)
 

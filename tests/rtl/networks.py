@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
-from emit.designs import Sketch
+from emit.designs import WINDOW, Sketch, convolutions, images, of_nodes
 from layers.activations import EXAMPLES
 from rtl.many_networks import design
 
+from swm.graph import AveragePool, DepthToSpace, GlobalAveragePool, GlobalMaxPool, MaxPool, Pad
+
 BITS = (4, 8, 12, 16)
+NAMES = (*(f"{bits} bits" for bits in BITS), "convolutions", "images", "mean of all", "greatest of all")
 
 
 ACTIVATIONS = [name for name in EXAMPLES if name != "identity"]
@@ -29,6 +32,19 @@ def every_kind(bits, positions=1):
 CIRCULANT2, CIRCULANT4, CIRCULANT8, CIRCULANT16 = "l0_circulant", "l1_circulant", "l3_circulant", "l6_circulant"
 ADD, CONCAT, SCALE, PRELU = "l2_add", "l4_concat", "l5_scale", "l7_prelu"
 NORM, DENSE = "l8_layernorm", "l9_dense"
+
+
+def pooled(last, bits):
+    """Pooling, a cut, channels as pixels, and pooling over all that is left."""
+    alike = {**WINDOW, "kernel": (2, 2), "pads": (0, 0, 0, 0), "strides": (1, 1)}
+    steps = [
+        (MaxPool, "a", (4, 3, 3), {"kernel": (3, 2), "strides": (2, 1), "dilations": (1, 2), "pads": (1, 1, 1, 0)}),
+        (AveragePool, "b", (4, 2, 2), alike),
+        (Pad, "c", (4, 4, 1), {"pads": (0, 0, 1, 0, 0, 0, 1, -1), "value": -0.5}),
+        *([(DepthToSpace, "d", (1, 8, 2), {"block": 2})] if last is GlobalMaxPool else []),
+        (last, "y", (1 if last is GlobalMaxPool else 4, 1, 1), {}),
+    ]
+    return of_nodes(steps, (4, 5, 4), bits, "pooled")
 
 
 def vec(words):
@@ -71,3 +87,24 @@ def designs():
         ends=(2, 2),
         board="pynq-z2",
     )
+    # Channels, rows and columns of kernels side by side, products in LUTs, taps one by one.
+    yield design(
+        convolutions(),
+        built={
+            "l0_conv": {"in_vec": 2, "tap_rows": 3, "columns": 6, "rows": 2, "out_vec": 2},
+            "l1_circulant_conv": {"in_vec": 2, "mac_bins": 2},
+            "l2_depthwise": {**vec(2), "tap_rows": 3, "fabric": 1},
+        },
+    )
+    yield design(
+        images(),
+        built={
+            "l0_node_a": {**vec(2), "tap_rows": 3, "tap_columns": 3},
+            "l1_node_b": vec(2),
+            "l2_node_c": vec(4),
+            "l3_node_d": {**vec(4), "tap_rows": 2},
+            "l4_reorder": vec(4),
+        },
+    )
+    yield design(pooled(GlobalAveragePool, 9), built={"l0_node_a": {"tap_rows": 3}, "l3_node_y": vec(2)})
+    yield design(pooled(GlobalMaxPool, 6), built={"l1_node_b": {"tap_rows": 2, "tap_columns": 2}})

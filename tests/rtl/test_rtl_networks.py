@@ -6,7 +6,7 @@ import shutil
 import pytest
 from layers.activations import EXAMPLES
 from rtl.many_networks import run_all
-from rtl.networks import BITS, designs
+from rtl.networks import BITS, NAMES, designs
 from rtl.sequences import MODULES
 
 from swm.layers.curves import Table
@@ -24,14 +24,15 @@ def found(tmp_path_factory):
     return results, remarks, folder
 
 
-@pytest.mark.parametrize("index", range(len(BITS)), ids=[f"{bits} bits" for bits in BITS])
+@pytest.mark.parametrize("index", range(len(NAMES)), ids=NAMES)
 def test_words_interval_and_latency_are_those_of_the_design(found, index):
     result = found[0][index]
     assert result.status == 0, result.text  # a frame alone, back to back, with stalls on both sides
     assert "0 words differ" in result.text
     assert all(run["right"] for run in result.runs.values())  # TLAST and the counters of frames
     plan = result.design.schedule
-    assert result.interval == plan.interval
+    # A line buffer frees several rows in one cycle, the token simulation one after the other.
+    assert abs(result.interval - plan.interval) <= (index >= len(BITS))
     assert abs(result.latency - plan.latency) <= 1
     assert result.runs["stalls"]["output_waits"] > 0
 
@@ -59,4 +60,4 @@ def test_every_module_stands_in_one_of_the_networks(found):
     _, _, folder = found
     used = {file.name for file in folder.glob("n*/rtl/*.sv")} - {"swm_top.sv"}
     elsewhere = LINK | MODULES  # in test_host_link.py and test_rtl_sequences.py
-    assert used == {file.name for file in (hls_dir() / "rtl").glob("*.sv")} - elsewhere
+    assert used | elsewhere == {file.name for file in (hls_dir() / "rtl").glob("*.sv")}

@@ -79,9 +79,9 @@ def product_loops(process: ProcessModel, latency: int) -> tuple[Loop, ...]:
         (Port(write.stream, tuple(Run(s, run.step, run.count) for s, run in zip(starts, drains, strict=True))),),
     )
     return (
-        Loop(f"{process.name}.load", load, 0, inner_streams((full, free))),
-        Loop(process.name, multiply, 0, inner_streams((done,))),
-        Loop(f"{process.name}.drain", drain, latency),
+        Loop(f"{process.name}.load", load, 0, inner_streams((full, free)), process.repeats),
+        Loop(process.name, multiply, 0, inner_streams((done,)), process.repeats),
+        Loop(f"{process.name}.drain", drain, latency, repeats=process.repeats),
     )
 
 

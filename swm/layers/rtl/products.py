@@ -16,19 +16,45 @@ from swm.layers.rtl.loops import Loop, one_loop, product_loops
 from swm.layers.rtl.passes import pass_latencies, pass_loops, pass_modules
 from swm.layers.values import FixedLayer, Implementation, ceil_div, clog2
 
-__all__ = ["CirculantRtl", "DenseRtl"]
+__all__ = ["CirculantRtl", "DenseRtl", "dense_cycles", "dense_parameters"]
 
 _SUMS = 5
 """Registers before the sums of swm_dense and swm_spectral_mac, an adder tree apart: memory 2, operand, product, sum."""
+
+
+def dense_cycles(built: DenseBuilt) -> int:
+    """Registers of swm_dense from a drain to its beat: memory, product, adder tree, accumulator, end of the layer."""
+    return _SUMS + built.packed + clog2(built.columns) + finish_cycles(built.spec)
+
+
+def dense_parameters(layer: FixedLayer, built: DenseBuilt, known: Mapping[str, Any]) -> dict[str, Parameter]:
+    """The parameters of swm_dense: a matrix as it is built, and the C++ configuration of its layer."""
+    return {
+        "M": built.spec.m,
+        "N": built.spec.n,
+        "IN_BITS": known["in_bits"],
+        "WEIGHT_BITS": known["weight_bits"],
+        "BIAS_BITS": known["bias_bits"],
+        **finish_parameters(layer, known),
+        "IN_VEC": built.in_vec,
+        "OUT_VEC": built.out_vec,
+        "ROWS": built.rows,
+        "COLUMNS": built.columns,
+        "FABRIC_ROWS": built.fabric_rows,
+        "PACKED": built.packed,
+        "WEIGHTS": rom_file(built.spec.name, "weights"),
+        "BIAS": rom_file(built.spec.name, "bias"),
+        "LUTRAM": int(built.storage == "lutram"),
+    }
 
 
 class DenseRtl(RtlKind):
     """`swm_dense`."""
 
     def latencies(self, built: Implementation) -> tuple[int, ...]:
-        """Memory, product, adder tree, accumulator, end of the layer."""
+        """See `dense_cycles`."""
         assert isinstance(built, DenseBuilt)
-        return (_SUMS + built.packed + clog2(built.columns) + finish_cycles(built.spec),)
+        return (dense_cycles(built),)
 
     def loops(self, built: Implementation, processes: tuple[ProcessModel, ...]) -> tuple[Loop, ...]:
         """Loads, products and drains apart."""
@@ -38,25 +64,7 @@ class DenseRtl(RtlKind):
         """One module."""
         assert isinstance(built, DenseBuilt)
         assert layer is not None
-        known = kind("dense").configuration(layer, built)
-        parameters: dict[str, Parameter] = {
-            "M": known["m"],
-            "N": known["n"],
-            "IN_BITS": known["in_bits"],
-            "WEIGHT_BITS": known["weight_bits"],
-            "BIAS_BITS": known["bias_bits"],
-            **finish_parameters(layer, known),
-            "IN_VEC": built.in_vec,
-            "OUT_VEC": built.out_vec,
-            "ROWS": built.rows,
-            "COLUMNS": built.columns,
-            "FABRIC_ROWS": built.fabric_rows,
-            "PACKED": built.packed,
-            "WEIGHTS": rom_file(built.spec.name, "weights"),
-            "BIAS": rom_file(built.spec.name, "bias"),
-            "LUTRAM": int(built.storage == "lutram"),
-        }
-        return (RtlModule("swm_dense", parameters),)
+        return (RtlModule("swm_dense", dense_parameters(layer, built, kind("dense").configuration(layer, built))),)
 
 
 def _block_cycles(spec: CirculantSpec, last: int) -> int:

@@ -8,16 +8,27 @@ from collections.abc import Iterable
 from swm.errors import Finding
 from swm.layers.rtl.base import RtlKind
 from swm.layers.rtl.beats import AddRtl, ConcatRtl, ForkRtl, PReluRtl, ReverseRtl, ScaleRtl, WidthRtl
+from swm.layers.rtl.convolutions import CirculantConvRtl, ConvRtl, DepthwiseRtl
+from swm.layers.rtl.images import DepthToSpaceRtl, GlobalPoolRtl, PadRtl, PoolRtl, ReorderRtl, UpsampleRtl
 from swm.layers.rtl.layernorm import LayerNormRtl
 from swm.layers.rtl.products import CirculantRtl, DenseRtl
 from swm.layers.rtl.recurrent import RecurrentRtl
 from swm.layers.values import LayerSpec
 
-__all__ = ["register_rtl", "rtl", "rtl_findings", "unregister_rtl"]
+__all__ = ["has_rtl", "register_rtl", "rtl", "rtl_findings", "unregister_rtl"]
 
 _KINDS: dict[str, RtlKind] = {
     "circulant": CirculantRtl(),
     "dense": DenseRtl(),
+    "conv": ConvRtl(),
+    "circulant_conv": CirculantConvRtl(),
+    "depthwise": DepthwiseRtl(),
+    "pool": PoolRtl(),
+    "global_pool": GlobalPoolRtl(),
+    "pad": PadRtl(),
+    "upsample": UpsampleRtl(),
+    "reorder": ReorderRtl(),
+    "depth_to_space": DepthToSpaceRtl(),
     "scale": ScaleRtl(),
     "prelu": PReluRtl(),
     "layernorm": LayerNormRtl(),
@@ -33,6 +44,11 @@ _KINDS: dict[str, RtlKind] = {
 def rtl(name: str) -> RtlKind:
     """The RTL of a kind of layer that `rtl_findings` has nothing against."""
     return _KINDS[name]
+
+
+def has_rtl(name: str) -> bool:
+    """Whether there is RTL of a kind of layer; single forms of it may lack it (`rtl_findings`)."""
+    return name in _KINDS
 
 
 def register_rtl(name: str, value: RtlKind) -> None:
