@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from swm import compress, engine, host, onnx_io
+from swm.accelerator.backend import backend as find_backend
 from swm.accelerator.fixed_graph import FixedGraph, Origin
 from swm.accelerator.lower import lower
 from swm.accelerator.quantize import quantize_layers
@@ -222,7 +223,14 @@ def dense_twin(graph: Graph) -> Graph:
     return graph.with_nodes(nodes)
 
 
-def quantize(graph: Graph, *, bits: int, calibration: Inputs, progress: Progress | bool | None = None) -> FixedGraph:
+def quantize(
+    graph: Graph,
+    *,
+    bits: int,
+    calibration: Inputs,
+    backend: str = "vitis",
+    progress: Progress | bool | None = None,
+) -> FixedGraph:
     """Fixed point: formats of every tensor from calibration, weights quantized (circulant ones in the spectrum).
 
     Nodes at either end of the graph that have no hardware form stay with the host, in float; `swm.check` names them.
@@ -231,17 +239,18 @@ def quantize(graph: Graph, *, bits: int, calibration: Inputs, progress: Progress
         graph: a float graph whose layers with weights have a hardware form.
         bits: data and weight bits, 4 to 18.
         calibration: inputs, samples along axis 0.
+        backend: what the network will be designed for; with "rtl", what has no RTL stays with the host, too.
         progress: called as progress(what, steps done, steps), for every layer; True shows it on standard error.
 
     Raises:
         UnsupportedModel: nodes are in the way; all of them are listed.
-        OptionError: impossible bits.
+        OptionError: impossible bits, or no such back end.
         CalibrationError: calibration that does not fit.
     """
     require_graph(graph)
     check_bits(bits)
     ready = compress.prepared(graph)
-    made, hardware = host.split_for_hardware(ready)
+    made, hardware = host.split_for_hardware(ready, find_backend(backend))
     lowered = lower(hardware)
     given = feeds(ready, calibration)
     with told(progress) as say:

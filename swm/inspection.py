@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from swm.accelerator.backend import backend as find_backend
@@ -26,14 +26,13 @@ from swm.errors import Finding
 from swm.graph import Conv, ConvTranspose, Graph, Linear, MatMul, Node, Opaque, Recurrent
 from swm.host import Split, Verdict, split
 from swm.layers.recurrent import RecurrentSpec
-from swm.layers.rtl.registry import rtl_findings
 from swm.structure import BlockCirculant, BlockCirculantConv, WeightStructure
 from swm.validation import require_graph
 
 __all__ = ["Inspection", "NodeInspection", "check"]
 
 
-_ANY_BITS = 12  # whether a layer has RTL does not depend on its width
+_ANY_BITS = 12  # whether sequences can take turns does not depend on widths
 _BODIES = frozenset({"If", "Loop", "Scan"})
 
 
@@ -114,21 +113,18 @@ def check(graph: Graph, *, block: Blocks | None = None, backend: str = "vitis") 
     Args:
         graph: a float graph.
         block: as for `swm.convert`: what would become of every weight at these sizes; else which sizes it can have.
-        backend: whose hardware; "rtl" has fewer forms than C++.
+        backend: whose hardware; "rtl" has fewer forms than C++, and more stays with the host.
 
     Raises:
         OptionError: what was given is not a graph, an impossible block size, or no such back end.
     """
-    made = split(prepared(require_graph(graph)))
-    lacking: tuple[Finding, ...] = ()
-    if find_backend(backend).language == "systemverilog" and made.hardware is not None and made.verdict != "none":
-        lacking = _without_rtl(made.hardware)
+    made = split(prepared(require_graph(graph)), find_backend(backend))
     unknown = unknown_operators(graph)
-    verdict: Verdict = "none" if unknown or lacking else made.verdict  # the host has only onnxruntime
+    verdict: Verdict = "none" if unknown else made.verdict  # the host has only onnxruntime
     weights: dict[str, list[Planned]] = {}
     for planned in plan(prepared(graph), 2 if block is None else block):
         weights.setdefault(planned.ref.node.name, []).append(planned)
-    found = {f.node: f for f in (*made.findings, *unknown, *lacking) if f.op != "graph"}
+    found = {f.node: f for f in (*made.findings, *unknown) if f.op != "graph"}
     nodes = []
     for node in graph.nodes:
         own = weights.get(node.name, [])
@@ -189,14 +185,6 @@ def _graph_findings(made: Split, verdict: Verdict) -> tuple[Finding, ...]:
     if made.cut is not None:
         remedy = "`swm split` writes that part and what is around it as ONNX files"
     return (*found, Finding(made.graph.name, "graph", made.reason, remedy))
-
-
-def _without_rtl(graph: Graph) -> tuple[Finding, ...]:
-    """The nodes whose layers have no RTL."""
-    lowered = lower(graph)
-    shapes = network_shape(lowered, _ANY_BITS)
-    nodes = {layer.name: layer.node for layer in lowered.layers}
-    return tuple(replace(f, node=nodes[f.node]) for f in rtl_findings(layer.spec for layer in shapes.layers))
 
 
 def _structured(node: Node, weights: list[Planned], *, asked: bool) -> str:

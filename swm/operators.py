@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, fields
 
-from swm.accelerator.lower import fixed_places, hls_places
+from swm.accelerator.lower import fixed_places, hls_places, rtl_places
 from swm.graph import GRU, LSTM, RNN, Conv, Linear
 from swm.onnx_io import operators
 
@@ -30,7 +30,8 @@ class OperatorRow:
         becomes: types of node, of which the first that fits is taken; what fits none is carried along opaque.
         structured: whether its weights can be block-circulant.
         fixed: whether the integer engine runs it: "kernel" or "free", or "" (the host may, at either end of a network).
-        hls: the same for emitted hardware.
+        hls: the same for hardware in C++.
+        rtl: the same for hardware in SystemVerilog.
     """
 
     domain: str
@@ -40,11 +41,13 @@ class OperatorRow:
     structured: str
     fixed: str
     hls: str
+    rtl: str
 
 
 def operator_table() -> tuple[OperatorRow, ...]:
     """Every operator that is typed. onnxruntime runs all others, unchanged."""
-    fixed, hls = ({kind.op: place for kind, place in places.items()} for places in (fixed_places(), hls_places()))
+    every = (fixed_places(), hls_places(), rtl_places())
+    fixed, hls, rtl = ({kind.op: place for kind, place in places.items()} for places in every)
     rows = []
     newest = max(found.last for found in operators())
     for found in operators():
@@ -58,6 +61,7 @@ def operator_table() -> tuple[OperatorRow, ...]:
                 structured="yes" if _STRUCTURED.intersection(found.becomes.replace(" + ", ", ").split(", ")) else "",
                 fixed=_places(kinds, fixed),
                 hls=_places(kinds, hls),
+                rtl=_places(kinds, rtl),
             )
         )
     return tuple(rows)
@@ -79,9 +83,10 @@ def markdown() -> str:
         "",
         "Every operator that onnxruntime runs is taken. Those below become *typed* nodes with one meaning whatever",
         "opset they came from; all others, and forms of these that no typed node says, are carried along unchanged",
-        "and run in onnxruntime. `structured`: its weights can become block-circulant. `fixed` and `hls`: where it",
-        "runs in the integer engine and in hardware: a *kernel*, *free* (no arithmetic), or not (empty). What does not",
-        "may stay with the host at either end of a network, before or after the hardware. Of several types under",
+        "and run in onnxruntime. `structured`: its weights can become block-circulant. `fixed`, `hls` and `rtl`: where",
+        "it runs in the integer engine, in C++, in SystemVerilog: a *kernel*, *free* (no arithmetic), or not (empty).",
+        "`swm check MODEL --backend rtl` names single forms that have no RTL. What does not run may stay with the host",
+        "at either end of a network, before or after the hardware. Of several types under",
         "`becomes`, that holds for those with constant operands (Linear, Affine); `a + b` are several nodes. QONNX's",
         "operators keep their formula in saved files, spelt out in standard operators. Simplification makes most",
         "ConvTranspose a Conv and a DepthToSpace, which can be structured and become hardware.",

@@ -325,8 +325,8 @@ def report(
         source, network = graph.source, graph.shape
     else:
         source = compress.prepared(require_graph(graph))  # a path that is not a project ends here, too
-        network = network_shape(lower(split_for_hardware(source)[1]), check_bits(bits))
-        graph = source if calibration is None else quantize(source, bits=bits, calibration=calibration)
+        network = network_shape(lower(split_for_hardware(source, _backend(backend))[1]), check_bits(bits))
+        graph = source if calibration is None else quantize(source, bits=bits, calibration=calibration, backend=backend)
     names = [str(board) for board in boards]
     known = evidence(graph, inputs=inputs, labels=labels, reference=reference, boards=names)
     name = (Path(source.source).name or source.name) if source is not None else ""

@@ -48,7 +48,7 @@ class _Fitting:
     def __init__(self, design: Design) -> None:
         assert design.graph.source is not None
         self._source, self._backend = design.graph.source, design.backend
-        self._hardware = split(prepared(self._source)).hardware
+        self._hardware = split(prepared(self._source), self._backend).hardware
 
     def fits(self, bits: int, board: Board, block: int | None = None) -> bool:
         """At so many bits, on a board, with its own blocks or with those of one size."""
@@ -59,7 +59,7 @@ class _Fitting:
             return False
 
     def _converted(self, block: int) -> Graph | None:
-        return split(convert(dense_twin(self._source), None, block=block).graph).hardware
+        return split(convert(dense_twin(self._source), None, block=block).graph, self._backend).hardware
 
 
 def _largest(graph: Graph) -> int:

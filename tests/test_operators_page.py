@@ -15,7 +15,10 @@ def test_the_page_is_up_to_date():
 def test_where_operators_run():
     rows = {(r.domain, r.operator): r for r in operator_table()}
     gemm, relu, softmax, split = (rows["", op] for op in ("Gemm", "Relu", "Softmax", "Split"))
-    assert (gemm.structured, gemm.fixed, gemm.hls) == ("yes", "kernel", "kernel")
+    assert (gemm.structured, gemm.fixed, gemm.hls, gemm.rtl) == ("yes", "kernel", "kernel", "kernel")
+    for op in ("Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "Pad", "Resize"):
+        assert rows["", op].rtl == rows["", op].hls == "kernel", op
+    assert (rows["", "Softmax"].rtl, rows["", "Reshape"].rtl) == ("", "free")
     assert all(rows["", op].structured == "yes" for op in ("MatMul", "Einsum", "Conv", "LSTM", "GRU", "RNN"))
     assert rows["", "ConvTranspose"].structured == ""
     assert rows["qonnx.custom_op.channels_last", "BatchNormalization"].hls == ""

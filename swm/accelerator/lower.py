@@ -12,6 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from swm.accelerator.backend import VITIS, Backend
 from swm.accelerator.forms import normal_forms
 from swm.accelerator.layout import ChannelsLast, Order, Permuted, image_order, transposed
 from swm.accelerator.operands import Held, Streams
@@ -22,12 +23,23 @@ from swm.graph import Cast, Graph, Node, Reshape, Softmax, Squeeze, Transpose, U
 from swm.layers import registry
 from swm.layers.activations import Chosen, activation_of, joined
 from swm.layers.base import LayerKind, Obstacle, Operand
+from swm.layers.rtl.registry import has_rtl, rtl_findings
 from swm.layers.softmax import SoftRows
 from swm.layers.values import FloatLayer
 
-__all__ = ["FREE", "Lowered", "fixed_places", "hardware_findings", "hls_places", "lower", "safe_identifier"]
+__all__ = [
+    "FREE",
+    "Lowered",
+    "fixed_places",
+    "hardware_findings",
+    "hls_places",
+    "lower",
+    "rtl_places",
+    "safe_identifier",
+]
 
 FLOAT = 1  # onnx.TensorProto.FLOAT
+_ANY_BITS = 12  # whether a layer has RTL does not depend on its width
 FREE: tuple[type[Node], ...] = (Reshape, Squeeze, Unsqueeze, Cast, Transpose)  # nothing moves
 
 
@@ -101,6 +113,11 @@ def hls_places() -> dict[type[Node], str]:
     return _places(k for k in registry.kinds() if k.template.is_file() and all(h.is_file() for h in k.headers))
 
 
+def rtl_places() -> dict[type[Node], str]:
+    """The same for hardware in SystemVerilog."""
+    return _places(k for k in registry.kinds() if has_rtl(k.name))
+
+
 def _places(kinds: Iterable[LayerKind]) -> dict[type[Node], str]:
     kernels = dict.fromkeys((node for kind in kinds for node in kind.takes), "kernel")
     return {**kernels, **dict.fromkeys(FREE, "free")}
@@ -114,9 +131,19 @@ def safe_identifier(text: str, longest: int = 24) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")[:longest].strip("_")
 
 
-def hardware_findings(graph: Graph) -> tuple[Finding, ...]:
-    """Every node, input or output that keeps the graph from being emitted as hardware; empty if nothing does."""
-    return _lowering(graph).findings
+def hardware_findings(graph: Graph, backend: Backend = VITIS) -> tuple[Finding, ...]:
+    """Every node, input or output that keeps the graph from being emitted as hardware; empty if nothing does.
+
+    Args:
+        graph: a float graph.
+        backend: whose hardware; where it is SystemVerilog, layers without RTL are in the way, too.
+    """
+    lowering = _lowering(graph)
+    if backend.language != "systemverilog":
+        return lowering.findings
+    specs = (registry.kind(layer.kind).spec(layer, _ANY_BITS) for layer in lowering.layers)
+    nodes = {layer.name: layer.node for layer in lowering.layers}
+    return (*lowering.findings, *(replace(found, node=nodes[found.node]) for found in rtl_findings(specs)))
 
 
 def lower(graph: Graph) -> Lowered:

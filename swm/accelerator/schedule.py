@@ -57,7 +57,8 @@ def make_schedule(
         UnsupportedModel: layers that the back end has no modules for.
     """
     if backend.language == "systemverilog" and (findings := rtl_findings(layer.spec for layer in network.layers)):
-        raise UnsupportedModel(f"back end {backend.name} has no RTL for these layers:", findings)
+        what = f"back end {backend.name} has no RTL for these layers (quantized for it, the host keeps what it can):"
+        raise UnsupportedModel(what, findings)
     if clock_mhz is not None and not 0 < clock_mhz <= 1500:
         raise OptionError(f"clock {clock_mhz} MHz: must lie in (0, 1500]")
     if target_interval is not None and target_interval < 1:

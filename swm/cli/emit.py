@@ -96,7 +96,7 @@ def emit(
         graph = swm.load(model, simplify=True, detect=True)
         inputs = load_arrays(calibration, graph)
         network = swm.dense_twin(graph) if dense else graph
-        fixed = swm.quantize(network, bits=bits, calibration=inputs, progress=progress)
+        fixed = swm.quantize(network, bits=bits, calibration=inputs, backend=backend, progress=progress)
         made = swm.design(
             fixed,
             board=board,

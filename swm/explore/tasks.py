@@ -106,11 +106,9 @@ def _design(
     store: Store, *, model: str, bits: int, board: Mapping[str, Any], backend: str, clock: float | None, hybrid: bool
 ) -> dict[str, Any]:
     """The design of a network for a board: its figures, or why there are none."""
-    hardware = split_for_hardware(compress.prepared(_graph(store.model(model))))[1]
-    target = Board.model_validate(board)
-    plan = make_schedule(
-        network_shape(lower(hardware), bits), target, backend=backend_named(backend), clock_mhz=clock, hybrid=hybrid
-    )
+    target, maker = Board.model_validate(board), backend_named(backend)
+    hardware = split_for_hardware(compress.prepared(_graph(store.model(model))), maker)[1]
+    plan = make_schedule(network_shape(lower(hardware), bits), target, backend=maker, clock_mhz=clock, hybrid=hybrid)
     found = design_figures(plan)
     if not found.fits:
         return {"figures": None, "reason": found.overflow}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What stays with the host: a network cut around its hardware, and the parts run together."""
 
-from swm.host.cut import Split, Verdict, split, split_for_hardware
+from swm.host.cut import Split, Verdict, part_between, split, split_for_hardware
 from swm.host.run import (
     NetworkResult,
     after_hardware,
@@ -21,6 +21,7 @@ __all__ = [
     "before_split",
     "calibrate",
     "host_parts",
+    "part_between",
     "run_network",
     "split",
     "split_for_hardware",

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from swm.accelerator.backend import VITIS, Backend
 from swm.accelerator.lower import hardware_findings
 from swm.errors import Finding, UnsupportedModel
 from swm.graph import Graph, Opaque
-from swm.host.search import Cuts, lead, parts
+from swm.host.search import Cuts, hardware_between, lead, parts
 from swm.host.states import states_from_sequences
 from swm.host.work import is_weighted, multiplications
 
-__all__ = ["LEAST_SHARE", "Split", "Verdict", "split", "split_for_hardware"]
+__all__ = ["LEAST_SHARE", "Split", "Verdict", "part_between", "split", "split_for_hardware"]
 
 Verdict = Literal["all", "with host parts", "none"]
 LEAST_SHARE = 0.95  # of the multiplications; with more of them left, the host would carry the network
@@ -108,20 +109,21 @@ class Split:
         return ""
 
 
-def split(graph: Graph) -> Split:
+def split(graph: Graph, backend: Backend = VITIS) -> Split:
     """Cut a graph where the most of it becomes hardware. Runs nothing.
 
     Args:
         graph: a float graph, scales and shifts folded (`swm.compress.prepared`).
+        backend: whose hardware; what has no RTL stays with the host where that is SystemVerilog.
     """
-    findings = hardware_findings(graph)
+    findings = hardware_findings(graph, backend)
     nodes = graph.needed([v.name for v in graph.outputs])
     total = sum(multiplications(n, graph) for n in nodes)
     if not findings:
         return Split(graph, None, graph, None, (), (), total, total)
     graph = states_from_sequences(graph)
     nodes = graph.needed([v.name for v in graph.outputs])
-    found = Cuts(graph, nodes).largest()
+    found = Cuts(graph, nodes, backend).largest()
     if found is None:
         outside = tuple(n.name for n in nodes if is_weighted(n, graph))
         return Split(graph, None, None, None, findings, outside, 0, total)
@@ -136,16 +138,25 @@ def split(graph: Graph) -> Split:
     )
 
 
-def split_for_hardware(graph: Graph) -> tuple[Split, Graph]:
+def split_for_hardware(graph: Graph, backend: Backend = VITIS) -> tuple[Split, Graph]:
     """The split of a graph that can be emitted, and its hardware part.
+
+    Args:
+        graph: as for `split`.
+        backend: likewise.
 
     Raises:
         UnsupportedModel: layers with weights are not in the largest part that can be hardware; all obstacles are
             listed.
     """
-    made = split(graph)
+    made = split(graph, backend)
     if made.verdict == "none" or made.hardware is None:
         what = f"{graph.source or graph.name!r} cannot become hardware as it is; {len(made.findings)} obstacle(s):"
         remedy = "`swm split` writes that part and the host's as files" if made.hardware else "see above"
         raise UnsupportedModel(what, (*made.findings, Finding(graph.name, "graph", made.reason, remedy)))
     return made, made.hardware
+
+
+def part_between(graph: Graph, start: str, end: str) -> Graph:
+    """The hardware of a cut that `split` made before, by the tensors that it reads and writes."""
+    return hardware_between(states_from_sequences(graph), start, end)

@@ -12,11 +12,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from swm.accelerator.backend import Backend
 from swm.accelerator.lower import fixed_places, hardware_findings
 from swm.graph import Graph, Node, TensorType, Value, reads
 from swm.host.work import multiplications
 
-__all__ = ["Cuts", "lead", "parts"]
+__all__ = ["Cuts", "hardware_between", "lead", "parts"]
 
 FLOAT = 1  # onnx.TensorProto.FLOAT
 _COMPUTED = frozenset("*+-/(")  # in the name of a size: the simplifier's expressions of others
@@ -32,8 +33,8 @@ class _Size(NamedTuple):
 class Cuts:
     """The search over pairs of tensors."""
 
-    def __init__(self, graph: Graph, nodes: Sequence[Node]) -> None:
-        self.graph, self.nodes = graph, nodes
+    def __init__(self, graph: Graph, nodes: Sequence[Node], backend: Backend) -> None:
+        self.graph, self.nodes, self.backend = graph, nodes, backend
         self.returned = {v.name for v in graph.outputs}
         self.writers = {t: n for n in nodes for t in n.outputs if t}
         self.readers: dict[str, list[Node]] = {}
@@ -110,8 +111,9 @@ class Cuts:
             read = {t for node in kept for t in reads(node)}
             wanted = self.returned.union(self.readers)  # a state of a recurrent node may be nobody's
             leaves = [t for node in kept for t in node.outputs if t in wanted and t not in read]
-            refused = {f.node for f in hardware_findings(_part(self.graph, kept, [start], leaves)) if f.op != "graph"}
-            if not refused:
+            findings = hardware_findings(_part(self.graph, kept, [start], leaves), self.backend)
+            refused = {f.node for f in findings if f.op != "graph"}
+            if not refused.intersection(n.name for n in kept):
                 break
             kept = self._behind(start, [n for n in kept if n.name not in refused])
         return kept
@@ -153,7 +155,7 @@ class Cuts:
     def _stands(self, start: str, end: str, part: list[Node]) -> bool:
         """Whether it is a network for hardware, and what passes it by can be told from samples."""
         before, hardware, _ = parts(self.graph, start, end, part)
-        if hardware_findings(hardware):
+        if hardware_findings(hardware, self.backend):
             return False
         given = {v.name for v in self.graph.inputs}
         passing = [v.name for v in (before.outputs if before else ()) if v.name != start and v.name not in given]
@@ -211,6 +213,11 @@ def parts(graph: Graph, start: str, end: str, inside: list[Node]) -> tuple[Graph
         fed = [t for t in read if t == end or t in given or t in known]  # type: ignore[assignment]
         after = _part(graph, last, list(fed), [t for t in outputs if t in written]).verify()
     return before, _part(graph, inside, [start], [end]).verify(), after
+
+
+def hardware_between(graph: Graph, start: str, end: str) -> Graph:
+    """The nodes on the ways from the one tensor to the other, as a graph of their own."""
+    return _part(graph, _between(graph.needed([end]), [end], {start}), [start], [end]).verify()
 
 
 def _part(graph: Graph, nodes: Sequence[Node], inputs: Sequence[str], outputs: Sequence[str]) -> Graph:

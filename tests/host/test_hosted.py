@@ -12,8 +12,10 @@ from host_models import Builder, anomaly, classifier, images, load
 import swm
 from swm.accelerator.integers import run_fixed
 from swm.accelerator.store import load_fixed, save_fixed
+from swm.emit.floats import float_layers
 from swm.emit.samples import load_samples
-from swm.errors import CalibrationError, OutputError, UnsupportedModel
+from swm.errors import CalibrationError, OptionError, OutputError, UnsupportedModel
+from swm.layers.rtl.registry import register_rtl, rtl, unregister_rtl
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +169,37 @@ def test_random_samples_reach_the_reference_where_the_hardware_reads_the_input(t
     answers = samples.answers(fixed, run_fixed(fixed, samples.inputs).values)
     assert answers.shape == samples.reference.shape == (16, 4)
     assert np.mean(answers.argmax(axis=1) == samples.reference.argmax(axis=1)) >= 0.9
+
+
+def test_what_has_no_rtl_stays_with_the_host(tmp_path):
+    """Pooling has RTL; taken out, it is the host's where the back end is known, refused by name where it was not."""
+    model = Builder(3, 4, 6)
+    pooled = model.node("MaxPool", "x", kernel_shape=[2, 2], strides=[2, 2], name="pool1")
+    hidden = model.node("Relu", model.linear(model.node("Flatten", pooled), 18, 16, "fc1"))
+    graph = swm.load(model.save(tmp_path / "m.onnx", model.linear(hidden, 16, 5, "fc2")))
+    x = np.random.default_rng(0).normal(size=(100, 3, 4, 6)).astype(np.float32)
+    assert swm.check(graph, backend="rtl").hardware == "all"
+    pool = rtl("pool")
+    unregister_rtl("pool")
+    try:
+        whole = swm.quantize(graph, bits=12, calibration=x)
+        assert whole.host is None
+        with pytest.raises(UnsupportedModel, match=r"no RTL for these layers[\s\S]*pool1"):
+            swm.design(whole, board="pynq-z2", backend="rtl")
+        fixed = swm.quantize(graph, bits=12, calibration=x, backend="rtl")
+        made = swm.design(fixed, board="pynq-z2", backend="rtl")
+        found = {node.name: node for node in swm.check(graph, backend="rtl").nodes}
+        with pytest.raises(OptionError, match="unknown back end"):
+            swm.quantize(graph, bits=12, calibration=x, backend="rlt")
+    finally:
+        register_rtl("pool", pool)
+    assert "MaxPool" in fixed.host.operators[0]
+    assert (found["pool1"].place, found["fc1"].place) == ("before", "hardware")
+    assert "layers of this kind have no RTL" in found["pool1"].reason
+    want = swm.run(graph, x)
+    assert np.abs(swm.run(fixed, x) - want).max() < 0.02 * np.abs(want).max()
+    assert [layer.spec.name for layer in made.graph.layers] == ["l0_fc1", "l1_fc2"]
+    assert len(float_layers(fixed, np.zeros((4, 18), np.float32))) == 2  # the cut is known from its tensors
 
 
 def test_bad_inputs_are_told(road, tmp_path):
