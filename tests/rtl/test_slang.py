@@ -2,6 +2,7 @@
 """The library and a top in the eyes of slang, a second SystemVerilog front end beside Verilator's."""
 
 import pytest
+from emit.designs import convolutions, images
 from rtl.many_networks import design
 from rtl.networks import every_kind
 from rtl.sequences import gru, lstm, passes
@@ -37,6 +38,12 @@ def test_slang_reads_every_kind(tmp_path):
 @pytest.mark.parametrize("made", [passes, lstm, gru])
 def test_slang_reads_passes_and_steps(tmp_path, made):
     project = emit_project(made(), tmp_path / "p")
+    assert complaints(sorted((project / "rtl").glob("*.sv"))) == []
+
+
+@pytest.mark.parametrize("sketch", [convolutions, images])
+def test_slang_reads_kernels_over_images(tmp_path, sketch):
+    project = emit_project(design(sketch()), tmp_path / "p")
     assert complaints(sorted((project / "rtl").glob("*.sv"))) == []
 
 
