@@ -98,6 +98,7 @@ class Steps:
                 converted, _Step("convert", converted, {**asked_for, "to": converted}, f"convert to {what}")
             )
             given = {"model": converted, "original": self._original, "bits": place.bits, **self._samples._asdict()}
+            given["backend"] = self._options["backend"]  # which says what the host computes
             measure = _Step("measure", key_of("measure", given), given, f"measure {what}, {place.bits} bits")
             asked = {"model": converted, "bits": place.bits, "board": self._tables[place.board], **self._options}
             design = _Step("design", key_of("design", asked), asked, f"design {what}, {place.bits} bits, {place.board}")

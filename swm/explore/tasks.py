@@ -79,10 +79,11 @@ def _convert(store: Store, *, model: str, structure: str, block: str, calibratio
 
 
 def _measure(
-    store: Store, *, model: str, original: str, bits: int, calibration: str, test: str, labels: str
+    store: Store, *, model: str, original: str, bits: int, calibration: str, test: str, labels: str, backend: str
 ) -> dict[str, Any]:
     """Accuracy of the integers that the hardware computes, or how near they come to the dense original."""
-    fixed = api.quantize(_graph(store.model(model)), bits=bits, calibration=store.arrays(calibration))
+    fit = store.arrays(calibration)
+    fixed = api.quantize(_graph(store.model(model)), bits=bits, calibration=fit, backend=backend)
     given = store.arrays(test)
     found = _first(api.run(fixed, given))
     truth = store.arrays(labels)[LABELS] if labels else None
