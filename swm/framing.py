@@ -17,7 +17,21 @@ from onnx import helper
 from swm import onnx_io
 from swm.engine import FloatEngine
 from swm.errors import CalibrationError, ModelError, OptionError
-from swm.graph import Cast, Graph, Movement, Node, Recurrent, Reshape, Squeeze, TensorType, Transpose, Unsqueeze, Value
+from swm.graph import (
+    Cast,
+    Graph,
+    Movement,
+    Node,
+    Recurrent,
+    Reshape,
+    Squeeze,
+    TensorType,
+    Transpose,
+    Unsqueeze,
+    Value,
+    node_names,
+    tensor_names,
+)
 from swm.graph import reads as _reads
 from swm.validation import require_graph
 
@@ -96,8 +110,7 @@ def _sized(graph: Graph, sizes: Mapping[str, int]) -> Graph:
 
 def _again(graph: Graph, **changes: Any) -> Graph:
     """The graph with other parts, its types inferred anew."""
-    made = onnx_io.from_proto(onnx_io.to_proto(replace(graph, types={}, **changes)))
-    return replace(made, source=graph.source, metadata=graph.metadata)
+    return onnx_io.reread(replace(graph, types={}, sha256="", **changes))
 
 
 def _whole_runs(graph: Graph) -> Graph:
@@ -170,20 +183,19 @@ class _Ends:
         self.inputs: list[Value] = []
         self.outputs: list[Value] = []
         self.renamed: dict[str, str] = {}
-        self.taken = {*graph.producers(), *graph.constants, *(v.name for v in graph.inputs)}
-        self.names = {n.name for n in graph.nodes}
+        self.tensors, self.names = tensor_names(graph), node_names(graph)
 
     def read(self, value: Value, shape: tuple[Any, ...], make: type[Node], options: dict[str, Any]) -> None:
         """An input of another shape, and the node that gives the model's own."""
         inside = self._inside(value.name)
-        name = self._name(f"{make.op} of {value.name}")
+        name = self.names.unique(f"{make.op} of {value.name}")
         self.before.append(make(name=name, inputs=(value.name,), outputs=(inside,), **options))
         self.inputs.append(_shaped(value, shape))
 
     def written(self, value: Value, shape: tuple[Any, ...], make: type[Node], options: dict[str, Any]) -> None:
         """An output of another shape, made from the model's own."""
         inside = self._inside(value.name)
-        name = self._name(f"{make.op} to {value.name}")
+        name = self.names.unique(f"{make.op} to {value.name}")
         self.after.append(make(name=name, inputs=(inside,), outputs=(value.name,), **options))
         self.outputs.append(_shaped(value, shape))
 
@@ -200,18 +212,8 @@ class _Ends:
 
     def _inside(self, name: str) -> str:
         if name not in self.renamed:
-            self.renamed[name] = _fresh(f"{name}/as_the_model_has_it", self.taken)
+            self.renamed[name] = self.tensors.unique(f"{name}/as_the_model_has_it")
         return self.renamed[name]
-
-    def _name(self, name: str) -> str:
-        return _fresh(name, self.names)
-
-
-def _fresh(name: str, taken: set[str]) -> str:
-    while name in taken:
-        name += "'"
-    taken.add(name)
-    return name
 
 
 def _sequence(graph: Graph, states: dict[str, str], steps: int | None) -> Graph:

@@ -31,6 +31,7 @@ from swm.graph.elementwise import (
 from swm.graph.formats import WEIGHT_FORMATS, WeightFormat, read_formats, write_formats
 from swm.graph.graph import Graph, TensorType, Value, reads
 from swm.graph.last_states import plain_last_states
+from swm.graph.names import Names, node_names, tensor_names
 from swm.graph.nodes import (
     Activation,
     Affine,
@@ -154,6 +155,7 @@ __all__ = [
     "Mish",
     "Movement",
     "Mul",
+    "Names",
     "Neg",
     "Node",
     "Opaque",
@@ -193,10 +195,12 @@ __all__ = [
     "WeightFormat",
     "densified",
     "is_structured",
+    "node_names",
     "plain_last_states",
     "read_formats",
     "reads",
     "runs_dense",
+    "tensor_names",
     "without_zero_states",
     "write_formats",
 ]

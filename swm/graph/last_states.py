@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from swm.graph.graph import Graph, TensorType
+from swm.graph.names import tensor_names
 from swm.graph.nodes import Node, Reshape
 from swm.graph.shape_ops import Concat, Gather, Squeeze, Transpose
 from swm.graph.weighted import Recurrent
@@ -38,9 +39,8 @@ class _Walk:
         self.changed = False
         self._graph, self._writers = graph, graph.producers()
         self._directions: dict[str, tuple[Recurrent, int]] = {}  # of tensors (batch, outputs)
-        self._taken = {*graph.constants, *self._writers}
-        self._taken.update(v.name for v in graph.inputs)
-        self._taken.update(n.name for n in graph.nodes)
+        self._names = tensor_names(graph)
+        self._names.add(n.name for n in graph.nodes)  # a new tensor and its node have one name
 
     def take(self, node: Node) -> None:
         """Add a node, or what it is."""
@@ -81,10 +81,7 @@ class _Walk:
     def _turned(self, node: Node, layer: Recurrent) -> None:
         """Both directions beside each other."""
         self.changed = True
-        tensor = f"{node.name}, samples first"
-        while tensor in self._taken:
-            tensor += "'"
-        self._taken.add(tensor)
+        tensor = self._names.unique(f"{node.name}, samples first")
         kind = self.types.get(layer.outputs[1])
         if kind is not None and kind.shape is not None and len(kind.shape) == 3:
             self.types[tensor] = TensorType(kind.elem, (kind.shape[1], kind.shape[0], kind.shape[2]))

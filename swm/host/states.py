@@ -10,7 +10,19 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from swm.graph import Concat, Graph, Node, Recurrent, Slice, Squeeze, TensorType, Transpose, reads
+from swm.graph import (
+    Concat,
+    Graph,
+    Node,
+    Recurrent,
+    Slice,
+    Squeeze,
+    TensorType,
+    Transpose,
+    node_names,
+    reads,
+    tensor_names,
+)
 
 __all__ = ["states_from_sequences"]
 
@@ -23,9 +35,7 @@ def states_from_sequences(graph: Graph) -> Graph:
     """The same network, in which nobody reads Y_h of a recurrent layer whose Y is read; itself where that is so."""
     read = Counter(t for n in graph.needed([v.name for v in graph.outputs]) for t in reads(n))
     read.update(v.name for v in graph.outputs)
-    names = {n.name for n in graph.nodes}
-    tensors = {*graph.constants, *graph.producers(), *(v.name for v in graph.inputs)}
-    made = _Rewriting(graph, names, tensors)
+    made = _Rewriting(graph)
     for node in graph.nodes:
         both = isinstance(node, Recurrent) and len(node.outputs) > 1 and not node.layout
         if both and all(t and read[t] for t in node.outputs[:2]) and not any(read[t] for t in node.outputs[2:] if t):
@@ -39,16 +49,16 @@ def states_from_sequences(graph: Graph) -> Graph:
 class _Rewriting:
     """The nodes so far."""
 
-    def __init__(self, graph: Graph, names: set[str], tensors: set[str]) -> None:
+    def __init__(self, graph: Graph) -> None:
         self.nodes: list[Node] = []
         self.types = dict(graph.types)
         self.changed = False
-        self._names, self._tensors = names, tensors
+        self._names, self._tensors = node_names(graph), tensor_names(graph)
 
     def rewrite(self, node: Recurrent) -> None:
         """Y with the samples first, then as it was, and Y_h out of it."""
         y, h = node.outputs[:2]
-        inside, first = self._tensor(f"{y}/inside"), self._tensor(f"{y}/batch_first")
+        inside, first = self._tensors.unique(f"{y}/inside"), self._tensors.unique(f"{y}/batch_first")
         self.nodes.append(replace(node, outputs=(inside, "", *node.outputs[2:])))
         kind = self.types.get(y)
         if kind is not None and kind.shape is not None and len(kind.shape) == len(_FIRST):
@@ -60,15 +70,15 @@ class _Rewriting:
         for d in range(node.directions):
             backward = node.direction == "reverse" or d == 1
             start, end = (0, 1) if backward else (-1, _FAR)
-            one = self._tensor(f"{h}/{d}")
+            one = self._tensors.unique(f"{h}/{d}")
             cut = {"starts": (start, d), "ends": (end, d + 1), "axes": (1, 2), "steps": (1, 1)}
             self._add(Slice, node, f"end of direction {d}", (first,), one, **cut)  # (batch, 1, 1, outputs)
             ends.append(one)
         joined = ends[0]
         if len(ends) > 1:
-            joined = self._tensor(f"{h}/both")
+            joined = self._tensors.unique(f"{h}/both")
             self._add(Concat, node, "both ends", tuple(ends), joined, axis=2)
-        turned = self._tensor(f"{h}/turned")
+        turned = self._tensors.unique(f"{h}/turned")
         self._add(Transpose, node, "states", (joined,), turned, perm=(1, 2, 0, 3))
         self._add(Squeeze, node, "states squeezed", (turned,), h, axes=(0,))
         self.changed = True
@@ -76,14 +86,5 @@ class _Rewriting:
     def _add(
         self, make: type[Node], node: Recurrent, what: str, inputs: tuple[str, ...], output: str, **options: object
     ) -> None:
-        name = f"{node.name}, {what}"
-        while name in self._names:
-            name += "'"
-        self._names.add(name)
+        name = self._names.unique(f"{node.name}, {what}")
         self.nodes.append(make(name=name, inputs=inputs, outputs=(output,), **options))
-
-    def _tensor(self, name: str) -> str:
-        while name in self._tensors:
-            name += "'"
-        self._tensors.add(name)
-        return name

@@ -4,6 +4,7 @@
 from swm.onnx_io.extension import register_operator, unregister_operator
 from swm.onnx_io.proto import parse
 from swm.onnx_io.read import Operator, from_proto, load, operators
+from swm.onnx_io.reread import reread
 from swm.onnx_io.scope import inner_nodes
 from swm.onnx_io.write import save, serialized, subgraph_proto, to_proto
 
@@ -15,6 +16,7 @@ __all__ = [
     "operators",
     "parse",
     "register_operator",
+    "reread",
     "save",
     "serialized",
     "subgraph_proto",

@@ -1,38 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names: what subgraphs capture, which names exist, new unique ones, and the execution order they imply."""
+"""Names: what subgraphs capture, and the execution order that names imply."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from onnx import AttributeProto, GraphProto, NodeProto
 
 from swm.errors import ModelError
 
-__all__ = ["Names", "captured", "inner_names", "inner_nodes", "sort_nodes"]
-
-
-class Names:
-    """A set of taken names that gives out new ones."""
-
-    def __init__(self, taken: Iterable[str] = ()) -> None:
-        """Start with the names that exist already."""
-        self._taken = set(taken)
-        self._next: dict[str, int] = {}  # so that a thousand nodes of one name stay linear
-
-    def add(self, names: Iterable[str]) -> None:
-        """Take further names."""
-        self._taken.update(names)
-
-    def unique(self, requested_name: str) -> str:
-        """The wished name if it is free, else with a number behind it."""
-        name, number = requested_name, self._next.get(requested_name, 1)
-        while name in self._taken:
-            name, number = f"{requested_name}_{number}", number + 1
-        self._next[requested_name] = number
-        self._taken.add(name)
-        return name
+__all__ = ["captured", "inner_names", "inner_nodes", "sort_nodes"]
 
 
 def subgraphs(node: NodeProto) -> Iterator[GraphProto]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto
 
 from swm.graph import DequantizeLinear, Graph, Node, Opaque
-from swm.onnx_io import from_proto, to_proto
+from swm.onnx_io import reread
 
 __all__ = ["written_out"]
 
@@ -36,8 +36,7 @@ def written_out(graph: Graph) -> Graph:
     if not made:
         return graph
     plain = replace(graph, nodes=tuple(nodes), constants={**graph.constants, **made})
-    found = from_proto(to_proto(plain), graph.source)  # products of constants are Linear and Conv from now on
-    return replace(found, metadata=graph.metadata, sha256=graph.sha256)
+    return reread(plain)
 
 
 def _form(node: Node) -> DequantizeLinear | None:

@@ -23,6 +23,7 @@ from swm.graph import (
     RMSNormalization,
     Sqrt,
     Sub,
+    tensor_names,
 )
 from swm.simplify.opset import Reach
 from swm.simplify.polynomial import Algebra
@@ -52,17 +53,14 @@ def name_normalization(graph: Graph, reach: Reach) -> Graph:
     if not matches:
         return graph
     constants: dict[str, NDArray[Any]] = dict(graph.constants)
-    taken = {*constants, *graph.producers(), *(v.name for v in graph.inputs)}
+    names = tensor_names(graph)
     nodes = {id(n): n for n in graph.nodes}
     for match in matches:
         inputs = [match.x]
         for role, values in (("scale", match.scale), ("bias", match.shift)):
             if role == "bias" and (match.kind is RMSNormalization or not values.any()):
                 continue
-            name = f"{match.last.name}.{role}"
-            while name in taken:
-                name += "_"
-            taken.add(name)
+            name = names.unique(f"{match.last.name}.{role}")
             constants[name] = values
             inputs.append(name)
         nodes[id(match.last)] = match.kind(

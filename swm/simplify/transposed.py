@@ -17,8 +17,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.graph import Activation, Conv, ConvTranspose, DepthToSpace, Graph, Node, Pad, Reshape, Transpose
-from swm.onnx_io import from_proto, to_proto
+from swm.graph import (
+    Activation,
+    Conv,
+    ConvTranspose,
+    DepthToSpace,
+    Graph,
+    Names,
+    Node,
+    Pad,
+    Reshape,
+    Transpose,
+    node_names,
+    tensor_names,
+)
+from swm.onnx_io import reread
 from swm.structure import Dense
 
 __all__ = ["as_convolutions"]
@@ -33,20 +46,18 @@ def as_convolutions(graph: Graph) -> Graph:
     cuts off more than its kernel adds. A DepthToSpace of mode CRD (PixelShuffle in PyTorch) behind a convolution
     becomes one of mode DCR: the convolution's channels change places.
     """
-    names = {n.name for n in graph.nodes} | {t for n in graph.nodes for t in (*n.inputs, *n.outputs)}
-    names |= {v.name for v in (*graph.inputs, *graph.outputs)} | set(graph.constants)
+    names, tensors = node_names(graph), tensor_names(graph)
     nodes: list[Node] = []
     for node in graph.nodes:
-        form = list(_form(node, names)) if isinstance(node, ConvTranspose) else []
+        form = list(_form(node, names, tensors)) if isinstance(node, ConvTranspose) else []
         nodes += form or [node]
     nodes = _whole_pixels(replace(graph, nodes=tuple(nodes)))
     if all(a is b for a, b in zip(nodes, graph.nodes, strict=False)) and len(nodes) == len(graph.nodes):
         return graph
-    found = from_proto(to_proto(replace(graph, nodes=tuple(nodes))), graph.source)  # with the types of the new tensors
-    return replace(found, metadata=graph.metadata, sha256=graph.sha256)
+    return reread(replace(graph, nodes=tuple(nodes)))
 
 
-def _form(node: ConvTranspose, names: set[str]) -> Iterator[Node]:
+def _form(node: ConvTranspose, names: Names, tensors: Names) -> Iterator[Node]:
     """The nodes that take the place of one; none where it stays."""
     rank, kernel = len(node.kernel), node.kernel
     strides = set(node.strides)
@@ -60,7 +71,6 @@ def _form(node: ConvTranspose, names: set[str]) -> Iterator[Node]:
     if min(*pads, *last) < 0:
         return
     cuts = [cut % stride for cut in before] + [stride - 1 - e % stride for e in last]
-    made = _Names(node.name, names)
     weight, phases = _phases(node.weight, stride, taps), stride**rank
     outputs = node.weight.shape[1]
     steps: list[Node] = [
@@ -84,8 +94,8 @@ def _form(node: ConvTranspose, names: set[str]) -> Iterator[Node]:
         steps += [Pad(**_OPEN, pads=(0, 0, *(-c for c in cuts[:rank]), 0, 0, *(-c for c in cuts[rank:])))]
     tensor = node.inputs[0]
     for step in steps:
-        output = node.outputs[0] if step is steps[-1] else made.fresh("tensor")
-        name = node.name if step is steps[0] else made.fresh(step.op)
+        output = node.outputs[0] if step is steps[-1] else tensors.unique(f"{node.name}/{step.op}")
+        name = node.name if step is steps[0] else names.unique(f"{node.name}/{step.op}")
         yield replace(step, name=name, inputs=(tensor,), outputs=(output,))
         tensor = output
 
@@ -127,18 +137,3 @@ def _shuffled(node: Conv, pixels: int) -> Conv:
     order = np.arange(len(matrix)).reshape(-1, pixels).T.reshape(-1)
     bias = None if node.bias is None else node.bias[order]
     return replace(node, weight=Dense(np.ascontiguousarray(matrix[order])), bias=bias)
-
-
-class _Names:
-    """Names that a graph does not have yet."""
-
-    def __init__(self, stem: str, taken: set[str]) -> None:
-        self._stem, self._taken = stem, taken
-
-    def fresh(self, what: str) -> str:
-        """The first of stem/what, stem/what_2, ... that is free; it is taken then."""
-        number = 1
-        while (name := f"{self._stem}/{what}" + (f"_{number}" if number > 1 else "")) in self._taken:
-            number += 1
-        self._taken.add(name)
-        return name

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from swm.graph import TensorType, WeightFormat
+from swm.graph import Names, TensorType, WeightFormat
 from swm.onnx_io.read.registry import RawNode
-from swm.onnx_io.scope import Names
 from swm.structure import Dense, WeightStructure
 
 __all__ = ["Context"]

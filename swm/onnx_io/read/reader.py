@@ -21,6 +21,7 @@ from swm.errors import ModelError
 from swm.graph import (
     WEIGHT_FORMATS,
     Graph,
+    Names,
     Node,
     Opaque,
     TensorType,
@@ -40,7 +41,7 @@ from swm.onnx_io.read.memory import Budget
 from swm.onnx_io.read.own_functions import product, take_columns, take_stored
 from swm.onnx_io.read.registry import Folded, Forwarded, RawNode, Result, find
 from swm.onnx_io.read.roles import WEIGHTED, roles
-from swm.onnx_io.scope import Names, captured, inner_names, inner_nodes, sort_nodes
+from swm.onnx_io.scope import captured, inner_names, inner_nodes, sort_nodes
 from swm.onnx_io.stored import recognise_stored
 from swm.onnx_io.tensors import check_tensor, dense_size, densify, is_native, to_array, walk_tensors
 from swm.onnx_io.types import infer_types, tensor_type

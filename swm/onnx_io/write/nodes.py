@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from onnx import AttributeProto, FunctionProto, NodeProto, TensorProto, helper, numpy_helper
 
 from swm.errors import ModelError
-from swm.graph import Graph, Node, Opaque
+from swm.graph import Graph, Names, Node, Opaque
 from swm.onnx_io.function import DOMAIN
-from swm.onnx_io.scope import Names, captured, inner_names
+from swm.onnx_io.scope import captured, inner_names
 from swm.onnx_io.write import basic, operators, qonnx, weighted  # noqa: F401  their writers register themselves
 from swm.onnx_io.write.registry import find_writer
 
