@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes `tests/exported/`: an LSTM, a GRU and a small residual network, by both exporters of torch.
+"""Writes `tests/exported/`: small networks as people write them in torch, by both of its exporters.
 
     python tests/export_torch.py          # needs torch, onnx and onnxscript; the tests that read the files need none
 
@@ -72,6 +72,70 @@ class Resnet(nn.Module):
         return self.head(nn.functional.adaptive_avg_pool2d(y, 1).flatten(1))
 
 
+class Encoder(nn.Module):
+    """torch's own encoder layer; its attention moves samples behind the tokens and joins them to the heads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(INPUTS, 16)
+        layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True, norm_first=True)
+        self.layers = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
+        self.head = nn.Linear(16, CLASSES)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.layers(self.first(x)).mean(1))
+
+
+class Vision(nn.Module):
+    """A block of a vision transformer as timm writes it: one product for queries, keys and values, a class token."""
+
+    def __init__(self, heads: int = 2, width: int = 16) -> None:
+        super().__init__()
+        self.heads = heads
+        self.patches = nn.Conv2d(1, width, 4, 4)
+        self.token = nn.Parameter(torch.randn(1, 1, width))
+        self.places = nn.Parameter(torch.randn(1, 10, width))
+        self.norm, self.qkv, self.out = nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.head = nn.Linear(width, CLASSES)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.patches(x).flatten(2).transpose(1, 2)
+        y = torch.cat([self.token.expand(y.shape[0], -1, -1), y], 1) + self.places
+        n, tokens, width = y.shape
+        q, k, v = self.qkv(self.norm(y)).reshape(n, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        p = ((q * (width // self.heads) ** -0.5) @ k.transpose(-2, -1)).softmax(-1)
+        y = y + self.out((p @ v).transpose(1, 2).reshape(n, tokens, width))
+        return self.head(y[:, 0])
+
+
+class Spotter(nn.Module):
+    """A convolution along time and a GRU behind it, the class of the last step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv1d(INPUTS, CELLS, 3, 2, 1)
+        self.layers = nn.GRU(CELLS, CELLS, batch_first=True)
+        self.head = nn.Linear(CELLS, CLASSES)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = torch.relu(self.first(x.transpose(1, 2)))
+        return self.head(self.layers(y.transpose(1, 2))[0][:, -1])
+
+
+class Causal(nn.Module):
+    """Dilated convolutions that see the past only, the class of the last step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv1d(INPUTS, CELLS, 3), nn.Conv1d(CELLS, CELLS, 3, dilation=2)
+        self.head = nn.Linear(CELLS, CLASSES)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = torch.relu(self.a(nn.functional.pad(x, (2, 0))))
+        y = y + torch.relu(self.b(nn.functional.pad(y, (4, 0))))
+        return self.head(y[:, :, -1])
+
+
 def export(name: str, model: nn.Module, x: torch.Tensor) -> None:
     """Write both files; sizes under 60 kB."""
     model.train()
@@ -103,6 +167,10 @@ def main() -> None:
     export("gru", Tagger(nn.GRU), torch.randn(2, STEPS, INPUTS))
     export("gru_last", Last(), torch.randn(2, STEPS, INPUTS))
     export("resnet", Resnet(), torch.randn(2, 1, 12, 12))
+    export("encoder", Encoder(), torch.randn(2, STEPS, INPUTS))
+    export("vision", Vision(), torch.randn(2, 1, 12, 12))
+    export("spotter", Spotter(), torch.randn(2, 12, INPUTS))
+    export("causal", Causal(), torch.randn(2, INPUTS, 12))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def inputs(graph, samples=40):
 
 
 def test_there_are_files_of_both_exporters():
-    assert len(FILES) == 8
+    assert len(FILES) == 16
     assert {name.rpartition("_")[2] for name in FILES} == {"script", "dynamo"}
 
 

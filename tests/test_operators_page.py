@@ -14,7 +14,7 @@ def test_the_page_is_up_to_date():
 
 def test_where_operators_run():
     rows = {(r.domain, r.operator): r for r in operator_table()}
-    gemm, relu, softmax, split = (rows["", op] for op in ("Gemm", "Relu", "Softmax", "Split"))
+    gemm, relu, softmax, split, power = (rows["", op] for op in ("Gemm", "Relu", "Softmax", "Split", "Pow"))
     assert (gemm.structured, gemm.fixed, gemm.hls, gemm.rtl) == ("yes", "kernel", "kernel", "kernel")
     for op in ("Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "Pad", "Resize"):
         assert rows["", op].rtl == rows["", op].hls == "kernel", op
@@ -24,7 +24,8 @@ def test_where_operators_run():
     assert rows["qonnx.custom_op.channels_last", "BatchNormalization"].hls == ""
     assert (relu.structured, relu.fixed) == ("", "kernel")
     assert (softmax.fixed, softmax.hls) == ("kernel", "kernel")  # at the end of a network the host computes it
-    assert (split.structured, split.fixed, split.hls) == ("", "", "")
+    assert (split.structured, split.fixed, split.hls) == ("", "kernel", "kernel")
+    assert (power.structured, power.fixed, power.hls) == ("", "", "")
     assert rows["", "Identity"].hls == "removed"
     assert rows["onnx.brevitas", "Quant"].opsets == "1+"
 

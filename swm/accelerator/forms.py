@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from swm.accelerator.constants import with_offsets
+from swm.accelerator.crops import with_crops
 from swm.graph import (
     Affine,
     DequantizeLinear,
@@ -45,10 +46,10 @@ def normal_forms(graph: Graph) -> Graph:
 
     `x * Sigmoid(x)` is a Swish (SiLU), `x * HardSigmoid(x)` a HardSwish, `x * Tanh(Softplus(x))` a Mish; a PRelu of one
     slope is a LeakyRelu, a Quant of constant numbers, one each, a Levels; a scale before a Softmax is a part of it;
-    constants that meet every value of a sample are Offsets. Nodes that nothing reads any more stay; tensors keep their
-    names.
+    constants that meet every value of a sample are Offsets; a part of a tensor is a Pad that cuts the rest off. Nodes
+    that nothing reads any more stay; tensors keep their names.
     """
-    graph = with_offsets(graph)
+    graph = with_offsets(with_crops(graph))
     writers = graph.producers()
     return replace(graph, nodes=tuple(_form(graph, writers, node) for node in graph.nodes))
 

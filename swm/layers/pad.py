@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from swm.device.board import DspPorts
 from swm.device.primitives import Cost, control, register
-from swm.graph import Node
+from swm.graph import Node, Split
 from swm.graph import Pad as PadNode
 from swm.layers.base import Obstacle, Operand
 from swm.layers.beats import BeatKind
@@ -94,11 +94,13 @@ class Pad(BeatKind):
     """Constant padding of one or two axes of an image."""
 
     name: ClassVar[str] = "pad"
-    takes: ClassVar[tuple[type[Node], ...]] = (PadNode,)
+    takes: ClassVar[tuple[type[Node], ...]] = (PadNode, Split)
     fuses: ClassVar[bool] = False
 
     def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
         """A Pad of the axes behind the channels."""
+        if isinstance(node, Split):  # one that `normal_forms` has not made into such nodes
+            return Obstacle("it takes a tensor apart whose shape is not known", "export with static shapes")
         if not isinstance(node, PadNode):
             return None
         (operand,) = operands

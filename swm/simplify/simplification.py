@@ -6,12 +6,13 @@ from __future__ import annotations
 import logging
 
 from swm.errors import SwmError
-from swm.graph import Graph, Opaque, is_structured, plain_last_states, without_zero_states
+from swm.graph import Graph, Opaque, Recurrent, is_structured, plain_last_states, without_zero_states
 from swm.simplify.cleanup import without_dead_nodes
 from swm.simplify.dequantize import written_out
 from swm.simplify.gelu import name_gelu
 from swm.simplify.normalization import name_normalization
 from swm.simplify.opset import Reach
+from swm.simplify.samples import moves_samples, of_one, samples_apart, samples_first
 from swm.simplify.slimming import slimmed
 from swm.simplify.transposed import as_convolutions
 from swm.simplify.trial import same_results
@@ -51,8 +52,8 @@ def simplify(graph: Graph) -> Graph:
     for start in (slim, graph):  # where the optimiser is wrong, our own steps may still be right
         found = None if start is None else _tried(graph, start)
         if found is not None:
-            return found
-    return graph
+            return _samples_first(found)
+    return _samples_first(graph)
 
 
 def _tried(graph: Graph, start: Graph) -> Graph | None:
@@ -64,6 +65,24 @@ def _tried(graph: Graph, start: Graph) -> Graph | None:
         _log.info("%s is left as it is: %s", graph.source or graph.name, error)
         return None
     return found if better else None
+
+
+def _samples_first(graph: Graph) -> Graph:
+    """The graph with samples along axis 0 of every tensor, where they lay elsewhere and that computes the same."""
+    if any(isinstance(node, Recurrent) for node in graph.nodes):
+        return samples_apart(graph)
+    if not moves_samples(graph):
+        return graph
+    try:
+        one = of_one(graph)
+        if one is None:
+            return graph
+        found = samples_first(_steps(slimmed(one) or one), graph)
+        same = found is not None and same_results(graph, found)
+    except SwmError as error:
+        _log.info("%s keeps its axes: %s", graph.source or graph.name, error)
+        return graph
+    return found if found is not None and same else graph
 
 
 def _steps(graph: Graph) -> Graph:

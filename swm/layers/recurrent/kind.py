@@ -40,7 +40,7 @@ class RecurrentKind(LayerKind):
     """An LSTM, GRU or RNN in one direction, dense or block-circulant; its states stay on chip."""
 
     name: ClassVar[str] = "recurrent"
-    takes: ClassVar[tuple[type[Node], ...]] = (LSTM, GRU, RNN, Steps, Slice, Gather)  # the last two: of the last step
+    takes: ClassVar[tuple[type[Node], ...]] = (LSTM, GRU, RNN, Steps, Slice, Gather)  # the last two: the last step
     fuses: ClassVar[bool] = False
 
     @property
@@ -54,7 +54,9 @@ class RecurrentKind(LayerKind):
         if isinstance(node, Recurrent):
             return obstacle_of(node)
         if isinstance(node, Slice | Gather):
-            return Obstacle("it takes some of its values", "hardware takes the last step of a recurrent layer only")
+            return Obstacle(
+                "it takes some of its values", "hardware takes one range along axes behind the samples, of 1 step"
+            )
         return layer_of(node, operands[0], name) if isinstance(node, Steps) else None
 
     def spec(self, layer: FloatLayer, bits: int) -> RecurrentSpec:
