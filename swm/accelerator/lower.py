@@ -318,8 +318,7 @@ class _Lowering:
                 return layer
             if self._broadcasts(node, layer):
                 return _larger(operands)
-            inputs = tuple(operand.tensor for operand in operands)
-            layer = replace(layer, name=name if safe else f"{name}_{layer.kind}", inputs=inputs, output=node.outputs[0])
+            layer = replace(layer, name=name if safe else f"{name}_{layer.kind}", output=node.outputs[0])
             self._writer[layer.output] = len(self.layers)
             self.layers.append(layer)
             still = operands[0].grid if layer.positions == operands[0].positions else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from math import prod
 
 from swm.accelerator.layout import ChannelsLast, Demand, Order, Permuted, channels_first, demand, image_order
-from swm.graph import Affine, Concat, Graph, Linear, Node, Reduction
+from swm.graph import Affine, Concat, Graph, Linear, Mul, Node, Reduction
 from swm.layers import registry
 from swm.layers.base import Obstacle, Operand
 from swm.layers.global_pool import MODES, AllPositions
@@ -107,8 +107,18 @@ class Streams:
     def demand(self, node: Node, sources: list[str]) -> Demand:
         """In which order a node takes its inputs, see `layout.demand`."""
         wanted = demand(node, self.rank(sources[0]))
+        if isinstance(node, Mul) and self._gates_image(sources):
+            return "image"
         plain = isinstance(node, Concat) and all(self.orders[t] is None for t in sources)
         return "model" if plain else wanted  # what lies behind the axis of a Concat is joined as it is
+
+    def _gates_image(self, sources: list[str]) -> bool:
+        """Whether one of two tensors has a value for each channel of the other, an image."""
+        shapes = sorted((self.sizes(t) or () for t in sources), key=prod)
+        if len(shapes) != 2 or len(shapes[0]) != len(shapes[1]) or len(shapes[1]) < 2:
+            return False
+        gate, image = shapes
+        return gate[0] == image[0] and prod(gate) == gate[0] and prod(image) > prod(gate)
 
     def order(self, wanted: Demand, sources: list[str]) -> Order:
         """In which order a node that takes any takes its inputs: as the first of them that is turned."""
@@ -166,7 +176,7 @@ class Streams:
         grouping = {h.channels for h in held}
         if isinstance(node, Concat):
             channels = [self._behind(t, node.axis) for t in sources]
-        elif len(grouping) == 1 and not isinstance(node, PER_CHANNEL) and None not in grouping:
+        elif len(grouping) == 1 and not isinstance(node, (*PER_CHANNEL, Reduction)) and None not in grouping:
             channels = [h.channels for h in held]  # each value alone: any grouping will do, and this one costs nothing
         else:
             channels = [self._behind(t, -1) or h.channels for t, h in zip(sources, held, strict=True)]

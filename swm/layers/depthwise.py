@@ -174,7 +174,7 @@ class Depthwise(LayerKind):
             self.name,
             name,
             node.name,
-            node.inputs,
+            (operand.tensor,),
             node.outputs[0],
             ((m, operand.positions),),
             m,

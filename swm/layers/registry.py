@@ -15,6 +15,7 @@ from swm.layers.depth_to_space import DepthToSpace
 from swm.layers.depthwise import Depthwise
 from swm.layers.fork import Fork
 from swm.layers.global_pool import GlobalPool
+from swm.layers.hadamard import Hadamard
 from swm.layers.layernorm import LayerNorm
 from swm.layers.matmul import MatMulKind
 from swm.layers.offset import Offset
@@ -36,8 +37,9 @@ _KINDS: dict[str, LayerKind] = {
     k.name: k
     for k in (
         *(Circulant(), CirculantConv(), Depthwise(), Dense(), Conv(), RecurrentKind()),
-        *(Scale(), PReluKind(), LayerNorm(), RmsNorm(), MatMulKind(), SoftmaxKind(), Offset(), Add(), Concat()),
-        *(GlobalPool(), Pool(), Pad(), Upsample(), DepthToSpace(), Reorder(), Reverse(), Fork(), Width()),
+        *(Scale(), PReluKind(), LayerNorm(), RmsNorm(), MatMulKind(), SoftmaxKind(), Offset(), Add()),
+        *(Hadamard(), Concat(), GlobalPool(), Pool(), Pad(), Upsample(), DepthToSpace(), Reorder()),
+        *(Reverse(), Fork(), Width()),
     )
 }
 

@@ -240,10 +240,13 @@ def images(*, bits=8, name="images"):
 
 
 def of_nodes(steps, sizes, bits, name):
-    """A chain of nodes, given as (class, tensor, its sizes, fields), quantized on random inputs of `sizes`."""
+    """Nodes, given as (class, tensor, its sizes, fields), quantized on random inputs of `sizes`.
+
+    Each reads the tensor before it, or those that its fields name as `inputs`.
+    """
     nodes, types, source = [], {"x": TensorType(1, ("batch", *sizes))}, "x"
     for op, target, made, fields in steps:
-        nodes.append(op(name=f"node_{target}", inputs=(source,), outputs=(target,), **fields))
+        nodes.append(op(**{"name": f"node_{target}", "inputs": (source,), "outputs": (target,), **fields}))
         types[target] = TensorType(1, ("batch", *made))
         source = target
     ends = [tuple(Value(t, types[t]) for t in tensors) for tensors in ("x", source)]

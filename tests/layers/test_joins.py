@@ -14,6 +14,7 @@ from swm.layers import registry
 from swm.layers.add import AddSpec
 from swm.layers.concat import ConcatSpec
 from swm.layers.fork import ForkBuilt, ForkSpec
+from swm.layers.hadamard import HadamardSpec
 from swm.layers.values import FixedLayer, FloatLayer, Format, TensorShape
 from swm.layers.width import WidthBuilt, WidthSpec
 
@@ -54,6 +55,26 @@ def test_add_is_the_rational_sum_rounded_once(data):
     assert got[0].tolist() == [rounded(s, out) for s in sums]
     wide = Format(200, out.frac)
     assert counts["output"] == sum(rounded(s, wide) != rounded(s, out) for s in sums)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_hadamard_is_the_rational_product_rounded_once(data):
+    a, b, out = data.draw(formats), data.draw(formats), data.draw(formats)
+    out = Format(out.bits, min(out.frac, a.frac + b.frac))
+    held = data.draw(st.booleans())
+    shapes = (TensorShape(3, a.bits, 2), TensorShape(3, b.bits, 1 if held else 2))
+    spec = HadamardSpec("l", shapes, TensorShape(3, out.bits, 2), data.draw(st.sampled_from(["identity", "relu"])))
+    assert spec.held == held
+    layer = FixedLayer(spec, "n", ("a", "b"), "y", (a, b), out, acc_shift=max(a.frac, b.frac) - a.frac - b.frac)
+    x, y = words(data.draw, a, 6).reshape(2, 3), words(data.draw, b, 3 if held else 6).reshape(-1, 3)
+    got, counts = registry.kind("hadamard").run(layer, (x, y))
+    pairs = zip(x.ravel(), np.broadcast_to(y, x.shape).ravel(), strict=True)
+    products = [exact(v, a) * exact(w, b) for v, w in pairs]
+    products = [max(p, Fraction(0)) for p in products] if spec.activation == "relu" else products
+    assert got.ravel().tolist() == [rounded(p, out) for p in products]
+    wide = Format(200, out.frac)
+    assert counts["output"] == sum(rounded(p, wide) != rounded(p, out) for p in products)
 
 
 @settings(max_examples=100, deadline=None)

@@ -7,10 +7,10 @@ from emit.designs import WINDOW, Sketch, convolutions, images, of_nodes
 from layers.activations import EXAMPLES
 from rtl.many_networks import design
 
-from swm.graph import AveragePool, DepthToSpace, GlobalAveragePool, GlobalMaxPool, MaxPool, Pad
+from swm.graph import AveragePool, DepthToSpace, GlobalAveragePool, GlobalMaxPool, MaxPool, Mul, Pad, Relu
 
 BITS = (4, 8, 12, 16)
-NAMES = (*(f"{bits} bits" for bits in BITS), "convolutions", "images", "mean of all", "greatest of all")
+NAMES = (*(f"{bits} bits" for bits in BITS), "convolutions", "images", "mean of all", "greatest of all", "gates")
 
 
 ACTIVATIONS = [name for name in EXAMPLES if name != "identity"]
@@ -45,6 +45,17 @@ def pooled(last, bits):
         (last, "y", (1 if last is GlobalMaxPool else 4, 1, 1), {}),
     ]
     return of_nodes(steps, (4, 5, 4), bits, "pooled")
+
+
+def gates():
+    """A factor a channel for all positions, and one for each value."""
+    steps = [
+        (GlobalAveragePool, "g", (6, 1, 1), {}),
+        (Mul, "h", (6, 3, 2), {"inputs": ("g", "x")}),
+        (Mul, "m", (6, 3, 2), {"inputs": ("h", "x")}),
+        (Relu, "y", (6, 3, 2), {}),
+    ]
+    return of_nodes(steps, (6, 3, 2), 11, "gates")
 
 
 def vec(words):
@@ -108,3 +119,4 @@ def designs():
     )
     yield design(pooled(GlobalAveragePool, 9), built={"l0_node_a": {"tap_rows": 3}, "l3_node_y": vec(2)})
     yield design(pooled(GlobalMaxPool, 6), built={"l1_node_b": {"tap_rows": 2, "tap_columns": 2}})
+    yield design(gates(), built={"l1_node_h": vec(4), "l2_node_m": vec(2)})

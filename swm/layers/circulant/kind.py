@@ -65,7 +65,7 @@ class Circulant(WeightMemory):
             self.name,
             name,
             node.name,
-            node.inputs,
+            (operand.tensor,),
             node.outputs[0],
             shapes,
             m,

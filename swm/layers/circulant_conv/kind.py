@@ -70,7 +70,7 @@ class CirculantConv(WeightMemory):
             self.name,
             name,
             node.name,
-            node.inputs,
+            (operand.tensor,),
             node.outputs[0],
             ((operand.channels, operand.positions),),
             m,

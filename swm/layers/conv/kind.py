@@ -58,7 +58,7 @@ class Conv(WeightMemory):
             self.name,
             name,
             node.name,
-            node.inputs,
+            (operand.tensor,),
             node.outputs[0],
             ((operand.channels, operand.positions),),
             m,

@@ -60,7 +60,7 @@ class Dense(WeightMemory):
             self.name,
             name,
             node.name,
-            node.inputs,
+            (operand.tensor,),
             node.outputs[0],
             shapes,
             m,

@@ -10,7 +10,7 @@ from swm.layers.rtl.base import Parameter, RtlKind, RtlModule, finish_cycles, fi
 from swm.layers.rtl.loops import Loop, block_loops
 from swm.layers.values import FixedLayer, Implementation, ceil_div
 
-__all__ = ["AddRtl", "ConcatRtl", "ForkRtl", "PReluRtl", "ReverseRtl", "ScaleRtl", "WidthRtl"]
+__all__ = ["AddRtl", "ConcatRtl", "ForkRtl", "HadamardRtl", "PReluRtl", "ReverseRtl", "ScaleRtl", "WidthRtl"]
 
 
 class ScaleRtl(RtlKind):
@@ -58,6 +58,27 @@ class AddRtl(RtlKind):
             "VEC": built.in_vec,
         }
         return (RtlModule("swm_add", parameters),)
+
+
+class HadamardRtl(RtlKind):
+    """`swm_hadamard`."""
+
+    def latencies(self, built: Implementation) -> tuple[int, ...]:
+        """Operand, product, end of the layer."""
+        return (2 + finish_cycles(built.spec),)
+
+    def modules(self, layer: FixedLayer | None, built: Implementation) -> tuple[RtlModule, ...]:
+        """One module."""
+        known = kind("hadamard").configuration(layer, built)
+        parameters: dict[str, Parameter] = {
+            "N": built.spec.n,
+            "HELD": known["held"],
+            "A_BITS": known["a_bits"],
+            "B_BITS": known["b_bits"],
+            **finish_parameters(layer, known),
+            "VEC": built.in_vec,
+        }
+        return (RtlModule("swm_hadamard", parameters),)
 
 
 class PReluRtl(RtlKind):

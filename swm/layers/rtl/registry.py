@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from swm.errors import Finding
 from swm.layers.rtl.base import RtlKind
-from swm.layers.rtl.beats import AddRtl, ConcatRtl, ForkRtl, PReluRtl, ReverseRtl, ScaleRtl, WidthRtl
+from swm.layers.rtl.beats import AddRtl, ConcatRtl, ForkRtl, HadamardRtl, PReluRtl, ReverseRtl, ScaleRtl, WidthRtl
 from swm.layers.rtl.convolutions import CirculantConvRtl, ConvRtl, DepthwiseRtl
 from swm.layers.rtl.images import DepthToSpaceRtl, GlobalPoolRtl, PadRtl, PoolRtl, ReorderRtl, UpsampleRtl
 from swm.layers.rtl.layernorm import LayerNormRtl
@@ -33,6 +33,7 @@ _KINDS: dict[str, RtlKind] = {
     "prelu": PReluRtl(),
     "layernorm": LayerNormRtl(),
     "add": AddRtl(),
+    "hadamard": HadamardRtl(),
     "concat": ConcatRtl(),
     "reverse": ReverseRtl(),
     "recurrent": RecurrentRtl(),
