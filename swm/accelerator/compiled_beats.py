@@ -1,46 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What fixed_beats.cpp is told of an add, a concat, a PReLU, a layer normalisation or a pooling.
+"""What fixed_beats.cpp is told of a layer that has no weights to multiply by, or one a value.
 
-It computes on int64 what their `run` computes on numpy's int64, so there is nothing to prove.
+It computes on int64 what their `run` computes on numpy's int64, so there is nothing to prove; sums of products of two
+streams on float64, as theirs does, and below 2^53.
 """
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.accelerator.compiled_layers import CURVE, POLICIES, curve_integers, seen_index
+from swm.accelerator.compiled_curves import POLICIES, SwmCurve, curve_struct
+from swm.accelerator.compiled_layers import EXACT_BITS, seen_index
 from swm.kernels import load_library
-from swm.layers import add, concat
+from swm.layers import add, concat, offset, softmax
 from swm.layers.add import AddSpec
 from swm.layers.concat import ConcatSpec
+from swm.layers.curves import Table
 from swm.layers.global_pool import GlobalPoolSpec
 from swm.layers.layernorm import LayerNormSpec, normal_frac, root_table
+from swm.layers.matmul import MatMulSpec
+from swm.layers.offset import OffsetSpec
 from swm.layers.pool import PoolSpec
 from swm.layers.prelu import PReluSpec
+from swm.layers.reciprocals import Reciprocals
+from swm.layers.rmsnorm import RmsNormSpec
+from swm.layers.roots import Roots
+from swm.layers.softmax import SoftmaxSpec
 from swm.layers.values import FixedLayer, Ints
 
-__all__ = ["CompiledBeats", "compiled_beats"]
+__all__ = ["MAKERS", "CompiledBeats", "compiled_beats"]
 
 _MOST_INPUTS = 8
 
 
 class _SwmBeats(ctypes.Structure):
     _integers = (
-        *("kind", "m", "inputs", "activation", "plain_shift", "out_bits"),
-        *(*CURVE, "lines", "rectified", "base_shift", "width", "width_shift"),
-        *("frac", "epsilon", "root_frac", "root_step", "root_guard", "positions", "outputs", "taps"),
+        *("kind", "m", "inputs", "out_bits", "frac", "table_frac", "table_step", "table_guard", "centred", "epsilon"),
+        *("power_bits", "positions", "outputs", "taps", "before"),
+        *("heads", "heads_inside", "stored_inside", "along_inner"),
     )
     _fields_: ClassVar = [
         *((name, ctypes.c_int64) for name in _integers),
         *((name, ctypes.c_int64 * _MOST_INPUTS) for name in ("channels", "shifts")),
-        *((name, ctypes.c_void_p) for name in ("weights", "bias", "starts", "rises", "root_starts", "root_rises")),
-        *((name, ctypes.c_void_p) for name in ("factors", "index")),
+        *((name, SwmCurve) for name in ("end", "power")),
+        *((name, ctypes.c_void_p) for name in ("weights", "bias", "table_starts", "table_rises", "factors", "index")),
     ]
 
 
@@ -51,7 +60,7 @@ class CompiledBeats:
     layer: FixedLayer
     library: ctypes.CDLL
     parameters: _SwmBeats
-    keep: Mapping[str, NDArray[Any]]
+    keep: tuple[NDArray[Any], ...]
 
     def run(self, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
         """What the `run` of the layer's kind gives."""
@@ -64,7 +73,7 @@ class CompiledBeats:
 
 
 _Made = tuple[dict[str, int], tuple[int, ...], dict[str, NDArray[Any]]]
-"""Integers by name, the shift of each input, arrays by name."""
+"""Integers by name (`kind`: its place in the enumeration of fixed_beats.cpp), shifts of the inputs, arrays by name."""
 
 
 def _add(layer: FixedLayer) -> _Made:
@@ -82,36 +91,66 @@ def _prelu(layer: FixedLayer) -> _Made:
 def _layernorm(layer: FixedLayer) -> _Made:
     table = root_table(layer)
     integers = {"kind": 3, "frac": normal_frac(layer), "epsilon": int(layer.arrays["epsilon"][0])}
-    integers |= {"root_frac": table.frac, "root_step": table.step_bits, "root_guard": table.guard}
-    arrays = {"root_starts": table.starts, "root_rises": table.rises}
+    integers |= {**_table(table), "centred": int(not isinstance(layer.spec, RmsNormSpec))}
+    arrays = {"table_starts": table.starts, "table_rises": table.rises}
     return integers, (), {**arrays, "weights": layer.arrays["weights"], "bias": layer.arrays["bias"]}
+
+
+def _table(table: Roots | Reciprocals) -> dict[str, int]:
+    """The integers of a table of lines."""
+    return {"table_frac": table.frac, "table_step": table.step_bits, "table_guard": table.guard}
+
+
+def _softmax(layer: FixedLayer) -> _Made:
+    spec = layer.spec
+    assert isinstance(spec, SoftmaxSpec)
+    integers = {"kind": 6, "frac": spec.quotient_frac, "power_bits": spec.power_bits}
+    if spec.division == "exact":
+        return integers, (), {}
+    table = softmax.reciprocal_table(layer)
+    return {**integers, **_table(table)}, (), {"table_starts": table.starts, "table_rises": table.rises}
+
+
+def _offset(layer: FixedLayer) -> _Made:
+    spec = layer.spec
+    assert isinstance(spec, OffsetSpec)
+    return {"kind": 7, "before": spec.before}, offset.shifts(layer), {"weights": layer.arrays["weights"]}
+
+
+def _matmul(layer: FixedLayer) -> _Made:
+    spec = layer.spec
+    assert isinstance(spec, MatMulSpec)
+    names = ("heads", "heads_inside", "stored_inside", "along_inner")
+    return {"kind": 8, **{name: int(getattr(spec, name)) for name in names}}, (), {}
 
 
 def _pool(layer: FixedLayer) -> _Made:
     spec = layer.spec
     assert isinstance(spec, PoolSpec)
     factors = spec.reciprocals.of(spec.counts).ravel() if spec.mean else np.ones(spec.output.positions, np.int64)
-    return _windows(layer, "sum" if spec.mean else "max", seen_index(spec.geometry), factors)
+    return _windows("sum" if spec.mean else "max", seen_index(spec.geometry), factors)
 
 
 def _global_pool(layer: FixedLayer) -> _Made:
     spec = layer.spec
     assert isinstance(spec, GlobalPoolSpec)
     index = np.arange(spec.positions, dtype=np.int32).reshape(1, -1)
-    return _windows(layer, "max" if spec.mode == "max" else "sum", index, np.array([spec.reciprocals.constant]))
+    return _windows("max" if spec.mode == "max" else "sum", index, np.array([spec.reciprocals.constant]))
 
 
-def _windows(layer: FixedLayer, mode: str, index: NDArray[np.int32], factors: Ints) -> _Made:
-    outputs, taps = index.shape
-    sizes = {"positions": layer.spec.inputs[0].positions, "outputs": outputs, "taps": taps}
-    return {"kind": 4 if mode == "max" else 5, **sizes}, (), {"factors": factors, "index": index}
+def _windows(mode: str, index: NDArray[np.int32], factors: Ints) -> _Made:
+    return {"kind": 4 if mode == "max" else 5, "taps": index.shape[1]}, (), {"factors": factors, "index": index}
 
 
-_MAKERS: dict[type, Callable[[FixedLayer], _Made]] = {
+MAKERS: dict[type, Callable[[FixedLayer], _Made]] = {
     AddSpec: _add,
     ConcatSpec: _concat,
     PReluSpec: _prelu,
     LayerNormSpec: _layernorm,
+    RmsNormSpec: _layernorm,
+    SoftmaxSpec: _softmax,
+    OffsetSpec: _offset,
+    MatMulSpec: _matmul,
     PoolSpec: _pool,
     GlobalPoolSpec: _global_pool,
 }
@@ -124,29 +163,42 @@ def compiled_beats(layer: FixedLayer) -> CompiledBeats | None:
         ToolError: no compiler.
     """
     spec, curve = layer.spec, layer.curve
-    maker = _MAKERS.get(type(spec))
+    maker = MAKERS.get(type(spec))
     policy = curve.policy if curve else spec.activation
-    if maker is None or policy not in POLICIES:
+    if maker is None or policy not in POLICIES or not _known(layer):
         return None
     integers, shifts, arrays = maker(layer)
-    arrays |= {name: np.array(getattr(curve, name, ()) or (0,)) for name in ("starts", "rises")}
-    keep = {
+    held = {
         name: np.ascontiguousarray(array, np.int32 if name == "index" else np.int64) for name, array in arrays.items()
     }
     joined = isinstance(spec, ConcatSpec)  # its inputs are at the output's binary point, and it has no activation
+    end, tables = curve_struct(curve, policy, 0 if joined else layer.value_frac - layer.output_format.frac)
+    power, more = curve_struct(layer.inner[0], "curve", 0) if layer.inner else (SwmCurve(), ())
     parameters = _SwmBeats(
         m=spec.m,
         inputs=len(spec.inputs),
-        activation=POLICIES.index(policy),
-        plain_shift=0 if joined else layer.value_frac - layer.output_format.frac,
         out_bits=spec.out_bits,
+        positions=spec.positions,
+        outputs=spec.output.positions,
         channels=(ctypes.c_int64 * _MOST_INPUTS)(*(shape.channels for shape in spec.inputs)),
         shifts=(ctypes.c_int64 * _MOST_INPUTS)(*shifts),
         **integers,
-        **curve_integers(curve),
-        **{name: array.ctypes.data for name, array in keep.items()},
+        end=end,
+        power=power,
+        **{name: array.ctypes.data for name, array in held.items()},
     )
     library = load_library("fixed_beats.cpp", {})
     library.swm_fixed_beats.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p]
     library.swm_fixed_beats.restype = ctypes.c_int64
-    return CompiledBeats(layer, library, parameters, keep)
+    return CompiledBeats(layer, library, parameters, (*held.values(), *tables, *more))
+
+
+def _known(layer: FixedLayer) -> bool:
+    """Whether fixed_beats.cpp takes what is particular to the layer; else `run` computes it, or says what is wrong."""
+    spec = layer.spec
+    if isinstance(spec, MatMulSpec):
+        return spec.accumulator_bits <= EXACT_BITS
+    if isinstance(spec, SoftmaxSpec):  # the power of the largest value is what no sum of powers is below
+        (power,) = layer.inner
+        return isinstance(power, Table) and int(power.apply(np.zeros(1, np.int64))[0]) >= 1 << (spec.power_bits - 3)
+    return True

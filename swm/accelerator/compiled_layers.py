@@ -14,11 +14,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from swm.accelerator.compiled_curves import CURVE, POLICIES, curve_integers
 from swm.kernels import address, aligned, load_library
 from swm.layers.circulant import CirculantSpec
 from swm.layers.circulant_conv import CirculantConvSpec
 from swm.layers.conv import ConvSpec
-from swm.layers.curves import Curve, Ramp, Steps, Table
+from swm.layers.curves import Ramp, Steps, Table
 from swm.layers.dense import DenseSpec
 from swm.layers.depthwise import DepthwiseSpec
 from swm.layers.geometry import Geometry
@@ -26,11 +27,11 @@ from swm.layers.scale import ScaleSpec
 from swm.layers.values import TWIDDLE_FRAC, FixedLayer, Ints, LayerSpec, clog2
 from swm.layers.window import seen
 
-__all__ = ["CURVE", "POLICIES", "CompiledLayer", "bits_in", "compiled", "curve_integers", "proven", "seen_index"]
+__all__ = ["EXACT_BITS", "KINDS", "CompiledLayer", "bits_in", "compiled", "proven", "seen_index"]
 
 EXACT_BITS = 53  # a two's complement integer of so many bits, and every sum on the way to it, is exact in float64
 MOST_SHIFT = 50
-_KINDS: dict[type, int] = {
+KINDS: dict[type, int] = {
     CirculantSpec: 0,
     DenseSpec: 1,
     ScaleSpec: 2,
@@ -38,8 +39,6 @@ _KINDS: dict[type, int] = {
     ConvSpec: 1,
     DepthwiseSpec: 3,
 }
-POLICIES = ("identity", "relu", "clip", "ramp", "leaky", "curve", "steps")
-CURVE = ("input_shift", "input_bits", "out_shift", "low", "high", "slope", "offset", "first", "last", "step_bits")
 
 
 class _SwmLayer(ctypes.Structure):
@@ -96,7 +95,7 @@ def proven(layer: FixedLayer, incoming: int) -> bool:
 
 
 def _known(layer: FixedLayer) -> bool:
-    return type(layer.spec) in _KINDS and (layer.curve is None or layer.curve.policy in POLICIES)
+    return type(layer.spec) in KINDS and (layer.curve is None or layer.curve.policy in POLICIES)
 
 
 def _sums(spec: LayerSpec) -> LayerSpec:
@@ -184,7 +183,7 @@ def compiled(layer: FixedLayer) -> CompiledLayer | None:
     rises = np.array(getattr(curve, "rises", ()) or np.zeros(len(starts)), np.float64)
     keep = (weights, bias, starts, rises)
     parameters = _SwmLayer(
-        *(_KINDS[type(layer.spec)], spec.m, seen_values, p, q, shifts, layer.acc_shift, rounded),
+        *(KINDS[type(layer.spec)], spec.m, seen_values, p, q, shifts, layer.acc_shift, rounded),
         activation=POLICIES.index(curve.policy if curve else spec.activation),
         plain_shift=layer.value_frac - layer.output_format.frac,
         out_bits=spec.out_bits,
@@ -217,13 +216,3 @@ def seen_index(geometry: Geometry) -> NDArray[np.int32]:
     rows, columns = geometry.grid
     places = np.arange(rows * columns, dtype=np.int32).reshape(1, rows, columns, 1)
     return np.ascontiguousarray(seen(places, geometry, fill=-1).reshape(-1, geometry.taps))
-
-
-def curve_integers(curve: Curve | None) -> dict[str, int]:
-    """What the kernels know of an activation, tables aside; 0 for all that it has not."""
-    ramp = curve.ramp if isinstance(curve, Steps) else curve
-    found = {name: int(getattr(ramp, name, 0)) for name in (*CURVE, "rectified", "base_shift")}
-    if isinstance(ramp, Ramp):
-        found["offset"] = ramp.offset << ramp.offset_shift
-    width = (curve.width, curve.width_shift) if isinstance(curve, Steps) else (0, 0)
-    return {**found, "lines": int(bool(getattr(ramp, "rises", ()))), "width": width[0], "width_shift": width[1]}

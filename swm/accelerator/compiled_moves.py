@@ -18,9 +18,9 @@ from swm.layers.reverse import ReverseSpec
 from swm.layers.upsample import UpsampleSpec
 from swm.layers.values import FixedLayer, Ints
 
-__all__ = ["CompiledMove", "compiled_move"]
+__all__ = ["KINDS", "CompiledMove", "compiled_move"]
 
-_KINDS = (DepthToSpaceSpec, PadSpec, ReorderSpec, ReverseSpec, UpsampleSpec)
+KINDS = (DepthToSpaceSpec, PadSpec, ReorderSpec, ReverseSpec, UpsampleSpec)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ def compiled_move(layer: FixedLayer) -> CompiledMove | None:
         ToolError: no compiler.
     """
     spec = layer.spec
-    if not isinstance(spec, _KINDS):
+    if not isinstance(spec, KINDS):
         return None
     fill = layer.arrays.get("fill")
     marked = layer if fill is None else replace(layer, arrays={**layer.arrays, "fill": np.full_like(fill, -1)})

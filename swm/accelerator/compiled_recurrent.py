@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.accelerator.compiled_layers import POLICIES, CompiledLayer, compiled, curve_integers, proven
+from swm.accelerator.compiled_curves import POLICIES, SwmCurve, curve_struct
+from swm.accelerator.compiled_layers import CompiledLayer, compiled, proven
 from swm.kernels import address, aligned, load_library
 from swm.layers.circulant import CirculantSpec
 from swm.layers.dense import DenseSpec
@@ -30,18 +31,6 @@ _SHIFTS = ("peephole_shift", "state_shift", "kept_shift", "new_shift", "unit_shi
 _WIDE = 60  # bits of a sum that leaves a product; nothing saturates there
 
 
-class _SwmCurve(ctypes.Structure):
-    _integers = (
-        *("activation", "plain_shift"),
-        *("input_shift", "input_bits", "out_shift", "low", "high", "slope", "offset", "first", "last", "step_bits"),
-        *("lines", "rectified", "base_shift", "width", "width_shift"),
-    )
-    _fields_: ClassVar = [
-        *((name, ctypes.c_int64) for name in _integers),
-        *((name, ctypes.c_void_p) for name in ("starts", "rises")),
-    ]
-
-
 class _SwmRecurrent(ctypes.Structure):
     _integers = (
         *("cell", "n", "hidden", "m", "steps", "last_only", "lanes", "x_columns", "h_columns", "middle_columns"),
@@ -50,7 +39,7 @@ class _SwmRecurrent(ctypes.Structure):
     )
     _fields_: ClassVar = [
         *((name, ctypes.c_int64) for name in _integers),
-        *((name, _SwmCurve) for name in "fgh"),
+        *((name, SwmCurve) for name in "fgh"),
         *((name, ctypes.c_void_p) for name in ("peepholes", "initial", "product")),
         *((name, ctypes.c_void_p) for name in ("first", "first_second", "rest", "rest_second")),
     ]
@@ -213,19 +202,14 @@ def _product(
     return FixedLayer(made, "", ("x",), "y", *formats, arrays, 0, acc_shift if k > 1 else 0)
 
 
-def _curve(layer: FixedLayer, place: int, shift: int, keep: list[NDArray[Any]]) -> _SwmCurve:
+def _curve(layer: FixedLayer, place: int, shift: int, keep: list[NDArray[Any]]) -> SwmCurve:
     """The activation of a place; nothing where the cell has none."""
     spec = layer.spec
     assert isinstance(spec, RecurrentSpec)
     if place >= len(spec.activations):
-        return _SwmCurve()
+        return SwmCurve()
     curve = layer.inner[place]
-    arrays = [np.array(getattr(curve, name, ()) or (0,), np.int64) for name in ("starts", "rises")]
+    policy = curve.policy if curve else spec.activations[place]
+    made, arrays = curve_struct(curve, policy, getattr(curve, "plain_shift", shift))
     keep += arrays
-    return _SwmCurve(
-        activation=POLICIES.index(curve.policy if curve else spec.activations[place]),
-        plain_shift=getattr(curve, "plain_shift", shift),
-        **curve_integers(curve),
-        starts=arrays[0].ctypes.data,
-        rises=arrays[1].ctypes.data,
-    )
+    return made

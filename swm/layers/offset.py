@@ -35,7 +35,7 @@ from swm.layers.values import (
     ceil_div,
 )
 
-__all__ = ["Offset", "OffsetSpec", "Offsets"]
+__all__ = ["Offset", "OffsetSpec", "Offsets", "shifts"]
 
 _MOST_BITS = 60  # what offset.h holds a sum in, with room to round
 _MOST_VALUES = 1 << 20  # constants of a layer
@@ -175,7 +175,7 @@ class Offset(BeatKind):
 
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
         """The exact sum, then the end of every layer."""
-        spec, (x_shift, table_shift) = layer.spec, _shifts(layer)
+        spec, (x_shift, table_shift) = layer.spec, shifts(layer)
         assert isinstance(spec, OffsetSpec)
         frames = values[0].reshape(-1, spec.positions, spec.n)
         sums = np.repeat((layer.arrays["weights"] << table_shift)[None], len(frames), axis=0)
@@ -218,7 +218,7 @@ class Offset(BeatKind):
         spec, vec = built.spec, built.in_vec
         assert isinstance(spec, OffsetSpec)
         assert layer is not None
-        (x_shift, table_shift), lanes = _shifts(layer), bank_lanes(vec, spec.weight_bits)
+        (x_shift, table_shift), lanes = shifts(layer), bank_lanes(vec, spec.weight_bits)
         return {
             "n": spec.n,
             "before": spec.before,
@@ -235,7 +235,7 @@ class Offset(BeatKind):
         }
 
 
-def _shifts(layer: FixedLayer) -> tuple[int, int]:
+def shifts(layer: FixedLayer) -> tuple[int, int]:
     """Left shifts that bring values and table to one binary point."""
     (given,) = layer.input_formats
     return layer.value_frac - given.frac, layer.value_frac - layer.weight_frac

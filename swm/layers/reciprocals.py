@@ -32,6 +32,11 @@ class Reciprocals:
     starts: Ints
     rises: Ints
 
+    @property
+    def guard(self) -> int:
+        """Fractional bits of a start beyond `frac`."""
+        return _GUARD
+
     def value(self, m: Ints) -> Ints:
         """Reciprocals of integers from 2^frac to 2^(frac+1) - 1: from 2^(frac-1) to 2^frac."""
         at = m - (1 << self.frac)

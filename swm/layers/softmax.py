@@ -39,7 +39,7 @@ from swm.layers.values import (
     clog2,
 )
 
-__all__ = ["SoftRows", "SoftmaxKind", "SoftmaxSpec"]
+__all__ = ["SoftRows", "SoftmaxKind", "SoftmaxSpec", "reciprocal_table"]
 
 _MOST_CHANNELS = 4096
 _GUARD = 3  # bits that a quotient has below those of an output in [-1, 1)
@@ -183,7 +183,7 @@ class SoftmaxKind(BeatKind):
         if spec.division == "exact":
             quotients = ((powers << spec.quotient_frac) + (total >> 1)) // total
         else:
-            table = _table(layer)
+            table = reciprocal_table(layer)
             length = np.frexp(total.astype(np.float64))[1].astype(np.int64) - 1  # 2^length <= total < 2^(length + 1)
             cut = length - table.frac
             mantissa = np.where(cut >= 0, total >> np.maximum(cut, 0), total << np.maximum(-cut, 0))
@@ -275,7 +275,7 @@ def quotient_words(spec: SoftmaxSpec) -> str:
     return f"the reciprocal of the sum comes from a {lines}, off by at most {table.error:.1e} of it (over all sums)"
 
 
-def _table(layer: FixedLayer) -> Reciprocals:
+def reciprocal_table(layer: FixedLayer) -> Reciprocals:
     """The table of reciprocals that a layer holds."""
     assert isinstance(layer.spec, SoftmaxSpec)
     known, entries = layer.spec.table, layer.arrays["reciprocals"]

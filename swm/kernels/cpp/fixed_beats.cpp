@@ -1,23 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// Layers of the fixed-point network that take a value or two an output (docs/arithmetic.md section 6), bit for bit, on the
-// 64-bit integers that numpy holds: add, concat, prelu, layer normalisation, pooling, and the end of every layer (section 5).
+// Layers of the fixed-point network that need no transform (docs/arithmetic.md section 6), bit for bit, on the 64-bit integers
+// that numpy holds: add, concat, prelu, normalisations, pooling, softmax, offset, products of two streams, and the end of
+// every layer (section 5).
+
+#include <vector>
 
 #include "fixed_words.h"
 
 extern "C" {
 
 struct SwmBeats {
-    int64_t kind;  // 0 add, 1 concat, 2 prelu, 3 layer normalisation, 4 greatest value of a window, 5 sum of a window
-    int64_t m, inputs;
-    int64_t activation;  // 0 identity, 1 relu, 2 clip, 3 ramp, 4 leaky, 5 table, 6 steps (swm/layers/curves.py)
-    int64_t plain_shift, out_bits;
-    int64_t input_shift, input_bits, out_shift;  // what follows is 0 where the activation has none
-    int64_t low, high, slope, offset;            // the offset at the binary point of the product
-    int64_t first, last, step_bits, lines, rectified, base_shift, width, width_shift;
-    int64_t frac, epsilon, root_frac, root_step, root_guard;  // prelu: frac of the slopes; normalisation: of z, and its table
-    int64_t positions, outputs, taps;                         // of a frame, and of a window
-    int64_t channels[8], shifts[8];                           // of each input
-    const int64_t *weights, *bias, *starts, *rises, *root_starts, *root_rises, *factors;
+    int64_t kind;  // as the enumeration below
+    int64_t m, inputs, out_bits;
+    int64_t frac;                               // prelu: of the slopes; normalisation: of z; softmax: of a quotient
+    int64_t table_frac, table_step, table_guard;  // of roots or reciprocals; 0 where a softmax divides
+    int64_t centred, epsilon;                   // normalisation: whether a mean is taken off
+    int64_t power_bits;                         // softmax
+    int64_t positions, outputs, taps;           // of a frame that comes, of one that leaves, and of a window
+    int64_t before;                             // offset: positions that leave before the first that comes
+    int64_t heads, heads_inside, stored_inside, along_inner;  // product, see swm/layers/matmul/spec.py
+    int64_t channels[8], shifts[8];             // of each input; offset: of the input and of the table
+    SwmCurve end, power;                        // of the layer's end; of the powers of a softmax
+    const int64_t *weights, *bias, *table_starts, *table_rises, *factors;
     const std::int32_t* index;  // [output][tap]: the position that a window sees, -1: none
 };
 
@@ -25,7 +29,7 @@ struct SwmBeats {
 
 namespace {
 
-enum { ADD, CONCAT, PRELU, LAYERNORM, GREATEST, SUM };
+enum { ADD, CONCAT, PRELU, NORMALIZE, GREATEST, SUM, SOFTMAX, OFFSET, MATMUL };
 
 template <class Word>
 inline int64_t each(int64_t* row, ptrdiff_t m, int64_t bits, const Word& word) {
@@ -41,23 +45,30 @@ inline int64_t each(int64_t* row, ptrdiff_t m, int64_t bits, const Word& word) {
 
 // Activation, one rounding, saturation of a token's sums, in place; how many saturate.
 int64_t finish(const SwmBeats& l, int64_t* row) {
-    return with_word(l, [&](const auto& word) { return each(row, l.m, l.out_bits, word); });
+    return with_word(l.end, [&](const auto& word) { return each(row, l.m, l.out_bits, word); });
 }
+
+// A line of the table of roots or reciprocals, at an integer from 2^table_frac on.
+inline int64_t from_table(const SwmBeats& l, int64_t m) {
+    const int64_t at = m - (int64_t(1) << l.table_frac), i = at >> l.table_step;
+    const int64_t line = left(l.table_starts[i], l.table_step) + l.table_rises[i] * (at & ((int64_t(1) << l.table_step) - 1));
+    return round_shift(line, l.table_step + l.table_guard);
+}
+
+// Which power of two is the largest that is not above v.
+inline int64_t magnitude(int64_t v) { return 63 - __builtin_clzll(std::uint64_t(v)); }
 
 void normalize(const SwmBeats& l, const int64_t* x, int64_t* row) {
     const ptrdiff_t n = l.m;
     int64_t total = 0, squares = 0;
     for (ptrdiff_t c = 0; c < n; ++c) total += x[c], squares += x[c] * x[c];
+    if (!l.centred) total = 0;
     const int64_t spread = n * squares - total * total + l.epsilon;
-    const int64_t half = (64 - __builtin_clzll(std::uint64_t(std::max<int64_t>(spread, 1))) + 1) / 2 - 1;
-    const int64_t down = 2 * half - l.root_frac;
-    const int64_t mantissa = down >= 0 ? spread >> down : left(spread, -down);
-    const int64_t at = mantissa - (int64_t(1) << l.root_frac), i = at >> l.root_step;
-    const int64_t line = left(l.root_starts[i], l.root_step) + l.root_rises[i] * (at & ((int64_t(1) << l.root_step) - 1));
-    const int64_t root = round_shift(line, l.root_step + l.root_guard), nudge = (int64_t(1) << half) >> 1;
+    const int64_t half = magnitude(std::max<int64_t>(spread, 1)) / 2, down = 2 * half - l.table_frac;
+    const int64_t root = from_table(l, down >= 0 ? spread >> down : left(spread, -down)), nudge = (int64_t(1) << half) >> 1;
     for (ptrdiff_t c = 0; c < n; ++c) {
         const int64_t narrow = (left(n * x[c] - total, l.frac) + nudge) >> half;
-        row[c] = round_shift(narrow * root, l.root_frac) * l.weights[c] + l.bias[c];
+        row[c] = round_shift(narrow * root, l.table_frac) * l.weights[c] + l.bias[c];
     }
 }
 
@@ -79,14 +90,76 @@ void pool(const SwmBeats& l, const int64_t* frame, ptrdiff_t output, int64_t* ro
         for (ptrdiff_t c = 0; c < l.m; ++c) row[c] *= l.factors[output];
 }
 
+void soften(const SwmBeats& l, const int64_t* x, int64_t* row) {
+    const int64_t top = *std::max_element(x, x + l.m), highest = (int64_t(1) << (l.power_bits - 1)) - 1;
+    const int64_t total = with_word(l.power, [&](const auto& word) {
+        int64_t sum = 0;
+        for (ptrdiff_t c = 0; c < l.m; ++c) sum += row[c] = clip(word(x[c] - top), 0, highest);
+        return sum;
+    });
+    if (!l.table_frac) {
+        for (ptrdiff_t c = 0; c < l.m; ++c) row[c] = (left(row[c], l.frac) + (total >> 1)) / total;
+        return;
+    }
+    const int64_t length = magnitude(total), cut = length - l.table_frac, down = l.table_frac + length - l.frac;
+    const int64_t factor = from_table(l, cut >= 0 ? total >> cut : left(total, -cut)), half = (int64_t(1) << down) >> 1;
+    for (ptrdiff_t c = 0; c < l.m; ++c) row[c] = (row[c] * factor + half) >> down;
+}
+
+// Token `place` of a frame that leaves.
+void add_table(const SwmBeats& l, const int64_t* frame, ptrdiff_t place, int64_t* row) {
+    const int64_t* const table = l.weights + place * l.m;
+    for (ptrdiff_t c = 0; c < l.m; ++c) row[c] = left(table[c], l.shifts[1]);
+    if (place < l.before || place >= l.before + l.positions) return;
+    const int64_t* const x = frame + (place - l.before) * l.m;
+    for (ptrdiff_t c = 0; c < l.m; ++c) row[c] += left(x[c], l.shifts[0]);
+}
+
+// Products of the tokens of a frame with a second operand. Sums stay below 2^53, so float64 has no rounding.
+class Products {
+  public:
+    explicit Products(const SwmBeats& l)
+        : l_(l), inner_(l.kind == MATMUL ? l.channels[0] : 0), stored_(std::size_t(l.heads * inner_ * l.m)), sums_(std::size_t(l.m)) {}
+
+    // The lines of B of a frame → [head][inner][m]
+    void store(const int64_t* b) {
+        const ptrdiff_t words = l_.channels[1], lines = l_.along_inner ? l_.m : inner_;
+        for (ptrdiff_t at = 0; at < lines * l_.heads; ++at, b += words) {
+            const ptrdiff_t head = l_.stored_inside ? at % l_.heads : at / lines, line = l_.stored_inside ? at / l_.heads : at % lines;
+            double* const to = stored_.data() + head * inner_ * l_.m + (l_.along_inner ? line : line * l_.m);
+            for (ptrdiff_t i = 0; i < words; ++i) to[l_.along_inner ? i * l_.m : i] = double(b[i]);
+        }
+    }
+
+    // Token `place` of A times the matrix of its head.
+    void multiply(const int64_t* x, ptrdiff_t place, int64_t* row) {
+        const ptrdiff_t head = l_.heads_inside ? place % l_.heads : place / (l_.positions / l_.heads);
+        const double* b = stored_.data() + head * inner_ * l_.m;
+        double* const sums = sums_.data();
+        std::fill(sums, sums + l_.m, 0.0);
+        for (ptrdiff_t k = 0; k < inner_; ++k, b += l_.m) {
+            const double a = double(x[k]);
+            for (ptrdiff_t c = 0; c < l_.m; ++c) sums[c] += a * b[c];
+        }
+        for (ptrdiff_t c = 0; c < l_.m; ++c) row[c] = int64_t(sums[c]);
+    }
+
+  private:
+    const SwmBeats& l_;
+    const ptrdiff_t inner_;
+    std::vector<double> stored_, sums_;
+};
+
 }  // namespace
 
 // Inputs (tokens, channels of each) → y (tokens, m); gives how many values saturate.
 extern "C" std::int64_t swm_fixed_beats(const SwmBeats* layer, const std::int64_t* const* inputs, std::int64_t tokens, std::int64_t* y) {
     const SwmBeats& l = *layer;
+    Products products(l);
     int64_t lost = 0;
     for (ptrdiff_t s = 0; s < tokens; ++s, y += l.m) {
-        const int64_t* const x = inputs[0] + (l.taps > 0 ? s / l.outputs * l.positions : s) * l.channels[0];
+        const ptrdiff_t frame = s / l.outputs, place = s % l.outputs;
+        const int64_t *const x = inputs[0] + s * l.channels[0], *const whole = inputs[0] + frame * l.positions * l.channels[0];
         switch (l.kind) {
             case ADD: {
                 const int64_t* const b = inputs[1] + s * l.channels[1];
@@ -102,8 +175,14 @@ extern "C" std::int64_t swm_fixed_beats(const SwmBeats* layer, const std::int64_
             case PRELU:
                 for (ptrdiff_t c = 0; c < l.m; ++c) y[c] = x[c] < 0 ? x[c] * l.weights[c] : left(x[c], l.frac);
                 break;
-            case LAYERNORM: normalize(l, x, y); break;
-            default: pool(l, x, s % l.outputs, y);
+            case NORMALIZE: normalize(l, x, y); break;
+            case SOFTMAX: soften(l, x, y); break;
+            case OFFSET: add_table(l, whole, place, y); break;
+            case MATMUL:
+                if (place == 0) products.store(inputs[1] + frame * (l.along_inner ? l.m : l.channels[0]) * l.heads * l.channels[1]);
+                products.multiply(x, place, y);
+                break;
+            default: pool(l, whole, place, y);
         }
         lost += finish(l, y);
     }

@@ -11,12 +11,6 @@
 
 extern "C" {
 
-struct SwmCurve {  // what is 0 where an activation has none: see compiled_layers.py
-    int64_t activation, plain_shift, input_shift, input_bits, out_shift, low, high, slope, offset;
-    int64_t first, last, step_bits, lines, rectified, base_shift, width, width_shift;
-    const int64_t *starts, *rises;
-};
-
 typedef void (*SwmProduct)(const void* layer, const double* x, double* y, int64_t samples, double* work, int64_t* lost);
 
 struct SwmRecurrent {

@@ -7,6 +7,19 @@
 #include <cstddef>
 #include <cstdint>
 
+extern "C" {
+
+// An activation (swm/layers/curves.py), as swm/accelerator/compiled_curves.py fills it; 0 for all that it has not.
+struct SwmCurve {
+    std::int64_t activation;  // 0 identity, 1 relu, 2 clip, 3 ramp, 4 leaky, 5 table, 6 steps
+    std::int64_t plain_shift, input_shift, input_bits, out_shift, low, high, slope;
+    std::int64_t offset;  // at the binary point of the product
+    std::int64_t first, last, step_bits, lines, rectified, base_shift, width, width_shift;
+    const std::int64_t *starts, *rises;
+};
+
+}  // extern "C"
+
 namespace {
 
 using std::int64_t;
@@ -28,19 +41,15 @@ inline int64_t saturated(int64_t v, int64_t bits) {
 
 enum { IDENTITY, RELU, CLIP, RAMP, LEAKY, TABLE, STEPS };  // `activation` of a curve (swm/layers/curves.py)
 
-// `C`, here and below: a struct with the integers and tables of a curve, as swm/accelerator/compiled_layers.py names them.
-template <class C>
-inline int64_t narrowed(const C& l, int64_t v) {
+inline int64_t narrowed(const SwmCurve& l, int64_t v) {
     return saturated(round_shift(v, l.input_shift), l.input_bits);
 }
 
-template <class C>
-inline int64_t ramp(const C& l, int64_t v) {
+inline int64_t ramp(const SwmCurve& l, int64_t v) {
     return clip(round_shift(narrowed(l, v) * l.slope + l.offset, l.out_shift), l.low, l.high);
 }
 
-template <class C>
-inline int64_t looked_up(const C& l, int64_t z) {
+inline int64_t looked_up(const SwmCurve& l, int64_t z) {
     const int64_t at = clip(z, l.first, l.last) - l.first, i = at >> l.step_bits;
     int64_t value = l.starts[i];
     if (l.lines) value = left(value, l.step_bits) + l.rises[i] * (at & ((int64_t(1) << l.step_bits) - 1));
@@ -48,8 +57,8 @@ inline int64_t looked_up(const C& l, int64_t z) {
 }
 
 // Calls run(word) with what takes a sum to its word, not yet saturated.
-template <class C, class Run>
-inline auto with_word(const C& l, const Run& run) {
+template <class Run>
+inline auto with_word(const SwmCurve& l, const Run& run) {
     const int64_t shift = l.plain_shift;
     switch (l.activation) {
         case RELU: return run([=](int64_t v) { return round_shift(std::max<int64_t>(v, 0), shift); });

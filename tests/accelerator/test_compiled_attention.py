@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fast integer engine on what transformers are made of, against each kind's own `run`, over random layers."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from layers.activations import EXAMPLES
+from test_integers_compiled import needs_compiler
+
+from swm.accelerator import compiled_beats, compiled_layers, compiled_moves
+from swm.accelerator.integers import run_layer
+from swm.layers import registry
+from swm.layers.layernorm import LayerNormSpec, NormLayer
+from swm.layers.matmul import MatMulSpec
+from swm.layers.offset import OffsetSpec
+from swm.layers.recurrent import RecurrentSpec
+from swm.layers.rmsnorm import RmsNormSpec
+from swm.layers.softmax import SoftmaxSpec
+from swm.layers.values import FixedLayer, FloatLayer, Format, TensorShape
+
+pytestmark = needs_compiler
+FRAMES = 3
+
+
+def assert_same(layer, values):
+    words, counts = run_layer(layer, values)
+    made = compiled_beats.compiled_beats(layer)
+    assert made is not None
+    fast, fast_counts = made.run(values)
+    np.testing.assert_array_equal(fast, words)
+    assert fast_counts == counts
+
+
+def words(rng, bits, shape):
+    high = 1 << (bits - 1)
+    found = rng.integers(-high, high, size=shape)
+    found[0] = rng.choice([-high, high - 1], size=shape[1:])
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1), st.integers(4, 18), st.integers(4, 18), st.integers(1, 4), st.integers(1, 5), st.data()
+)
+def test_products_of_two_streams(seed, bits, stored, heads, rows, data):
+    """Every order of heads and lines."""
+    rng = np.random.default_rng(seed)
+    n, m = (data.draw(st.integers(1, 40)) for _ in range(2))
+    inside, stored_inside, along = (data.draw(st.booleans()) for _ in range(3))
+    line, lines = (n, m) if along else (m, n)
+    activation = data.draw(st.sampled_from(list(EXAMPLES)))
+    a, b = TensorShape(n, bits, heads * rows), TensorShape(line, stored, heads * lines)
+    orders = {"heads": heads, "heads_inside": inside, "stored_inside": stored_inside, "along_inner": along}
+    out = TensorShape(m, bits, heads * rows)
+    spec = MatMulSpec("l", (a, b), out, activation, parameters=EXAMPLES[activation], **orders)
+    formats = Format(bits, bits - 1), Format(stored, stored - 2)
+    shift = max(f.frac for f in formats) - sum(f.frac for f in formats)
+    layer = FixedLayer(spec, "l", ("a", "b"), "y", formats, Format(bits, bits - 2), acc_shift=shift)
+    shapes = (FRAMES * a.positions, n), (FRAMES * b.positions, line)
+    assert_same(layer, (words(rng, bits, shapes[0]), words(rng, stored, shapes[1])))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(4, 18),
+    st.integers(2, 60),
+    st.sampled_from([2.0**-6, 0.177, 1.0, 5.0]),
+    st.integers(-2, 8),
+    st.sampled_from(["table", "exact"]),
+)
+def test_softmax(seed, bits, n, factor, whole, division):
+    """Both divisions; a token of one value alone, too, whose quotients are all the same."""
+    rng = np.random.default_rng(seed)
+    shape = TensorShape(n, bits, 2)
+    spec = SoftmaxSpec("l", (shape,), shape, factor=factor, division=division)
+    float_layer = FloatLayer("softmax", "l", "l", ("x",), "y", ((n, 2),), n, 2)
+    outputs = rng.choice([1.0, 0.9, 0.01], size=(1, n))
+    layer = registry.kind("softmax").quantize(spec, float_layer, (), outputs, (Format(bits, bits - whole),))
+    x = words(rng, bits, (2 * FRAMES, n))
+    x[1] = x[1, 0]
+    assert_same(layer, (x,))
+
+
+def test_a_table_that_is_none_is_refused_by_both():
+    shape = TensorShape(4, 8)
+    spec = SoftmaxSpec("l", (shape,), shape)
+    float_layer = FloatLayer("softmax", "l", "l", ("x",), "y", ((4, 1),), 4, 1)
+    layer = registry.kind("softmax").quantize(spec, float_layer, (), np.ones((1, 4)), (Format(8, 4),))
+    wrong = FixedLayer(
+        *(spec, "l", ("x",), "y", layer.input_formats, layer.output_format, layer.arrays),
+        inner=(type(layer.inner[0])(**{**vars(layer.inner[0]), "starts": (0,) * len(layer.inner[0].starts)}),),
+    )
+    assert compiled_beats.compiled_beats(wrong) is None
+    with pytest.raises(ValueError, match="no table of exponents"):
+        run_layer(wrong, (np.zeros((1, 4), np.int64),))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(4, 18), st.integers(0, 3), st.integers(0, 2), st.data())
+def test_offsets(seed, bits, before, after, data):
+    """Constants finer and coarser than the values, and positions of constants alone."""
+    rng = np.random.default_rng(seed)
+    n, positions = data.draw(st.integers(1, 20)), data.draw(st.integers(1, 5))
+    activation, fine = data.draw(st.sampled_from(list(EXAMPLES))), data.draw(st.integers(-6, 12))
+    out = TensorShape(n, bits, before + positions + after)
+    ends = (TensorShape(n, bits, positions),), out, activation
+    spec = OffsetSpec("l", *ends, parameters=EXAMPLES[activation], before=before, weight_bits=bits)
+    given_frac, value_frac = bits - 1, max(bits - 1, fine)
+    layer = FixedLayer(
+        *(spec, "l", ("x",), "y", (Format(bits, given_frac),), Format(bits, bits - 2)),
+        {"weights": words(rng, bits, (out.positions, n))},
+        *(fine, given_frac + fine - value_frac),
+    )
+    assert_same(layer, (words(rng, bits, (FRAMES * positions, n)),))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    *(st.integers(0, 2**32 - 1), st.integers(4, 18), st.integers(2, 60), st.sampled_from([1e-5, 1e-2, 1.0])),
+    *(st.sampled_from(list(EXAMPLES)), st.booleans()),
+)
+def test_normalisations(seed, bits, n, epsilon, activation, mean):
+    rng = np.random.default_rng(seed)
+    shape = TensorShape(n, bits, 1)
+    kind = LayerNormSpec if mean else RmsNormSpec
+    spec = kind("l", (shape,), shape, activation, parameters=EXAMPLES[activation], weight_bits=bits)
+    gains, bias = (rng.normal(size=n).astype(np.float32) for _ in range(2))
+    float_layer = NormLayer(
+        *(spec.kind, "l", "l", ("x",), "y", ((n, 1),), n, 1), bias=bias, gains=gains, epsilon=epsilon
+    )
+    form = Format(bits, bits - 2)
+    layer = registry.kind(spec.kind).quantize(spec, float_layer, (), rng.normal(size=(9, n)), (form,))
+    x = words(rng, bits, (7, n))
+    x[1] = 1
+    assert_same(layer, (x,))
+
+
+def test_no_kind_is_left_to_numpy():
+    """Forks and width converters stand in schedules only."""
+    covered = {spec.kind for spec in (*compiled_beats.MAKERS, *compiled_layers.KINDS, *compiled_moves.KINDS)}
+    assert covered | {RecurrentSpec.kind, "fork", "width"} == {kind.name for kind in registry.kinds()}
