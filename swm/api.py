@@ -229,6 +229,8 @@ def quantize(
     bits: int,
     calibration: Inputs,
     backend: str = "vitis",
+    residual_bits: int | None = None,
+    exact_division: bool = False,
     progress: Progress | bool | None = None,
 ) -> FixedGraph:
     """Fixed point: formats of every tensor from calibration, weights quantized (circulant ones in the spectrum).
@@ -240,6 +242,8 @@ def quantize(
         bits: data and weight bits, 4 to 18.
         calibration: inputs, samples along axis 0.
         backend: what the network will be designed for; with "rtl", what has no RTL stays with the host, too.
+        residual_bits: of the sums of residual paths and of what passes them by, up to 18; None: `bits`.
+        exact_division: let a Softmax divide, where it otherwise multiplies by a reciprocal from a table.
         progress: called as progress(what, steps done, steps), for every layer; True shows it on standard error.
 
     Raises:
@@ -256,7 +260,15 @@ def quantize(
     with told(progress) as say:
         say("run the calibration inputs", 0, 2)
         activations = host.calibrate(made, hardware, given, list(lowered.tensors))
-        fixed = quantize_layers(hardware, lowered, bits, activations, lambda part: say(part, 1, 2))
+        fixed = quantize_layers(
+            hardware,
+            lowered,
+            bits,
+            activations,
+            lambda part: say(part, 1, 2),
+            residual_bits=residual_bits,
+            exact_division=exact_division,
+        )
     origin = Origin(
         model=Path(graph.source).name,
         sha256=graph.sha256,

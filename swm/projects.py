@@ -27,7 +27,6 @@ from swm.emit import RtlVerification, Verification, backups, check_output, emit_
 from swm.errors import OptionError
 from swm.graph import Graph
 from swm.host import split_for_hardware
-from swm.layers.formats import check_bits
 from swm.measuring import evidence
 from swm.notebook import html
 from swm.progress import Progress, told
@@ -93,7 +92,7 @@ class Project:
         rows = (
             ("board", plan.board.name),
             ("back end", plan.backend.name),
-            ("bits", self.design.graph.bits),
+            ("bits", self.design.graph.widths.removesuffix(" bits")),
             ("clock", f"{plan.clock_mhz:g} MHz"),
             ("interval", f"{plan.interval:,} cycles per {self._frame} (modelled)"),
             ("latency", f"{plan.latency:,} cycles (modelled)"),
@@ -265,6 +264,8 @@ def report(
     *,
     boards: str | Path | Sequence[str | Path] = (),
     bits: int = 12,
+    residual_bits: int | None = None,
+    exact_division: bool = False,
     backend: str = "vitis",
     clock_mhz: float | None = None,
     hybrid: bool = False,
@@ -287,6 +288,8 @@ def report(
             for its back end.
         boards: one or several names among `boards/`, or paths of own .toml files; a Design or project has its own.
         bits: data and weight bits of a float graph.
+        residual_bits: of a float graph: as for `quantize`.
+        exact_division: of a float graph: as for `quantize`.
         backend: of a graph: "vitis" or "generic".
         clock_mhz: of a graph: clock in MHz on every board; where absent, the best of the board's.
         hybrid: of a graph: let wide multipliers be built of LUTs where DSPs run out.
@@ -325,8 +328,18 @@ def report(
         source, network = graph.source, graph.shape
     else:
         source = compress.prepared(require_graph(graph))  # a path that is not a project ends here, too
-        network = network_shape(lower(split_for_hardware(source, _backend(backend))[1]), check_bits(bits))
-        graph = source if calibration is None else quantize(source, bits=bits, calibration=calibration, backend=backend)
+        lowered = lower(split_for_hardware(source, _backend(backend))[1])
+        network = network_shape(lowered, bits, residual_bits, exact_division)
+        graph = source
+        if calibration is not None:
+            graph = quantize(
+                source,
+                bits=bits,
+                calibration=calibration,
+                backend=backend,
+                residual_bits=residual_bits,
+                exact_division=exact_division,
+            )
     names = [str(board) for board in boards]
     known = evidence(graph, inputs=inputs, labels=labels, reference=reference, boards=names)
     name = (Path(source.source).name or source.name) if source is not None else ""

@@ -146,7 +146,7 @@ class Design:
         plan = self.schedule
         speed = f" {plan.inferences_per_s:,.0f} inferences/s (modelled);" if plan.fits else ""
         return (
-            f"<Design {self.graph.name!r}: {self.graph.bits} bits, {plan.backend.name}, {plan.clock_mhz:g} MHz,"
+            f"<Design {self.graph.name!r}: {self.graph.widths}, {plan.backend.name}, {plan.clock_mhz:g} MHz,"
             f"{speed} {plan.verdict}>"
         )
 

@@ -141,9 +141,15 @@ class FixedGraph:
         layers = ", ".join(f"{count} {name}" for name, count in kinds.most_common())
         bits = sum(spec.stored_bits for spec in self.specs)
         return (
-            f"<FixedGraph {self.name!r}: {self.inputs:,} -> {self.outputs:,} values, {self.bits} bits,"
+            f"<FixedGraph {self.name!r}: {self.inputs:,} -> {self.outputs:,} values, {self.widths},"
             f" {len(self.layers)} layers ({layers}), weights {bits:,} bits{self._around}>"
         )
+
+    @property
+    def widths(self) -> str:
+        """Bits of data and weights in words, and those of residual streams where they are others."""
+        most = max(spec.out_bits for spec in self.specs)
+        return f"{self.bits} bits" + (f", {most} on residual streams" if most > self.bits else "")
 
     @property
     def _around(self) -> str:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from swm.accelerator.fixed_graph import FixedGraph, NetworkShape, ShapedLayer
 from swm.accelerator.lower import Lowered
+from swm.accelerator.residuals import with_residual_bits
 from swm.accelerator.saturation import measured
+from swm.errors import OptionError
 from swm.graph import Graph
 from swm.layers import registry
 from swm.layers.formats import best_format, check_bits
@@ -20,17 +22,33 @@ from swm.progress import Note, quiet
 __all__ = ["network_shape", "quantize_layers"]
 
 
-def network_shape(lowered: Lowered, bits: int) -> NetworkShape:
+def network_shape(
+    lowered: Lowered, bits: int, residual_bits: int | None = None, exact_division: bool = False
+) -> NetworkShape:
     """Shapes and widths of every layer; they follow from shapes and bits alone, so no calibration is needed.
+
+    Args:
+        lowered: the layers.
+        bits: of data and weights, 4 to 18.
+        residual_bits: of residual streams (residuals.py), not fewer; None: as all else.
+        exact_division: whether a Softmax divides, instead of multiplying by a reciprocal from a table.
 
     Raises:
         OptionError: impossible bits.
     """
     check_bits(bits)
-    layers = tuple(
-        ShapedLayer(registry.kind(layer.kind).spec(layer, bits), layer.inputs, layer.output) for layer in lowered.layers
-    )
-    return NetworkShape(layers, lowered.input, lowered.tensor)
+    layers = []
+    for layer in lowered.layers:
+        kind = registry.kind(layer.kind)
+        spec = kind.spec(layer, bits)
+        layers.append(ShapedLayer(kind.divided_exactly(spec) if exact_division else spec, layer.inputs, layer.output))
+    shape = NetworkShape(tuple(layers), lowered.input, lowered.tensor)
+    if residual_bits is None:
+        return shape
+    check_bits(residual_bits)
+    if residual_bits < bits:
+        raise OptionError(f"residual streams have at least the {bits} bits of everything else, got {residual_bits}")
+    return with_residual_bits(shape, residual_bits)
 
 
 def quantize_layers(
@@ -39,6 +57,9 @@ def quantize_layers(
     bits: int,
     activations: Mapping[str, NDArray[np.floating]],
     note: Note = quiet,
+    *,
+    residual_bits: int | None = None,
+    exact_division: bool = False,
 ) -> FixedGraph:
     """Quantize a network: one format a tensor by calibration, whoever reads it, and integer parameters.
 
@@ -48,12 +69,14 @@ def quantize_layers(
         bits: data and weight bits, 4 to 18.
         activations: float values over the calibration set of `lowered.tensors`, (samples, ...) each.
         note: called with what is going on, for every layer.
+        residual_bits: as for `network_shape`.
+        exact_division: as for `network_shape`.
 
     Raises:
         OptionError: impossible bits.
         CalibrationError: a layer cannot be built exactly for values as these.
     """
-    shape = network_shape(lowered, bits)
+    shape = network_shape(lowered, bits, residual_bits, exact_division)
     first = activations[lowered.input]
     formats: dict[str, Format] = {lowered.input: best_format(first, bits)}
     saturated = {lowered.input: measured(formats[lowered.input], first)}

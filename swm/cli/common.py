@@ -34,6 +34,7 @@ __all__ = [
     "check_file",
     "clock_option",
     "console",
+    "exact_division_option",
     "example",
     "hybrid_option",
     "json_option",
@@ -41,6 +42,7 @@ __all__ = [
     "load_labels",
     "out",
     "progress_bar",
+    "residual_bits_option",
     "write_json",
 ]
 
@@ -74,6 +76,21 @@ json_option = click.option(
 )
 
 bits_option = click.option("--bits", type=int, default=12, show_default=True, help="Data and weight bits, 4 to 18.")
+
+residual_bits_option = click.option(
+    "--residual-bits",
+    type=int,
+    metavar="N",
+    help="Bits of the sums of residual paths and of what passes them by [default: as --bits]. Sums of many branches"
+    " reach far beyond each of them.",
+)
+
+exact_division_option = click.option(
+    "--exact-division",
+    is_flag=True,
+    help="Let a Softmax divide: LUTs in place of a multiplier and a table of reciprocals, whose error `swm emit` writes"
+    " beside the layer.",
+)
 
 
 backend_option = click.option(

@@ -16,6 +16,7 @@ from swm.cli.common import (
     bits_option,
     board_option,
     clock_option,
+    exact_division_option,
     example,
     hybrid_option,
     json_option,
@@ -23,6 +24,7 @@ from swm.cli.common import (
     load_labels,
     out,
     progress_bar,
+    residual_bits_option,
     sequences_option,
     write_json,
 )
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     epilog=example(
         "swm emit model-k8.onnx -o project --board pynq-z2 --bits 12 --calibration images.npy\nswm verify project\n"
         "swm emit lstm-k8.onnx -o project --board zcu104 --sequences auto --calibration sequences.npy\n"
+        "swm emit transformer.onnx -o project --board zcu104 --bits 8 --residual-bits 12 --calibration tokens.npy\n"
         "swm emit model-k8.onnx -o rtl --backend rtl --board pynq-z2 --calibration images.npy\nswm verify rtl"
     )
 )
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", required=True, metavar="DIR", help="The project folder, new or empty.")
 @board_option(multiple=False)
 @bits_option
+@residual_bits_option
+@exact_division_option
 @click.option("--calibration", required=True, metavar="X.npy", help="Inputs that set the number formats (or .csv).")
 @click.option("--vectors", metavar="X.npy", help="Inputs that `swm verify` runs [default: 100 calibration samples].")
 @click.option("--labels", metavar="Y.npy", help="Class numbers of the --vectors.")
@@ -62,6 +67,8 @@ def emit(
     output: str,
     board: str,
     bits: int,
+    residual_bits: int | None,
+    exact_division: bool,
     calibration: str,
     vectors: str | None,
     labels: str | None,
@@ -96,7 +103,15 @@ def emit(
         graph = swm.load(model, simplify=True, detect=True)
         inputs = load_arrays(calibration, graph)
         network = swm.dense_twin(graph) if dense else graph
-        fixed = swm.quantize(network, bits=bits, calibration=inputs, backend=backend, progress=progress)
+        fixed = swm.quantize(
+            network,
+            bits=bits,
+            calibration=inputs,
+            backend=backend,
+            residual_bits=residual_bits,
+            exact_division=exact_division,
+            progress=progress,
+        )
         made = swm.design(
             fixed,
             board=board,
@@ -122,7 +137,7 @@ def emit(
         for place, operators in (host_operators(fixed) or {}).items():
             if operators:
                 out.print(Text(f"The host computes {place} the hardware: {', '.join(operators)}."))
-        out.print(Text(f"{fixed.bits} bits: {saturation_summary(fixed.saturated)}"))
+        out.print(Text(f"{fixed.widths}: {saturation_summary(fixed.saturated)}"))
     if not (plan.fits or allow_overflow):
         error = does_not_fit(made)
         write_json(

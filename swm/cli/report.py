@@ -16,6 +16,7 @@ from swm.cli.common import (
     bits_option,
     board_option,
     clock_option,
+    exact_division_option,
     example,
     hybrid_option,
     json_option,
@@ -23,6 +24,7 @@ from swm.cli.common import (
     load_labels,
     out,
     progress_bar,
+    residual_bits_option,
     sequences_option,
     write_json,
 )
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
 @click.argument("model", metavar="MODEL|PROJECT", required=False)
 @board_option(multiple=True, required=False)
 @bits_option
+@residual_bits_option
+@exact_division_option
 @backend_option
 @clock_option
 @hybrid_option
@@ -85,6 +89,8 @@ def report(
     model: str | None,
     board: tuple[str, ...],
     bits: int,
+    residual_bits: int | None,
+    exact_division: bool,
     backend: str,
     clock: float | None,
     hybrid: bool,
@@ -136,6 +142,8 @@ def report(
             network,
             boards=board,
             bits=bits,
+            residual_bits=residual_bits,
+            exact_division=exact_division,
             backend=backend,
             clock_mhz=clock,
             hybrid=hybrid,

@@ -46,6 +46,8 @@ class Add(BeatKind):
 
     name: ClassVar[str] = "add"
     takes: ClassVar[tuple[type[Node], ...]] = (AddNode,)
+    joins: ClassVar[bool] = True
+    rescales: ClassVar[bool] = True
 
     def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
         """A sum of two activations of equal shape."""

@@ -8,7 +8,7 @@ A kind is one file: `swm/layers/<kind>.py` (this side), `hls/swm/<kind>.h` (its 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -87,6 +87,8 @@ class LayerKind(ABC):
     name: ClassVar[str]
     takes: ClassVar[tuple[type[Node], ...]] = ()  # types of graph nodes that `lower` may answer
     fuses: ClassVar[bool] = True  # whether an activation behind the layer becomes a part of it
+    joins: ClassVar[bool] = False  # whether it adds streams: where residual paths end
+    rescales: ClassVar[bool] = False  # whether what leaves may have other bits than what comes
 
     def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
         """The layer that a graph node becomes; None where the node is not of this kind.
@@ -111,6 +113,17 @@ class LayerKind(ABC):
     @abstractmethod
     def spec(self, layer: FloatLayer, bits: int) -> LayerSpec:
         """Shapes and widths for data and weights of `bits` bits."""
+
+    def resized(self, spec: LayerSpec, inputs: tuple[int, ...], output: int) -> LayerSpec | None:
+        """The same layer with so many bits of data on each stream; None where it has as many on all, the default."""
+        if not self.rescales:
+            return None
+        shapes = tuple(replace(shape, bits=bits) for shape, bits in zip(spec.inputs, inputs, strict=True))
+        return replace(spec, inputs=shapes, output=replace(spec.output, bits=output))
+
+    def divided_exactly(self, spec: LayerSpec) -> LayerSpec:
+        """The same layer with exact divisions, where it has any that are not."""
+        return spec
 
     @abstractmethod
     def quantize(

@@ -153,6 +153,7 @@ class Depthwise(LayerKind):
 
     name: ClassVar[str] = "depthwise"
     takes: ClassVar[tuple[type[Node], ...]] = (Conv,)
+    rescales: ClassVar[bool] = True
 
     @property
     def headers(self) -> tuple[Path, ...]:

@@ -98,6 +98,7 @@ class GlobalPool(BeatKind):
 
     name: ClassVar[str] = "global_pool"
     takes: ClassVar[tuple[type[Node], ...]] = (*MODES, AllPositions, MaxPool, AveragePool)
+    rescales: ClassVar[bool] = True
 
     def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
         """A node that leaves one position."""
@@ -134,6 +135,11 @@ class GlobalPool(BeatKind):
             parameters=layer.parameters,
             mode=layer.mode,
         )
+
+    def resized(self, spec: LayerSpec, inputs: tuple[int, ...], output: int) -> LayerSpec | None:
+        """A mean; the greatest value is one of those that came."""
+        assert isinstance(spec, GlobalPoolSpec)
+        return super().resized(spec, inputs, output) if spec.mode == "mean" else None
 
     def quantize(
         self,

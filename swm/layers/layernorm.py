@@ -127,6 +127,7 @@ class LayerNorm(BeatKind):
 
     name: ClassVar[str] = "layernorm"
     takes: ClassVar[tuple[type[Node], ...]] = (LayerNormalization, Normalize)
+    rescales: ClassVar[bool] = True
     _form: ClassVar[type[Normalize]] = Normalize
     _spec: ClassVar[type[LayerNormSpec]] = LayerNormSpec
 

@@ -104,6 +104,7 @@ class Offset(BeatKind):
 
     name: ClassVar[str] = "offset"
     takes: ClassVar[tuple[type[Node], ...]] = (Offsets,)
+    rescales: ClassVar[bool] = True
 
     def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
         """Constants in the order in which values pass."""

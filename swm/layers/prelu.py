@@ -74,6 +74,7 @@ class PReluKind(BeatKind):
 
     name: ClassVar[str] = "prelu"
     takes: ClassVar[tuple[type[Node], ...]] = (PRelu, ChannelSlopes)
+    rescales: ClassVar[bool] = True
     fuses: ClassVar[bool] = False
 
     def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:

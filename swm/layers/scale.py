@@ -81,6 +81,7 @@ class Scale(BeatKind):
 
     name: ClassVar[str] = "scale"
     takes: ClassVar[tuple[type[Node], ...]] = (Affine, *ACTIVATIONS)
+    rescales: ClassVar[bool] = True
 
     def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
         """An Affine along the last axis, or an activation with gains of 1."""

@@ -63,7 +63,6 @@ class SoftmaxLayer(FloatLayer):
     """A Softmax in float: what its inputs are multiplied by."""
 
     factor: float = 1.0
-    division: str = "table"
 
 
 @dataclass(frozen=True)
@@ -116,11 +115,8 @@ class SoftmaxKind(BeatKind):
 
     name: ClassVar[str] = "softmax"
     takes: ClassVar[tuple[type[Node], ...]] = (Softmax, SoftRows)
+    rescales: ClassVar[bool] = True
     fuses: ClassVar[bool] = False
-
-    def __init__(self, division: str = "table") -> None:
-        """Divide by "table", a product with a reciprocal, or "exact"."""
-        self._division = division
 
     def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
         """A Softmax along the last axis."""
@@ -141,7 +137,6 @@ class SoftmaxKind(BeatKind):
             m=operand.channels,
             positions=operand.positions,
             factor=node.factor,
-            division=self._division,
         )
 
     def spec(self, layer: FloatLayer, bits: int) -> SoftmaxSpec:
@@ -149,7 +144,12 @@ class SoftmaxKind(BeatKind):
         assert isinstance(layer, SoftmaxLayer)
         ((n, positions),) = layer.shapes
         shape = TensorShape(n, bits, positions)
-        return SoftmaxSpec(layer.name, (shape,), shape, factor=layer.factor, division=layer.division)
+        return SoftmaxSpec(layer.name, (shape,), shape, factor=layer.factor)
+
+    def divided_exactly(self, spec: LayerSpec) -> LayerSpec:
+        """Powers over their sum."""
+        assert isinstance(spec, SoftmaxSpec)
+        return replace(spec, division="exact")
 
     def quantize(
         self,

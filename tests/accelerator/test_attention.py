@@ -17,8 +17,6 @@ from swm.accelerator.store import load_fixed, save_fixed
 from swm.device.board import load_board
 from swm.emit import emit_project, verify_project
 from swm.errors import SwmError
-from swm.layers import registry
-from swm.layers.softmax import SoftmaxKind
 from swm.report import compare_design, to_json
 
 TOKENS, WIDTH = 5, 12
@@ -107,16 +105,16 @@ def test_heads_outside_of_the_rows(tmp_path):
 
 
 def test_exact_quotients_are_closer_and_confirmed(tmp_path):
-    """The other variant of the kind, in the place of the table."""
-    kept = registry.kind("softmax")
-    registry.register(SoftmaxKind(division="exact"))
-    try:
-        graph, x = encoder(tmp_path / "m.onnx", tokens=3, width=4, heads=2), 2 * smooth(60, 3, 4)
-        fixed = quantized(graph, x, 10)
-        schedule = make_schedule(fixed.shape, load_board("pynq-z2"))
-        result = verify_project(emit_project(Design(fixed, schedule), tmp_path / "p", vectors=x[:10]))
-    finally:
-        registry.register(kept)
+    """With residual streams of other bits, too."""
+    graph, x = encoder(tmp_path / "m.onnx", tokens=3, width=4, heads=2), 2 * smooth(60, 3, 4)
+    fixed = swm.quantize(graph, bits=8, calibration=x, residual_bits=14, exact_division=True)
+    widths = {layer.spec.name: [s.bits for s in (*layer.spec.inputs, layer.spec.output)] for layer in fixed.layers}
+    assert [bits for name, bits in widths.items() if "residual" in name] == [[14, 8, 14]]
+    assert [bits for name, bits in widths.items() if "positions" in name] == [[8, 14]]
+    assert "8 bits, 14 on residual streams" in repr(fixed)
+    np.testing.assert_array_equal(run_fixed(fixed, x, compiled=True).words, run_fixed(fixed, x).words)
+    schedule = make_schedule(fixed.shape, load_board("pynq-z2"))
+    result = verify_project(emit_project(Design(fixed, schedule), tmp_path / "p", vectors=x[:10]))
     assert result.ok, (result.first_mismatch, result.remarks)
     assert not any(key.endswith(".recip") for key in result.iterations)
 

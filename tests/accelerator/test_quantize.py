@@ -12,6 +12,7 @@ import swm
 from swm.accelerator.integers import run_fixed
 from swm.accelerator.lower import lower
 from swm.accelerator.quantize import network_shape
+from swm.accelerator.residuals import residual_tensors
 from swm.compress import fold_affine
 from swm.errors import CalibrationError, OptionError
 from swm.layers.formats import best_format
@@ -126,3 +127,41 @@ def test_impossible_bits(tmp_path, bits):
     lowered = lower(swm.load(write_mlp(tmp_path / "m.onnx")))
     with pytest.raises(OptionError, match="choose 4 to 18"):
         network_shape(lowered, bits)
+
+
+def test_residual_streams_of_more_bits(tmp_path):
+    """The sum that leaves keeps its bits; what the first sum reads is the input, which keeps its own, too."""
+    x = smooth(200, 16)
+    graph = swm.convert(residual(tmp_path / "m.onnx", width=16, depth=3), block=4, calibration=x).graph
+    plain = swm.quantize(graph, bits=6, calibration=x)
+    fixed = swm.quantize(graph, bits=6, calibration=x, residual_bits=16)
+    widths = [[shape.bits for shape in (*spec.inputs, spec.output)] for spec in fixed.specs]
+    block = [[16, 6], [6, 6], [16, 6, 16]]
+    assert widths == [[6, 6], [6, 6], [6, 6, 16], *block, *block, [16, 6]]
+    assert {spec.weight_bits for spec in fixed.specs if hasattr(spec, "weight_bits")} == {6}
+    want = swm.run(graph, x)
+    errors = [relative_error(run_fixed(made, x).values, want) for made in (plain, fixed)]
+    assert errors[1] < 0.8 * errors[0]
+    np.testing.assert_array_equal(run_fixed(fixed, x, compiled=True).words, run_fixed(fixed, x).words)
+    result = swm.emit(fixed, path=tmp_path / "p", board="pynq-z2", backend="generic", vectors=x[:10]).verify()
+    assert result.ok, result.remarks
+
+
+def test_layers_that_pass_words_on_keep_the_bits_of_their_streams(tmp_path):
+    """A sum that is padded, and read past the next layer: a pad has no other bits than what comes."""
+    model = Model(3, 8, 8)
+    total = model.node("Add", model.node("Relu", "x"), model.node("Tanh", "x"))
+    padded = model.node("Pad", total, model.constant([0, 0, 1, 1, 0, 0, 1, 1], np.int64))
+    both = model.node("Add", padded, model.node("Sigmoid", padded))
+    last = model.node("Add", both, model.node("Sigmoid", both))
+    shape = network_shape(lower(model.save(tmp_path / "m.onnx", last)), 8)
+    assert [layer.spec.kind for layer in shape.layers].count("add") == 3
+    assert residual_tensors(shape) == {both}
+
+
+def test_residual_streams_of_fewer_bits_are_refused(tmp_path):
+    lowered = lower(swm.load(write_mlp(tmp_path / "m.onnx")))
+    with pytest.raises(OptionError, match="at least the 12 bits of everything else, got 10"):
+        network_shape(lowered, 12, residual_bits=10)
+    with pytest.raises(OptionError, match="choose 4 to 18"):
+        network_shape(lowered, 12, residual_bits=20)

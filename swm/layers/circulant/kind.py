@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -36,6 +37,7 @@ class Circulant(WeightMemory):
 
     name: ClassVar[str] = "circulant"
     takes: ClassVar[tuple[type[Node], ...]] = (Linear, Conv)
+    rescales: ClassVar[bool] = True
 
     @property
     def headers(self) -> tuple[Path, ...]:
@@ -89,6 +91,12 @@ class Circulant(WeightMemory):
             weight_bits=bits,
             fft_shifts=forward_shifts(bits, layer.weight.block),
         )
+
+    def resized(self, spec: LayerSpec, inputs: tuple[int, ...], output: int) -> LayerSpec | None:
+        """The transform of wider inputs may have to shift."""
+        found = super().resized(spec, inputs, output)
+        assert isinstance(found, CirculantSpec)
+        return replace(found, fft_shifts=forward_shifts(inputs[0], found.block))
 
     def quantize(
         self,

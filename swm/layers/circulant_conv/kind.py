@@ -42,6 +42,7 @@ class CirculantConv(WeightMemory):
 
     name: ClassVar[str] = "circulant_conv"
     takes: ClassVar[tuple[type[Node], ...]] = (ConvNode,)
+    rescales: ClassVar[bool] = True
 
     @property
     def headers(self) -> tuple[Path, ...]:
@@ -97,6 +98,12 @@ class CirculantConv(WeightMemory):
             weight_bits=bits,
             fft_shifts=forward_shifts(bits, layer.weight.block),
         )
+
+    def resized(self, spec: LayerSpec, inputs: tuple[int, ...], output: int) -> LayerSpec | None:
+        """The transform of wider inputs may have to shift."""
+        found = super().resized(spec, inputs, output)
+        assert isinstance(found, CirculantConvSpec)
+        return replace(found, fft_shifts=forward_shifts(inputs[0], found.block))
 
     def quantize(
         self,

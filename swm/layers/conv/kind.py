@@ -36,6 +36,7 @@ class Conv(WeightMemory):
 
     name: ClassVar[str] = "conv"
     takes: ClassVar[tuple[type[Node], ...]] = (ConvNode,)
+    rescales: ClassVar[bool] = True
 
     @property
     def headers(self) -> tuple[Path, ...]:

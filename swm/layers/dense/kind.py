@@ -38,6 +38,7 @@ class Dense(WeightMemory):
 
     name: ClassVar[str] = "dense"
     takes: ClassVar[tuple[type[Node], ...]] = (Linear, Conv)
+    rescales: ClassVar[bool] = True
 
     def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
         """A Linear node, or a convolution that is one, whose matrix no other kind multiplies by.

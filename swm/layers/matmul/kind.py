@@ -46,6 +46,7 @@ class MatMulKind(LayerKind):
 
     name: ClassVar[str] = "matmul"
     takes: ClassVar[tuple[type[Node], ...]] = (MatMul, HeadProducts)
+    rescales: ClassVar[bool] = True
 
     def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
         """A product whose operands' orders are known."""
