@@ -237,6 +237,11 @@ class _Lowering:
         sources = [t for t in reads(node) if t not in self.graph.constants]
         if not isinstance(node, (*self._kernels, *FREE)):
             self.streams.lose(node)  # go on behind it, so that every obstacle is found
+            if node.op_name in ("Expand", "Tile"):
+                return Obstacle(
+                    "it repeats values of a sample; hardware has no product of several heads with the same keys",
+                    "give each head keys and values of its own: repeat the rows of the weights and of the bias",
+                )
             return Obstacle(
                 "no hardware kernel for this operator",
                 "replace it by what `swm check --operators` lists as kernel, or leave it to the host (`swm split`)",

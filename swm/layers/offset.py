@@ -40,6 +40,10 @@ __all__ = ["Offset", "OffsetSpec", "Offsets", "shifts"]
 _MOST_BITS = 60  # what offset.h holds a sum in, with room to round
 _MOST_VALUES = 1 << 20  # constants of a layer
 _LARGEST = 2.0**14  # of them; masks of attention are larger by far
+_NO_MASKS = (
+    "hardware has no masks of attention: drop one that hides padding alone, where samples are of full length; a causal"
+    " network stays with the host"
+)
 _USUAL_SHIFT = 4  # bits that binary points of values and table usually lie apart, for costs
 
 
@@ -114,10 +118,10 @@ class Offset(BeatKind):
         if table.size > _MOST_VALUES:
             return Obstacle(f"it adds {table.size:,} constants", f"hardware stores {_MOST_VALUES:,} for a layer")
         if not np.isfinite(table).all():
-            return Obstacle("it adds constants that are not finite", "hardware has no masks of attention")
+            return Obstacle("it adds constants that are not finite", _NO_MASKS)
         if np.abs(table).max() > _LARGEST:
             reason = f"it adds constants of up to {np.abs(table).max():.1e}, beside which values have no bits left"
-            return Obstacle(reason, "hardware has no masks of attention")
+            return Obstacle(reason, _NO_MASKS)
         return OffsetLayer(
             kind=self.name,
             name=name,

@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from attention_models import attention, classifier, encoder
+from attention_models import attention, classifier, encoder, grouped
 from networks import Model, quantized, relative_error, smooth
 
 import swm
@@ -152,11 +152,25 @@ def test_what_is_not_taken_is_said(tmp_path):
         mask = model.constant(np.triu(np.full((4, 6), large), 1).astype(np.float32))
         (text,) = refused(tmp_path, model, model.linear(model.node("Add", "x", mask, name="mask"), 6, 2))
         assert said in text
+        assert "no masks of attention" in text
     model = Model(3, 4, 6)
     turned = model.node("Transpose", model.linear("x", 6, 8), perm=[0, 2, 1, 3])
     shaped = model.node("Reshape", turned, model.constant([-1, 12, 8], np.int64))
     (text,) = refused(tmp_path, model, model.linear(shaped, 8, 2, "behind"))
     assert "move no other axes" in text
+
+
+@pytest.mark.parametrize("op", ["Expand", "Tile"])
+def test_heads_that_share_keys_are_refused_with_a_remedy_that_works(tmp_path, op):
+    """Grouped queries; with the rows of keys and values written out every head is hardware, and the answer the same."""
+    graph = grouped(tmp_path / "shared.onnx", op=op)
+    texts = [str(f) for f in hardware_findings(graph)]
+    assert len(texts) == 2
+    assert all(op in text and "repeat the rows of the weights" in text for text in texts)
+    written_out = grouped(tmp_path / "own.onnx", op=None)
+    assert not hardware_findings(written_out)
+    x = smooth(20, 4, 12)
+    np.testing.assert_allclose(swm.run(written_out, x), swm.run(graph, x), atol=1e-5)
 
 
 def test_an_output_of_moved_heads_is_refused(tmp_path):
