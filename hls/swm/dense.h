@@ -16,6 +16,7 @@
 #include "circulant.h"
 #include "count.h"
 #include "finish.h"
+#include "row_sums.h"
 
 namespace swm {
 
@@ -108,13 +109,7 @@ FLAT:
     if (load) {
       const stored_t beat = read_beat<V, typename L::in_t>(in, in_beat);
       ++in_beat;
-      const int place = (walk.half ? 0 : int(L::column_groups)) + int(walk.load_column);
-    LOAD_BANKS:
-      for (int bank = 0; bank < banks; ++bank) {
-        SWM_UNROLL
-        // Banks behind the right one are overwritten later, or meet weights of zero: none is left without a value.
-        if (bank >= int(walk.load_bank)) x[bank][place] = beat;
-      }
+      fill_banks(x, int(walk.load_bank), (walk.half ? 0 : int(L::column_groups)) + int(walk.load_column), beat);
     }
 
     if (drain) {
@@ -133,11 +128,7 @@ FLAT:
       write_beat<U>(out, out_beat, value);
       ++out_beat;
       set = count_t<L::out_beats>(last ? 0 : int(set) + 1);
-    SHIFT_ROWS:
-      for (int r = 0; r < (T::beats - 1) * U; ++r) {
-        SWM_UNROLL
-        held[r] = held[r + U];
-      }
+      next_held<U>(held);
     }
 
     if (active) {
@@ -194,18 +185,7 @@ FLAT:
           sum[r] = acc_t(sum[r] + multiply_in_fabric<B, W>(values[c], w[r * columns + c]));
         }
       }
-      const bool start = walk.starts(), complete = walk.completes();
-    ACCUMULATE:
-      for (int r = 0; r < rows; ++r) {
-        SWM_UNROLL
-        const acc_t before = start ? acc_t(0) : acc[r];
-        acc[r] = acc_t(before + sum[r]);
-      }
-    HOLD:
-      for (int r = 0; r < T::beats * U; ++r) {
-        SWM_UNROLL
-        if (complete) held[r] = r < rows ? acc[r] : acc_t(0);
-      }
+      add_to_rows(acc, held, sum, walk.starts(), walk.completes());
     }
     walk.step(load, active, drain);
   }

@@ -24,6 +24,7 @@
 #include "finish.h"
 #include "ports.h"
 #include "product_walk.h"
+#include "row_sums.h"
 
 namespace swm {
 
@@ -177,12 +178,7 @@ FLAT:
     if (load) {
       const word_t beat = read_beat<V, typename L::in_t>(in, in_beat);
       ++in_beat;
-      const int address = (walk.half ? 0 : int(L::column_groups)) + int(walk.load_column);
-    LOAD_BANKS:
-      for (int bank = 0; bank < banks; ++bank) {
-        SWM_UNROLL
-        if (bank >= int(walk.load_bank)) x[bank][address] = beat;  // as in dense.h
-      }
+      fill_banks(x, int(walk.load_bank), (walk.half ? 0 : int(L::column_groups)) + int(walk.load_column), beat);
     }
     if (store) {
       const kept_t beat = read_beat<V, typename L::stored_t>(stored, stored_beat);
@@ -210,11 +206,7 @@ FLAT:
       write_beat<U>(out, out_beat, value);
       ++out_beat;
       set = count_t<L::out_beats>(last ? 0 : int(set) + 1);
-    SHIFT_ROWS:
-      for (int r = 0; r < (T::beats - 1) * U; ++r) {
-        SWM_UNROLL
-        held[r] = held[r + U];
-      }
+      next_held<U>(held);
     }
 
     if (active) {
@@ -236,18 +228,7 @@ FLAT:
           if (there) sum[r] = acc_t(sum[r] + multiply<Cfg::in_bits, Cfg::stored_bits>(x[c / V][from].v[c % V], kept[bank][address].v[lane]));
         }
       }
-      const bool start = walk.starts(), complete = walk.completes();
-    ACCUMULATE:
-      for (int r = 0; r < rows; ++r) {
-        SWM_UNROLL
-        const acc_t before = start ? acc_t(0) : acc[r];
-        acc[r] = acc_t(before + sum[r]);
-      }
-    HOLD:
-      for (int r = 0; r < T::beats * U; ++r) {
-        SWM_UNROLL
-        if (complete) held[r] = r < rows ? acc[r] : acc_t(0);
-      }
+      add_to_rows(acc, held, sum, walk.starts(), walk.completes());
     }
 
     const bool filling = walk.filling, token_ends = !first && !filling && int(walk.at) == T::period - 1;
