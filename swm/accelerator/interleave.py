@@ -12,7 +12,7 @@ from typing import Any
 from swm.accelerator.backend import Backend
 from swm.accelerator.design import Schedule
 from swm.accelerator.fixed_graph import FixedGraph, NetworkShape
-from swm.accelerator.schedule import make_schedule
+from swm.accelerator.schedule import faster_schedule, make_schedule
 from swm.device.board import Board
 from swm.device.limits import Limits
 from swm.errors import OptionError
@@ -92,24 +92,21 @@ def with_sequences(
     Raises:
         OptionError: see `interleaved_shape`; and see `make_schedule`.
     """
-
-    def attempt(count: int) -> Schedule:
-        shape = interleaved_shape(network, count)
-        options: dict[str, Any] = {"clock_mhz": clock_mhz, "hybrid": hybrid, "limits": limits, "note": note}
-        return make_schedule(shape, board, backend=backend, **options)
-
+    options: dict[str, Any] = {"backend": backend, "clock_mhz": clock_mhz, "hybrid": hybrid, "limits": limits}
+    options["note"] = note
     if sequences is not None:
-        return sequences, attempt(sequences)
+        return sequences, make_schedule(interleaved_shape(network, sequences), board, **options)
+    best = make_schedule(network, board, **options)
     if sequence_obstacle(network):
-        return 1, attempt(1)
-    count, best = 1, attempt(1)
+        return 1, best
+    count, tried = 1, {1}
     while best.fits and 2 * count <= MOST_SEQUENCES:
-        more = next((n for n in (count + 1, 2 * count) if _faster(attempt(n), best)), 0)
-        if not more:
+        for more in sorted({count + 1, 2 * count} - tried):
+            tried.add(more)
+            found = faster_schedule(interleaved_shape(network, more), board, _WORTH * best.inferences_per_s, **options)
+            if found is not None:
+                count, best = more, found
+                break
+        else:
             break
-        count, best = more, attempt(more)
     return count, best
-
-
-def _faster(one: Schedule, other: Schedule) -> bool:
-    return one.fits and one.inferences_per_s > _WORTH * other.inferences_per_s

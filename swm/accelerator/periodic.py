@@ -176,6 +176,8 @@ class Periodic:
     def _raise(self, number: int) -> int:
         """Raise the lateness of a process to what its events wait for; the first event that moved, or -1."""
         waits, before = self._waits(number), self.late[number]
+        if not (waits > before).any():  # a schedule so far, which meets its own constraints
+            return -1
         raised = np.maximum(waits, before)
         late = np.maximum.accumulate(raised)
         cause = np.maximum.accumulate(np.where(raised == late, np.arange(len(late)), 0))
@@ -184,8 +186,6 @@ class Periodic:
         np.maximum(late, around, out=late)
         moved = late > before
         first = int(np.argmax(moved))
-        if not moved[first]:
-            return -1
         self.cause[number] = np.where(moved, cause, self.cause[number])
         self._settle(number, late)
         return first

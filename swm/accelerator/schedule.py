@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
+from typing import Any
 
 from swm.accelerator.backend import VITIS, Backend
 from swm.accelerator.design import Schedule
 from swm.accelerator.fixed_graph import NetworkShape
+from swm.accelerator.placement import Placement
 from swm.accelerator.resources import estimate, overflow
 from swm.accelerator.search import Found, Search
 from swm.accelerator.simulation import sequential, simulated
@@ -17,7 +20,7 @@ from swm.errors import OptionError, UnsupportedModel
 from swm.layers.rtl.registry import rtl_findings
 from swm.progress import Note, quiet
 
-__all__ = ["can_fit", "make_schedule"]
+__all__ = ["can_fit", "faster_schedule", "make_schedule"]
 
 _WIDENING = 1.02
 """Step by which the interval grows while FIFOs that the simulation made deeper do not fit."""
@@ -56,6 +59,33 @@ def make_schedule(
         OptionError: an impossible clock, or a target that no parallelism reaches.
         UnsupportedModel: layers that the back end has no modules for.
     """
+    options = {"backend": backend, "clock_mhz": clock_mhz, "limits": limits, "hybrid": hybrid, "note": note}
+    made = _make(network, board, target_interval=target_interval, **options)
+    assert made is not None
+    return made
+
+
+def faster_schedule(network: NetworkShape, board: Board, least: float, **options: Any) -> Schedule | None:
+    """The same where it fits and gives at least so many inferences per second; else None, without most of the work.
+
+    Takes the options of `make_schedule`, and raises what it raises.
+    """
+    made = _make(network, board, least=least, **options)
+    return made if made is not None and made.fits and made.inferences_per_s >= least else None
+
+
+def _make(
+    network: NetworkShape,
+    board: Board,
+    *,
+    backend: Backend = VITIS,
+    clock_mhz: float | None = None,
+    limits: Limits | None = None,
+    target_interval: int | None = None,
+    hybrid: bool = False,
+    note: Note = quiet,
+    least: float = 0.0,
+) -> Schedule | None:
     if backend.language == "systemverilog" and (findings := rtl_findings(layer.spec for layer in network.layers)):
         what = f"back end {backend.name} has no RTL for these layers (quantized for it, the host keeps what it can):"
         raise UnsupportedModel(what, findings)
@@ -68,8 +98,13 @@ def make_schedule(
     clocks = (clock_mhz,) if clock_mhz is not None else tuple(clock.mhz for clock in board.clocks)
     found = _find(search, backend, target_interval)
     # Neither costs nor intervals depend on the clock; only the pipeline's depth, and with it FIFOs and latency, do.
-    schedules = [_complete(search, found, board, backend, clock, limits, note, _slowest(search)) for clock in clocks]
-    return max(schedules, key=lambda s: (s.fits, s.inferences_per_s))
+    frame = max(getattr(layer.spec, "sequences", 1) for layer in network.layers)
+    schedules = []
+    for clock in clocks:
+        longest = frame * clock * 1e6 / least if least else inf
+        made = _complete(search, found, board, backend, clock, limits, note, _slowest(search), longest)
+        schedules += [made] if made is not None else []
+    return max(schedules, key=lambda s: (s.fits, s.inferences_per_s), default=None)
 
 
 def can_fit(network: NetworkShape, board: Board, backend: Backend = VITIS) -> bool:
@@ -84,7 +119,11 @@ def can_fit(network: NetworkShape, board: Board, backend: Backend = VITIS) -> bo
 
 def _slowest(search: Search) -> int:
     """The interval of least parallelism: no longer one asks for less hardware."""
-    placement = search.minimal().placement
+    return _slowest_part(search.minimal().placement)
+
+
+def _slowest_part(placement: Placement) -> int:
+    """Cycles a frame of the slowest process or edge: no simulation finds a shorter interval."""
     slow = max(p.program.cycles * p.tokens(la.spec) for la in placement.layers for p in la.processes)
     return max(slow, *(e.beats * e.positions for e in placement.edges))
 
@@ -112,10 +151,13 @@ def _complete(
     limits: Limits,
     note: Note,
     slow: int,
-) -> Schedule:
-    """Depths and cycles by simulation; slower designs where deeper FIFOs go beyond the limits."""
+    longest: float,
+) -> Schedule | None:
+    """Depths and cycles by simulation; slower designs where deeper FIFOs do not fit; None where beyond `longest`."""
     target = 0
     for _ in range(_MOST_STEPS):
+        if max(target, _slowest_part(found.placement) if backend.streaming else 0) > longest:
+            return None
         note(f"cycles and depths at {clock_mhz:g} MHz")
         place = found.placement
         run = simulated(place, clock_mhz, backend) if backend.streaming else sequential(place, clock_mhz)

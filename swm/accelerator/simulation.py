@@ -17,7 +17,7 @@ from swm.accelerator.network import Port as FramePort
 from swm.accelerator.network import Program as FrameProgram
 from swm.accelerator.network import Run as FrameRun
 from swm.accelerator.placement import Placement
-from swm.accelerator.tokens import simulate
+from swm.accelerator.tokens import latency
 from swm.layers.program import Port, Program, Run
 from swm.layers.rtl.loops import Loop, one_loop
 from swm.layers.rtl.registry import rtl
@@ -69,7 +69,6 @@ def simulated(placement: Placement, clock_mhz: float, backend: Backend = VITIS) 
     fixed = _inner(placement, backend)
     interval = steady_interval(network, fixed)
     depths = smallest_depths(network, interval, fixed=fixed)
-    trace = simulate(network, 2, depths)
     edges = tuple(replace(e, depth=depths[e.name]) for e in placement.edges)
     layers = tuple(
         replace(
@@ -82,7 +81,7 @@ def simulated(placement: Placement, clock_mhz: float, backend: Backend = VITIS) 
         )
         for layer in placement.layers
     )
-    return Simulated(Placement(layers, edges), interval, trace.latency)
+    return Simulated(Placement(layers, edges), interval, latency(network, depths))
 
 
 def frame_network(placement: Placement, clock_mhz: float, backend: Backend = VITIS) -> Network:

@@ -48,7 +48,19 @@ from swm.accelerator.network import (
 from swm.accelerator.periodic import Schedules, interval_of
 from swm.errors import OptionError
 
-__all__ = ["UNBOUNDED", "Activity", "Blocked", "Deadlock", "Network", "Port", "Program", "Run", "Trace", "simulate"]
+__all__ = [
+    "UNBOUNDED",
+    "Activity",
+    "Blocked",
+    "Deadlock",
+    "Network",
+    "Port",
+    "Program",
+    "Run",
+    "Trace",
+    "latency",
+    "simulate",
+]
 
 
 @dataclass(frozen=True)
@@ -274,6 +286,17 @@ def live(network: Network, depths: Mapping[str, int]) -> None:
         play(network, frames, depths)
 
 
+def latency(network: Network, depths: Mapping[str, int]) -> int:
+    """Cycles from the first beat accepted to the last beat out of one frame alone, at depths that are known to be live.
+
+    Raises:
+        Deadlock: that frame cannot finish.
+    """
+    played, index = play(network, 1, depths), {e: i for i, e in enumerate(network.edges)}
+    accepted = min((played.written[index[e]][0] for e in network.inputs), default=0)
+    return max(played.read[index[e]][-1] for e in network.outputs) - accepted
+
+
 def simulate(network: Network, frames: int, depths: Mapping[str, int], *, pace: int = 0) -> Trace:
     """Run frames through the network, one straight after the other.
 
@@ -301,8 +324,6 @@ def simulate(network: Network, frames: int, depths: Mapping[str, int], *, pace: 
 
     if not keeps_going(network, bounded):
         live(network, bounded)
-    alone = play(network, 1, bounded)
-    accepted = min((alone.written[index[e]][0] for e in network.inputs), default=0)
     played = play(network, frames, bounded, pace)
     occupancy = {}
     for edge, i in index.items():
@@ -318,7 +339,7 @@ def simulate(network: Network, frames: int, depths: Mapping[str, int], *, pace: 
         },
         ends=ends_of(played),
         interval=interval_of(network, bounded),
-        latency=ends_of(alone)[0] - accepted,
+        latency=latency(network, bounded),
         occupancy=occupancy,
         events=sum(len(p.slots) for p in played.processes),
     )

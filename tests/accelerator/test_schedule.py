@@ -8,11 +8,12 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from shapes import Factors, bundled, chain, product, residual, scaled, slowest, small_networks, stream_bits
 
+from swm.accelerator import schedule as scheduling
 from swm.accelerator.backend import GENERIC
 from swm.accelerator.depths import deadlock_free, steady_interval
 from swm.accelerator.placement import Placement
 from swm.accelerator.resources import container_bits, estimate
-from swm.accelerator.schedule import make_schedule
+from swm.accelerator.schedule import faster_schedule, make_schedule
 from swm.accelerator.simulation import frame_network, pipeline_fill
 from swm.accelerator.tokens import simulate
 from swm.device.board import Clock, load_board
@@ -194,6 +195,17 @@ def test_what_does_not_fit_says_so():
     assert not schedule.fits
     assert "BRAM18" in schedule.overflow
     assert schedule.interval == 784 * 512
+
+
+def test_a_rate_that_is_asked_for_bounds_the_work(monkeypatch):
+    """What cannot reach the rate is not simulated; what reaches it is the schedule that `make_schedule` makes."""
+    network, board = residual(), load_board("pynq-z2")
+    made = make_schedule(network, board)
+    assert faster_schedule(network, board, made.inferences_per_s) == made
+    simulated = []
+    monkeypatch.setattr(scheduling, "simulated", lambda *a: simulated.append(a))
+    assert faster_schedule(network, board, 1.001 * made.inferences_per_s) is None
+    assert not simulated
 
 
 def test_the_same_network_gives_the_same_schedule():
