@@ -31,6 +31,7 @@ from swm.graph import (
     Value,
     node_names,
     tensor_names,
+    with_fixed_inputs,
 )
 from swm.graph import reads as _reads
 from swm.validation import require_graph
@@ -52,6 +53,7 @@ def frame(
     states: Mapping[str, str] | None = None,
     steps: int | None = None,
     drop: Sequence[str] = (),
+    fix: Mapping[str, float] | None = None,
 ) -> Graph:
     """The model for samples that hardware takes.
 
@@ -64,6 +66,8 @@ def frame(
             both go, the states stay inside, and every sample is `steps` steps that begin with states of zeros.
         steps: see `states`.
         drop: outputs that nobody needs.
+        fix: inputs that hold one number everywhere, such as {"lengths": 20} where all sequences have 20 steps, or
+            {"h_0": 0} where all begin with zeros; they go.
 
     Raises:
         OptionError: names, an axis or a number that the model does not have, or a model that computes something else
@@ -72,6 +76,8 @@ def frame(
     made = _without(require_graph(graph), drop)
     if sizes:
         made = _sized(made, sizes)
+    if fix:
+        made = _fixed(made, fix)
     if states or steps is not None:
         made = _sequence(made, dict(states or {}), steps)
     if batch_axis is None:
@@ -106,6 +112,23 @@ def _sized(graph: Graph, sizes: Mapping[str, int]) -> Graph:
         return replace(value, type=replace(value.type, shape=shape))
 
     return _again(graph, inputs=tuple(map(fixed, graph.inputs)), outputs=tuple(map(fixed, graph.outputs)))
+
+
+def _fixed(graph: Graph, fix: Mapping[str, float]) -> Graph:
+    made = _again(with_fixed_inputs(graph, fix))
+    given = _random(tuple(replace(v, type=_some(v.type)) for v in graph.inputs))
+    filled = {name: np.full_like(a, fix[name]) if name in fix else a for name, a in given.items()}
+    want, got = _run(graph, filled), _run(made, {v.name: filled[v.name] for v in made.inputs})
+    if not all(_same(got[name], a) for name, a in want.items()):
+        raise OptionError(f"with {dict(fix)} inside, the model computes something else")
+    return made
+
+
+def _some(kind: TensorType | None) -> TensorType:
+    """A type in which two samples, or steps, stand where any number may."""
+    if kind is None or kind.shape is None:
+        raise OptionError("an input without a shape: export the model again")
+    return replace(kind, shape=tuple(d if isinstance(d, int) else 2 for d in kind.shape))
 
 
 def _again(graph: Graph, **changes: Any) -> Graph:

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper, save_model
 
 import swm
+from swm.accelerator.lower import hardware_findings
 from swm.cli import cli
 from swm.errors import OptionError
 
@@ -30,11 +31,16 @@ def model(op, inputs, outputs, *, before=(), after=(), constants=None, **attribu
     }
     starts = [*INITIAL][: 1 + (op == "LSTM")] if before else []
     ends = ["y", "h", "c"][: 2 + (op == "LSTM")]
-    layer = helper.make_node(op, ["x", "w", "r", "", "", *starts], ends, hidden_size=H, name="layer", **attributes)
+    starts = starts or [name for name in ("h_0", "c_0") if name in inputs]
+    lengths = "lengths" if "lengths" in {*inputs, *arrays} else ""
+    layer = helper.make_node(op, ["x", "w", "r", "", lengths, *starts], ends, hidden_size=H, name="layer", **attributes)
     nodes = [*(helper.make_node(*node[:3], **dict(node[3:])) for node in before), layer]
     nodes += [helper.make_node(*node[:3], **dict(node[3:])) for node in after]
     values = [
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in side.items()]
+        [
+            helper.make_tensor_value_info(name, TensorProto.INT32 if name == "lengths" else TensorProto.FLOAT, shape)
+            for name, shape in side.items()
+        ]
         for side in (inputs, outputs)
     ]
     tensors = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
@@ -62,6 +68,60 @@ def error(fixed, graph, x):
     got, want = swm.run(fixed, {graph.inputs[0].name: x}), swm.run(graph, {graph.inputs[0].name: x})
     assert {name: a.shape for name, a in got.items()} == {name: a.shape for name, a in want.items()}
     return max(float(np.linalg.norm(got[n] - want[n]) / np.linalg.norm(want[n])) for n in want)
+
+
+def test_inputs_that_hold_one_number_go(tmp_path):
+    """Lengths and initial states, which torch gives to the caller: named with the remedy, and fixed."""
+    given = {"x": [5, "n", N], "lengths": ["n"], "h_0": [1, "n", H], "c_0": [1, "n", H]}
+    made = model("LSTM", given, {"y": [5, 1, "n", H]})
+    graph = swm.load(made)
+    reasons = " ".join(map(str, hardware_findings(graph)))
+    assert "lengths of their own (input 'lengths')" in reasons
+    assert "swm frame --fix INPUT=STEPS" in reasons
+    states = swm.frame(graph, fix={"lengths": 5})
+    assert [v.name for v in states.inputs] == ["x", "h_0", "c_0"]
+    assert "start from input 'h_0'" in " ".join(map(str, hardware_findings(states)))
+    source, output = tmp_path / "m.onnx", tmp_path / "framed.onnx"
+    save_model(made, source)
+    fixes = [
+        word for name, number in (("lengths", 5), ("h_0", 0), ("c_0", 0)) for word in ("--fix", f"{name}={number}")
+    ]
+    arguments = ["frame", source, "-o", output, "--batch-axis", 1, *fixes]
+    done = CliRunner().invoke(cli, [str(a) for a in arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    framed = swm.load(output, simplify=True)
+    assert swm.check(framed).hardware == "all"
+    x, zeros = np.random.default_rng(1).normal(size=(3, 5, N)).astype(np.float32), np.zeros((1, 3, H), np.float32)
+    want = swm.run(
+        graph, {"x": x.swapaxes(0, 1).copy(), "lengths": np.full(3, 5, np.int32), "h_0": zeros, "c_0": zeros}
+    )["y"]
+    np.testing.assert_allclose(swm.run(framed, x), want.transpose(2, 0, 1, 3), atol=1e-6)
+
+
+def test_the_last_state_beside_a_sequence_that_ends_early():
+    ends = {"y": [5, 2, 1, H], "h": [2, 1, H]}
+    constant = {"lengths": np.array([3], np.int32)}
+    graph = swm.load(model("GRU", {"x": [5, 1, N]}, ends, constants=constant, direction="bidirectional"))
+    framed = swm.frame(graph, batch_axis=None)
+    assert swm.check(framed).hardware == "with host parts"
+    x = np.random.default_rng(1).normal(size=(40, 5, 1, N)).astype(np.float32)
+    assert error(swm.quantize(framed, bits=16, calibration=x), framed, x) < 0.01
+
+
+def test_an_initial_state_that_is_not_zero_needs_its_shape():
+    graph = swm.load(model("GRU", {"x": [5, 1, N], "h_0": [1, 1, H]}, {"y": [5, 1, 1, H]}))
+    framed = swm.frame(graph, fix={"h_0": 1}, batch_axis=None)
+    assert swm.check(framed).hardware == "all"
+    x = np.random.default_rng(1).normal(size=(5, 1, N)).astype(np.float32)
+    want = swm.run(graph, {"x": x, "h_0": np.ones((1, 1, H), np.float32)})["y"]
+    np.testing.assert_allclose(swm.run(framed, x[None])[0], want, atol=1e-6)
+    opened = swm.load(model("GRU", {"x": [5, "n", N], "h_0": [1, "n", H]}, {"y": [5, 1, "n", H]}))
+    with pytest.raises(OptionError, match="'h_0', 1 everywhere, has open axes"):
+        swm.frame(opened, fix={"h_0": 1})
+    with pytest.raises(OptionError, match="no input 'h'"):
+        swm.frame(opened, fix={"h": 0})
+    with pytest.raises(OptionError, match="needs an input that is not fixed"):
+        swm.frame(opened, fix={"x": 0, "h_0": 0})
 
 
 @pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])

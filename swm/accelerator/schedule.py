@@ -59,7 +59,13 @@ def make_schedule(
         OptionError: an impossible clock, or a target that no parallelism reaches.
         UnsupportedModel: layers that the back end has no modules for.
     """
-    options = {"backend": backend, "clock_mhz": clock_mhz, "limits": limits, "hybrid": hybrid, "note": note}
+    options: dict[str, Any] = {
+        "backend": backend,
+        "clock_mhz": clock_mhz,
+        "limits": limits,
+        "hybrid": hybrid,
+        "note": note,
+    }
     made = _make(network, board, target_interval=target_interval, **options)
     assert made is not None
     return made

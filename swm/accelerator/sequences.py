@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.accelerator.operands import Held, Streams
-from swm.graph import LSTM, Gather, Graph, Node, Recurrent, Reshape, Slice, Squeeze, Transpose, Unsqueeze
+from swm.graph import LSTM, Gather, Graph, Node, Recurrent, Reshape, Slice, Squeeze, Transpose, Unsqueeze, one_length
 from swm.layers import registry
 from swm.layers.base import Obstacle, Operand
+from swm.layers.pad import Pad
 from swm.layers.recurrent import RecurrentLayer, Steps
 from swm.layers.recurrent.node import obstacle_of
 from swm.layers.reverse import Reverse
@@ -120,13 +121,15 @@ class Sequences:
         wanted = [place for place, tensor in enumerate(node.outputs) if tensor and uses.get(tensor)]
         states = self._states(node)
         streams.lose(node)
+        if states is None:
+            return obstacle_of(node, wanted, [v.name for v in self.graph.inputs])
         if held.lost:
             if streams.origin[source] not in {v.name for v in self.graph.inputs}:
                 return None  # the obstacle before it is reported already
             return Obstacle(
                 "the length of its sequences is unknown", "fix it by `swm frame --size NAME=N`; leave the batch open"
             )
-        if wanted not in ([0], [1]) or states is None:
+        if wanted not in ([0], [1]):
             return obstacle_of(node, wanted)
         shape = streams.shape(source)
         length = None if not shape or len(shape) != 3 else shape[0]
@@ -143,12 +146,22 @@ class Sequences:
                 f"it reads {length} steps of {n} values while the tensor before it holds {size} a sample",
                 "a Transpose is missing, or the model was exported with a wrong shape",
             )
+        lengths = node.inputs[1] if len(node.inputs) > 1 else ""
+        whole, cut = operand, one_length(self.graph, lengths) if lengths else operand.positions
+        if cut is None or not 0 < cut <= operand.positions:
+            what = f"its sequences end after {np.asarray(self.graph.constants[lengths]).ravel()[:8].tolist()} steps"
+            return Obstacle(f"{what} of {operand.positions}", "hardware takes sequences of one length, a step at least")
+        if cut < operand.positions:
+            first = self._lengthened(node, operand.tensor, (n, operand.positions), cut - operand.positions)
+            operand = replace(operand, tensor=first.output, positions=cut)
         ends = []
         for d in range(node.directions):
             made = self._direction(node, d, operand, states, last=place == 1)
             if isinstance(made, Obstacle):
                 return made
             ends.append(made)
+        if place == 0 and cut < whole.positions:
+            ends = [self._lengthened(node, e.output, (e.m, e.positions), whole.positions - cut) for e in ends]
         self._join(node, node.outputs[place], ends)
         last = self.streams.layers[-1]
         streams.write(node.outputs[place], Held(last.m * last.positions, last.m), None)
@@ -202,6 +215,16 @@ class Sequences:
         self.computed.add(layer.output)
         return layer
 
+    def _lengthened(self, node: Recurrent, tensor: str, shape: tuple[int, int], more: int) -> FloatLayer:
+        """Steps of zeros behind a sequence, or (negative) its last steps left away."""
+        kind = registry.kind(Pad.name)
+        assert isinstance(kind, Pad)
+        name, what = f"l{len(self.streams.layers)}_steps", "its first steps" if more < 0 else "and zeros"
+        layer = kind.lengthened(name, node.name, (tensor, self._fresh(f"{tensor}, {what}")), shape, more)
+        self.streams.layers.append(layer)
+        self.computed.add(layer.output)
+        return layer
+
     def _place(self, layer: FloatLayer | Obstacle | None) -> FloatLayer | Obstacle:
         if isinstance(layer, FloatLayer):
             self.streams.layers.append(layer)
@@ -235,7 +258,7 @@ class Sequences:
     def _states(self, node: Recurrent) -> list[NDArray[np.float32]] | None:
         """Initial h and c, (directions, hidden), the same for every sample; None where they are not known so."""
         given = [*node.inputs, "", "", "", ""][1:4]
-        if given[0]:
+        if given[0] and given[0] not in self.graph.constants:
             return None  # lengths of their own
         found = []
         for tensor in given[1:]:

@@ -17,6 +17,7 @@ from swm.errors import OptionError
     epilog=example(
         "swm frame bidi-lstm.onnx -o framed.onnx --size length=32\n"
         "swm frame torch-lstm.onnx -o framed.onnx --batch-axis 1 --drop c_n\n"
+        "swm frame packed-gru.onnx -o framed.onnx --size steps=20 --fix lengths=20 --fix h_0=0\n"
         "swm frame dtln.onnx -o framed.onnx --state input_3=tf_op_layer_stack_2 --steps 100"
     )
 )
@@ -39,6 +40,13 @@ from swm.errors import OptionError
 )
 @click.option("--steps", type=int, metavar="N", help="With --state: steps of a sample, which begins with zero states.")
 @click.option("--drop", multiple=True, metavar="OUT", help="An output that nobody needs, such as Y_c; repeatable.")
+@click.option(
+    "--fix",
+    multiple=True,
+    metavar="IN=NUMBER",
+    help="An input that holds one number everywhere: the steps of sequences that are all whole, 0 of initial states;"
+    " repeatable. It goes.",
+)
 @click.option("--force", is_flag=True, help="Replace OUT.onnx.")
 @json_option
 def frame(
@@ -49,6 +57,7 @@ def frame(
     states: tuple[str, ...],
     steps: int | None,
     drop: tuple[str, ...],
+    fix: tuple[str, ...],
     force: bool,
     json_to: str | None,
 ) -> None:
@@ -71,6 +80,7 @@ def frame(
             states=dict(_pairs(states, "--state")),
             steps=steps,
             drop=drop,
+            fix={name: _number(name, value) for name, value in _pairs(fix, "--fix")},
         )
         swm.save(made, output)
     ends = {

@@ -7,7 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from swm.graph import Affine, Graph, Linear, Node, Reshape, plain_last_states, without_zero_states
+from swm.graph import (
+    Affine,
+    Graph,
+    Linear,
+    Node,
+    Reshape,
+    plain_last_states,
+    without_whole_lengths,
+    without_zero_states,
+)
 from swm.structure import Dense
 
 __all__ = ["fold_affine"]
@@ -20,10 +29,10 @@ def fold_affine(graph: Graph) -> Graph:
     projection, for a circulant block with scaled rows is none any more. Two Affine nodes in a row become one, and one
     with a single factor moves behind a Reshape, towards the matrix (input normalisation stands before the Flatten in
     many exports). A tensor that something else reads, or that the graph returns, stays. Initial states of recurrent
-    nodes that are zeros are left out (`without_zero_states`), and what is taken of their last states is plain
-    (`plain_last_states`).
+    nodes that are zeros are left out (`without_zero_states`), lengths that are whole, too (`without_whole_lengths`),
+    and what is taken of their last states is plain (`plain_last_states`).
     """
-    graph = plain_last_states(without_zero_states(graph))
+    graph = plain_last_states(without_whole_lengths(without_zero_states(graph)))
     while (pair := _find(graph)) is not None:
         first, second = pair
         if isinstance(first, Affine) and isinstance(second, Reshape):

@@ -28,6 +28,7 @@ from swm.graph.elementwise import (
     Sub,
     Swish,
 )
+from swm.graph.fixed_inputs import with_fixed_inputs
 from swm.graph.formats import WEIGHT_FORMATS, WeightFormat, read_formats, write_formats
 from swm.graph.graph import Graph, TensorType, Value, reads
 from swm.graph.last_states import plain_last_states
@@ -105,6 +106,7 @@ from swm.graph.weighted import (
     is_structured,
     runs_dense,
 )
+from swm.graph.whole_lengths import one_length, without_whole_lengths
 from swm.graph.zero_states import without_zero_states
 
 __all__ = [
@@ -196,11 +198,14 @@ __all__ = [
     "densified",
     "is_structured",
     "node_names",
+    "one_length",
     "plain_last_states",
     "read_formats",
     "reads",
     "runs_dense",
     "tensor_names",
+    "with_fixed_inputs",
+    "without_whole_lengths",
     "without_zero_states",
     "write_formats",
 ]

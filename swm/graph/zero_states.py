@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from swm.graph.graph import Graph
@@ -16,11 +17,14 @@ __all__ = ["without_zero_states"]
 _MOVING = (Cast, Expand, Gather, Reshape, Slice, Split, Squeeze, Transpose, Unsqueeze)
 
 
-def without_zero_states(graph: Graph) -> Graph:
-    """Recurrent layers without the initial states that are zeros, which is ONNX's default; what computed them stays."""
+def without_zero_states(graph: Graph, known: Collection[str] = ()) -> Graph:
+    """Recurrent layers without the initial states that are zeros, which is ONNX's default; what computed them stays.
+
+    `known`: tensors of zeros beside the constants.
+    """
     if not any(isinstance(node, Recurrent) for node in graph.nodes):
         return graph
-    zeros = {name for name, value in graph.constants.items() if value.size and not value.any()}
+    zeros = {*known, *(name for name, value in graph.constants.items() if value.size and not value.any())}
     nodes: list[Node] = []
     for node in graph.nodes:
         if _gives_zeros(node, zeros):

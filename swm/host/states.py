@@ -20,6 +20,7 @@ from swm.graph import (
     TensorType,
     Transpose,
     node_names,
+    one_length,
     reads,
     tensor_names,
 )
@@ -37,13 +38,19 @@ def states_from_sequences(graph: Graph) -> Graph:
     read.update(v.name for v in graph.outputs)
     made = _Rewriting(graph)
     for node in graph.nodes:
-        both = isinstance(node, Recurrent) and len(node.outputs) > 1 and not node.layout
+        both = isinstance(node, Recurrent) and len(node.outputs) > 1 and not node.layout and _ends(graph, node)
         if both and all(t and read[t] for t in node.outputs[:2]) and not any(read[t] for t in node.outputs[2:] if t):
             assert isinstance(node, Recurrent)
-            made.rewrite(node)
+            lengths = node.inputs[1] if len(node.inputs) > 1 else ""
+            made.rewrite(node, one_length(graph, lengths) if lengths else None)
         else:
             made.nodes.append(node)
     return replace(graph, nodes=tuple(made.nodes), types=made.types) if made.changed else graph
+
+
+def _ends(graph: Graph, node: Recurrent) -> bool:
+    """Whether the step at which sequences end is known."""
+    return len(node.inputs) < 2 or not node.inputs[1] or (one_length(graph, node.inputs[1]) or 0) > 0
 
 
 class _Rewriting:
@@ -55,8 +62,8 @@ class _Rewriting:
         self.changed = False
         self._names, self._tensors = node_names(graph), tensor_names(graph)
 
-    def rewrite(self, node: Recurrent) -> None:
-        """Y with the samples first, then as it was, and Y_h out of it."""
+    def rewrite(self, node: Recurrent, length: int | None) -> None:
+        """Y with the samples first, then as it was, and Y_h out of it; `length`: where sequences end before Y does."""
         y, h = node.outputs[:2]
         inside, first = self._tensors.unique(f"{y}/inside"), self._tensors.unique(f"{y}/batch_first")
         self.nodes.append(replace(node, outputs=(inside, "", *node.outputs[2:])))
@@ -69,7 +76,7 @@ class _Rewriting:
         ends = []
         for d in range(node.directions):
             backward = node.direction == "reverse" or d == 1
-            start, end = (0, 1) if backward else (-1, _FAR)
+            start, end = (0, 1) if backward else (-1, _FAR) if length is None else (length - 1, length)
             one = self._tensors.unique(f"{h}/{d}")
             cut = {"starts": (start, d), "ends": (end, d + 1), "axes": (1, 2), "steps": (1, 1)}
             self._add(Slice, node, f"end of direction {d}", (first,), one, **cut)  # (batch, 1, 1, outputs)

@@ -97,6 +97,13 @@ class Pad(BeatKind):
     takes: ClassVar[tuple[type[Node], ...]] = (PadNode, Split)
     fuses: ClassVar[bool] = False
 
+    def lengthened(self, name: str, node: str, tensors: tuple[str, str], shape: tuple[int, int], more: int) -> PadLayer:
+        """The layer that the lowering places: (channels, steps) with so many steps of zeros more (negative: fewer)."""
+        channels, steps = shape
+        margins = Margins((steps, 1), behind=(more, 0))
+        ends = (tensors[:1], tensors[1], (shape,), channels, steps + more)
+        return PadLayer(self.name, name, node, *ends, grid=(steps + more,), margins=margins)
+
     def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
         """A Pad of the axes behind the channels."""
         if isinstance(node, Split):  # one that `normal_forms` has not made into such nodes
@@ -151,17 +158,15 @@ class Pad(BeatKind):
         arrays = {"fill": formats[0].quantize(np.array([layer.value]))}
         return FixedLayer(spec, layer.node, layer.inputs, layer.output, formats, formats[0], arrays)
 
+    def run_float(self, layer: FloatLayer, inputs: tuple[NDArray[np.floating], ...]) -> NDArray[np.floating] | None:
+        """Every frame padded, or cut."""
+        assert isinstance(layer, PadLayer)
+        return _padded(inputs[0], layer.margins, layer.value)
+
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
         """Every frame padded, or cut."""
-        spec = layer.spec
-        assert isinstance(spec, PadSpec)
-        m = spec.margins
-        fill = int(layer.arrays["fill"][0])
-        frames = values[0].reshape(-1, *m.grid, spec.n)
-        around = tuple((max(b, 0), max(e, 0)) for b, e in zip(m.before, m.behind, strict=True))
-        wide = np.pad(frames, ((0, 0), *around, (0, 0)), constant_values=fill)
-        (top, left), (rows, columns) = (max(-b, 0) for b in m.before), m.out
-        return wide[:, top : top + rows, left : left + columns].reshape(-1, spec.m), {}
+        assert isinstance(layer.spec, PadSpec)
+        return _padded(values[0], layer.spec.margins, int(layer.arrays["fill"][0])), {}
 
     def beats(self, spec: LayerSpec, vec: int) -> int:
         """Iterations a frame."""
@@ -197,6 +202,15 @@ class Pad(BeatKind):
             "behind_columns": m.behind[1],
             "fill": int(layer.arrays["fill"][0]),
         }
+
+
+def _padded(rows: NDArray[Any], m: Margins, fill: float) -> NDArray[Any]:
+    """(frames * positions, channels) in the order of the positions."""
+    frames = rows.reshape(-1, *m.grid, rows.shape[-1])
+    around = tuple((max(b, 0), max(e, 0)) for b, e in zip(m.before, m.behind, strict=True))
+    wide = np.pad(frames, ((0, 0), *around, (0, 0)), constant_values=fill)
+    (top, left), (rows_, columns) = (max(-b, 0) for b in m.before), m.out
+    return wide[:, top : top + rows_, left : left + columns].reshape(-1, rows.shape[-1])
 
 
 def _pair(values: tuple[int, ...], second: int) -> tuple[int, int]:

@@ -6,7 +6,15 @@ from __future__ import annotations
 import logging
 
 from swm.errors import SwmError
-from swm.graph import Graph, Opaque, Recurrent, is_structured, plain_last_states, without_zero_states
+from swm.graph import (
+    Graph,
+    Opaque,
+    Recurrent,
+    is_structured,
+    plain_last_states,
+    without_whole_lengths,
+    without_zero_states,
+)
 from swm.simplify.cleanup import without_dead_nodes
 from swm.simplify.dequantize import written_out
 from swm.simplify.gelu import name_gelu
@@ -87,7 +95,7 @@ def _samples_first(graph: Graph) -> Graph:
 
 def _steps(graph: Graph) -> Graph:
     reach = Reach(graph)
-    graph = without_dead_nodes(plain_last_states(without_zero_states(graph)))
+    graph = without_dead_nodes(plain_last_states(without_whole_lengths(without_zero_states(graph))))
     for step in (name_gelu, name_normalization):
         graph = without_dead_nodes(step(graph, reach))
     return graph.verify()

@@ -36,13 +36,14 @@ class Exported:
         first, last = ends
         return self.node("ConstantOfShape", self.node("Concat", first, size, last, axis=0))
 
-    def layer(self, op, source, n, hidden, *, peepholes=False, state="computed", **attributes):
+    def layer(self, op, source, n, hidden, *, peepholes=False, state="computed", lengths=None, **attributes):
         """(time, batch, n) → Y and Y_h."""
         d = 2 if attributes.get("direction") == "bidirectional" else 1
         rows, rng = GATES[op] * hidden, self.rng
         w, r = rng.normal(size=(d, rows, n)) / np.sqrt(n), rng.normal(size=(d, rows, hidden)) / np.sqrt(hidden)
         h = self.constant(rng.uniform(-0.5, 0.5, (d, 1, hidden))) if state == "constant" else self.zeros(d, hidden)
-        inputs = [source, self.constant(w), self.constant(r), self.constant(rng.normal(size=(d, 2 * rows)) / 4), "", h]
+        inputs = [source, self.constant(w), self.constant(r), self.constant(rng.normal(size=(d, 2 * rows)) / 4)]
+        inputs += ["" if lengths is None else self.constant(lengths, np.int32), h]
         if op == "LSTM":
             inputs += [h] + ([self.constant(rng.normal(size=(d, 3 * hidden)) / 4)] if peepholes else [])
         outputs = self.node(op, *inputs, outputs=3 if op == "LSTM" else 2, hidden_size=hidden, **attributes)

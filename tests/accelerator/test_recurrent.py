@@ -166,6 +166,39 @@ def test_sequences_that_take_turns_give_the_words_of_each_alone(tmp_path, monkey
     assert all(layer.error < 0.1 for layer in result.trace if layer.node)
 
 
+@pytest.mark.parametrize(
+    ("op", "take", "direction"), [("LSTM", "all", "reverse"), ("RNN", "state", "forward"), ("GRU", "state", "reverse")]
+)
+def test_constant_lengths_shorter_than_the_sequence(op, take, direction):
+    """Zeros behind the end, Y_h at the end, and the backward direction begins there."""
+    graph, x = sequence(op, take=take, direction=direction, batch=1, lengths=[3]), 2 * smooth(40, STEPS, WIDTH)
+    want = swm.run(graph, x)
+    fixed = swm.quantize(graph, bits=12, calibration=x)
+    assert [s.kind for s in fixed.specs].count("pad") == 1 + (take == "all")
+    assert relative_error(swm.run(fixed, x), want) < 0.01
+    if take == "all":
+        assert (want[:, 3:] == want[:1, 3:]).all()  # of zeros, the matrix gives its bias
+
+
+def test_a_short_bidirectional_layer_in_c_simulation(tmp_path):
+    x = smooth(20, STEPS, WIDTH)
+    fixed = swm.quantize(sequence("GRU", direction="bidirectional", batch=1, lengths=[2]), bits=10, calibration=x)
+    made = swm.design(fixed, board="zcu104")
+    result = verify_project(emit_project(made, tmp_path / "p", vectors=x))
+    assert result.ok, (result.first_mismatch, result.remarks)
+    assert (result.samples, result.words) == (20, 20 * STEPS * 4)
+    assert relative_error(swm.run(fixed, x), swm.run(fixed.source, x)) < 0.05
+
+
+def test_lengths_that_are_whole_go_and_lengths_that_differ_are_named():
+    whole = fold_affine(sequence("GRU", batch=1, lengths=[STEPS]))
+    assert [layer.kind for layer in lower(whole).layers] == ["recurrent", "dense"]
+    none, *_ = hardware_findings(fold_affine(sequence("GRU", batch=1, lengths=[0])))
+    assert "end after [0] steps of 5" in none.reason
+    differ, *_ = hardware_findings(fold_affine(sequence("GRU", batch=2, lengths=[3, 4])))
+    assert "end after [3, 4] steps of 5" in differ.reason
+
+
 def test_networks_in_which_sequences_cannot_take_turns():
     model = Exported(STEPS, WIDTH)
     y, _ = model.layer("RNN", model.time_first("x"), WIDTH, 8)

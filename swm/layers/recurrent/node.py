@@ -43,8 +43,14 @@ class Steps(Node):
     length: int | None
 
 
-def obstacle_of(node: Recurrent, read: Sequence[int] = (0,)) -> Obstacle:
-    """Why a recurrent node did not become `Steps`; `read`: those of its outputs that are read."""
+def obstacle_of(node: Recurrent, read: Sequence[int] = (0,), inputs: Sequence[str] = ()) -> Obstacle:
+    """Why a recurrent node did not become `Steps`.
+
+    Args:
+        node: the node.
+        read: those of its outputs that are read.
+        inputs: of the graph.
+    """
     if 2 in read:
         return Obstacle(
             "its last cell state (Y_c) is read, which hardware does not give",
@@ -57,12 +63,19 @@ def obstacle_of(node: Recurrent, read: Sequence[int] = (0,)) -> Obstacle:
             "where the network returns them, put samples first (`swm frame --batch-axis 1`): the host then takes the"
             " state out of the sequence",
         )
-    if len(node.inputs) > 1 and node.inputs[1]:
-        return Obstacle("its sequences have lengths of their own", "hardware takes sequences of one length")
+    _, lengths, *states = (*node.inputs, "", "", "")
+    if lengths:
+        where = f" (input {lengths!r})" if lengths in inputs else ""
+        return Obstacle(
+            f"its sequences have lengths of their own{where}",
+            "hardware takes sequences of one length: `swm frame --fix INPUT=STEPS` gives all of them the same, which is"
+            " right for a caller who pads none",
+        )
+    given = [t for t in states if t in inputs]
     return Obstacle(
-        "its states start from what the network computes",
-        "hardware takes constant initial states; `swm frame --state IN=OUT --steps N` keeps inside what a caller feeds"
-        " back",
+        f"its states start from input {given[0]!r}" if given else "its states start from what the network computes",
+        "hardware takes constant initial states: `swm frame --fix INPUT=0` where every sequence begins with zeros;"
+        " `swm frame --state IN=OUT --steps N` keeps inside what a caller feeds back",
     )
 
 
