@@ -136,7 +136,9 @@ def test_what_hardware_does_not_take_is_named():
 
 def test_blocks_of_gates_that_hardware_does_not_take():
     graph, x = sequence(hidden=128, n=64, take="state"), smooth(40, STEPS, 64)
-    assert "blocks hold 32" in refused(swm.convert(graph, block=32, calibration=x).graph)
+    said = refused(swm.convert(graph, block=32, calibration=x).graph)
+    assert "blocks hold 32" in said
+    assert "`swm convert --block 16`" in said
     mixed = swm.convert(graph, block={"LSTM*/R": 8}, calibration=x).graph  # W stays dense: both are built plain
     layer = lower(fold_affine(mixed)).layers[0]
     assert (layer.kind, type(layer.weight), type(layer.recurrent)) == ("recurrent", Dense, Dense)

@@ -157,6 +157,7 @@ def _weights(w: WeightStructure, r: WeightStructure, hidden: int) -> tuple[Weigh
             return w, r
         return Obstacle(
             f"its blocks hold {max(blocks)} values",
-            f"hardware takes recurrent layers with blocks of at most {LARGEST_BLOCK}: convert with a smaller block",
+            f"hardware takes recurrent layers with blocks of at most {LARGEST_BLOCK}, which is the nearest: convert the"
+            f" original with `swm convert --block {LARGEST_BLOCK}`",
         )
     return Dense(w.to_dense()), Dense(r.to_dense())
