@@ -4,7 +4,8 @@
     python benchmarks/bitstream.py --board ulx3s --block 8 --bits 8
     python benchmarks/bitstream.py --model model.onnx --calibration x.npy --board tangnano20k
 
-Without --model the bundled network (784-512-512-10) is taken, with its images. The tools:
+Without --model the bundled network (784-512-512-10) is taken, with its images. --block 0 leaves the network as it is.
+The design is as fast as the board's serial line, unless --interval says otherwise. The tools:
 pip install 'swm-fpga[open]'
 and Verilator. Steps that `swm build` knows from before take no time; --fresh gives it an
 empty cache. Exit status 1 where a command fails or the whole took more than --minutes.
@@ -33,6 +34,9 @@ def main() -> int:
     parser.add_argument("--bits", type=int, default=8)
     parser.add_argument("--model", help="an ONNX file; then --calibration, too")
     parser.add_argument("--calibration", help="inputs, .npy")
+    parser.add_argument("--vectors", help="inputs that are simulated, .npy")
+    parser.add_argument("--labels", help="their classes, .npy")
+    parser.add_argument("--interval", default="line", help="cycles, line, or fastest")
     parser.add_argument("--fresh", action="store_true", help="nothing is known from before")
     parser.add_argument("--minutes", type=float, default=10)
     options = parser.parse_args()
@@ -40,10 +44,12 @@ def main() -> int:
         folder = Path(scratch)
         environment = os.environ | ({"SWM_CACHE": str(folder / "cache")} if options.fresh else {})
         model, calibration, vectors = inputs(options, folder)
+        convert = ["convert", model, "-o", "small.onnx", "--block", str(options.block), "--calibration", calibration]
+        pace = [] if options.interval == "fastest" else ["--interval", options.interval]
         commands = [
-            ["convert", model, "-o", "small.onnx", "--block", str(options.block), "--calibration", calibration],
-            ["emit", "small.onnx", "-o", "project", "--board", options.board, "--backend", "rtl",
-             "--bits", str(options.bits), "--calibration", calibration, *vectors],
+            *([convert] if options.block else []),
+            ["emit", "small.onnx" if options.block else model, "-o", "project", "--board", options.board,
+             "--backend", "rtl", "--bits", str(options.bits), "--calibration", calibration, *pace, *vectors],
             ["verify", "--rtl", "project"],
             ["build", "project"],
         ]  # fmt: skip
@@ -76,7 +82,9 @@ def cpu() -> float:
 def inputs(options: argparse.Namespace, folder: Path) -> tuple[str, str, list[str]]:
     """Model, calibration, and the options that give test vectors."""
     if options.model:
-        return str(Path(options.model).resolve()), str(Path(options.calibration).resolve()), []
+        given = [(flag, getattr(options, flag)) for flag in ("vectors", "labels")]
+        more = [part for flag, path in given if path for part in (f"--{flag}", str(Path(path).resolve()))]
+        return str(Path(options.model).resolve()), str(Path(options.calibration).resolve()), more
     from swm import bundled
 
     images, labels = bundled.test()

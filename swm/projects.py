@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,6 +119,7 @@ def design(
     clock_mhz: float | None = None,
     hybrid: bool = False,
     sequences: int | None = 1,
+    interval: int | Literal["line"] | None = None,
     progress: Progress | bool | None = None,
 ) -> Design:
     """Choose parallelism and stream depths: a fixed-point network becomes a Design for a board.
@@ -131,11 +132,14 @@ def design(
         hybrid: let wide multipliers be built of LUTs where DSPs run out.
         sequences: of a network with recurrent layers, so many that take turns, so that none waits for its state; a
             sample is a sequence, a frame holds step after step of all of them. None: as many as make it faster.
+        interval: cycles per frame; the cheapest design that is at least this fast instead of the fastest that fits.
+            "line": that of the board's serial line, which no faster design makes faster.
         progress: called as progress(what, 0, 1) for every interval tried; True shows it on standard error.
 
     Raises:
         UnknownBoard: no such board.
-        OptionError: unknown back end, an impossible clock, or sequences that cannot take turns in this network.
+        OptionError: unknown back end, an impossible clock, an interval that no design reaches, "line" for a board
+            without a serial line, or sequences that cannot take turns in this network.
         UnsupportedModel: layers that back end "rtl" has no modules for.
     """
     network, target, maker = require_fixed(graph).shape, load_board(board), _backend(backend)
@@ -147,6 +151,7 @@ def design(
             clock_mhz=clock_mhz,
             hybrid=hybrid,
             sequences=sequences,
+            interval=interval,
             note=lambda what: say(what, 0, 1),
         )
     return Design(interleaved(graph, count), schedule)
@@ -161,6 +166,7 @@ def emit(
     clock_mhz: float | None = None,
     hybrid: bool = False,
     sequences: int | None = 1,
+    interval: int | Literal["line"] | None = None,
     vectors: Inputs | None = None,
     labels: NDArray[np.integer] | None = None,
     reference: Graph | None = None,
@@ -179,6 +185,7 @@ def emit(
         clock_mhz: clock in MHz; where absent, the one of the board's that gives the most inferences per second.
         hybrid: let wide multipliers be built of LUTs where DSPs run out.
         sequences: as for `design`; a Design has its own.
+        interval: as for `design`; a Design has its own.
         vectors: test inputs that `verify` runs, samples along axis 0.
         labels: class numbers of the vectors.
         reference: float graph that `verify` compares with through onnxruntime (default: the graph before fixed point).
@@ -207,7 +214,7 @@ def emit(
                 raise OptionError("name a board to emit for; swm.board_names() lists them")
             check_output(folder, force=force)  # before the search, so that a wrong path costs no time
             options: dict[str, Any] = {"clock_mhz": clock_mhz, "hybrid": hybrid, "sequences": sequences}
-            made = design(graph, board=board, backend=backend, progress=say, **options)
+            made = design(graph, board=board, backend=backend, interval=interval, progress=say, **options)
         if not (made.schedule.fits or allow_overflow):
             raise does_not_fit(made)
         earlier = backups(folder)

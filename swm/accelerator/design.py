@@ -91,6 +91,7 @@ class Schedule:
         latency: cycles from the first beat in to the last beat out of a frame alone (simulated).
         fits: whether the estimated resources stay inside the limits.
         overflow: which resource goes beyond its limit and by how much; empty when `fits`.
+        target: interval that was asked for, for which it is the cheapest design; None: the shortest that fits.
     """
 
     board: Board
@@ -102,6 +103,7 @@ class Schedule:
     latency: int
     fits: bool = True
     overflow: str = ""
+    target: int | None = None
 
     @property
     def inferences_per_s(self) -> float:

@@ -12,7 +12,7 @@ from swm.accelerator.saturation import Saturation
 from swm.graph import Graph, Value
 from swm.layers.finish import describe
 from swm.layers.registry import kind
-from swm.layers.values import FixedLayer, Format, LayerSpec
+from swm.layers.values import FixedLayer, Format, LayerSpec, TensorShape
 from swm.notebook import html
 
 __all__ = ["FixedGraph", "HostParts", "NetworkShape", "Origin", "ShapedLayer"]
@@ -43,6 +43,17 @@ class NetworkShape:
     layers: tuple[ShapedLayer, ...]
     input: str
     output: str
+
+    @property
+    def entering(self) -> TensorShape:
+        """What a frame brings in, as its first reader says."""
+        first = next(layer for layer in self.layers if self.input in layer.inputs)
+        return first.spec.inputs[first.inputs.index(self.input)]
+
+    @property
+    def leaving(self) -> TensorShape:
+        """What a frame gives."""
+        return next(layer for layer in self.layers if layer.output == self.output).spec.output
 
     def left_dense(self) -> NetworkShape:
         """The same network without weight structures: its dense twin."""

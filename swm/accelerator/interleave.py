@@ -7,7 +7,7 @@ A sample is a sequence still; a frame of such a design holds several of them (`f
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from swm.accelerator.backend import Backend
 from swm.accelerator.design import Schedule
@@ -84,6 +84,7 @@ def with_sequences(
     clock_mhz: float | None = None,
     hybrid: bool = False,
     limits: Limits | None = None,
+    interval: int | Literal["line"] | None = None,
     sequences: int | None = None,
     note: Note = quiet,
 ) -> tuple[int, Schedule]:
@@ -93,7 +94,7 @@ def with_sequences(
         OptionError: see `interleaved_shape`; and see `make_schedule`.
     """
     options: dict[str, Any] = {"backend": backend, "clock_mhz": clock_mhz, "hybrid": hybrid, "limits": limits}
-    options["note"] = note
+    options |= {"note": note, "target_interval": interval}
     if sequences is not None:
         return sequences, make_schedule(interleaved_shape(network, sequences), board, **options)
     best = make_schedule(network, board, **options)

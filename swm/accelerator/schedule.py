@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf
-from typing import Any
+from typing import Any, Literal
 
 from swm.accelerator.backend import VITIS, Backend
 from swm.accelerator.design import Schedule
 from swm.accelerator.fixed_graph import NetworkShape
+from swm.accelerator.line import line_interval
 from swm.accelerator.placement import Placement
 from swm.accelerator.resources import estimate, overflow
 from swm.accelerator.search import Found, Search
@@ -34,7 +35,7 @@ def make_schedule(
     backend: Backend = VITIS,
     clock_mhz: float | None = None,
     limits: Limits | None = None,
-    target_interval: int | None = None,
+    target_interval: int | Literal["line"] | None = None,
     hybrid: bool = False,
     note: Note = quiet,
 ) -> Schedule:
@@ -49,14 +50,15 @@ def make_schedule(
         hybrid: let multipliers of any width be built of LUTs where DSPs run out: faster, for several times the energy
             of a DSP; without it only those of narrow weights (`products.NARROW_WEIGHT`).
         note: called with what is going on, for every interval that is tried.
-        target_interval: cycles; take the cheapest design that is at least this fast instead of the fastest.
+        target_interval: cycles; take the cheapest design that is at least this fast instead of the fastest. "line":
+            that of a frame on the board's serial line, or the fastest that fits if none that fast does.
 
     Returns:
         The schedule. When nothing fits it has minimal parallelism (or the cheapest at `target_interval`), `fits` is
         False and `overflow` says what is too large.
 
     Raises:
-        OptionError: an impossible clock, or a target that no parallelism reaches.
+        OptionError: an impossible clock, a target that no parallelism reaches, or a board without a serial line.
         UnsupportedModel: layers that the back end has no modules for.
     """
     options: dict[str, Any] = {
@@ -87,7 +89,7 @@ def _make(
     backend: Backend = VITIS,
     clock_mhz: float | None = None,
     limits: Limits | None = None,
-    target_interval: int | None = None,
+    target_interval: int | Literal["line"] | None = None,
     hybrid: bool = False,
     note: Note = quiet,
     least: float = 0.0,
@@ -97,19 +99,27 @@ def _make(
         raise UnsupportedModel(what, findings)
     if clock_mhz is not None and not 0 < clock_mhz <= 1500:
         raise OptionError(f"clock {clock_mhz} MHz: must lie in (0, 1500]")
-    if target_interval is not None and target_interval < 1:
+    if isinstance(target_interval, int) and target_interval < 1:
         raise OptionError(f"target interval {target_interval}: must be at least one cycle")
+    if target_interval is not None and backend.parallelism == "minimal":
+        raise OptionError(f"back end {backend.name} takes one lane everywhere: no interval can be asked for")
     limits = limits or Limits()
+    line = line_interval(network, board, backend) if target_interval == "line" else None
     search = Search(network, board, limits, backend=backend, hybrid=hybrid, uram=backend.loads_weights, note=note)
     clocks = (clock_mhz,) if clock_mhz is not None else tuple(clock.mhz for clock in board.clocks)
-    found = _find(search, backend, target_interval)
+    slow = _slowest(search)
+    target = line if target_interval == "line" else target_interval
+    if target is line and line is not None and search.fitting(line) is None:
+        target = None  # none that keeps up with the line fits: the fastest that does
+    found = _find(search, backend, target, slow)
+    longest = slow if target is None else min(slow, target)
     # Neither costs nor intervals depend on the clock; only the pipeline's depth, and with it FIFOs and latency, do.
     frame = max(getattr(layer.spec, "sequences", 1) for layer in network.layers)
     schedules = []
     for clock in clocks:
-        longest = frame * clock * 1e6 / least if least else inf
-        made = _complete(search, found, board, backend, clock, limits, note, _slowest(search), longest)
-        schedules += [made] if made is not None else []
+        most = frame * clock * 1e6 / least if least else inf
+        made = _complete(search, found, board, backend, clock, limits, note, longest, most)
+        schedules += [replace(made, target=target)] if made is not None else []
     return max(schedules, key=lambda s: (s.fits, s.inferences_per_s), default=None)
 
 
@@ -134,11 +144,10 @@ def _slowest_part(placement: Placement) -> int:
     return max(slow, *(e.beats * e.positions for e in placement.edges))
 
 
-def _find(search: Search, backend: Backend, target: int | None) -> Found:
+def _find(search: Search, backend: Backend, target: int | None, slow: int) -> Found:
     minimal = search.minimal()
     if backend.parallelism == "minimal":
         return minimal
-    slow = _slowest(search)
     if target is not None:
         found = search.at(target)
         if found is None:
@@ -156,13 +165,16 @@ def _complete(
     clock_mhz: float,
     limits: Limits,
     note: Note,
-    slow: int,
-    longest: float,
+    longest: int,
+    most: float,
 ) -> Schedule | None:
-    """Depths and cycles by simulation; slower designs where deeper FIFOs do not fit; None where beyond `longest`."""
+    """Depths and cycles by simulation; slower designs, up to `longest`, where deeper FIFOs go beyond the limits.
+
+    None where it needs more cycles than `most`.
+    """
     target = 0
     for _ in range(_MOST_STEPS):
-        if max(target, _slowest_part(found.placement) if backend.streaming else 0) > longest:
+        if max(target, _slowest_part(found.placement) if backend.streaming else 0) > most:
             return None
         note(f"cycles and depths at {clock_mhz:g} MHz")
         place = found.placement
@@ -174,8 +186,8 @@ def _complete(
             break
         # From the interval asked for, not the one found: the cheapest design of a longer interval may be the same one.
         target, slower = max(target, run.interval), None
-        while (slower is None or slower.placement == found.placement) and target < slow:
-            target = max(target + 1, int(target * _WIDENING))
+        while (slower is None or slower.placement == found.placement) and target < longest:
+            target = min(longest, max(target + 1, int(target * _WIDENING)))
             slower = search.fitting(target)
         if slower is None or slower.placement == found.placement:
             break

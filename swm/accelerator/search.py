@@ -201,10 +201,7 @@ class Search:
         return [replace(o.built, spec=layer.spec) for o, layer in zip(chosen, self._network.layers, strict=True)]
 
     def _ends(self, interval: int) -> tuple[int, int] | None:
-        network = self._network
-        first = next(layer for layer in network.layers if network.input in layer.inputs)
-        last = next(layer for layer in network.layers if layer.output == network.output)
-        shapes = (first.spec.inputs[first.inputs.index(network.input)], last.spec.output)
+        shapes = self._network.entering, self._network.leaving
         vecs = [_end_vec(shape, interval, self._board.stream.bits) for shape in shapes]
         return None if None in vecs else (vecs[0] or 1, vecs[1] or 1)
 

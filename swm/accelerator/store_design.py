@@ -40,6 +40,7 @@ class _Head:
     latency: int
     fits: bool
     overflow: str
+    target: int | None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from rich.console import Console
@@ -37,6 +37,7 @@ __all__ = [
     "exact_division_option",
     "example",
     "hybrid_option",
+    "interval_option",
     "json_option",
     "load_arrays",
     "load_labels",
@@ -130,6 +131,25 @@ sequences_option = click.option(
     metavar="N|auto",
     help="Sequences that take turns in recurrent layers, so that none waits for its state; auto: as many as make it"
     " faster. A sample is one sequence still.",
+)
+
+
+def _interval(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | Literal["line"] | None:
+    """A number, or "line"."""
+    if value is None or value == "line":
+        return value
+    try:
+        return int(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is neither a number of cycles nor 'line'") from None
+
+
+interval_option = click.option(
+    "--interval",
+    callback=_interval,
+    metavar="CYCLES|line",
+    help="Cycles per frame: the smallest design that is at least this fast; line: as fast as the board's serial line"
+    " brings frames [default: the fastest that fits].",
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import click
 from rich.text import Text
@@ -19,6 +19,7 @@ from swm.cli.common import (
     exact_division_option,
     example,
     hybrid_option,
+    interval_option,
     json_option,
     load_arrays,
     load_labels,
@@ -29,16 +30,14 @@ from swm.cli.common import (
     write_json,
 )
 
-if TYPE_CHECKING:
-    pass
-
 
 @click.command(
     epilog=example(
         "swm emit model-k8.onnx -o project --board pynq-z2 --bits 12 --calibration images.npy\nswm verify project\n"
         "swm emit lstm-k8.onnx -o project --board zcu104 --sequences auto --calibration sequences.npy\n"
         "swm emit transformer.onnx -o project --board zcu104 --bits 8 --residual-bits 12 --calibration tokens.npy\n"
-        "swm emit model-k8.onnx -o rtl --backend rtl --board pynq-z2 --calibration images.npy\nswm verify rtl"
+        "swm emit model-k8.onnx -o rtl --backend rtl --board pynq-z2 --calibration images.npy\nswm verify rtl\n"
+        "swm emit model-k8.onnx -o q --backend rtl --board ulx3s --interval line --calibration x.npy\nswm build q"
     )
 )
 @click.argument("model")
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
 @backend_option
 @clock_option
 @hybrid_option
+@interval_option
 @sequences_option
 @click.option(
     "--force",
@@ -76,6 +76,7 @@ def emit(
     backend: str,
     clock: float | None,
     hybrid: bool,
+    interval: int | Literal["line"] | None,
     sequences: int | None,
     force: bool,
     allow_overflow: bool,
@@ -93,6 +94,7 @@ def emit(
     A design that the board does not hold is not written without --allow-overflow: exit status 1.
     """
     # Here, as `--help` should not wait for them.
+    from swm.accelerator.line import line_pace
     from swm.accelerator.saturation import saturation_summary
     from swm.emit import check_output, host_operators, host_path
     from swm.remedies import does_not_fit
@@ -118,6 +120,7 @@ def emit(
             backend=backend,
             clock_mhz=clock,
             hybrid=hybrid,
+            interval=interval,
             sequences=sequences,
             progress=progress,
         )
@@ -132,6 +135,10 @@ def emit(
     if json_to != "-":
         style = "green" if plan.fits else "bold red"
         out.print(Text(f"The design {plan.verdict} ({plan.clock_mhz:g} MHz, modelled).", style=style))
+        pace = line_pace(plan)
+        if pace is not None and pace > plan.interval and plan.target is None:
+            text = f"It takes a frame in {plan.interval:,} cycles, and the serial line brings one in {pace:,} at best: "
+            out.print(Text(text + "--interval line makes a smaller design that is built sooner."))
         if plan.sequences > 1:
             out.print(Text(f"{plan.sequences} sequences take turns: a frame holds step after step of all of them."))
         for place, operators in (host_operators(fixed) or {}).items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
+from swm.accelerator.line import line_pace
 from swm.accelerator.saturation import saturation_summary
 from swm.layers.registry import kind
 from swm.report.evidence import Accuracy, Loss, fixed_point_cost
@@ -120,7 +121,7 @@ def gain_sentence(report: Report, row: BoardReport) -> str:
 
 
 def remark_sentences(row: BoardReport) -> tuple[str, ...]:
-    """What kinds say of layers as they are built, such as what a loop waits for; nothing where there is no design."""
+    """What bounds a design, and what kinds say of layers as they are built; nothing where there is no design."""
     if not row.structured.fits:
         return ()
     plan = row.structured.plan
@@ -128,6 +129,17 @@ def remark_sentences(row: BoardReport) -> tuple[str, ...]:
     if plan.sequences > 1:
         frame = f"a frame holds {plan.sequences} sequences that take turns; interval and latency are those of a frame"
         found.insert(0, frame)
+    if plan.target is not None:
+        found.insert(
+            0, f"{plan.target:,} cycles a frame were asked for: the smallest such design that the search finds"
+        )
+    pace = line_pace(plan)
+    if pace is not None and plan.board.link is not None and pace > plan.interval:
+        rate = quantity(plan.sequences * plan.board.link.clock_hz / pace)
+        found.append(
+            f"the serial line brings one frame in {pace:,} cycles at best: {rate} inferences/s at"
+            f" {plan.board.link.baud:,} baud"
+        )
     return tuple(f"{text[:1].upper()}{text[1:]} (modelled)." for text in found if text)
 
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from shapes import Factors, bundled, chain, product, residual, scaled, slowest, small_networks, stream_bits
 
 from swm.accelerator import schedule as scheduling
-from swm.accelerator.backend import GENERIC
+from swm.accelerator.backend import GENERIC, RTL
 from swm.accelerator.depths import deadlock_free, steady_interval
+from swm.accelerator.line import line_pace
 from swm.accelerator.placement import Placement
 from swm.accelerator.resources import container_bits, estimate
 from swm.accelerator.schedule import faster_schedule, make_schedule
@@ -171,6 +172,19 @@ def test_target_interval():
     assert beyond.overflow
 
 
+def test_the_smallest_design_that_keeps_up_with_a_serial_line():
+    """784 bytes and 8 around them, ten bits each, at 1,000,000 baud and 25 MHz: 198,000 cycles."""
+    board, network = load_board("ulx3s"), bundled(bits=8)
+    slow = make_schedule(network, board, backend=RTL, target_interval="line")
+    fast = make_schedule(network, board, backend=RTL)
+    assert slow.target == line_pace(slow) == line_pace(fast) == 792 * 10 * 25
+    assert fast.target is None
+    assert fast.interval < slow.interval <= slow.target
+    assert 4 * estimate(slow).routed.lut < estimate(fast).routed.lut
+    hasty = board.model_copy(update={"link": board.link.model_copy(update={"baud": 10**12})})
+    assert make_schedule(network, hasty, backend=RTL, target_interval="line").interval == fast.interval  # none keeps up
+
+
 def test_the_best_of_several_clocks():
     board = load_board("pynq-z2")
     clocks = tuple(Clock(mhz=mhz, reason="a test") for mhz in (50.0, 200.0, 125.0))
@@ -217,6 +231,8 @@ def test_the_same_network_gives_the_same_schedule():
     [
         ({"target_interval": 5}, "no parallelism reaches 5 cycles per inference; the shortest is"),
         ({"target_interval": 0}, "at least one cycle"),
+        ({"target_interval": 900, "backend": GENERIC}, "back end generic takes one lane everywhere"),
+        ({"target_interval": "line"}, "board pynq-z2 has none; give a number of cycles"),
         ({"clock_mhz": 0}, "clock"),
         ({"clock_mhz": float("nan")}, "clock"),
         ({"clock_mhz": 1e9}, "clock"),

@@ -257,7 +257,7 @@ def test_the_script_compares_every_word(board, project, tmp_path):
 
 def test_a_port_without_a_board_is_one_error(driver, tmp_path):
     ours, theirs = os.openpty()
-    with pytest.raises(driver.LinkError, match=r"failed 2 times .* at 115,200 baud, at last because no answer came"):
+    with pytest.raises(driver.LinkError, match=r"failed 2 times .* at 1,000,000 baud, at last because no answer came"):
         driver.Accelerator(os.ttyname(theirs), timeout=0.05, retries=1)
     os.close(ours)
     os.close(theirs)
