@@ -4,10 +4,12 @@
 import pytest
 from emit.designs import convolutions, images
 from rtl.many_networks import design
-from rtl.networks import every_kind
+from rtl.networks import every_kind, pooled
 from rtl.sequences import gru, lstm, passes
 
 from swm.emit import emit_project
+from swm.graph import GlobalAveragePool, GlobalMaxPool
+from swm.package_data import hls_dir
 
 pyslang = pytest.importorskip("pyslang", reason="needs pyslang (pip install pyslang)")
 
@@ -30,26 +32,34 @@ def complaints(files, top="swm_top"):
     return [engine.formatMessage(one) for one in found if engine.getSeverity(one.code, one.location) != quiet]
 
 
-def test_slang_reads_every_kind(tmp_path):
-    project = emit_project(design(every_kind(8)), tmp_path / "p")
-    assert complaints(sorted((project / "rtl").glob("*.sv"))) == []
+NETWORKS = {
+    "every kind": lambda: design(every_kind(8)),
+    "convolutions": lambda: design(convolutions()),
+    "images": lambda: design(images()),
+    "mean of all": lambda: design(pooled(GlobalAveragePool, 9)),
+    "greatest of all": lambda: design(pooled(GlobalMaxPool, 6)),
+    "passes": passes,
+    "lstm": lstm,
+    "gru": gru,
+    "board": lambda: design(every_kind(4), board="ulx3s"),
+}
 
 
-@pytest.mark.parametrize("made", [passes, lstm, gru])
-def test_slang_reads_passes_and_steps(tmp_path, made):
-    project = emit_project(made(), tmp_path / "p")
-    assert complaints(sorted((project / "rtl").glob("*.sv"))) == []
+@pytest.fixture(scope="module")
+def projects(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("slang")
+    return {name: emit_project(make(), folder / name.replace(" ", "_")) for name, make in NETWORKS.items()}
 
 
-@pytest.mark.parametrize("sketch", [convolutions, images])
-def test_slang_reads_kernels_over_images(tmp_path, sketch):
-    project = emit_project(design(sketch()), tmp_path / "p")
-    assert complaints(sorted((project / "rtl").glob("*.sv"))) == []
+@pytest.mark.parametrize("name", NETWORKS)
+def test_slang_has_no_complaint(projects, name):
+    top = "board_top" if name == "board" else "swm_top"
+    assert complaints(sorted((projects[name] / "rtl").glob("*.sv")), top) == []
 
 
-def test_slang_reads_the_top_of_a_board(tmp_path):
-    project = emit_project(design(every_kind(4), board="ulx3s"), tmp_path / "p")
-    assert complaints(sorted((project / "rtl").glob("*.sv")), "board_top") == []
+def test_every_module_is_read(projects):
+    read = {file.name for project in projects.values() for file in (project / "rtl").glob("*.sv")}
+    assert read - {"swm_top.sv", "board_top.sv"} == {file.name for file in (hls_dir() / "rtl").glob("*.sv")}
 
 
 def test_slang_finds_what_is_wrong(tmp_path):
