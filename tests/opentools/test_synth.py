@@ -17,10 +17,11 @@ from rtl.many_networks import design
 
 import swm
 from swm.cli.synth import synth as synth_command
+from swm.device import load_board
 from swm.emit import emit_project
 from swm.errors import OptionError, OutputError, ToolError
 from swm.opentools import find_family, kept
-from swm.opentools.families import area_of
+from swm.opentools.families import area_of, family_of
 from swm.opentools.run import run_logged
 from swm.opentools.tools import YOSYS, find_tool
 from swm.package_data import hls_dir
@@ -164,6 +165,10 @@ def test_other_projects_and_families_are_refused(project, tmp_path):
         swm.synth(other)
     with pytest.raises(OptionError, match="did you mean 'ecp5'"):
         find_family("ecp4")
+    with pytest.raises(
+        OptionError, match="board adm-pcie-ku3: the open tools do not map to devices of family ultrascale"
+    ):
+        family_of(load_board("adm-pcie-ku3"))
     with pytest.raises(OutputError):
         swm.synth(tmp_path)
 
