@@ -131,7 +131,7 @@ def _shallow(value: Any) -> dict[str, Any]:
 
 
 def _schedule(data: dict[str, Any]) -> Schedule:
-    head: _Head = decode(_Head, data["schedule"])
+    head: _Head = decode(_Head, {"target": None} | data["schedule"])  # older projects name no target
     layers = tuple(_placed(entry) for entry in data["layers"])
     schedule = Schedule(board=Board.model_validate(data["board"]), layers=layers, **_shallow(head))
     _check(schedule)

@@ -24,6 +24,14 @@ def test_a_design_is_read_as_it_was_written(tmp_path, network, backend):
     assert json.loads((again / "design.json").read_text()) == json.loads((tmp_path / "design.json").read_text())
 
 
+def test_a_project_of_before_has_no_target(tmp_path):
+    save_design(design(mlp()), tmp_path)
+    data = json.loads((tmp_path / "design.json").read_text())
+    assert data["schedule"].pop("target", 1) is None
+    (tmp_path / "design.json").write_text(json.dumps(data))
+    assert load_design(tmp_path).schedule.target is None
+
+
 def faults(data):
     """Named damages, each of a copy of the data."""
 

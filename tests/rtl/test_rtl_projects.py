@@ -41,6 +41,38 @@ def sketch():
     return Sketch(12, bits=8).product("x", "y", 5, activation="relu").graph()
 
 
+def test_a_design_for_the_serial_line_is_small_and_its_report_says_what_bounds_it(tmp_path):
+    """64 bytes and 8 around them at 1,000,000 baud and 25 MHz: 18,000 cycles a frame."""
+    write_mlp(tmp_path / "m.onnx", widths=(64, 32, 5))
+    np.save(tmp_path / "x.npy", inputs(64, width=64))
+    common = [str(tmp_path / "m.onnx"), "--board", "ulx3s", "--calibration", str(tmp_path / "x.npy"), "--bits", "8"]
+    done = CliRunner().invoke(emit_command, [*common, "--backend", "rtl", "-o", str(tmp_path / "fast")])
+    assert done.exit_code == 0, done.output
+    assert "brings one in 18,000 at best: --interval line makes a smaller design" in " ".join(done.output.split())
+    line = [*common, "--backend", "rtl", "--interval", "line", "-o", str(tmp_path / "line")]
+    done = CliRunner().invoke(emit_command, line)
+    assert done.exit_code == 0, done.output
+    assert "--interval line" not in done.output
+    fast, slow = (swm.load_project(tmp_path / name).schedule for name in ("fast", "line"))
+    assert (fast.target, slow.target) == (None, 18_000)
+    assert fast.interval < slow.interval <= 18_000
+    report = swm.report(tmp_path / "line")
+    (row,) = report.boards
+    assert row.dense.plan.target == 18_000  # the twin is as slow as was asked, too
+    text = " ".join(report.to_text(width=200).split())
+    assert "18,000 cycles a frame were asked for" in text
+    assert "The serial line brings one frame in 18,000 cycles at best: 1,390 inferences/s at 1,000,000 baud" in text
+    for wrong, said in (
+        (["--interval", "many"], "neither a number of cycles nor 'line'"),
+        (["--interval", "line", "--board", "zcu104"], "board zcu104 has none; give a number of cycles"),
+        (["--interval", "line", "--backend", "vitis"], "back end vitis does not use one"),
+        (["--interval", "2"], "no parallelism reaches 2 cycles"),
+    ):
+        done = CliRunner().invoke(emit_command, [*line, "-o", str(tmp_path / "no"), *wrong])
+        assert done.exit_code != 0 and said in done.output + str(done.exception)
+        assert not (tmp_path / "no").exists()
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     return emit_project(design(sketch()), tmp_path_factory.mktemp("rtl") / "project")
