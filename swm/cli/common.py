@@ -136,8 +136,10 @@ sequences_option = click.option(
 
 def _interval(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | Literal["line"] | None:
     """A number, or "line"."""
-    if value is None or value == "line":
-        return value
+    if value is None:
+        return None
+    if value == "line":
+        return "line"
     try:
         return int(value)
     except ValueError:
