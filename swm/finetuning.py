@@ -42,12 +42,12 @@ class Scores:
     """What a network reaches on the validation samples; None: not measured.
 
     Attributes:
-        before: accuracy of the network that was given.
-        one_shot: of the converted network before training.
+        before: accuracy of the teacher: the network that was given, or `teacher`.
+        one_shot: of the network that training started from.
         after: of the trained network, in float.
         after_fixed: of the trained network in fixed point, by the integer engine, where it has a hardware form.
-        agreement: share of samples whose largest output is the given network's, after training.
-        relative_error: norm of the difference of the outputs over that of the given network's, after training.
+        agreement: share of samples whose largest output is the teacher's, after training.
+        relative_error: norm of the difference of the outputs over that of the teacher's, after training.
         samples: how many were measured on.
         origin: "given", or "held out" of the data.
     """
@@ -131,6 +131,7 @@ def finetune(
     data: Inputs,
     labels: NDArray[np.integer] | None = None,
     *,
+    teacher: Graph | None = None,
     validation: Inputs | None = None,
     validation_labels: NDArray[np.integer] | None = None,
     block: Blocks | None = None,
@@ -151,7 +152,7 @@ def finetune(
     resume: bool = False,
     progress: Progress | bool | None = None,
 ) -> FineTuned:
-    """Convert a network and train it in its structure, with the given network as its teacher. Needs torch.
+    """Convert a network and train it in its structure, with a network as its teacher. Needs torch.
 
     The start is the data-aware fit of `swm.convert`. Adam, one cycle of the learning rate; after each epoch the
     validation samples are scored, and the weights of the best epoch are what comes out. Same machine, same number of
@@ -160,7 +161,9 @@ def finetune(
     Args:
         graph: a float graph, dense or structured already.
         data: inputs to train on, samples along axis 0.
-        labels: (samples,) class numbers; without them the network learns from the given network's answers alone.
+        labels: (samples,) class numbers; without them the network learns from its teacher's answers alone.
+        teacher: whose answers it learns and is compared with; the given network without one. A network that is
+            structured already has lost some of what the dense one knew: give that one. Same inputs and outputs.
         validation: inputs to choose the best epoch by; without them every fifth sample or so of the data, at most
             2,000, is held out. Figures on them are slightly favourable: measure the outcome on samples of their own.
         validation_labels: their class numbers.
@@ -172,7 +175,7 @@ def finetune(
         batch: samples a step.
         rate: peak of the learning rate.
         decay: of weights, decoupled from the gradient.
-        distillation: share of the given network's answers in the loss beside labels, 0 to 1.
+        distillation: share of the teacher's answers in the loss beside labels, 0 to 1.
         temperature: of these.
         patience: epochs without a better score after which training ends; 0: never.
         seed: of everything that is drawn.
@@ -186,7 +189,7 @@ def finetune(
     Raises:
         ToolError: torch is not installed.
         UnsupportedModel: nodes without gradients, or operators that nobody knows; all are named.
-        OptionError: impossible options, or a checkpoint of another run.
+        OptionError: impossible options, a teacher with other inputs or outputs, or a checkpoint of another run.
         CalibrationError: samples or labels that do not fit.
         OutputError: the checkpoint cannot be written.
     """
@@ -200,10 +203,11 @@ def finetune(
     if resume and checkpoint is None:
         raise OptionError("nothing to resume from: give the checkpoint file")
     require_known(require_graph(graph))
+    wise = graph if teacher is None else _teacher(teacher, graph)
     train, unseen, origin = _samples(graph, data, labels, validation, validation_labels)
     with told(progress) as say:
         start, report = _start(graph, train, unseen, (block, budget, structure), say)
-        dense = free_batch(compress.prepared(graph), train.feeds)
+        dense = free_batch(compress.prepared(wise), train.feeds)
         training = Training(dense, free_batch(start, train.feeds), train, unseen, settings, augment, device)
         file = None if checkpoint is None else Path(checkpoint)
         if resume and file is not None:
@@ -211,7 +215,7 @@ def finetune(
         training.run(say, file)
         say("measure", 0, 1)
         tuned = replace(training.best_graph(), inputs=graph.inputs)
-        found, judged, notes = _measured(graph, start, tuned, train, unseen, origin, bits)
+        found, judged, notes = _measured(wise, start, tuned, train, unseen, origin, bits)
         seen = (*sample_hashes(feeds(graph, data)), *sample_hashes(unseen.feeds))
         final = retrained(tuned, f"fine-tuned {len(training.epochs)} epochs", len(train), seen, judged)
     return FineTuned(
@@ -228,6 +232,16 @@ def finetune(
         seed=seed,
         notes=tuple(notes),
     )
+
+
+def _teacher(teacher: Graph, graph: Graph) -> Graph:
+    """The teacher, if it reads and answers what the network does."""
+    require_known(require_graph(teacher))
+    for what, own, wanted in (("inputs", teacher.inputs, graph.inputs), ("outputs", teacher.outputs, graph.outputs)):
+        theirs, ours = ([v.name for v in values] for values in (own, wanted))
+        if theirs != ours:
+            raise OptionError(f"the teacher's {what} are {theirs}, those of the network {ours}: give one of the same")
+    return teacher
 
 
 def _samples(

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from accuracy import ROOT, shared_data
-from augmentation import Augment, flip_and_shift, masked_frames
+from augmentation import Augment, distort, flip_and_shift, masked_frames
 
 Array = NDArray[Any]
 FRAMES, BANDS, WINDOW, HOP, RATE = 40, 32, 256, 160, 8000  # 0.8 s in steps of 20 ms, windows of 32 ms
@@ -71,6 +71,13 @@ def images(loaders: Any) -> tuple[Array, Array, Array, Array]:
     return ready[0], labels.astype(np.int64), ready[1], truth.astype(np.int64)
 
 
+def digits(loaders: Any) -> tuple[Array, Array, Array, Array]:
+    """MNIST, (n, 784), 0 to 1."""
+    train, labels, test, truth = loaders.mnist()
+    ready = [x.reshape(len(x), -1).astype(np.float32) / np.float32(255) for x in (train, test)]
+    return ready[0], labels.astype(np.int64), ready[1], truth.astype(np.int64)
+
+
 class Digits(nn.Module):
     """An LSTM of 128 cells over the frames; its last state names the digit."""
 
@@ -89,6 +96,14 @@ def keywords() -> nn.Module:
     layers: list[nn.Module] = [nn.Flatten()]
     for n in (FRAMES * BANDS, 512, 512):
         layers += [nn.Linear(n, 512), nn.ReLU(), nn.Dropout(0.3)]
+    return nn.Sequential(*layers, nn.Linear(512, 10))
+
+
+def wide_mlp() -> nn.Module:
+    """784-1024-512-10: twice the first layer of the bundled network."""
+    layers: list[nn.Module] = []
+    for n, m in ((784, 1024), (1024, 512)):
+        layers += [nn.Linear(n, m), nn.ReLU(), nn.Dropout(0.2)]
     return nn.Sequential(*layers, nn.Linear(512, 10))
 
 
@@ -115,6 +130,7 @@ class OwnModel:
 OWN_MODELS = {
     "lstm_digits": OwnModel(Digits, spoken_digits, 30, 64, 5e-3, masked_frames(4, 0.2)),
     "mlp_keywords": OwnModel(keywords, spoken_digits, 30, 64, 2e-3, masked_frames(4, 0.2)),
+    "mlp_mnist": OwnModel(wide_mlp, digits, 12, 128, 2e-3, distort(6.0, 0.06, 1.0)),
     "cnn_cifar": OwnModel(small_cnn, images, 12, 128, 4e-3, flip_and_shift(2)),
 }
 

@@ -26,6 +26,7 @@ class Recipe:
         note: below the table.
         structure: name in `swm.structure.STRUCTURES`.
         own: instead of a case: name in `own_models.OWN_MODELS`.
+        repeat: how often an epoch goes through the data, where there is little of it.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Recipe:
     note: str = ""
     structure: str = "circulant"
     own: str = ""
+    repeat: int = 1
 
     @property
     def model(self) -> Case:

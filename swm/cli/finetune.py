@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     epilog=example(
         "swm finetune model.onnx --data x.npy --labels y.npy --block 8 --bits 12 --epochs 5 -o small.onnx\n"
         "swm finetune model.onnx --data x.npy --labels y.npy --structure cgs-3bit --block 8 -o small.onnx\n"
-        "swm finetune small.onnx --data x.npy --labels y.npy --epochs 10 -o better.onnx    # structured already\n"
+        "swm finetune small.onnx --teacher model.onnx --data x.npy --epochs 10 -o better.onnx    # structured already\n"
         "swm finetune model.onnx --data x.npy --budget 4x -o small.onnx    # without labels: the model is the teacher"
     )
 )
@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     metavar="X.npy",
     help="Inputs to train on, samples along axis 0 (.npz by name for several inputs; .csv: a row each).",
 )
-@click.option("--labels", metavar="Y.npy", help="Class numbers of the data; without them the model is the teacher.")
+@click.option("--labels", metavar="Y.npy", help="Class numbers of the data; without them the teacher alone is right.")
+@click.option("--teacher", metavar="DENSE.onnx", help="Whose answers are learnt [default: those of MODEL as given].")
 @click.option(
     "--validation",
     metavar="X.npy",
@@ -71,7 +72,7 @@ if TYPE_CHECKING:
     type=float,
     default=0.5,
     show_default=True,
-    help="Share of the model's own answers in the loss beside labels, 0 to 1.",
+    help="Share of the teacher's answers in the loss beside labels, 0 to 1.",
 )
 @click.option("--patience", type=int, default=0, help="End after so many epochs without a better one [default: never].")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of everything that is drawn.")
@@ -84,6 +85,7 @@ def finetune(
     output: str,
     data: str,
     labels: str | None,
+    teacher: str | None,
     validation: str | None,
     validation_labels: str | None,
     block: str | None,
@@ -102,7 +104,7 @@ def finetune(
     force: bool,
     json_to: str | None,
 ) -> None:
-    """Convert MODEL to structured weights and train it, with MODEL itself as the teacher.
+    """Convert MODEL to structured weights and train it, with MODEL itself, or --teacher, as the teacher.
 
     Training starts from the fit of `swm convert`. After each epoch the validation samples are scored; OUT.onnx gets
     the weights of the best epoch, and runs in any ONNX runtime. Needs torch: pip install 'swm-fpga[torch]'.
@@ -113,7 +115,7 @@ def finetune(
     from swm.structure import structure_named
 
     structure = structure_named(structure_name)
-    check_file(output, (model, data, labels, validation, validation_labels), force=force)
+    check_file(output, (model, data, labels, teacher, validation, validation_labels), force=force)
     checkpoint = Path(f"{output}.checkpoint")
     sizes = None if block is None else parse_blocks(block)
     try:
@@ -124,6 +126,7 @@ def finetune(
                 graph,
                 load_arrays(data, graph),
                 load_labels(labels),
+                teacher=None if teacher is None else swm.load(teacher, simplify=True, detect=True),
                 validation=None if validation is None else load_arrays(validation, graph),
                 validation_labels=load_labels(validation_labels),
                 block=sizes,

@@ -333,6 +333,41 @@ def test_without_labels_the_network_is_the_teacher(teacher):
     assert found.accuracy.agreement > start
 
 
+def test_a_network_that_was_converted_learns_from_the_dense_one(teacher, tmp_path):
+    x, y = task(300, 2)
+    options = {"validation": task(60, 3)[0], "validation_labels": task(60, 3)[1], "epochs": 2, "distillation": 1.0}
+    start = swm.convert(teacher, block=8, calibration=x, hold_out=False).graph
+    found = swm.finetune(start, x, y, teacher=teacher, **options)
+    whole = swm.finetune(teacher, x, y, block=8, **options)
+    assert found.conversion is None and found.history == whole.history and found.accuracy == whole.accuracy
+    for a, b in zip(found.graph.linear(), whole.graph.linear(), strict=True):
+        np.testing.assert_array_equal(a.weight.to_dense(), b.weight.to_dense())
+    assert swm.finetune(start, x, y, **options).history != found.history  # from its own answers
+    with pytest.raises(OptionError, match=r"teacher's inputs are \['other'\], those of the network \['x'\]"):
+        swm.finetune(
+            start, x, y, teacher=replace(teacher, inputs=(replace(teacher.inputs[0], name="other"),)), epochs=1
+        )
+    for name, graph in (("dense.onnx", teacher), ("small.onnx", start)):
+        swm.save(graph, tmp_path / name)
+    np.save(tmp_path / "x.npy", x)
+    words = (
+        "small.onnx",
+        "--teacher",
+        "dense.onnx",
+        "--data",
+        "x.npy",
+        "-o",
+        "better.onnx",
+        "--epochs",
+        "1",
+        "--json",
+        "-",
+    )
+    done = CliRunner().invoke(command, [w if w[0] == "-" or "." not in w else str(tmp_path / w) for w in words])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["conversion"] is None
+
+
 def test_without_classes_the_answers_themselves_are_learnt():
     first = sequential("LSTM")
     graph = sequential("LSTM", layout=1)
