@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Batches changed at random while training: images moved and mirrored, frames of speech moved and masked, noise."""
+"""Batches changed at random while training: images moved and mirrored, speech moved, masked and mixed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional
 
-__all__ = ["Augment", "distort", "flip_and_shift", "masked_frames", "noise"]
+__all__ = ["Augment", "distort", "flip_and_shift", "masked_frames", "mixed", "stretched_frames"]
 
 Augment = Callable[[dict[str, torch.Tensor], torch.Generator], dict[str, torch.Tensor]]
 
@@ -47,17 +47,6 @@ def flip_and_shift(pixels: int) -> Augment:
     return augment
 
 
-def noise(level: float) -> Augment:
-    """Add noise of so many standard deviations of the batch: 400 samples would be learnt by heart."""
-
-    def augment(feeds: dict[str, torch.Tensor], generator: torch.Generator) -> dict[str, torch.Tensor]:
-        ((name, batch),) = feeds.items()
-        drawn = torch.randn(batch.shape, generator=generator).to(batch.device)
-        return {name: batch + level * batch.std() * drawn}
-
-    return augment
-
-
 def masked_frames(move: int, level: float) -> Augment:
     """Move each recording (n, frames, bands) in time, hide some bands and some frames, and add noise.
 
@@ -78,5 +67,52 @@ def masked_frames(move: int, level: float) -> Augment:
             hidden = (every >= first) & (every < first + width)
             found = found.masked_fill(hidden.unsqueeze(3 - axis), 0.0)
         return {name: found + level * torch.randn(found.shape, generator=generator)}
+
+    return augment
+
+
+def stretched_frames(move: float, stretch: float, gain: float, level: float) -> Augment:
+    """Move recordings (n, frames, bands, 1) in time by up to so many frames, and stretch them, the ends repeated.
+
+    Each band is scaled by 1 +- `gain` and shifted by as much of its deviation; noise comes up to `level` deviations.
+    """
+
+    def augment(feeds: dict[str, torch.Tensor], generator: torch.Generator) -> dict[str, torch.Tensor]:
+        ((name, batch),) = feeds.items()
+        n, frames, bands = batch.shape[:3]
+        deviation = batch.std((0, 1, 3))
+        uniform = torch.rand((3, n), generator=generator)
+        scale, moved = 1 + (uniform[:2] * 2 - 1) * torch.tensor([[stretch], [2 * move / frames]])
+        none, one = torch.zeros(n), torch.ones(n)
+        affine = torch.stack([one, none, none, none, scale, moved - 1], dim=1).reshape(n, 2, 3)
+        grid = functional.affine_grid(affine, [n, 1, frames, bands], align_corners=False)
+        found = functional.grid_sample(
+            batch.reshape(n, 1, frames, bands), grid, padding_mode="border", align_corners=False
+        )[:, 0]
+        drawn = gain * torch.randn((2, n, 1, bands), generator=generator)
+        found = found * (1 + drawn[0]) + deviation * drawn[1]
+        loud = level * uniform[2][:, None, None] * deviation
+        found = found + loud * torch.randn(found.shape, generator=generator)
+        return {name: found.reshape(batch.shape)}
+
+    return augment
+
+
+def mixed(first: Augment, share: float, spliced: float) -> Augment:
+    """Blend a share of the samples (n, frames, ...) with others of the batch, and splice some at a moment in time.
+
+    Such samples have no label: the teacher alone says what they are (mixup, Zhang et al. 2018, with its answers in
+    place of blended labels), so that a few recordings give as many inputs as training takes.
+    """
+
+    def augment(feeds: dict[str, torch.Tensor], generator: torch.Generator) -> dict[str, torch.Tensor]:
+        ((name, batch),) = first(feeds, generator).items()
+        n, frames = batch.shape[:2]
+        ones = (n,) + (1,) * (batch.ndim - 1)
+        other = batch[torch.randperm(n, generator=generator)]
+        part, blend, moment, splice = torch.rand((4, *ones), generator=generator)
+        found = torch.lerp(batch, other, 0.5 * part * (blend < share))
+        place = torch.arange(frames).reshape(1, frames, *ones[2:])
+        return {name: torch.where((place < moment * frames) & (splice < spliced), other, found)}
 
     return augment
