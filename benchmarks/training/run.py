@@ -127,6 +127,7 @@ def measure(recipe: Recipe, seeds: list[int], loaders: Any, shared: Path, own: P
                 "data": len(data),
                 "compression": report.bits_before / report.bits_after,
                 "structure": recipe.structure,
+                "options": recipe.options,
                 "sizes": [layer.block for layer in report.layers],
                 "epochs": found.epochs,
                 "best_epoch": found.best_epoch,
@@ -149,7 +150,7 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
         "Behind a slash: in 12-bit fixed point, by the integer engine. Compression counts stored bits, real numbers at "
         "32, of all weights; in brackets sizes in order of the layers, 1 where a layer stays dense. Seconds are those "
         "of a seed, conversion included, on a machine that did other work at the same time. Rows marked * are from "
-        "before hidden channels were put in order.",
+        "before hidden channels were put in order, those marked † of an earlier recipe.",
         "",
         "| model | tested on | dense % | one-shot % | trained % | seeds | epochs | seconds | compression | goal % |"
         " date |",
@@ -164,6 +165,7 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
         if first["fixed"] is not None:
             trained += " / " + _spread([row["fixed"] for row in found])
         sizes = " ".join(map(str, first["sizes"]))
+        now = all(row.get("options", recipe.options) == recipe.options for row in found)
         cells = (
             recipe.name,
             f"{first['test']:,}",
@@ -175,7 +177,7 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
             f"{np.mean([row['seconds'] for row in found]):.0f}",
             f"{first['compression']:.2f}x ({sizes})",
             f"{100 * first['goal']:.1f}",
-            first["date"] + ("" if first.get("permuted", True) else " *"),
+            first["date"] + ("" if first.get("permuted", True) else " *") + ("" if now else " †"),
         )
         lines.append(f"| {' | '.join(cells)} |")
     notes = [f"{r.name}: {r.note}." for r in RECIPES if r.note]
