@@ -10,7 +10,15 @@ from rtl.many_networks import design
 from swm.graph import AveragePool, DepthToSpace, GlobalAveragePool, GlobalMaxPool, MaxPool, Mul, Pad, Relu
 
 BITS = (4, 8, 12, 16)
-NAMES = (*(f"{bits} bits" for bits in BITS), "convolutions", "images", "mean of all", "greatest of all", "gates")
+NAMES = (
+    *(f"{bits} bits" for bits in BITS),
+    "convolutions",
+    "images",
+    "mean of all",
+    "greatest of all",
+    "gates",
+    "around",
+)
 
 
 ACTIVATIONS = [name for name in EXAMPLES if name != "identity"]
@@ -56,6 +64,14 @@ def gates():
         (Relu, "y", (6, 3, 2), {}),
     ]
     return of_nodes(steps, (6, 3, 2), 11, "gates")
+
+
+def around():
+    """A product that waits, full, for what goes a longer way around it: how much it holds decides the interval."""
+    sketch = Sketch(8, positions=6, bits=6, seed=9)
+    for source, target in ("xa", "ab", "bc", "xd"):
+        sketch.product(source, target, 8, positions=6)
+    return sketch.add("c", "d", "y").graph()
 
 
 def vec(words):
@@ -120,3 +136,4 @@ def designs():
     yield design(pooled(GlobalAveragePool, 9), built={"l0_node_a": {"tap_rows": 3}, "l3_node_y": vec(2)})
     yield design(pooled(GlobalMaxPool, 6), built={"l1_node_b": {"tap_rows": 2, "tap_columns": 2}})
     yield design(gates(), built={"l1_node_h": vec(4), "l2_node_m": vec(2)})
+    yield design(around(), built={f"l{i}_dense": {"rows": 8} for i in range(4)})

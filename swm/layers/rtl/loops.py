@@ -14,6 +14,9 @@ __all__ = ["INNER_DEPTH", "Loop", "block_loops", "even_runs", "inner_streams", "
 INNER_DEPTH = 2
 """Of what joins the loops of a product: two halves of a memory; sums that are complete while those before leave."""
 
+_GIVES = 3
+"""Cycles from a write to where it is seen of the loop behind `held`: as early as it must write to be read in time."""
+
 
 @dataclass(frozen=True)
 class Loop:
@@ -48,7 +51,10 @@ def product_loops(process: ProcessModel, latency: int) -> tuple[Loop, ...]:
     """Loads, products and drains of swm_product_walk.
 
     In C++ they are iterations of one loop, so that products wait when the next token comes late; here they wait for
-    a whole token only, and loads for a free half.
+    a whole token only, and loads for a free half. The sums of a group are complete in the cycle at the earliest in which
+    the last of the group before them leaves: there is one place for sums. `held` says so, two groups deep, for it takes
+    a cycle to be seen: its reader gives a place back a cycle before the last drain of the next group, which it knows by
+    `gone`, as a stream that has room when that drain has read it.
 
     Args:
         process: with the loop that `swm.layers.products.product_program` made.
@@ -58,7 +64,7 @@ def product_loops(process: ProcessModel, latency: int) -> tuple[Loop, ...]:
     loads, drains = sum(run.count for run in read.steady), write.steady
     group = drains[0].start  # iterations between two drains
     products = group * len(drains)
-    full, free, done = (f"{process.name}.{name}" for name in ("full", "free", "done"))
+    full, free, done, held, gone = (f"{process.name}.{name}" for name in ("full", "free", "done", "held", "gone"))
     load = Program(
         loads,
         (Port(read.stream, (Run(0, 1, loads),)),),
@@ -67,21 +73,31 @@ def product_loops(process: ProcessModel, latency: int) -> tuple[Loop, ...]:
     multiply = Program(
         products,
         (Port(full, (Run(0, 1, 1),)), Port(free, (Run(products - 1, 1, 1),))),
-        (Port(done, (Run(group - 1, group, len(drains)),)),),
+        tuple(Port(name, (Run(group - 1, group, len(drains)),)) for name in (done, held)),
     )
-    starts, place = [], 0
+    starts, ends, place = [], [], 0
     for run in drains:
         starts.append(place)
         place += run.step * (run.count - 1) + 1
+        ends.append(place - 1)
     drain = Program(
         place,
-        (Port(done, tuple(Run(start, 1, 1) for start in starts)),),
+        tuple(Port(name, tuple(Run(at, 1, 1) for at in places)) for name, places in ((done, starts), (gone, ends))),
         (Port(write.stream, tuple(Run(s, run.step, run.count) for s, run in zip(starts, drains, strict=True))),),
     )
     return (
         Loop(f"{process.name}.load", load, 0, inner_streams((full, free)), process.repeats),
-        Loop(process.name, multiply, 0, inner_streams((done,)), process.repeats),
+        Loop(process.name, multiply, 0, inner_streams((done, held)), process.repeats),
+        Loop(f"{process.name}.held", _held(held, gone, len(drains)), _GIVES, inner_streams((gone,)), process.repeats),
         Loop(f"{process.name}.drain", drain, latency, repeats=process.repeats),
+    )
+
+
+def _held(held: str, gone: str, groups: int) -> Program:
+    """Group after group of `held`, each a cycle before the next one has `gone`."""
+    ahead = 2 * INNER_DEPTH
+    return Program(
+        groups, (Port(held, (Run(0, 1, groups),)),), (Port(gone, (Run(-ahead, 1, groups),)),), prologue=ahead
     )
 
 
