@@ -15,7 +15,7 @@ from swm.layers.base import LayerKind, Offer, Preference
 from swm.layers.program import Run
 from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, ceil_div
 
-__all__ = ["BeatKind", "PlacedKind", "every_beat", "vectors"]
+__all__ = ["BeatKind", "MovingKind", "PlacedKind", "every_beat", "vectors"]
 
 
 def every_beat(beats: int, start: int = 0) -> tuple[Run, ...]:
@@ -67,6 +67,23 @@ class _VectorOffer(Offer):
         del preference
         vec = next((vec for vec, cycles in self._choices if cycles <= interval), None)
         return None if vec is None else self._kind.build(self._spec, vec)
+
+
+class MovingKind(BeatKind):
+    """A kind that writes the numbers that it reads, elsewhere or more than once."""
+
+    fuses = False
+
+    def quantize(
+        self,
+        spec: LayerSpec,
+        layer: FloatLayer,
+        inputs: tuple[NDArray[np.floating], ...],
+        outputs: NDArray[np.floating],
+        formats: tuple[Format, ...],
+    ) -> FixedLayer:
+        """The same numbers."""
+        return FixedLayer(spec, layer.node, layer.inputs, layer.output, formats, formats[0])
 
 
 class PlacedKind(BeatKind):

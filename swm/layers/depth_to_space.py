@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from swm.device.board import DspPorts
 from swm.device.memories import memory
@@ -20,9 +19,9 @@ from swm.device.primitives import adder, control
 from swm.graph import DepthToSpace as DepthToSpaceNode
 from swm.graph import Node
 from swm.layers.base import Obstacle, Operand
-from swm.layers.beats import BeatKind, every_beat
+from swm.layers.beats import MovingKind, every_beat
 from swm.layers.program import Port, ProcessModel, Program
-from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape, clog2
+from swm.layers.values import FixedLayer, FloatLayer, Implementation, Ints, LayerSpec, TensorShape, clog2
 
 __all__ = ["DepthToSpace", "DepthToSpaceSpec"]
 
@@ -57,12 +56,11 @@ class DepthToSpaceSpec(LayerSpec):
         return 1
 
 
-class DepthToSpace(BeatKind):
+class DepthToSpace(MovingKind):
     """DepthToSpace of mode DCR."""
 
     name: ClassVar[str] = "depth_to_space"
     takes: ClassVar[tuple[type[Node], ...]] = (DepthToSpaceNode,)
-    fuses: ClassVar[bool] = False
 
     def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
         """A DepthToSpace of an image of known size."""
@@ -102,17 +100,6 @@ class DepthToSpace(BeatKind):
         ((n, positions),) = layer.shapes
         shapes = (TensorShape(n, bits, positions),), TensorShape(layer.m, bits, layer.positions)
         return DepthToSpaceSpec(layer.name, *shapes, rows_columns=layer.rows_columns, side=layer.side)
-
-    def quantize(
-        self,
-        spec: LayerSpec,
-        layer: FloatLayer,
-        inputs: tuple[NDArray[np.floating], ...],
-        outputs: NDArray[np.floating],
-        formats: tuple[Format, ...],
-    ) -> FixedLayer:
-        """The same numbers."""
-        return FixedLayer(spec, layer.node, layer.inputs, layer.output, formats, formats[0])
 
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
         """Rows of a token change places with the tokens of a row."""

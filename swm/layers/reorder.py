@@ -13,17 +13,15 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from swm.device.board import DspPorts
 from swm.device.memories import memory
 from swm.device.primitives import adder, control, multiplexer
-from swm.layers.beats import BeatKind, every_beat, vectors
+from swm.layers.beats import MovingKind, every_beat, vectors
 from swm.layers.program import Port, ProcessModel, Program
 from swm.layers.values import (
     FixedLayer,
     FloatLayer,
-    Format,
     Implementation,
     Ints,
     LayerSpec,
@@ -50,11 +48,10 @@ class ReorderSpec(LayerSpec):
         return 1
 
 
-class Reorder(BeatKind):
+class Reorder(MovingKind):
     """The transpose of a frame."""
 
     name: ClassVar[str] = "reorder"
-    fuses: ClassVar[bool] = False
 
     def layer(
         self, name: str, node: str, tensors: tuple[str, str], shape: tuple[int, int], *, whole: bool
@@ -76,17 +73,6 @@ class Reorder(BeatKind):
         """Shapes and widths."""
         ((n, positions),) = layer.shapes
         return ReorderSpec(layer.name, (TensorShape(n, bits, positions),), TensorShape(layer.m, bits, layer.positions))
-
-    def quantize(
-        self,
-        spec: LayerSpec,
-        layer: FloatLayer,
-        inputs: tuple[NDArray[np.floating], ...],
-        outputs: NDArray[np.floating],
-        formats: tuple[Format, ...],
-    ) -> FixedLayer:
-        """The same numbers."""
-        return FixedLayer(spec, layer.node, layer.inputs, layer.output, formats, formats[0])
 
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
         """Every frame transposed."""

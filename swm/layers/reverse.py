@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from swm.device.board import DspPorts
 from swm.device.memories import memory
 from swm.device.primitives import control
-from swm.layers.beats import BeatKind, every_beat
+from swm.layers.beats import MovingKind, every_beat
 from swm.layers.program import Port, ProcessModel, Program
-from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape, ceil_div
+from swm.layers.values import FixedLayer, FloatLayer, Implementation, Ints, LayerSpec, TensorShape, ceil_div
 
 __all__ = ["Reverse", "ReverseSpec"]
 
@@ -36,11 +36,10 @@ class ReverseSpec(LayerSpec):
         return 1
 
 
-class Reverse(BeatKind):
+class Reverse(MovingKind):
     """Every frame from its end."""
 
     name: ClassVar[str] = "reverse"
-    fuses: ClassVar[bool] = False
 
     def layer(self, name: str, node: str, tensors: tuple[str, str], shape: tuple[int, int]) -> FloatLayer:
         """The layer that the lowering places: (channels, positions) from one tensor to another."""
@@ -50,17 +49,6 @@ class Reverse(BeatKind):
         """Shapes and widths."""
         shape = TensorShape(layer.m, bits, layer.positions)
         return ReverseSpec(layer.name, (shape,), shape)
-
-    def quantize(
-        self,
-        spec: LayerSpec,
-        layer: FloatLayer,
-        inputs: tuple[NDArray[np.floating], ...],
-        outputs: NDArray[np.floating],
-        formats: tuple[Format, ...],
-    ) -> FixedLayer:
-        """The same numbers."""
-        return FixedLayer(spec, layer.node, layer.inputs, layer.output, formats, formats[0])
 
     def run_float(self, layer: FloatLayer, inputs: tuple[NDArray[np.floating], ...]) -> NDArray[np.floating] | None:
         """Every frame from its end."""

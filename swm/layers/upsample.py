@@ -8,19 +8,17 @@ from math import ceil, floor, prod
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from swm.device.board import DspPorts
 from swm.device.memories import memory
 from swm.device.primitives import control, multiplexer
 from swm.graph import Node, Resize
 from swm.layers.base import Obstacle, Operand
-from swm.layers.beats import BeatKind, every_beat
+from swm.layers.beats import MovingKind, every_beat
 from swm.layers.program import Port, ProcessModel, Program, Run
 from swm.layers.values import (
     FixedLayer,
     FloatLayer,
-    Format,
     Implementation,
     Ints,
     LayerSpec,
@@ -63,12 +61,11 @@ class UpsampleSpec(LayerSpec):
         return 1
 
 
-class Upsample(BeatKind):
+class Upsample(MovingKind):
     """Resize to the nearest neighbour by whole factors."""
 
     name: ClassVar[str] = "upsample"
     takes: ClassVar[tuple[type[Node], ...]] = (Resize,)
-    fuses: ClassVar[bool] = False
 
     def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
         """A Resize that repeats positions."""
@@ -109,17 +106,6 @@ class Upsample(BeatKind):
         ((n, positions),) = layer.shapes
         shapes = (TensorShape(n, bits, positions),), TensorShape(n, bits, layer.positions)
         return UpsampleSpec(layer.name, *shapes, rows_columns=layer.rows_columns, factors=layer.factors)
-
-    def quantize(
-        self,
-        spec: LayerSpec,
-        layer: FloatLayer,
-        inputs: tuple[NDArray[np.floating], ...],
-        outputs: NDArray[np.floating],
-        formats: tuple[Format, ...],
-    ) -> FixedLayer:
-        """The same numbers."""
-        return FixedLayer(spec, layer.node, layer.inputs, layer.output, formats, formats[0])
 
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
         """Rows and columns repeated."""

@@ -51,10 +51,12 @@ def product_loops(process: ProcessModel, latency: int) -> tuple[Loop, ...]:
     """Loads, products and drains of swm_product_walk.
 
     In C++ they are iterations of one loop, so that products wait when the next token comes late; here they wait for
-    a whole token only, and loads for a free half. The sums of a group are complete in the cycle at the earliest in which
-    the last of the group before them leaves: there is one place for sums. `held` says so, two groups deep, for it takes
-    a cycle to be seen: its reader gives a place back a cycle before the last drain of the next group, which it knows by
-    `gone`, as a stream that has room when that drain has read it.
+    a whole token only, and loads for a free half.
+
+    There is one place for sums: those of a group are complete at the earliest in the cycle in which the last of the
+    group before them leaves. `held` says so, two groups deep, as it takes a cycle to be seen: its reader gives a place
+    back a cycle before the last drain of the next group, which it knows by `gone`, a stream that has room when that
+    drain has read it.
 
     Args:
         process: with the loop that `swm.layers.products.product_program` made.
