@@ -45,9 +45,9 @@ module swm_pool_count #(
   swm_counter #(.N(OUT_COLUMNS)) u_column (.clk, .rst, .step, .at(unused_column), .last(column_last));
   swm_counter #(.N(OUT_ROWS)) u_row (.clk, .rst, .step(next_row), .at(unused_row), .last(row_last));
   always_ff @(posedge clk) begin
-    if (rst || (next_row && row_last)) row <= -RW'(PAD_ROWS);
+    if (rst || (next_row && row_last)) row <= RW'(-PAD_ROWS);
     else if (next_row) row <= row + RW'(STRIDE_ROWS);
-    if (rst || next_row) column <= -CW'(PAD_COLUMNS);
+    if (rst || next_row) column <= CW'(-PAD_COLUMNS);
     else if (step) column <= column + CW'(STRIDE_COLUMNS);
   end
 

@@ -61,7 +61,7 @@ module swm_reorder #(
       assign turned = in_data;
     end else begin : g_come_turned
       swm_rotate #(.N(VEC), .WIDTH(BITS), .STEP(1), .BITS(TW)) u_come (
-          .in(in_data), .amount(-TW'(token)), .out(turned));
+          .in(in_data), .amount(TW'(0) - TW'(token)), .out(turned));
     end
   endgenerate
   swm_valid #(.N(1)) u_write (.clk, .rst, .in(load), .out(write));

@@ -185,9 +185,9 @@ module swm_window #(
       .to_place(column_place_by));
 
   assign frame_next = rst ? SW'(FIRST_SLOT) : next_frame ? frame_by : frame_slot;
-  assign top_next = rst || next_frame ? -RW'(PAD_ROWS) : next_line ? top_by : top_at;
+  assign top_next = rst || next_frame ? RW'(-PAD_ROWS) : next_line ? top_by : top_at;
   assign top_slot_next = rst || next_frame ? frame_next : next_line ? top_slot_by : top_slot;
-  assign left_next = rst || next_line ? -LW'(PAD_COLUMNS) : next_output ? left_by : left_at;
+  assign left_next = rst || next_line ? LW'(-PAD_COLUMNS) : next_output ? left_by : left_at;
   assign left_bank_next = rst || next_line ? CW'(FIRST_BANK) : next_output ? left_bank_by : left_bank;
   assign left_place_next = rst || next_line ? AW'(FIRST_PLACE) : next_output ? left_place_by : left_place;
 

@@ -14,9 +14,6 @@ __all__ = ["INNER_DEPTH", "Loop", "block_loops", "even_runs", "inner_streams", "
 INNER_DEPTH = 2
 """Of what joins the loops of a product: two halves of a memory; sums that are complete while those before leave."""
 
-_GIVES = 3
-"""Cycles from a write to where it is seen of the loop behind `held`: as early as it must write to be read in time."""
-
 
 @dataclass(frozen=True)
 class Loop:
@@ -54,9 +51,7 @@ def product_loops(process: ProcessModel, latency: int) -> tuple[Loop, ...]:
     a whole token only, and loads for a free half.
 
     There is one place for sums: those of a group are complete at the earliest in the cycle in which the last of the
-    group before them leaves. `held` says so, two groups deep, as it takes a cycle to be seen: its reader gives a place
-    back a cycle before the last drain of the next group, which it knows by `gone`, a stream that has room when that
-    drain has read it.
+    group before them leaves. `held` says so by the beat before that one, as what is read is seen a cycle later.
 
     Args:
         process: with the loop that `swm.layers.products.product_program` made.
@@ -66,7 +61,8 @@ def product_loops(process: ProcessModel, latency: int) -> tuple[Loop, ...]:
     loads, drains = sum(run.count for run in read.steady), write.steady
     group = drains[0].start  # iterations between two drains
     products = group * len(drains)
-    full, free, done, held, gone = (f"{process.name}.{name}" for name in ("full", "free", "done", "held", "gone"))
+    full, free, done, held = (f"{process.name}.{name}" for name in ("full", "free", "done", "held"))
+    ends_of = (done, held) if group > 1 else (done,)  # sums that are complete each cycle leave each cycle
     load = Program(
         loads,
         (Port(read.stream, (Run(0, 1, loads),)),),
@@ -75,31 +71,25 @@ def product_loops(process: ProcessModel, latency: int) -> tuple[Loop, ...]:
     multiply = Program(
         products,
         (Port(full, (Run(0, 1, 1),)), Port(free, (Run(products - 1, 1, 1),))),
-        tuple(Port(name, (Run(group - 1, group, len(drains)),)) for name in (done, held)),
+        tuple(Port(name, (Run(group - 1, group, len(drains)),)) for name in ends_of),
     )
     starts, ends, place = [], [], 0
     for run in drains:
         starts.append(place)
         place += run.step * (run.count - 1) + 1
-        ends.append(place - 1)
+        ends.append(max(starts[-1], place - 2))
     drain = Program(
         place,
-        tuple(Port(name, tuple(Run(at, 1, 1) for at in places)) for name, places in ((done, starts), (gone, ends))),
+        tuple(
+            Port(name, tuple(Run(at, 1, 1) for at in places))
+            for name, places in zip(ends_of, (starts, ends), strict=False)
+        ),
         (Port(write.stream, tuple(Run(s, run.step, run.count) for s, run in zip(starts, drains, strict=True))),),
     )
     return (
         Loop(f"{process.name}.load", load, 0, inner_streams((full, free)), process.repeats),
-        Loop(process.name, multiply, 0, inner_streams((done, held)), process.repeats),
-        Loop(f"{process.name}.held", _held(held, gone, len(drains)), _GIVES, inner_streams((gone,)), process.repeats),
+        Loop(process.name, multiply, 0, inner_streams((done,)) | dict.fromkeys(ends_of[1:], 1), process.repeats),
         Loop(f"{process.name}.drain", drain, latency, repeats=process.repeats),
-    )
-
-
-def _held(held: str, gone: str, groups: int) -> Program:
-    """Group after group of `held`, each a cycle before the next one has `gone`."""
-    ahead = 2 * INNER_DEPTH
-    return Program(
-        groups, (Port(held, (Run(0, 1, groups),)),), (Port(gone, (Run(-ahead, 1, groups),)),), prologue=ahead
     )
 
 
