@@ -19,6 +19,7 @@ from swm.device.board import load_board
 from swm.device.limits import Limits
 from swm.device.primitives import routed
 from swm.layers.base import Offer
+from swm.layers.products import price
 from swm.layers.registry import kind
 
 ROOMY = Limits(lut=4, ff=4, bram18=4, dsp=0.8)
@@ -41,6 +42,18 @@ def test_sums_equal_the_estimate_of_what_is_placed(network, name, interval, numb
     placed = place(network, search._named(chosen), ends, board.dsp_ports)
     want = estimate_parts(placed.layers, placed.edges, board, backend).routed
     assert routed(Judge(network, board, backend).cost(chosen, ends)) == want
+
+
+def test_a_back_end_with_costs_of_its_own_weighs_by_them():
+    """Of what an offer names for all weightings, the cheapest by the modules' costs; elsewhere what it names."""
+    network, lower = bundled(), []
+    search = Search(network, load_board("arty-a7-100t"), Limits(), backend=RTL)
+    for interval, preference in itertools.product((300, 700, 2000), search._preferences[: len(WEIGHTS)]):
+        by_modules, by_operators = (search._choose(interval, preference, own) for own in (True, False))
+        for one, other in zip(by_modules, by_operators, strict=True):
+            lower.append(price(one.cost, preference) - price(other.cost, preference))
+    assert max(lower) <= 0 and min(lower) < 0
+    assert not any(own for _, own in Search(network, BOARD, Limits(), backend=VITIS)._ways)
 
 
 def counted(monkeypatch, network):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from swm.bench import area, area_grid
+from swm.bench import area, area_designs, area_grid, area_images, area_steps
 from swm.bench.area_page import markdown
 from swm.bench.plots import draw
 from swm.bench.tables import headlines, rows_as_text
@@ -32,7 +32,7 @@ def result(monkeypatch):
         assert not options["edges"]
         design, layers = designs[-1], {}
         for layer, name, _, modelled, bits in area._modules(design):
-            off = 1.1 if design.graph.bits == area_grid.HELD_OUT else 1.0
+            off = 1.1 if design.graph.bits == area_designs.HELD_OUT else 1.0
             lut, ff = (round(off * sum(priced_bits(bits, prices).values())) for prices in PRICES.values())
             counted = Area(lut, ff, modelled.dsp, int(bits.bram18))
             layers.setdefault(layer.spec.name, []).append(ProcessArea(name, counted, 0.0))
@@ -73,7 +73,8 @@ def test_rows_show_counted_and_modelled(result, tmp_path):
 
 def test_the_whole_grid_has_every_block_and_width():
     cases = list(area_grid.cases(False))
-    assert {c.block for c in cases} == {0, 1, *area_grid.BLOCKS} and {c.bits for c in cases} == set(area_grid.BITS)
+    assert {c.block for c in cases} == {0, 1, *area_grid.BLOCKS, *area_images.BLOCKS, area_steps.BLOCK}
+    assert {c.bits for c in cases} == set(area_designs.BITS)
     assert len({(c.name, c.family) for c in cases}) == len(cases)
     kernels = {p.kernel for c in cases if c.bits == 8 for layer in c.make().schedule.layers for p in layer.processes}
     assert kernels == set(coefficients.LUT_FACTOR) == set(coefficients.FF_FACTOR)

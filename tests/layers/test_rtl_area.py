@@ -15,9 +15,11 @@ from swm.layers.registry import kind
 from swm.layers.rtl.area import counts, memories
 from swm.layers.rtl.area.coefficients import ERROR, FF, LUT
 from swm.layers.rtl.area.price import outside, price
-from swm.layers.rtl.area.registry import counted
+from swm.layers.rtl.area.registry import count, counted
+from swm.layers.softmax import SoftmaxSpec
 from swm.layers.values import TensorShape
 
+CELLS = ["lstm, block 4, 8 bits", "gru, block 4, 8 bits", "gru_after, dense, 8 bits", "block 32, beats of 1, 8 bits"]
 GEOMETRY = Geometry.of((6, 6), (3, 3), (1, 1), (1, 1), (0, 0, 0, 0))
 CONV = ConvSpec("l", (TensorShape(2, 8, 36),), TensorShape(4, 8, 16), geometry=GEOMETRY, weight_bits=8)
 
@@ -58,12 +60,35 @@ def test_a_module_that_is_not_counted_keeps_its_operators(schedule):
     assert process_costs(other, edges, RTL) == process_costs(layer, edges, VITIS)
 
 
-def test_blocks_above_16_and_convolutions_keep_theirs(schedule):
+def test_only_what_stands_in_the_list_is_counted(schedule):
     built = next(la.built for la in schedule.layers if la.spec.kind == "circulant")
-    assert counted("spectral_mac", built) and not counted(
-        "spectral_mac", replace(built, spec=replace(built.spec, block=32))
-    )
-    assert not counted("dense", kind("conv").minimal(CONV))
+    assert counted("spectral_mac", built) and not counted("no_spectral_mac", built)
+    assert counted("dense", kind("conv").minimal(CONV)) and counted("window", kind("conv").minimal(CONV))
+    softmax = SoftmaxSpec("l", (TensorShape(4, 8),), TensorShape(4, 8))
+    assert not counted("dense", kind("softmax").minimal(softmax))
+
+
+@pytest.mark.parametrize("name", ["image, taps side by side, 8 bits", "orders, beats of 4, 8 bits", *CELLS])
+def test_a_design_of_any_kind_has_its_modules_counted(name):
+    """Every process of such a design, without its numbers and with them: these can only be narrower."""
+    made = next(c for c in cases(False) if c.name == name and c.family == "xc7").make()
+    layers = {layer.spec.name: layer for layer in made.graph.layers}
+    for layer in made.schedule.layers:
+        for process in layer.processes:
+            depths = (2,) * len({port.stream for port in process.program.writes})
+            free, known = (count(process, layer.built, depths, n) for n in (None, layers.get(layer.spec.name)))
+            assert all(value >= 0 for value in free)
+            one, other = (price(process.kernel, bits, process.cost.dsp) for bits in (free, known))
+            assert 0 < other.lut <= one.lut + 1 and 0 < other.ff <= one.ff + 1
+
+
+def test_the_ring_of_a_line_buffer_lies_where_yosys_puts_it():
+    """LeNet's pooling (docs/hardware.md): 16 bits of 392 words are a block RAM, where the C++ model has LUTRAM."""
+    conv = kind("conv").minimal(CONV)
+    line = kind("conv").processes(conv, load_board("pynq-z2").dsp_ports)[0]
+    assert count(line, conv, (2,)).bram18 == 0
+    wide = replace(CONV, geometry=Geometry.of((30, 60), (3, 3), (1, 1), (1, 1), (0, 0, 0, 0)))
+    assert count(line, kind("conv").minimal(wide), (2,)).bram18 == 1
 
 
 def test_registers_stay_outside_where_yosys_leaves_them_there(schedule):

@@ -8,7 +8,7 @@ import pytest
 
 from swm.package_data import hls_dir, templates_dir
 
-SIGNED_CAST = re.compile(r"[=(?:,{<>&|]\s*[-~!&|^+]\s*\w+'\(")
+SIGNED_CAST = re.compile(r"[=(?:,{|&]\s*[-~!^]\s*\w+'\(")
 
 
 def lines(folder: Path):
