@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from swm.progress import Progress
 from swm.report.measured import EDGES, Area, LayerArea, ProcessArea, Synthesis
 
 __all__ = ["cells_of", "synthesise"]
+
+_PART = tuple(field.name for field in fields(Part))
 
 
 def synthesise(
@@ -52,6 +55,10 @@ def synthesise(
     """
     start = time.monotonic()
     yosys = find_tool(YOSYS)
+
+    def wanted(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+        return tuple(part for part in parts if edges or processes.get(part.instance, (EDGES, ""))[0] != EDGES)
+
     with tempfile.TemporaryDirectory(prefix="swm-synth-") as scratch:
         folder = Path(scratch)
         try:
@@ -62,13 +69,16 @@ def synthesise(
         except OSError as error:
             raise OutputError(f"cannot take {str(project)!r}: {error}") from error
         progress("read the project", 0, len(processes) + 1)
-        parts = split_project(folder, yosys, cache / "read.log", lambda what: progress(what, 0, len(processes) + 1))
+        read = cache / f"{_digest(_contents(folder), yosys.title)}.parts.json"
+        parts = _known_parts(read)
+        if not parts or any(_known(_cells_file(cache, part, family, yosys)) is None for part in wanted(parts)):
+            parts = split_project(folder, yosys, cache / "read.log", lambda what: progress(what, 0, len(processes) + 1))
+            replace_file(read, json.dumps([asdict(part) for part in parts]).encode())
         instances = {part.instance for part in parts if part.instance}
         if instances != set(processes):
             other = ", ".join(sorted(instances ^ set(processes)))
             raise ToolError(f"the top does not have the processes of the design: {other}; emit the project again")
-        if not edges:
-            parts = tuple(part for part in parts if processes.get(part.instance, (EDGES, ""))[0] != EDGES)
+        parts = wanted(parts)
         cells = _map(parts, yosys, family, folder, cache, progress, limit_s)
     layers: dict[str, list[ProcessArea]] = {EDGES: []} if edges else {}
     for part in parts:
@@ -96,7 +106,7 @@ def _map(
     waiting: dict[str, Part] = {}
     names: dict[str, Path] = {}
     for part in parts:
-        names[part.key] = cache / f"{_digest(part.key, family.part, yosys.title)}.json"
+        names[part.key] = _cells_file(cache, part, family, yosys)
         known = _known(names[part.key])
         if known is not None:
             found[part.key] = known, 0.0
@@ -145,6 +155,25 @@ def _bound(job: Any, part: Part) -> Any:
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def _cells_file(cache: Path, part: Part, family: Family, yosys: Found) -> Path:
+    return cache / f"{_digest(part.key, family.part, yosys.title)}.json"
+
+
+def _contents(folder: Path) -> str:
+    """SHA-256 of a project's modules and memories, by name."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    each = (f"{f.relative_to(folder)} {hashlib.sha256(f.read_bytes()).hexdigest()}" for f in files)
+    return hashlib.sha256("\n".join(each).encode()).hexdigest()
+
+
+def _known_parts(file: Path) -> tuple[Part, ...]:
+    """The parts of a project that was read before; none where that is not known, or makes no sense."""
+    try:
+        return tuple(Part(*(str(one[name]) for name in _PART)) for one in json.loads(file.read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
 
 
 def _known(file: Path) -> dict[str, int] | None:

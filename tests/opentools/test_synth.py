@@ -74,11 +74,19 @@ def test_a_project_is_counted_a_layer_and_in_all(project, measured):
 
 
 @needs_yosys
-def test_what_was_mapped_before_is_not_mapped_again(project, measured, cache, monkeypatch):
+def test_what_was_mapped_before_is_neither_read_nor_mapped_again(project, measured, cache, tmp_path, monkeypatch):
     monkeypatch.setenv("SWM_CACHE", str(cache))
     monkeypatch.setattr("swm.opentools.synth.in_parallel", lambda jobs, _: [1 / 0 for _ in jobs])
+    monkeypatch.setattr("swm.opentools.synth.split_project", lambda *_: 1 / 0)
     again = swm.synth(project, family="ecp5")
     assert again.area == measured.area
+    for file in cache.rglob("*.parts.json"):  # damaged: as if nobody had read it
+        shutil.copy(file, tmp_path / file.name)
+        file.write_text('[{"instance": 1}]')
+    with pytest.raises(ZeroDivisionError):
+        swm.synth(project, family="ecp5")
+    for file in cache.rglob("*.parts.json"):
+        shutil.copy(tmp_path / file.name, file)
     assert all(p.seconds == 0 for layer in again.layers for p in layer.processes)
 
 
