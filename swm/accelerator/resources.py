@@ -156,7 +156,7 @@ def process_costs(
         written = dict.fromkeys(port.stream for port in process.program.writes)
         if brings_streams(process, layer.built, backend):
             beats = tuple(_depth(name, layer, depths, edges) for name in written)
-            bits = count(process.kernel, layer.built, beats)
+            bits = count(process, layer.built, beats)
             assert bits is not None
             costs[process.name] = price(process.kernel, bits, process.cost.dsp, family)
             continue

@@ -23,6 +23,7 @@ from swm.device.board import Board
 from swm.device.limits import Limits
 from swm.device.primitives import routed
 from swm.layers.base import Offer, Preference
+from swm.layers.products import price
 from swm.layers.registry import kind
 from swm.layers.values import Implementation, LayerSpec, TensorShape
 from swm.progress import Note, quiet
@@ -72,8 +73,8 @@ class Search:
             network: layers and how they are joined.
             board: where it has to fit.
             limits: fractions of the device that may be used.
-            backend: whose resources decide whether it fits; which of a layer's implementations is the cheaper is judged
-                by its operators.
+            backend: whose resources decide whether it fits, and which of the implementations that a layer's offer names
+                is the cheaper.
             hybrid: let multipliers of any width be built of LUTs where DSPs run out, not only those of narrow weights.
             uram: let weights lie in UltraRAM where block RAM runs out; the back end has to fill it at start.
             note: called with what is going on, for every interval that is tried.
@@ -91,10 +92,14 @@ class Search:
         self._numbers = [numbers[_unnamed(layer.spec)] for layer in network.layers]  # of the offer of each layer
         self._judge = Judge(network, board, backend)
         self._options: dict[Implementation, Option] = {}
-        self._known: dict[tuple[int, int, Preference], Option | None] = {}
+        self._known: dict[tuple[int, int, Preference, bool], Option | None] = {}
         self._preferences = [Preference(w, f) for f in FABRIC for w in WEIGHTS]
         if hybrid:  # besides, so that what fits without fits with it
             self._preferences += [Preference(w, f, wide=True) for f in FABRIC[1:] for w in WEIGHTS]
+        # Offers weigh by operators. Where modules are counted, what is offered is weighed again, by what is counted: to
+        # count all that could be built is too much. Then as offers weigh, so that what fits by that fits.
+        own = [True, False] if backend.area == "modules" else [False]
+        self._ways = [(preference, counts) for counts in own for preference in self._preferences]
 
     def minimal(self) -> Found:
         """One lane everywhere, one word a beat."""
@@ -145,8 +150,8 @@ class Search:
         first: list[Option] | None = None
         tried: set[tuple[Option, ...]] = set()
         ends = self._ends(interval)
-        for preference in self._preferences:
-            options = self._choose(interval, preference)
+        for preference, own in self._ways:
+            options = self._choose(interval, preference, own)
             if options is None or ends is None:
                 return None
             if tuple(options) in tried:
@@ -177,19 +182,27 @@ class Search:
                 best, slow = found, middle
         return slow, best
 
-    def _choose(self, interval: int, preference: Preference) -> list[Option] | None:
+    def _choose(self, interval: int, preference: Preference, own: bool = False) -> list[Option] | None:
         """The cheapest of each offer; None where one has nothing that fast."""
         chosen = []
         for number, offer in enumerate(self._offers):
-            key = (number, interval, preference)
+            key = (number, interval, preference, own)
             if key not in self._known:
-                built = offer.cheapest(interval, preference)
-                self._known[key] = None if built is None else self._option(built)
+                self._known[key] = self._cheapest(offer, interval, preference, own)
             option = self._known[key]
             if option is None:
                 return None
             chosen.append(option)
         return chosen
+
+    def _cheapest(self, offer: Offer, interval: int, preference: Preference, own: bool) -> Option | None:
+        """What an offer has for a preference; `own`: the cheapest by own costs of what it has for all weightings."""
+        if not own:
+            built = offer.cheapest(interval, preference)
+            return None if built is None else self._option(built)
+        some = (offer.cheapest(interval, replace(preference, weights=weights)) for weights in WEIGHTS)
+        options = dict.fromkeys(self._option(built) for built in some if built is not None)
+        return min(options, key=lambda option: price(option.cost, preference), default=None)
 
     def _option(self, built: Implementation) -> Option:
         if built not in self._options:

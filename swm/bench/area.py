@@ -20,7 +20,8 @@ import numpy as np
 from swm.accelerator.backend import VITIS
 from swm.accelerator.design import Design, PlacedLayer
 from swm.accelerator.resources import process_costs
-from swm.bench.area_grid import HELD_OUT, Case, cases
+from swm.bench.area_designs import HELD_OUT, Case
+from swm.bench.area_grid import cases
 from swm.bench.machine import describe
 from swm.device.primitives import routed
 from swm.emit import emit_project, rtl_instances
@@ -35,7 +36,7 @@ __all__ = ["coefficients", "judge", "run_area"]
 
 FIGURES = ("lut", "ff", "dsp", "bram18")
 PRICED = {
-    "lut": ("adder", "post", "restart", "choice", "clip", "shift", "table", "constant", "state", "module"),
+    "lut": ("adder", "post", "restart", "choice", "clip", "shift", "table", "constant", "state", "rows", "module"),
     "ff": ("state", "register", "operand", "shift", "module"),
 }
 """What of a count may take LUTs, and what flip-flops."""
@@ -131,7 +132,7 @@ def _modules(design: Design) -> Iterator[tuple[PlacedLayer, str, str, Any, Count
         for process, cost in zip(layer.processes, process_costs(layer, edges, VITIS).values(), strict=True):
             written = dict.fromkeys(port.stream for port in process.program.writes)
             depths = tuple({**inner, **outer}.get(name, 2) for name in written)
-            bits = count(process.kernel, layer.built, depths, known.get(layer.spec.name))
+            bits = count(process, layer.built, depths, known.get(layer.spec.name))
             assert bits is not None
             yield layer, process.name, process.kernel, routed(cost), bits
 

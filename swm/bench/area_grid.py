@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The layers that `swm bench area` maps: products of every block size, and layers that take a beat an iteration."""
+"""The layers that `swm bench area` maps: products, layers that take a beat an iteration; and all the others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from swm.accelerator.backend import RTL
-from swm.accelerator.design import Design, Schedule
-from swm.accelerator.fixed_graph import FixedGraph
-from swm.accelerator.placement import place
-from swm.accelerator.simulation import simulated
-from swm.device import Board, load_board
+from swm.accelerator.design import Design
+from swm.bench.area_designs import BITS, BOARDS, HELD_OUT, Case, bound, graph_of, placed
+from swm.bench.area_images import image_cases
+from swm.bench.area_steps import step_cases
+from swm.device import load_board
 from swm.device.primitives import packs
 from swm.layers.add import AddSpec
 from swm.layers.beats import BeatKind
@@ -31,16 +30,16 @@ from swm.layers.roots import roots
 from swm.layers.scale import ScaleSpec
 from swm.layers.values import FixedLayer, Format, Implementation, LayerSpec, TensorShape
 
-__all__ = ["BITS", "BLOCKS", "HELD_OUT", "Case", "cases"]
+__all__ = ["BLOCKS", "cases"]
 
-BITS, HELD_OUT = (8, 12, 16), 12
-BOARDS = {"xc7": "pynq-z2", "xcup": "zcu104"}
 CHANNELS = 32
 """Of a layer that takes a beat an iteration."""
 SIZE = 96
 """Channels of a layer of products."""
-DENSE = ((1, 1), (4, 4))
+DENSE = ((1, 1), (4, 4), (4, 4))
 """How layers of products are built, of every block size: as small as can be, and with several lanes of all sorts."""
+IN_LUTS = 2
+"""Rows of the last of them that multiply in LUTs."""
 BLOCKS: dict[int, tuple[tuple[int, int, int], ...]] = {
     2: ((1, 1, 1), (4, 2, 1)),
     4: ((1, 1, 1), (3, 2, 2)),
@@ -55,25 +54,6 @@ WIDTHS = (1, 4, 2, 8)
 _EXAMPLES: dict[str, tuple[float, ...]] = {"leaky_relu": (0.01,), "hard_sigmoid": (0.2, 0.5), "clip": (0.0, 0.5)}
 
 
-@dataclass(frozen=True)
-class Case:
-    """A small design to be mapped.
-
-    Attributes:
-        name: as a row shows it.
-        family: of devices, as `swm synth --family` takes it.
-        bits: of data and weights.
-        block: block size of a product; 1: dense; 0: no product.
-        make: the design.
-    """
-
-    name: str
-    family: str
-    bits: int
-    block: int
-    make: Callable[[], Design]
-
-
 def cases(quick: bool) -> Iterator[Case]:
     """All of them; quick: dense and block 8, built small."""
     for way in (0,) if quick else (0, 1):
@@ -81,21 +61,21 @@ def cases(quick: bool) -> Iterator[Case]:
             yield from (_product("xc7", block, bits, way) for bits in BITS)
     if quick:
         return
+    yield from (_product("xc7", 1, bits, 2) for bits in BITS)
     for vec, curves in CURVES.items():
         for bits in BITS:
-            yield Case(f"beats of {vec}, {bits} bits", "xc7", bits, 0, _bound(_beats, bits, vec, curves))
-    yield from (Case(f"widths, {bits} bits", "xc7", bits, 0, _bound(_widths, bits)) for bits in BITS)
+            yield Case(f"beats of {vec}, {bits} bits", "xc7", bits, 0, bound(_beats, bits, vec, curves))
+    yield from (Case(f"widths, {bits} bits", "xc7", bits, 0, bound(_widths, bits)) for bits in BITS)
     yield from (_product("xcup", block, HELD_OUT, 1) for block in (1, *BLOCKS))
-
-
-def _bound(make: Callable[..., Design], *arguments: Any) -> Callable[[], Design]:
-    return lambda: make(*arguments)
+    yield from image_cases()
+    yield from step_cases()
 
 
 def _product(family: str, block: int, bits: int, way: int) -> Case:
     lanes = DENSE[way] if block == 1 else BLOCKS[block][way]
-    name = f"{'dense' if block == 1 else f'block {block}'}, {' x '.join(map(str, lanes))}, {bits} bits"
-    return Case(name, family, bits, block, _bound(_matrix, family, block, bits, way))
+    luts = f", {IN_LUTS} rows in LUTs" if way == 2 else ""
+    name = f"{'dense' if block == 1 else f'block {block}'}, {' x '.join(map(str, lanes))}{luts}, {bits} bits"
+    return Case(name, family, bits, block, bound(_matrix, family, block, bits, way))
 
 
 def _matrix(family: str, block: int, bits: int, way: int) -> Design:
@@ -107,7 +87,7 @@ def _matrix(family: str, block: int, bits: int, way: int) -> Design:
         dense = DenseSpec("l", (shape,), shape, activation, bits)
         pairs = way == 1 and packs(bits, bits, board.dsp_ports)
         rows, columns = DENSE[way]
-        built = DenseBuilt(dense, rows=rows, columns=columns, packed=int(pairs))
+        built = DenseBuilt(dense, rows=rows, columns=columns, packed=int(pairs), fabric_rows=IN_LUTS * (way == 2))
     else:
         spec = CirculantSpec("l", (shape,), shape, activation, block, bits, forward_shifts(bits, block))
         rows, columns, words = BLOCKS[block][way]
@@ -116,7 +96,7 @@ def _matrix(family: str, block: int, bits: int, way: int) -> Design:
         lanes = {"mac_rows": rows, "mac_columns": columns, "mac_bins": words, "in_vec": vec, "out_vec": vec}
         built = CirculantBuilt(spec, storage="lutram" if in_luts else "bram", **lanes)
     assert built.valid
-    return _placed(_graph(bits, _layer(built.spec, ("x",), "y")), (built,), 1, board)
+    return placed(graph_of(bits, _layer(built.spec, ("x",), "y")), (built,), 1, board)
 
 
 def _beats(bits: int, vec: int, curves: tuple[Activation, ...]) -> Design:
@@ -135,8 +115,8 @@ def _beats(bits: int, vec: int, curves: tuple[Activation, ...]) -> Design:
     specs.append((AddSpec("", (shape, shape), shape, "relu"), (here, forked)))
     specs.append((ConcatSpec("", (shape, shape), TensorShape(2 * CHANNELS, bits)), (f"t{len(specs) - 1}", here)))
     layers = [_layer(replace(spec, name=f"l{i}"), tensors, f"t{i}") for i, (spec, tensors) in enumerate(specs)]
-    graph = _graph(bits, *layers)
-    return _placed(graph, tuple(_build(spec, vec) for spec in graph.specs), vec)
+    graph = graph_of(bits, *layers)
+    return placed(graph, tuple(_build(spec, vec) for spec in graph.specs), vec)
 
 
 def _widths(bits: int) -> Design:
@@ -145,23 +125,14 @@ def _widths(bits: int) -> Design:
     for i in range(len(WIDTHS)):
         spec = ScaleSpec(f"l{i}", (shape,), shape, weight_bits=bits)
         layers.append(_layer(spec, ("x" if i == 0 else f"t{i - 1}",), f"t{i}"))
-    graph = _graph(bits, *layers)
-    return _placed(graph, tuple(map(_build, graph.specs, WIDTHS)), 1)
+    graph = graph_of(bits, *layers)
+    return placed(graph, tuple(map(_build, graph.specs, WIDTHS)), 1)
 
 
 def _build(spec: LayerSpec, vec: int) -> Implementation:
     made = kind(spec.kind)
     assert isinstance(made, BeatKind)
     return made.build(spec, vec)
-
-
-def _placed(graph: FixedGraph, built: tuple[Implementation, ...], vec: int, board: Board | None = None) -> Design:
-    """A design of layers as they are built, with `vec` words a beat at its ends."""
-    board = board or load_board(BOARDS["xc7"])
-    found = simulated(place(graph.shape, built, (vec, vec), board.dsp_ports), 100.0, RTL)
-    placement = found.placement
-    schedule = Schedule(board, 100.0, RTL, placement.layers, placement.edges, found.interval, found.latency)
-    return Design(graph, schedule)
 
 
 def _layer(spec: LayerSpec, inputs: tuple[str, ...], output: str) -> FixedLayer:
@@ -184,8 +155,3 @@ def _layer(spec: LayerSpec, inputs: tuple[str, ...], output: str) -> FixedLayer:
     high = 1 << (bits - 2)
     arrays = {"weights": rng.integers(-high, high, shape), "bias": rng.integers(-high, high, spec.m), **more}
     return FixedLayer(spec, spec.name, inputs, output, (form,), out, arrays, bits - 1, shift)
-
-
-def _graph(bits: int, *layers: FixedLayer) -> FixedGraph:
-    last = layers[-1].output
-    return FixedGraph("area", layers, None, None, bits, "x", last, last, {})

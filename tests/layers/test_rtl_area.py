@@ -33,7 +33,11 @@ def test_roms_take_as_many_blocks_as_yosys_gives_them(words, bits, blocks):
 
 
 @pytest.mark.parametrize(
-    ("words", "bits", "blocks", "luts"), [(96, 18, 0, 36), (96, 26, 1, 0), (192, 12, 0, 48), (192, 16, 1, 0)]
+    ("words", "bits", "blocks", "luts"),
+    [
+        *((96, 18, 0, 36), (96, 26, 1, 0), (192, 12, 0, 48), (192, 16, 1, 0)),
+        *((6272, 8, 4, 0), (6272, 12, 6, 0), (6272, 16, 7, 0)),  # rows do not share the bytes of a block
+    ],
 )
 def test_memories_lie_where_yosys_puts_them(words, bits, blocks, luts):
     placed = memories.ram(words, bits)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from swm.device.memories import memory
 from swm.layers.curves import Curve, Ramp, Steps, Table
 from swm.layers.fit import widest_curve
+from swm.layers.functions import Activation
 from swm.layers.rtl.area import memories
 from swm.layers.values import FixedLayer, LayerSpec, clog2
 
@@ -17,6 +18,7 @@ __all__ = [
     "Count",
     "counter",
     "delayed",
+    "ended",
     "fifo",
     "finish",
     "marks",
@@ -24,6 +26,7 @@ __all__ = [
     "ram",
     "rom",
     "rounded",
+    "walk",
 ]
 
 LUTRAM_PLACES = 32
@@ -52,6 +55,7 @@ class Count(NamedTuple):
         register: other registers.
         operand: registers at a multiplier, which a DSP block may hold.
         bram18: blocks of 18 Kb.
+        rows: sums of multipliers in LUTs, a row for each bit of the smaller operand.
         narrow: multipliers whose product is below 9 bits, for which yosys takes LUTs.
     """
 
@@ -67,6 +71,7 @@ class Count(NamedTuple):
     register: float = 0
     operand: float = 0
     bram18: float = 0
+    rows: float = 0
     narrow: float = 0
 
     def plus(self, *others: Count) -> Count:
@@ -84,6 +89,11 @@ NOTHING = Count()
 def counter(n: int) -> Count:
     """swm_counter of N steps."""
     return Count(state=clog2(n))
+
+
+def walk(loads: int, emits: int, groups: int = 1, ii: int = 1) -> Count:
+    """swm_block_walk of so many groups of loads and emissions, one of these each `ii` cycles."""
+    return Count(state=4 + clog2(loads) + clog2(emits) + 2 * clog2(groups) + clog2(ii))
 
 
 def marks(n: int) -> Count:
@@ -158,11 +168,11 @@ def finish(spec: LayerSpec, bits: int, vec: int, *, product: bool = False, known
     """
     bias = Count(post=bits, operand=bits) if product else Count(adder=bits, register=bits)
     curve = known.curve if known else widest_curve(spec.activation, spec.parameters, spec.out_bits)
-    return bias.plus(_curve(curve, spec, bits)).times(vec)
+    return bias.plus(ended(curve, spec.activation, bits, spec.out_bits)).times(vec)
 
 
-def _curve(curve: Curve | None, spec: LayerSpec, bits: int) -> Count:
-    out = spec.out_bits
+def ended(curve: Curve | None, activation: Activation, bits: int, out: int) -> Count:
+    """An activation of a value of so many bits, behind its offset: the integers of its curve, where it has any."""
     if isinstance(curve, Table):
         return rounded(bits, curve.input_bits).plus(_table(curve, out))
     if isinstance(curve, Ramp | Steps):
@@ -174,7 +184,7 @@ def _curve(curve: Curve | None, spec: LayerSpec, bits: int) -> Count:
         if curve.leaky:
             return total.plus(rounded(bits, out), delayed(out, 5), Count(choice=out))
         return total
-    more = Count(adder=2 * out, choice=out) if spec.activation == "clip" else NOTHING
+    more = Count(adder=2 * out, choice=out) if activation == "clip" else NOTHING
     return rounded(bits, out).plus(more)
 
 

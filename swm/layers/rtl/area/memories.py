@@ -3,9 +3,10 @@
 
 After its pass `memory_libmap` and the costs in its `share/xilinx/brams_xc4v.txt` and `lutrams_xc5v.txt` (0.70): an
 18 Kb block costs 129, a 36 Kb one 257, four LUTs of RAM 8 for 6 bits of 32 words or 3 bits of 64, 64 bits of ROM in
-LUTs 1. Rows of a memory deeper than a block's shape lie side by side in its width, and each bit of each row but the
-first costs half of one for the multiplexer behind. Counted so, all memories of the grid of `swm bench area` have as
-many blocks as yosys gives them. A vendor's tool chooses otherwise.
+LUTs 1. Rows of a memory deeper than a block's shape lie side by side in its width, where it is written each in bytes of
+its own (9 bits, with a write enable); each bit of each row but the first costs half of one for the multiplexer behind.
+Counted so, all memories of the grid of `swm bench area` have as many blocks as yosys gives them. A vendor's tool
+chooses otherwise.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _LUTS = ((32, 6), (64, 3))  # of four LUTs
 _FOUR_LUTS = 8
 _ROM_BIT = 1 / 64
 _MUX = 0.5
+_BYTE = 9  # bits that a write enable is for
 
 
 class Placed(NamedTuple):
@@ -35,14 +37,14 @@ class Placed(NamedTuple):
 @lru_cache(maxsize=65536)
 def rom(words: int, bits: int) -> Placed:
     """A ROM for which nothing is asked."""
-    cost, placed = _in_blocks(words, bits)
+    cost, placed = _in_blocks(words, bits, written=False)
     return Placed(0, -(-words // 64) * bits, 1) if words * bits * _ROM_BIT < cost else placed
 
 
 @lru_cache(maxsize=65536)
 def ram(words: int, bits: int) -> Placed:
     """A memory with a write port and a registered read port."""
-    found = [_in_blocks(words, bits)]
+    found = [_in_blocks(words, bits, written=True)]
     for depth, width in _LUTS:
         rows = -(-words // depth)
         cost = _FOUR_LUTS * rows * bits / width + (rows - 1) * bits * _MUX
@@ -50,11 +52,12 @@ def ram(words: int, bits: int) -> Placed:
     return min(found, key=lambda one: one[0])[1]
 
 
-def _in_blocks(words: int, bits: int) -> tuple[float, Placed]:
+def _in_blocks(words: int, bits: int, *, written: bool) -> tuple[float, Placed]:
     found = []
     for cost, size, shapes in _BLOCKS:
         for depth, width in shapes:
             rows = -(-words // depth)
-            blocks = -(-rows * bits // width)
+            byte = min(_BYTE, width) if written and rows > 1 else 1
+            blocks = -(-rows * -(-bits // byte) * byte // width)
             found.append((cost * blocks + (rows - 1) * bits * _MUX, Placed(size * blocks, 0, rows)))
     return min(found, key=lambda one: one[0])

@@ -21,7 +21,17 @@ from swm.layers.rtl.area.counts import (
 from swm.layers.rtl.base import finish_cycles
 from swm.layers.values import FixedLayer, Implementation, ceil_div, clog2
 
-__all__ = ["dense", "inverse", "products", "transforms"]
+__all__ = [
+    "block_cycles",
+    "dense",
+    "eighth",
+    "forward_block",
+    "inverse",
+    "inverse_block",
+    "products",
+    "sum_rows",
+    "transforms",
+]
 
 _TURN = 3  # registers of a rotation, which what passes it waits for
 
@@ -32,7 +42,7 @@ def dense(built: Implementation, depth: int, known: FixedLayer | None = None) ->
     spec, rows, columns, vec = built.spec, built.rows, built.columns, built.out_vec
     product, total, tree = spec.weight_bits + spec.data_bits, spec.accumulator_bits, clog2(columns)
     cycles, beats = 5 + built.packed + tree, ceil_div(rows, vec)
-    sums = _sums(product, columns, total, built.packed, built.fabric_rows, rows, columns == 1 and not built.packed)
+    sums = sum_rows(product, columns, total, built.packed, built.fabric_rows, rows, columns == 1 and not built.packed)
     weights = rows * columns * spec.weight_bits
     straight = columns * spec.data_bits + (0 if built.packed else weights)  # from a memory to a multiplier
     ends = finish(spec, total, vec, known=known).plus(rom(built.out_beats, vec * offset_bits(spec, known)))
@@ -59,20 +69,24 @@ def products(built: Implementation, depth: int) -> Count:
     tree = clog2(columns)
     cycles, beats = 5 + built.packed + tree, ceil_div(rows, lanes)
     made = bins * each - (each - 2 if alone else 0)  # sums of a row in a cycle
-    held = spec.words * each - (each - 2)  # and of all its words
+    leaving = built.drain_words  # words of a row that leave together
+    held = leaving * each - (each - 2 if spec.unrolled else 0)  # and their sums
     complex_lanes = bins - alone
     product = spectrum + weight + (2 if three else 0)
     shared = Count(adder=columns * complex_lanes * (spectrum + 1)) if three else NOTHING
     turned = Count(adder=rows * columns * complex_lanes * 2 * (weight + 1)) if three else NOTHING
-    select = Count(choice=2 * columns * bins * 2 * spectrum * _choices(built.word_groups))
-    sums = _sums(product, columns, total, built.packed, built.fabric_rows, rows).times(made)
+    units = spec.words // built.beat_words  # beats of a block
+    subs = max(1, bins // built.beat_words)  # memories that hold the words of a cycle together
+    memory = ram(2 * built.column_groups * units // subs, 2 * built.beat_words * spectrum).times(subs)
+    select = Count(choice=2 * columns * bins * 2 * spectrum * _choices(built.word_groups)) if units == 1 else NOTHING
+    sums = sum_rows(product, columns, total, built.packed, built.fabric_rows, rows).times(made)
     kept = Count(register=rows * total * max(0, held - made))
     # joined, then rounded
-    joined = Count(adder=2 * total * (spec.words - 1), register=2 * total * spec.words)
-    drain = joined.plus(rounded(total, spec.rounded_bits).times(2 * spec.words)).times(lanes)
+    joined = Count(adder=2 * total * (leaving - spec.unrolled), register=2 * total * leaving)
+    drain = joined.plus(rounded(total, spec.rounded_bits).times(2 * leaving)).times(lanes)
     return _walk(built.loads, max(1, columns // built.fft_lanes), built.row_groups, built.word_groups,
                  built.column_groups, beats).plus(
-        ram(2 * built.column_groups, spec.block * spectrum).times(columns),
+        memory.times(columns),
         rom(built.rom_depth, rows * columns * bins * 2 * weight, built.storage == "lutram"),
         shared,
         turned,
@@ -83,7 +97,7 @@ def products(built: Implementation, depth: int) -> Count:
         _leaving(beats, lanes * held * total, rows * held * total),
         drain,
         marks(4 * cycles + 3),
-        fifo(lanes * spec.block * spec.rounded_bits, depth, cycles + 3),
+        fifo(lanes * 2 * leaving * spec.rounded_bits, depth, cycles + 3),
     )  # fmt: skip
 
 
@@ -91,10 +105,10 @@ def transforms(built: Implementation, depth: int) -> Count:
     """swm_rfft_unrolled."""
     assert isinstance(built, CirculantBuilt)
     spec, lanes = built.spec, built.fft_lanes
-    cycles = 1 + _block_cycles(spec.block, 1)
+    cycles = 1 + block_cycles(spec.block, 1)
     whole = Count(register=lanes * spec.block * spec.data_bits)
     taken = Count(choice=built.in_vec * spec.data_bits / 2)
-    block = _forward(spec.block, spec.data_bits, spec.spectrum_bits).times(lanes)
+    block = forward_block(spec.block, spec.data_bits, spec.spectrum_bits).times(lanes)
     width = lanes * spec.block * spec.spectrum_bits
     steps = counter(built.in_parts).plus(counter(built.fft_groups))
     return whole.plus(taken, block, steps, marks(cycles), fifo(width, depth, cycles))
@@ -104,10 +118,10 @@ def inverse(built: Implementation, depth: int, known: FixedLayer | None = None) 
     """swm_irfft_unrolled."""
     assert isinstance(built, CirculantBuilt)
     spec, lanes, vec = built.spec, built.out_lanes, built.out_vec
-    stands = 1 + _block_cycles(spec.block, 2)
+    stands = 1 + block_cycles(spec.block, 2)
     cycles = stands + finish_cycles(spec)
     taken = Count(register=lanes * spec.block * spec.rounded_bits)
-    block = _inverse(spec.block, spec.inverse_pass_bits, spec.inverse_bits).times(lanes)
+    block = inverse_block(spec.block, spec.inverse_pass_bits, spec.inverse_bits).times(lanes)
     width = spec.block * spec.inverse_bits
     parts = Count(choice=width, register=width) if built.out_parts > 1 else NOTHING
     steps = counter(built.out_parts).plus(counter(built.row_groups), counter(built.out_beats))
@@ -123,7 +137,9 @@ def _walk(loads: int, banks: int, rows: int, words: int, columns: int, beats: in
     return Count(state=steps + 4 + clog2(max(1, columns * words // beats)), adder=2 * clog2(2 * columns))
 
 
-def _sums(product: int, columns: int, total: int, packed: int, fabric: int, rows: int, inside: bool = False) -> Count:
+def sum_rows(
+    product: int, columns: int, total: int, packed: int, fabric: int, rows: int, inside: bool = False
+) -> Count:
     """Adder trees and running sums of all rows, for one product of a column; of those in LUTs the multipliers, too.
 
     `inside`: DSP blocks hold the running sums.
@@ -146,7 +162,7 @@ def _sums(product: int, columns: int, total: int, packed: int, fabric: int, rows
     running = Count(restart=total, register=total)
     in_dsp = first.plus(later, Count(post=total, operand=total) if inside else running)
     in_luts = Count(adder=first.post, register=first.operand).plus(later, running)
-    multiplier = Count(adder=columns * (product // 2 + 1) * (product // 2 - 1), register=2 * columns * product)
+    multiplier = Count(rows=columns * (product // 2 + 1) * (product // 2 - 1), register=2 * columns * product)
     split = Count(adder=columns * product / 2, register=columns * product) if packed else NOTHING
     dsp_rows = (in_luts if packed else in_dsp).plus(split).times(rows - fabric)
     return dsp_rows.plus(in_luts.plus(multiplier).times(fabric))
@@ -162,11 +178,12 @@ def _choices(words: int) -> float:
     return 0.0 if words == 1 else max(0.5, (words - 1) / 2)
 
 
-def _block_cycles(block: int, last: int) -> int:
+def block_cycles(block: int, last: int) -> int:
+    """Registers of a transform of one block: `last` for stages 1 and 2, four for every other."""
     return 1 if block == 2 else last + 4 * (clog2(block) - 2)
 
 
-def _forward(block: int, bits: int, width: int) -> Count:
+def forward_block(block: int, bits: int, width: int) -> Count:
     """swm_forward_block."""
     if block == 2:
         return Count(adder=2 * width, register=2 * width)
@@ -176,7 +193,7 @@ def _forward(block: int, bits: int, width: int) -> Count:
     return first.plus(*_stages(block, width, joined, real, width))
 
 
-def _inverse(block: int, width: int, last: int) -> Count:
+def inverse_block(block: int, width: int, last: int) -> Count:
     """swm_inverse_block: a sum that is halved has its rounding as a third summand, which is an adder more."""
     if block == 2:
         return Count(adder=4 * last, register=2 * last)
@@ -192,14 +209,14 @@ def _stages(block: int, width: int, joined: Count, real: Count, turned: int) -> 
     waiting = delayed(2 * width, _TURN).plus(Count(register=-2 * width))  # and the register in front
     while size <= block:
         subs = block // size
-        eighth = joined.plus(waiting, _eighth(turned))
+        half = joined.plus(waiting, eighth(turned))
         general = joined.plus(waiting, _general(turned)).times(size // 4 - 2)
-        found.append(real.plus(waiting.times(2), eighth, general).times(subs))
+        found.append(real.plus(waiting.times(2), half, general).times(subs))
         size *= 2
     return found
 
 
-def _eighth(width: int) -> Count:
+def eighth(width: int) -> Count:
     """swm_turn by an eighth: five, the most, and the sum with the rounding."""
     one = Count(adder=(width + 1) + (width + 4) + 2 * (width + 9) + (width + 19), register=3 * width + 14 + width)
     return one.times(2)

@@ -4,10 +4,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+from swm.layers.circulant_conv import CirculantConvBuilt
+from swm.layers.conv import ConvBuilt
+from swm.layers.program import ProcessModel
 from swm.layers.rtl.area.beats import add, concat, fork, prelu, scale, sums, token_ends, token_root, width
 from swm.layers.rtl.area.counts import Count
+from swm.layers.rtl.area.images import (
+    depth_to_space,
+    depthwise,
+    global_pool,
+    pad,
+    pool,
+    reorder,
+    reverse,
+    upsample,
+    window,
+)
+from swm.layers.rtl.area.passes import collect, forward_pass, inverse_pass, load, store
 from swm.layers.rtl.area.products import dense, inverse, products, transforms
+from swm.layers.rtl.area.recurrent import entering, steps
 from swm.layers.values import FixedLayer, Implementation
 
 __all__ = ["count", "counted"]
@@ -17,6 +34,23 @@ _MODULES: dict[str, Callable[..., Count]] = {
     "rfft_unrolled": transforms,
     "spectral_mac": products,
     "irfft_unrolled": inverse,
+    "rfft_load": load,
+    "rfft_pass": forward_pass,
+    "irfft_collect": collect,
+    "irfft_pass": inverse_pass,
+    "irfft_store": store,
+    "window": window,
+    "depthwise": depthwise,
+    "max_pool": pool,
+    "average_pool": pool,
+    "global_pool": global_pool,
+    "pad": pad,
+    "upsample": upsample,
+    "depth_to_space": depth_to_space,
+    "reverse": reverse,
+    "reorder": reorder,
+    "recurrent_input": entering,
+    "recurrent_steps": steps,
     "scale": scale,
     "prelu": prelu,
     "add": add,
@@ -27,30 +61,50 @@ _MODULES: dict[str, Callable[..., Count]] = {
     "layernorm_root": token_root,
     "layernorm_apply": token_ends,
 }
-_ENDS = frozenset(("dense", "irfft_unrolled", "scale", "layernorm_apply", "add"))
+_ENDS = frozenset(
+    (
+        *("dense", "irfft_unrolled", "irfft_store", "depthwise", "max_pool", "average_pool", "global_pool"),
+        *("recurrent_steps", "scale", "layernorm_apply", "add"),
+    )
+)
 """Modules that end a layer, with its offsets and its activation."""
-
-
-_KINDS = frozenset(("dense", "circulant", "scale", "prelu", "add", "concat", "fork", "width", "layernorm"))
-"""Others that take the same kernels, such as convolutions, are built otherwise."""
+_KINDS = frozenset(
+    (
+        *("dense", "circulant", "conv", "circulant_conv", "depthwise", "pool", "global_pool", "pad", "upsample"),
+        *("depth_to_space", "reverse", "reorder", "recurrent"),
+        *("scale", "prelu", "add", "concat", "fork", "width", "layernorm"),
+    )
+)
+"""Others may take the same kernels and build them otherwise."""
 
 
 def counted(kernel: str, built: Implementation) -> bool:
-    """Whether the module of a kernel is counted, with the streams behind it; blocks above 16 are other modules."""
-    spec = built.spec
-    return kernel in _MODULES and spec.kind in _KINDS and getattr(spec, "unrolled", True)
+    """Whether the module of a kernel is counted, with the streams behind it."""
+    return kernel in _MODULES and built.spec.kind in _KINDS
 
 
-def count(kernel: str, built: Implementation, depths: tuple[int, ...], known: FixedLayer | None = None) -> Count | None:
+def count(
+    process: ProcessModel, built: Implementation, depths: tuple[int, ...], known: FixedLayer | None = None
+) -> Count | None:
     """Counts of the module of a process with the streams behind it; None where nobody has counted it.
 
     Args:
-        kernel: of the process (`ProcessModel.kernel`), which the module is named after.
+        process: whose kernel and arguments say which module it is.
         built: the layer as it is built.
         depths: beats that each stream holds that the process writes.
         known: the layer with its numbers, where it has any: offsets and table may be smaller than they could be.
     """
+    kernel = process.kernel
     if not counted(kernel, built):
         return None
-    module = _MODULES[kernel]
-    return module(built, *depths, known) if kernel in _ENDS else module(built, *depths)
+    more: tuple[Any, ...] = process.arguments if kernel in ("rfft_pass", "irfft_pass") else ()
+    return _MODULES[kernel](_part(kernel, built), *depths, *((known,) if kernel in _ENDS else more))
+
+
+def _part(kernel: str, built: Implementation) -> Any:
+    """What of a layer a module is of: a convolution is made of a line buffer and products."""
+    if kernel == "window":
+        return built.window  # type: ignore[attr-defined]
+    if isinstance(built, CirculantConvBuilt):
+        return built.front if kernel == "rfft_unrolled" else built.product
+    return built.product if isinstance(built, ConvBuilt) else built
