@@ -22,7 +22,7 @@ from swm.accelerator.lower import lower
 from swm.accelerator.quantize import network_shape
 from swm.accelerator.store_design import load_design
 from swm.api import quantize
-from swm.device import load_board
+from swm.device import chip_named, load_board
 from swm.emit import RtlVerification, Verification, backups, check_output, emit_project, verify_project
 from swm.errors import OptionError
 from swm.graph import Graph
@@ -293,7 +293,8 @@ def report(
         graph: float, fixed, a Design, or a project (its folder, or what `emit` returned). A fixed graph brings its own
             bits; a Design or project is reported as it was designed; on boards other than its own, by new schedules
             for its back end.
-        boards: one or several names among `boards/`, or paths of own .toml files; a Design or project has its own.
+        boards: one or several names among `boards/`, or paths of own .toml files; a Design or project has its own. Of
+            a chip (`asic-40nm`, `asic-65nm`) there is the energy of counted operations and memory accesses.
         bits: data and weight bits of a float graph.
         residual_bits: of a float graph: as for `quantize`.
         exact_division: of a float graph: as for `quantize`.
@@ -320,6 +321,8 @@ def report(
     made: Design | None = None
     explored = None if exploration is None else read_explored(exploration)
     boards = (boards,) if isinstance(boards, str | Path) else boards
+    chips = [chip for board in boards if (chip := chip_named(board)) is not None]
+    targets = [load_board(board) for board in boards if chip_named(board) is None]
     folder: Path | None = None
     if isinstance(graph, Design):
         made = graph
@@ -327,7 +330,7 @@ def report(
         folder, made = Path(graph), load_project(graph)
     if made is not None:
         known = evidence(made.graph, project=folder, inputs=inputs, labels=labels, reference=reference)
-        found = compare_design(made, [load_board(b) for b in boards], accuracy=accuracy, evidence=known)
+        found = compare_design(made, targets, accuracy=accuracy, evidence=known, chips=chips)
         return replace(found, explored=explored)
     if not boards:
         raise OptionError("name at least one board; `swm boards` lists them, in Python swm.board_names()")
@@ -353,7 +356,7 @@ def report(
     found = compare_networks(
         network,
         network.left_dense(),
-        [load_board(b) for b in boards],
+        targets,
         backend=_backend(backend),
         accuracy=accuracy,
         model=name or "model",
@@ -361,6 +364,7 @@ def report(
         hybrid=hybrid,
         sequences=sequences,
         evidence=known,
+        chips=chips,
     )
     return replace(found, explored=explored)
 

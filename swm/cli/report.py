@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         "swm report project --reference model.onnx --inputs test.npy --labels labels.npy\n"
         "swm report model-k8.onnx --board pynq-z2 --board zcu104 --markdown report.md\n"
         "swm report lstm-k8.onnx --board zcu104 --sequences auto\n"
+        "swm report model-k8.onnx --board asic-40nm\n"
         "swm report project --exploration explored.json --html report.html\n"
         "swm report project --from vivado/reports"
     )
@@ -111,6 +112,8 @@ def report(
 
     Of the folder of a PROJECT that `swm emit` wrote, the very design is reported that lies there, on its own board
     unless --board names others. Its accuracy is that of the integers that the hardware computes.
+
+    On a chip (--board asic-40nm, asic-65nm) an inference has the energy of its operations and memory accesses, no more.
 
     Accuracy is measured on --inputs, of the --reference too; a project with labelled vectors needs only the reference.
     Without, the report says what the converted file remembers of `swm convert`.

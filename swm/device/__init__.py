@@ -13,6 +13,7 @@ from swm.device.board import (
     target_names,
 )
 from swm.device.calibration import calibration_file, keep_calibration
+from swm.device.chip import chip_named
 from swm.device.limits import Limits
 from swm.device.listed import ListedTarget
 from swm.device.power import Energy, Watts, beyond_supply, energy, power
@@ -31,6 +32,7 @@ __all__ = [
     "board_names",
     "board_template",
     "calibration_file",
+    "chip_named",
     "energy",
     "hls_level",
     "keep_calibration",

@@ -20,6 +20,7 @@ from swm.layers.finish import finish, finish_configuration, finish_cost
 from swm.layers.formats import output_format
 from swm.layers.program import Port, ProcessModel, Program
 from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape, ceil_div
+from swm.layers.work import Work, additions
 
 __all__ = ["Add", "AddSpec", "shifts"]
 
@@ -126,6 +127,11 @@ class Add(BeatKind):
         # the adder that `finish_cost` has for a bias is the sum
         cost = control().plus(finish_cost(spec, spec.value_bits, vec, ports))
         return (ProcessModel("add", "add", program, cost),)
+
+    def work(self, spec: LayerSpec) -> tuple[Work, ...]:
+        """One addition a value."""
+        assert isinstance(spec, AddSpec)
+        return (additions(spec.m * spec.output.positions, spec.value_bits),)
 
     def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
         """As add.h asks."""

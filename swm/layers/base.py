@@ -20,9 +20,12 @@ from swm.graph import Node
 from swm.layers.curves import Curve
 from swm.layers.program import BeatStream, LoadedMemory, ProcessModel, Rom
 from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec
+from swm.layers.work import Work, additions, multiplications
 from swm.package_data import hls_dir, templates_dir
 
 __all__ = ["LayerKind", "Obstacle", "Offer", "Operand", "Preference"]
+
+_ANY_PORTS = DspPorts(wide=25, narrow=18, kind="counted", source="no count of products depends on them")
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,25 @@ class LayerKind(ABC):
     @abstractmethod
     def processes(self, built: Implementation, ports: DspPorts) -> tuple[ProcessModel, ...]:
         """Its processes in the order of the data."""
+
+    def work(self, spec: LayerSpec) -> tuple[Work, ...]:
+        """Operations a frame, for energies of chips: every product is added to a sum.
+
+        What tables, comparisons and control do is not counted.
+        """
+        products = sum(p.products * p.tokens(spec) for p in self.processes(self.minimal(spec), _ANY_PORTS))
+        if not products:
+            return ()
+        weight_bits = spec.stored_bits // spec.stored_words if spec.stored_words else spec.data_bits
+        sum_bits = getattr(spec, "accumulator_bits", spec.data_bits + weight_bits)
+        return multiplications(products, spec.data_bits, weight_bits), additions(products, sum_bits)
+
+    def weight_reads(self, spec: LayerSpec) -> int:
+        """How often each stored weight is read a frame: once in every token of the process that multiplies."""
+        if not spec.stored_words:
+            return 0
+        found = (p for p in self.processes(self.minimal(spec), _ANY_PORTS) if "weights" in p.roms)
+        return max((p.tokens(spec) for p in found), default=spec.tokens)
 
     def left_dense(self, spec: LayerSpec) -> LayerSpec:
         """The same layer without its weight structure: the baseline of every gain."""

@@ -30,6 +30,7 @@ from swm.layers.values import (
     TensorShape,
     ceil_div,
 )
+from swm.layers.work import Work, additions, multiplications
 
 __all__ = ["Scale", "ScaleSpec"]
 
@@ -191,6 +192,13 @@ class Scale(BeatKind):
         gains[: spec.n], offsets[: spec.n] = layer.arrays["weights"], layer.arrays["bias"]
         banks = gains.reshape(beats, -1, bank_lanes(vec, spec.weight_bits)).transpose(1, 0, 2)
         return (Rom("weights", "weight_t", banks), Rom("bias", "bias_t", offsets))
+
+    def work(self, spec: LayerSpec) -> tuple[Work, ...]:
+        """A product and a sum a value; sums alone where all gains are 1."""
+        assert isinstance(spec, ScaleSpec)
+        values = spec.n * spec.output.positions
+        sums = additions(values, spec.data_bits + spec.weight_bits)
+        return (sums,) if spec.unit else (multiplications(values, spec.data_bits, spec.weight_bits), sums)
 
     def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
         """As scale.h asks."""

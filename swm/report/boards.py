@@ -12,7 +12,17 @@ from rich.text import Text
 from swm.device.board import Board, PowerModel
 from swm.device.listed import ListedTarget
 
-__all__ = ["board_figures", "boards_table", "listed_figures", "listing", "target_table", "target_to_json"]
+__all__ = [
+    "LISTED_HEAD",
+    "board_figures",
+    "boards_table",
+    "listed_figures",
+    "listing",
+    "target_table",
+    "target_to_json",
+]
+
+LISTED_HEAD = ("figure", "value", "kind", "source")
 
 
 def board_figures(board: Board, clock_mhz: float | None = None) -> list[tuple[str, str, str, str]]:
@@ -98,13 +108,14 @@ def target_table(target: Board | ListedTarget) -> Table:
     """Lay out one target with the kind and source of every figure, and why nothing is designed for it."""
     part = f", {target.part}" if target.part else ""
     table = Table(title=Text(f"{target.title} ({target.name}){part}, {target.family}"), title_justify="left")
-    for name in ("figure", "value", "kind"):
+    for name in LISTED_HEAD[:-1]:
         table.add_column(name)
-    table.add_column("source", overflow="fold")  # a path is folded, not cut: it is there to be followed
+    table.add_column(LISTED_HEAD[-1], overflow="fold")  # a path is folded, not cut: it is there to be followed
     for row in board_figures(target) if isinstance(target, Board) else listed_figures(target):
         table.add_row(*map(Text, row))
     if isinstance(target, ListedTarget):
-        table.caption = f"swm designs nothing for it: {target.refused}"
+        use = "; `swm report` says what an inference takes" if target.priced else ""
+        table.caption = f"swm designs nothing for it: {target.refused}{use}"
         table.caption_justify = "left"
     return table
 

@@ -16,7 +16,9 @@ from swm.accelerator.schedule import make_schedule
 from swm.accelerator.search import Search
 from swm.device.board import Board, board_names, load_board
 from swm.device.limits import Limits
+from swm.device.listed import ListedTarget
 from swm.errors import OptionError
+from swm.report.chips import ChipReport, chip_report
 from swm.report.evidence import Accuracy, Evidence
 from swm.report.figures import DesignFigures, design_figures
 from swm.report.value import BoardReport, Gain, Report
@@ -31,6 +33,7 @@ def compare(
     model: str = "model",
     evidence: Evidence | None = None,
     holding: Sequence[str] = (),
+    chips: Sequence[ChipReport] = (),
 ) -> Report:
     """Hold schedules of a structured network against those of its dense twin.
 
@@ -41,11 +44,12 @@ def compare(
         model: name shown in the report.
         evidence: all else that was measured.
         holding: boards that hold the dense twin, named where another does not.
+        chips: energies on chips.
 
     Raises:
-        OptionError: no pairs, a pair on two boards, or an accuracy that is not a fraction.
+        OptionError: neither pairs nor chips, a pair on two boards, or an accuracy that is not a fraction.
     """
-    if not pairs:
+    if not pairs and not chips:
         raise OptionError("a report needs at least one board")
     given = tuple(Accuracy(name, value) for name, value in (accuracy or {}).items() if value is not None)
     known = evidence or Evidence()
@@ -53,7 +57,7 @@ def compare(
         if one.share is not None and not (isfinite(one.share) and 0 <= one.share <= 1):
             raise OptionError(f"accuracy {one.network!r}: {one.share} is not a fraction between 0 and 1")
     rows = tuple(_board(structured, dense, holding) for structured, dense in pairs)
-    return Report(model, rows, known, (*given, *known.accuracies))
+    return Report(model, rows, known, (*given, *known.accuracies), tuple(chips))
 
 
 def compare_networks(
@@ -69,6 +73,7 @@ def compare_networks(
     hybrid: bool = False,
     sequences: int | None = 1,
     evidence: Evidence | None = None,
+    chips: Sequence[ListedTarget] = (),
 ) -> Report:
     """Schedule a structured network and its dense twin on boards, and hold them against each other.
 
@@ -86,9 +91,10 @@ def compare_networks(
         hybrid: let wide multipliers of both be built of LUTs where DSPs run out.
         sequences: that take turns in recurrent layers of both; None: as many as make each of them faster.
         evidence: see `compare`.
+        chips: targets whose energies price both networks, beside the boards or without any.
 
     Raises:
-        OptionError: no boards, an accuracy that is not a fraction, or what `make_schedule` raises.
+        OptionError: neither boards nor chips, an accuracy that is not a fraction, or what `make_schedule` raises.
     """
     make = partial(with_sequences, backend=backend, hybrid=hybrid, limits=limits, sequences=sequences)
     pairs = []
@@ -96,7 +102,8 @@ def compare_networks(
         _, own = make(network, board, clock_mhz=clock_mhz)
         pairs.append((own, make(dense_network, board, clock_mhz=own.clock_mhz)[1]))
     holding = _holding(pairs, dense_network, limits)
-    return compare(pairs, accuracy, model=model, evidence=evidence, holding=holding)
+    priced = [chip_report(network, chip) for chip in chips]
+    return compare(pairs, accuracy, model=model, evidence=evidence, holding=holding, chips=priced)
 
 
 def compare_design(
@@ -108,6 +115,7 @@ def compare_design(
     clock_mhz: float | None = None,
     limits: Limits | None = None,
     evidence: Evidence | None = None,
+    chips: Sequence[ListedTarget] = (),
 ) -> Report:
     """The report of a project: on the board it was made for, its own schedule, as emitted.
 
@@ -120,6 +128,7 @@ def compare_design(
         clock_mhz: clock of the boards that are not the design's own, see `compare_networks`.
         limits: fractions of the device that new schedules may use.
         evidence: see `compare`.
+        chips: see `compare_networks`.
 
     Raises:
         OptionError: an accuracy that is not a fraction, or what `make_schedule` raises.
@@ -133,7 +142,8 @@ def compare_design(
         pairs.append((own, _dense(own, partial(make, dense_network, own.board, clock_mhz=own.clock_mhz))))
     holding = _holding(pairs, dense_network, limits)
     name = design.graph.name if model is None else model
-    return compare(pairs, accuracy, model=name, evidence=evidence, holding=holding)
+    priced = [chip_report(network, chip) for chip in chips]
+    return compare(pairs, accuracy, model=name, evidence=evidence, holding=holding, chips=priced)
 
 
 def _dense(own: Schedule, make: Callable[..., Schedule]) -> Schedule:

@@ -58,8 +58,11 @@ def block_of(spec: LayerSpec) -> int:
 
 
 def network_figures(report: Report) -> NetworkFigures:
-    """The counts of a report's network; its first board stands for all."""
-    own, dense = _specs(report.boards[0].structured.plan), _specs(report.boards[0].dense.plan)
+    """The counts of a report's network; its first board, or chip, stands for all."""
+    if report.boards:
+        own, dense = _specs(report.boards[0].structured.plan), _specs(report.boards[0].dense.plan)
+    else:
+        own, dense = list(report.chips[0].structured.specs), list(report.chips[0].dense.specs)
     stored = [spec for spec in own if spec.stored_words]
     blocks = sorted(map(block_of, stored), reverse=True)
     return NetworkFigures(

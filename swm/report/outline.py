@@ -9,6 +9,8 @@ from typing import Literal
 
 from swm.report import rows
 from swm.report.answers import SUMMARY_HEAD, summary_rows
+from swm.report.boards import LISTED_HEAD, listed_figures
+from swm.report.chips import CHIP_HEAD, CHIP_NOTE, chip_rows
 from swm.report.energy_split import POWER_HEAD, power_rows
 from swm.report.evidence import Evidence
 from swm.report.explored import FRONT_HEAD, accuracy_table, front_rows, how_to_explore
@@ -25,7 +27,7 @@ from swm.report.sentences import (
     remark_sentences,
     remedy_words,
     unfit_sentence,
-    verdict,
+    verdicts,
     verified_sentence,
 )
 from swm.report.value import BoardReport, Report
@@ -76,8 +78,9 @@ def outline(report: Report, *, details: bool = True) -> Iterator[Block]:
 
 
 def _blocks(report: Report, details: bool) -> Iterator[Block]:
-    for row in report.boards:
-        yield Line(verdict(report, row), "strong" if row.structured.fits else "bad")
+    fits = [row.structured.fits for row in report.boards] + [True] * len(report.chips)
+    for line, good in zip(verdicts(report), fits, strict=True):
+        yield Line(line, "strong" if good else "bad")
     yield Line(loss_sentence(report))
     if report.evidence.remedy:
         yield Line(remedy_words(report), command=report.evidence.remedy)
@@ -92,6 +95,12 @@ def _blocks(report: Report, details: bool) -> Iterator[Block]:
     yield from _explored(report)
     for row in report.boards:
         yield from _board(report, row, details)
+    for chip in report.chips:
+        yield Heading(f"{chip.chip.title} ({chip.chip.name})")
+        yield Table("energy of an inference (counted operations, modelled)", CHIP_HEAD, chip_rows(chip))
+        yield Line(CHIP_NOTE, "soft")
+        if details:
+            yield Table("where the energies come from", LISTED_HEAD, listed_figures(chip.chip), left=4, fold=(0, 3))
     yield Heading("What kind of figures these are")
     for group in report.provenance:
         yield Line(f"{group.figures}: {group.kind}; {group.note}", "soft")

@@ -54,6 +54,11 @@ PROVENANCE = (
         "the device's, and what boards of the same name took beside it in published measurements (median)",
     ),
     Provenance(
+        "energy on a chip",
+        "modelled",
+        "operations and bits of memory (counted) times energies of the chip's file, each with its own kind and source",
+    ),
+    Provenance(
         "static and processor power, device capacity",
         "published",
         "unless the board says otherwise: the kind and the source of each stand with the board",

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from swm.device.board import Board
+from swm.device.listed import ListedTarget
 from swm.report.explored import Explored
 
 __all__ = ["ReportData", "json_schema"]
@@ -269,6 +270,32 @@ class Evidence(_Data):
     remedy: str
 
 
+class ChipPartData(_Data):
+    """Operations or accesses of one sort: counted, and what they take (modelled)."""
+
+    name: str
+    unit: Literal["operations", "bits"]
+    count: int
+    joules: float
+
+
+class ChipEnergyData(_Data):
+    """Of one inference."""
+
+    energy_j: float
+    parts: list[ChipPartData]
+
+
+class ChipData(_Data):
+    """A network and its dense twin on a chip: energy of operations and memory accesses, nothing else."""
+
+    chip: ListedTarget
+    structured: ChipEnergyData
+    dense: ChipEnergyData
+    gain: float
+    """Energy of the dense twin over that of the network."""
+
+
 class Group(_Data):
     """Where a group of figures comes from."""
 
@@ -287,7 +314,7 @@ class ReportData(_Data):
     """UTC, ISO 8601."""
     swm: str
     verdict: list[str]
-    """A line a board."""
+    """A line a board, then a line a chip."""
     loss: Loss | None
     """Null: not known."""
     accuracy: dict[str, float | None]
@@ -298,6 +325,7 @@ class ReportData(_Data):
     kinds: list[Group]
     explored: Explored | None
     """What `swm report --exploration` was given."""
+    chips: list[ChipData]
     boards: list[BoardData]
 
 

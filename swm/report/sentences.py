@@ -8,6 +8,7 @@ from dataclasses import fields
 from swm.accelerator.line import line_pace
 from swm.accelerator.saturation import saturation_summary
 from swm.layers.registry import kind
+from swm.report.chips import chip_verdict
 from swm.report.evidence import Accuracy, Loss, fixed_point_cost
 from swm.report.explored import Explored
 from swm.report.network import network_figures
@@ -17,7 +18,6 @@ from swm.report.value import BoardReport, Report
 __all__ = [
     "built_sentence",
     "explored_sentence",
-    "first_line",
     "gain_sentence",
     "loss_sentence",
     "lost_words",
@@ -26,6 +26,7 @@ __all__ = [
     "remedy_words",
     "unfit_sentence",
     "verdict",
+    "verdicts",
     "verified_sentence",
 ]
 
@@ -38,9 +39,11 @@ def verdict(report: Report, row: BoardReport) -> str:
     return f"{_built(row)}; {_lost(report.loss)}"
 
 
-def first_line(report: Report) -> str:
-    """The verdict on the first board."""
-    return verdict(report, report.boards[0])
+def verdicts(report: Report) -> list[str]:
+    """The verdict on each board, then the energy on each chip."""
+    structured = network_figures(report).structured
+    chips = (chip_verdict(row, structured=structured) for row in report.chips)
+    return [*(verdict(report, row) for row in report.boards), *chips]
 
 
 def _built(row: BoardReport) -> str:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -12,13 +12,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from swm.package_data import templates_dir
 from swm.report import plots, rows
 from swm.report.answers import SUMMARY_HEAD, Answer, answers, summary_rows
-from swm.report.boards import board_figures
+from swm.report.boards import board_figures, listed_figures
 from swm.report.charts import PART_NAMES, Chart, cycles_chart, energy_chart, resource_chart
+from swm.report.chips import CHIP_HEAD, CHIP_NOTE, ChipReport, chip_rows, chip_verdict
 from swm.report.energy_split import POWER_HEAD, power_rows
 from swm.report.explored import FRONT_HEAD, Explored, accuracy_table, front_rows, how_to_explore
 from swm.report.explored_plots import accuracy_plot, front_plots
 from swm.report.figures import DesignFigures
 from swm.report.glossary import GLOSSARY
+from swm.report.network import network_figures
 from swm.report.numbers import quantity
 from swm.report.plots import Plot
 from swm.report.roofline import ROOF_HEAD, ROOF_NOTE, roof_rows
@@ -41,6 +43,8 @@ __all__ = ["to_html"]
 
 _HEADS = SimpleNamespace(
     **{name: getattr(rows, name) for name in rows.__all__ if name.endswith("_HEAD")},
+    CHIP_HEAD=CHIP_HEAD,
+    CHIP_NOTE=CHIP_NOTE,
     FRONT_HEAD=FRONT_HEAD,
     POWER_HEAD=POWER_HEAD,
     ROOF_HEAD=ROOF_HEAD,
@@ -85,6 +89,16 @@ class _BoardView:
     charts: tuple[Chart, ...]
     errors: list[tuple[str, ...]]
     sources: list[tuple[str, str, str, str]]
+
+
+@dataclass(frozen=True)
+class _ChipView:
+    anchor: str
+    title: str
+    subtitle: str
+    verdict: str
+    energy: Sequence[tuple[str, ...]]
+    sources: Sequence[tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -138,6 +152,18 @@ def to_html(report: Report) -> str:
         many=len(report.boards) > _FEW,
         summary=summary_rows(report),
         boards=[_board(report, i, b) for i, b in enumerate(report.boards)],
+        chips=[_chip(report, i, row) for i, row in enumerate(report.chips)],
+    )
+
+
+def _chip(report: Report, index: int, row: ChipReport) -> _ChipView:
+    return _ChipView(
+        anchor=f"chip-{index}",
+        title=row.chip.title,
+        subtitle=row.chip.name,
+        verdict=chip_verdict(row, structured=network_figures(report).structured),
+        energy=chip_rows(row),
+        sources=listed_figures(row.chip),
     )
 
 

@@ -11,12 +11,13 @@ from swm.accelerator.design import PlacedLayer
 from swm.accelerator.resources import LayerUsage, Usage
 from swm.layers.registry import kind
 from swm.report.boards import target_to_json
+from swm.report.chips import chip_to_json
 from swm.report.energy_split import board_watts, energy_parts, watts_range
 from swm.report.figures import DesignFigures, StreamFigures, axi_iterations, stream_figures
 from swm.report.measured import Build
 from swm.report.network import network_figures
 from swm.report.roofline import roofline
-from swm.report.sentences import verdict
+from swm.report.sentences import verdicts
 from swm.report.value import BoardReport, Report
 
 __all__ = ["SCHEMA", "to_json"]
@@ -40,10 +41,11 @@ def to_json(report: Report) -> dict[str, Any]:
         report: what to write.
 
     Returns:
-        Keys `schema`, `model`, `created`, `swm`, `verdict` (a line a board), `loss` (null = not known), `accuracy`
-        (fraction by network, null = not measured), `accuracies` (every figure with its samples), `network` (counts),
-        `evidence` (original, sample counts, verification), `kinds` (kind of every group of figures), `explored` (null =
-        not given) and `boards`, each with the `errors` of its figures. `swm.report.schema` has all of it.
+        Keys `schema`, `model`, `created`, `swm`, `verdict` (a line a board or chip), `loss` (null = not known),
+        `accuracy` (fraction by network, null = not measured), `accuracies` (every figure with its samples), `network`
+        (counts), `evidence` (original, sample counts, verification), `kinds` (kind of every group of figures),
+        `explored` (null = not given), `chips` (energies) and `boards`, each with the `errors` of its figures.
+        `swm.report.schema` has all of it.
     """
     found, known = report.loss, report.evidence
     return {
@@ -51,7 +53,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "model": report.model,
         "created": report.created,
         "swm": report.swm,
-        "verdict": [verdict(report, row) for row in report.boards],
+        "verdict": verdicts(report),
         "loss": None
         if found is None
         else {
@@ -80,6 +82,7 @@ def to_json(report: Report) -> dict[str, Any]:
         },
         "kinds": [asdict(p) for p in report.provenance],
         "explored": None if report.explored is None else report.explored.model_dump(mode="json"),
+        "chips": [chip_to_json(row) for row in report.chips],
         "boards": [_board(b, known.layer_errors) for b in report.boards],
     }
 

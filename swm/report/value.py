@@ -15,6 +15,7 @@ from typing import Any
 from swm.device.board import Board
 from swm.errors import OutputError
 from swm.report.bands import Band, bands_of
+from swm.report.chips import ChipReport
 from swm.report.evidence import ACCURACY_KEYS, Accuracy, Evidence, Loss, loss
 from swm.report.explored import Explored
 from swm.report.figures import DesignFigures
@@ -78,13 +79,14 @@ class BoardReport:
 
 @dataclass(frozen=True)
 class Report:
-    """A model on several boards.
+    """A model on several boards, and on chips; on one of either at least.
 
     Attributes:
         model: name of the network.
         boards: both designs on each.
         evidence: what was measured, and of what.
         accuracies: measured now first, then what the model remembers of its conversion.
+        chips: energies of operations and memory accesses on each chip.
         explored: other block sizes and bits of the same network; None where nobody explored them.
         provenance: the kind of every group of figures.
         created: when, UTC, ISO 8601.
@@ -95,6 +97,7 @@ class Report:
     boards: tuple[BoardReport, ...]
     evidence: Evidence = field(default_factory=Evidence)
     accuracies: tuple[Accuracy, ...] = ()
+    chips: tuple[ChipReport, ...] = ()
     explored: Explored | None = None
     provenance: tuple[Provenance, ...] = PROVENANCE
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
@@ -156,16 +159,16 @@ class Report:
         return _written(to_markdown(self), path)
 
     def __repr__(self) -> str:
-        from swm.report.sentences import verdict
+        from swm.report.sentences import verdicts
 
-        return f"<Report of {self.model!r}: {'; '.join(verdict(self, row) for row in self.boards[:2])}>"
+        return f"<Report of {self.model!r}: {'; '.join(verdicts(self)[:2])}>"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the verdict on each board, and the accuracy."""
         from swm.report.rows import ACCURACY_HEAD, accuracy_rows
-        from swm.report.sentences import verdict
+        from swm.report.sentences import verdicts
 
-        lines = "".join(f"<p><b>{html.escape(verdict(self, row))}</b></p>" for row in self.boards)
+        lines = "".join(f"<p><b>{html.escape(line)}</b></p>" for line in verdicts(self))
         head = "".join(f"<th>{html.escape(name)}</th>" for name in ACCURACY_HEAD)
         body = "".join(
             f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in accuracy_rows(self)

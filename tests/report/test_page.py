@@ -10,7 +10,9 @@ import pytest
 from browser import Browser
 from report_networks import chain, own_board, renamed
 
+from swm.device import load_target
 from swm.report import compare_networks, read_explored
+from swm.report.chips import chip_report
 
 from test_explored import exploration  # isort: skip
 
@@ -70,6 +72,7 @@ def page(tmp_path_factory):
     roomy, tiny = own_board(folder), own_board(folder, dsp=1, bram18=0, lut=400, ff=800)
     boards = [roomy, tiny.model_copy(update={"name": "tiny", "title": "A board that holds neither"})]
     found = compare_networks(renamed(chain(8), LONG), renamed(chain(), LONG), boards, model=LONG + ".onnx")
+    found = replace(found, chips=(chip_report(chain(8), load_target("asic-65nm")),))
     (folder / "explored.json").write_text(json.dumps(exploration().to_json()))
     known = replace(found.evidence, remarks=("What a reader has to know.",), remedy="swm report " + "x" * 300)
     path = folder / "report.html"

@@ -127,7 +127,7 @@ def test_no_watts_beyond_the_supply(roomy):
 def test_json_keys(report):
     data = json.loads(json.dumps(report.to_json()))
     keys = ["schema", "model", "created", "swm", "verdict", "loss", "accuracy", "accuracies", "network", "evidence"]
-    assert list(data) == [*keys, "kinds", "explored", "boards"]
+    assert list(data) == [*keys, "kinds", "explored", "chips", "boards"]
     assert data["schema"] == 4 and data["swm"] == __version__
     assert data["created"][:2] == "20" and data["created"].endswith("+00:00")
     assert data["accuracy"] == {"dense_float": 0.9812, "converted_float": None, "fixed": None}

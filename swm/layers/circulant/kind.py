@@ -20,12 +20,14 @@ from swm.layers.circulant.cost import processes
 from swm.layers.circulant.offer import CirculantOffer
 from swm.layers.circulant.spec import LARGEST_BLOCK, CirculantSpec, forward_shifts
 from swm.layers.circulant.sums import finished_sums, quantized_spectra
+from swm.layers.circulant.work import spectral_work
 from swm.layers.convolution import as_matrix
 from swm.layers.dense import DenseSpec
 from swm.layers.finish import finish_configuration
 from swm.layers.program import BeatStream, ProcessModel, Rom
 from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape
 from swm.layers.weight_memory import WeightMemory
+from swm.layers.work import Work
 from swm.package_data import hls_dir
 from swm.structure import BlockCirculant
 
@@ -142,6 +144,12 @@ class Circulant(WeightMemory):
         assert isinstance(spec, CirculantSpec)
         products = 3 if spec.weight_bits < 18 else 4
         return CirculantBuilt(spec, mac_bins=1 if spec.unrolled else 2, products=products)
+
+    def work(self, spec: LayerSpec) -> tuple[Work, ...]:
+        """Transforms of all block columns, products of all blocks, inverse transforms of all block rows."""
+        assert isinstance(spec, CirculantSpec)
+        p, q, positions = spec.p, spec.q, spec.positions
+        return spectral_work(spec, q * positions, p * q * positions, p * positions)
 
     def left_dense(self, spec: LayerSpec) -> LayerSpec:
         """A dense layer of the same shape and widths."""

@@ -20,6 +20,7 @@ from swm.layers.circulant.build import spectral_members, spectral_roms
 from swm.layers.circulant.cost import forward, products
 from swm.layers.circulant.spec import LARGEST_BLOCK, forward_shifts
 from swm.layers.circulant.sums import finished_sums, quantized_spectra
+from swm.layers.circulant.work import spectral_work
 from swm.layers.circulant_conv.offer import CirculantConvOffer
 from swm.layers.circulant_conv.spec import CirculantConvBuilt, CirculantConvSpec
 from swm.layers.conv import ConvSpec
@@ -29,6 +30,7 @@ from swm.layers.program import BeatStream, ProcessModel, Rom
 from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape
 from swm.layers.weight_memory import WeightMemory
 from swm.layers.window import seen
+from swm.layers.work import Work
 from swm.package_data import hls_dir
 from swm.structure import BlockCirculant, BlockCirculantConv
 
@@ -156,6 +158,12 @@ class CirculantConv(WeightMemory):
         assert isinstance(spec, CirculantConvSpec)
         three = 3 if spec.weight_bits < 18 else 4
         return CirculantConvBuilt(spec, mac_bins=1 if spec.read.unrolled else 2, products=three)
+
+    def work(self, spec: LayerSpec) -> tuple[Work, ...]:
+        """A transform of each block read, products of all taps, an inverse transform of each block written."""
+        assert isinstance(spec, CirculantConvSpec)
+        read, summed, written = spec.read, spec.summed, spec.output.positions
+        return spectral_work(summed, read.q * spec.positions, summed.p * summed.q * written, summed.p * written)
 
     def left_dense(self, spec: LayerSpec) -> LayerSpec:
         """A dense convolution of the same shape and widths."""

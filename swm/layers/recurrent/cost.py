@@ -19,7 +19,7 @@ from swm.layers.program import ProcessModel
 from swm.layers.recurrent.spec import RecurrentBuilt, RecurrentSpec
 from swm.layers.values import LayerSpec, TensorShape
 
-__all__ = ["cell_cost", "input_cost", "processes", "product_cost"]
+__all__ = ["cell_cost", "cell_products", "input_cost", "processes", "product_cost"]
 
 _USUAL_FILL = 14  # of the products' pipeline: the longest that other processes have
 
@@ -35,7 +35,7 @@ def processes(built: RecurrentBuilt, ports: DspPorts) -> tuple[ProcessModel, ...
         built.program(),
         cost._replace(dsp=ceil(cost.dsp)),
         ("weights", "vectors"),
-        products=_useful(spec) + spec.hidden * _cell_products(spec),
+        products=_useful(spec) + spec.hidden * cell_products(spec),
         repeats=spec.positions,
         late=max(0, built.feedback - _USUAL_FILL),
     )
@@ -114,6 +114,6 @@ def _useful(spec: RecurrentSpec) -> int:
     return sum(spec.weight_count) // spec.block * block
 
 
-def _cell_products(spec: RecurrentSpec) -> int:
+def cell_products(spec: RecurrentSpec) -> int:
     """Multiplications of a cell a step, activations left out."""
     return {"rnn": 0, "lstm": 3 + 3 * spec.peephole, "gru": 2, "gru_after": 2}[spec.cell]

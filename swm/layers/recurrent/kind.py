@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from swm.device.board import DspPorts
 from swm.graph import GRU, LSTM, RNN, Gather, Node, Recurrent, Slice
 from swm.layers.base import LayerKind, Obstacle, Offer, Operand
-from swm.layers.circulant.spec import forward_shifts
+from swm.layers.circulant.spec import CirculantSpec, forward_shifts
+from swm.layers.circulant.work import spectral_work
 from swm.layers.curves import Curve
 from swm.layers.finish import describe_curve, policy
 from swm.layers.program import BeatStream, ProcessModel, Rom
-from swm.layers.recurrent.cost import processes
+from swm.layers.recurrent.cost import cell_products, processes
 from swm.layers.recurrent.layer import RecurrentLayer, run_float
 from swm.layers.recurrent.node import Steps, layer_of, obstacle_of
 from swm.layers.recurrent.offer import RecurrentOffer
@@ -27,6 +28,7 @@ from swm.layers.recurrent.spec import RecurrentBuilt, RecurrentSpec
 from swm.layers.recurrent.steps import run_steps
 from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape
 from swm.layers.weight_memory import stored_in
+from swm.layers.work import Work, additions, multiplications
 from swm.package_data import hls_dir
 from swm.structure import BlockCirculant
 
@@ -140,6 +142,26 @@ class RecurrentKind(LayerKind):
         """The transform of x (block-circulant), and the steps."""
         assert isinstance(built, RecurrentBuilt)
         return processes(built, ports)
+
+    def work(self, spec: LayerSpec) -> tuple[Work, ...]:
+        """Products of all steps, transforms of x, of what is read back and of what a second phase reads; the cells."""
+        assert isinstance(spec, RecurrentSpec)
+        steps, weights = spec.positions, sum(spec.weight_count)
+        cells = spec.hidden * cell_products(spec) * steps
+        of_cells = multiplications(cells, spec.data_bits, spec.state_bits), additions(cells, spec.state_bits)
+        if spec.block == 1:
+            return (
+                multiplications(weights * steps, spec.data_bits, spec.weight_bits),
+                additions(weights * steps, spec.accumulator_bits),
+                *of_cells,
+            )
+        shape = TensorShape(spec.most_blocks * spec.block, spec.data_bits)
+        matrix = CirculantSpec(
+            "", (shape,), shape, block=spec.block, weight_bits=spec.weight_bits, fft_shifts=spec.fft_shifts
+        )
+        second = (spec.units, spec.out_units) if spec.phases == 2 else (0, 0)
+        forward, inverse = spec.in_blocks + spec.out_units + second[0], spec.sums * spec.units + second[1]
+        return (*spectral_work(matrix, forward * steps, weights // spec.block * steps, inverse * steps), *of_cells)
 
     def left_dense(self, spec: LayerSpec) -> LayerSpec:
         """The same layer with plain matrices."""
