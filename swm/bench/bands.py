@@ -37,7 +37,7 @@ def keep_bands(found: Iterator[Band], path: str | Path) -> None:
 
 
 def of_validation(result: Mapping[str, Any], date: str) -> Iterator[Band]:
-    """The bands of `run_validation`: resources of C++ back ends, dynamic power by family, energy of measured boards."""
+    """The bands of `run_validation`: resources and loops of C++ back ends, dynamic power by family, measured boards."""
     for row in result["reports"]:
         for backend in (VITIS, GENERIC):
             yield Band(
@@ -52,6 +52,8 @@ def of_validation(result: Mapping[str, Any], date: str) -> Iterator[Band]:
                 backend=backend.name,
                 level="HLS",
             )
+    for row in result["loops"]:
+        yield from _loops(row, date)
     if result["power"] is not None:
         for family, row in (("", result["power"]), *result["power"]["families"].items()):
             yield Band(
@@ -67,6 +69,30 @@ def of_validation(result: Mapping[str, Any], date: str) -> Iterator[Band]:
                 family=family,
             )
     yield from _boards(result["boards"], date)
+
+
+def _loops(row: Mapping[str, Any], date: str) -> Iterator[Band]:
+    """Of intervals and latencies of the C++ back ends, which are made of loops."""
+    steady = row["what"] == "ii"
+    of_each = "cycles an iteration, 1 in all of swm's loops" if steady else "iterations at one a cycle and a fill each"
+    against = (
+        f"{row['loops']} pipelined loops in csynth reports of {row['projects']} public repositories: {of_each}; none "
+        "of swm's is among them, C simulation counts the same iterations, but no tool has confirmed II = 1 or the clock"
+    )
+    places = [("interval", VITIS)] if steady else [("latency", VITIS), ("interval", GENERIC), ("latency", GENERIC)]
+    for figure, backend in places:
+        yield Band(
+            figure,
+            against,
+            median=row["median_error"],
+            low=row["low"],
+            high=row["high"],
+            rows=row["loops"],
+            command="swm bench validate --reports DIR",
+            date=date,
+            backend=backend.name,
+            level="loops of others",
+        )
 
 
 def _boards(rows: list[dict[str, Any]], date: str) -> Iterator[Band]:

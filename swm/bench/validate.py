@@ -7,6 +7,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+from swm.bench.validate_loops import loop_errors, loops_of_reports, published_schedule
 from swm.bench.validate_power import held_out, measured_boards, power_rows
 from swm.bench.validate_resources import operators, operators_of_reports, percentile, report_errors, resource_errors
 from swm.errors import OptionError
@@ -31,7 +32,7 @@ def run_validation(
     Raises:
         OptionError: The folder or the CSV cannot be read, or holds nothing to compare.
     """
-    result: dict[str, Any] = {"benchmark": "validate", "resources": [], "reports": [], "power": None}
+    result: dict[str, Any] = {"benchmark": "validate", "resources": [], "reports": [], "loops": [], "power": None}
     with told(progress) as say:
         if reports is not None:
             say("operators of csynth reports", 0, 3)
@@ -39,11 +40,13 @@ def run_validation(
             if not found:
                 raise OptionError(f"no csynth report with tables of operators (.rpt) below {str(reports)!r}")
             result["resources"], result["reports"] = resource_errors(operators(found)), report_errors(found)
+            result["loops"] = loop_errors(loops_of_reports(reports))
         if power is not None:
             say("power reports", 1, 3)
             result["power"] = _power(power)
         say("measured boards", 2, 3)
         result["boards"] = measured_boards()
+        result["schedule"] = published_schedule()
     return result
 
 

@@ -44,6 +44,21 @@ tenths of the power are beside the device, of which swm's reports say nothing.
 """.strip()
 
 
+_LOOPS = """
+Pipelined loops of csynth reports of public repositories: how HLS starts their iterations, and the cycles of all. The
+C++ back ends take a loop to start an iteration each cycle and to end a fill of 10 cycles (14 above 150 MHz) after the
+last. So the first row is the error band of the interval of back end `vitis`, whose processes run side by side, and the
+second that of latencies, and of the interval of back end `generic`, whose loops follow each other. None of these loops
+is swm's; half of them have {typical} iterations or fewer, where a fill weighs more than in a layer.
+""".strip()
+_SCHEDULE = """
+Cycles from frame to frame at 200 MHz. Modelled by the same rule: the two loops of the gates in C-LSTM's public source
+(shvo/C-LSTM @6d1ca30, compute_gate.cpp of its Google LSTM), (128/16) x (84/2) iterations at the II of 2 that the source
+asks for, then 128 at II 1, and a fill each. Published are frames a second; which design was built from that source, no
+paper says.
+""".strip()
+
+
 class _Section(NamedTuple):
     title: str
     words: str
@@ -80,6 +95,9 @@ def _sections(result: Mapping[str, Any]) -> Iterator[_Section]:
     if result["resources"]:
         yield _resources(result["resources"])
         yield _reports(result["reports"])
+    if result["loops"]:
+        yield _loops(result["loops"])
+    yield _schedule(result["schedule"])
     if result["power"] is not None:
         yield _power(result["power"])
     yield _boards(result["boards"])
@@ -105,6 +123,25 @@ def _reports(found: list[dict[str, Any]]) -> _Section:
         rows.append((row["resource"], f"{row['reports']}", error, f"x{row['low']:.2f}", high))
     head = ("resource", "reports", "median error", "range from", "to")
     return _Section("Resources of whole reports", _REPORTS, head, rows)
+
+
+def _loops(found: list[dict[str, Any]]) -> _Section:
+    names = {"ii": "cycles from iteration to iteration", "loop": "cycles of the whole loop"}
+    rows = []
+    for row in found:
+        counts = (f"{row['loops']}", f"{row['projects']}", f"{row['equal']}", f"{100 * row['median_error']:.0f} %")
+        rows.append((names[row["what"]], *counts, f"x{row['low']:.2f}", f"x{row['high']:.2f}"))
+    head = ("what", "loops", "repositories", "as modelled", "median error", "range from", "to")
+    return _Section("Cycles of loops", _LOOPS.format(typical=found[0]["typical"]), head, rows)
+
+
+def _schedule(found: list[dict[str, Any]]) -> _Section:
+    rows = []
+    for row in found:
+        cycles = f"{row['published']:,.0f}", f"{row['modelled']:,}", f"{100 * row['error']:+.1f} %"
+        rows.append((row["system"], row["board"], row["known"], *cycles))
+    head = ("system", "board", "known", "published", "modelled", "error")
+    return _Section("The schedule of C-LSTM", _SCHEDULE, head, rows)
 
 
 def _power(found: Mapping[str, Any]) -> _Section:

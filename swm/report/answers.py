@@ -79,7 +79,11 @@ def _speed(report: Report, row: BoardReport) -> Answer:
         words = "what cannot be built has no speed"
         return Answer("How fast?", "None", _twin(report, _rate(row.dense)), words, "", bad=True)
     gain = f"; this is {quantity(row.gain.throughput)} x as fast" if row.gain.throughput is not None else ""
-    error = f"interval off by {band.short}" if band.median is not None else "no co-simulation has checked the interval"
+    error = (
+        f"error of the interval: {band.short}"
+        if band.median is not None
+        else "no co-simulation has checked the interval"
+    )
     return Answer(
         "How fast?",
         _rate(design),

@@ -41,7 +41,7 @@ class Band:
         board: whose board alone it is of; empty: of any.
         family: of devices, likewise.
         backend: likewise.
-        level: at which its rows were reported, where that is not the level of the figure: "HLS" before routing.
+        level: of its rows, where that is not the level of the figure: "HLS" before routing, "loops of others".
         beside_w: of `board_j`, watts that the board takes beside the modelled device (median of its rows).
     """
 
@@ -67,7 +67,11 @@ class Band:
     @property
     def short(self) -> str:
         """The median error as a reader sees it."""
-        return "not known" if self.median is None else f"{self.level} {100 * self.median:.0f} %".strip()
+        if self.median is None:
+            return "not known"
+        text = f"{self.level} {100 * self.median:.0f} %".strip()
+        wide = self.median < 0.005 and self.high is not None and self.high > 1.5
+        return f"{text}, 1 in 10 above x{self.high:.2g}" if wide else text  # a median of 0 alone would say too little
 
     @property
     def whose(self) -> str:

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from swm.bench import validate, validate_power
 from swm.bench.bands import keep_bands, of_area, of_validation
 from swm.bench.validate import run_validation
+from swm.bench.validate_loops import loop_errors, loops_of_reports, published_schedule
 from swm.bench.validate_page import markdown, tables
 from swm.bench.validate_power import held_out, measured_boards, power_rows
 from swm.bench.validate_resources import operators, operators_of_reports, report_errors, resource_errors
@@ -106,6 +107,46 @@ def test_operators_of_a_report_against_the_rules(tmp_path: Path):
     assert errors["FIFO", "lut"]["median_error"] is None and errors["FIFO", "lut"]["unreported"] == 1
 
 
+LOOPS = """<profile>
+<UserAssignments><TargetClockPeriod>10</TargetClockPeriod></UserAssignments>
+<PerformanceEstimates><SummaryOfLoopLatency>
+<outer><TripCount>9</TripCount><Latency>900</Latency>
+<copy><TripCount>100</TripCount><Latency>110</Latency><PipelineII>1</PipelineII><PipelineDepth>2</PipelineDepth></copy>
+<slow><TripCount>40</TripCount><Latency>200</Latency><PipelineII>4</PipelineII><PipelineDepth>9</PipelineDepth></slow>
+<open><TripCount>undef</TripCount><Latency>undef</Latency><PipelineII>1</PipelineII></open>
+</outer></SummaryOfLoopLatency></PerformanceEstimates>
+<Copy><SummaryOfLoopLatency>
+<copy><TripCount>100</TripCount><Latency>110</Latency><PipelineII>1</PipelineII><PipelineDepth>2</PipelineDepth></copy>
+</SummaryOfLoopLatency></Copy></profile>
+"""
+
+
+def test_loops_of_a_report_against_the_rule(tmp_path: Path):
+    """Loops inside loops are found, each once; one without counts, and one that is not pipelined, say nothing."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "top_csynth.xml").write_text(LOOPS)
+    (tmp_path / "a" / "bad_csynth.xml").write_text(LOOPS.replace("</profile>", ""))
+    (tmp_path / "a" / "hostile_csynth.xml").write_text('<!DOCTYPE x [<!ENTITY a "b">]>' + LOOPS)
+    found = loops_of_reports(tmp_path)
+    assert [(one.name, one.iterations, one.cycles, one.ii, one.modelled) for one in found] == [
+        ("copy", 100, 110, 1, 110),
+        ("slow", 40, 200, 4, 50),
+    ]
+    steady, whole = loop_errors(found)
+    assert (steady["equal"], steady["median_error"]) == (1, 0.375)  # of 0 and 3/4
+    assert (whole["equal"], whole["median_error"], whole["high"]) == (1, 0.375, 4.0)
+    assert loop_errors([]) == []
+
+
+def test_the_schedule_of_clstm_by_hand():
+    """336 iterations at II 2 and 128 at II 1, with a fill of 14 each at 200 MHz: 828 cycles."""
+    found = {(row["system"].split(",")[0], row["board"]): row for row in published_schedule()}
+    assert {row["modelled"] for row in found.values()} == {828}
+    assert found["C-LSTM", "adm-pcie-ku3"]["published"] == pytest.approx(1024, abs=0.1)
+    assert found["E-RNN", "adm-pcie-7v3"]["published"] == pytest.approx(832, abs=0.1)
+    assert found["E-RNN", "adm-pcie-7v3"]["error"] == pytest.approx(828 / 832 - 1, abs=1e-3)
+
+
 def test_each_repository_is_predicted_by_the_others_of_its_family(tmp_path: Path):
     lines = [row("a/x"), row("b/x", scale=4.0), row("c/x", scale=2.0), row("c/x", scale=2.0), row("d/x", "xczu9eg")]
     found, left_out = power_rows(table(tmp_path, *lines))
@@ -195,7 +236,9 @@ def test_the_published_sets(shared, tmp_path: Path):
     assert f"{100 * power['median_error']:.1f} %" in text
     page = (Path(__file__).parents[2] / "docs" / "validation.md").read_text()
     assert f"**median absolute error {100 * power['median_error']:.1f} %**" in " ".join(page.split())
-    assert len(tables(result)) == 4
+    assert len(tables(result)) == 6
+    steady, _ = result["loops"]
+    assert steady["loops"] >= 40 and steady["equal"] > steady["loops"] / 2 and steady["projects"] >= 5
 
 
 def test_bands_of_areas_are_of_whole_layers():
