@@ -20,16 +20,13 @@ import argparse
 import sys
 from dataclasses import dataclass
 
-from swm.accelerator.fixed_graph import NetworkShape, ShapedLayer
 from swm.accelerator.resources import estimate
 from swm.accelerator.schedule import make_schedule
+from swm.bench.shapes import LSTM_STEPS, lstm
 from swm.device.board import load_board
-from swm.layers.circulant.spec import forward_shifts
-from swm.layers.recurrent import RecurrentBuilt, RecurrentSpec
+from swm.layers.recurrent import RecurrentBuilt
 from swm.layers.recurrent.cost import product_cost
-from swm.layers.values import TensorShape
 
-STEPS = 4  # of a sequence; the cycles of a step do not depend on it
 PUBLISHED = {(8, 16): 1024, (16, 16): 539, (8, 12): 832}  # cycles a step: C-LSTM (KU060), E-RNN (7V3); recalled
 """FFT8 and FFT16 of C-LSTM on KU060 (1,024 and 538.9) and FFT8 of E-RNN (832), from frames a second at 200 MHz."""
 
@@ -57,33 +54,16 @@ class Row:
     bound: str
 
 
-def network(block: int, bits: int, sequences: int) -> NetworkShape:
-    """The layer alone, `sequences` of them side by side."""
-    positions = STEPS * sequences
-    spec = RecurrentSpec(
-        name="lstm",
-        inputs=(TensorShape(153, bits, positions),),
-        output=TensorShape(512, bits, positions),
-        cell="lstm",
-        hidden=1024,
-        block=block,
-        weight_bits=bits,
-        fft_shifts=forward_shifts(bits, block),
-        peephole=True,
-        sequences=sequences,
-    )
-    return NetworkShape((ShapedLayer(spec, ("x",), "y"),), "x", "y")
-
-
 def row(block: int, bits: int, sequences: int, board_name: str, clock_mhz: float, cycles: int | None = None) -> Row:
     """Schedule it: as fast as it gets, or the cheapest design of at most so many cycles a step."""
     board = load_board(board_name)
-    target = None if cycles is None else cycles * STEPS * sequences
-    schedule = make_schedule(network(block, bits, sequences), board, clock_mhz=clock_mhz, target_interval=target)
+    target = None if cycles is None else cycles * LSTM_STEPS * sequences
+    network = lstm(153, 1024, 512, block, bits, sequences=sequences)
+    schedule = make_schedule(network, board, clock_mhz=clock_mhz, target_interval=target)
     placed = next(layer for layer in schedule.layers if layer.spec.kind == "recurrent")
     built, used = placed.built, estimate(schedule).routed
     assert isinstance(built, RecurrentBuilt)
-    all_cycles, steps = used.dsp * schedule.interval, STEPS * sequences
+    all_cycles, steps = used.dsp * schedule.interval, LSTM_STEPS * sequences
     useful = sum(p.products * p.tokens(placed.spec) for p in placed.processes) / all_cycles
     of_cells = built.spec.hidden * CELL_PRODUCTS * steps / all_cycles
     array = product_cost(built, board.dsp_ports).total(built.mac_rows, 0, built.storage).dsp
@@ -93,7 +73,7 @@ def row(block: int, bits: int, sequences: int, board_name: str, clock_mhz: float
         block,
         bits,
         sequences,
-        schedule.interval / (STEPS * sequences),
+        schedule.interval / (LSTM_STEPS * sequences),
         built.period * sequences,
         used.dsp,
         used.bram18,

@@ -21,11 +21,12 @@ _INTRO = """# Published systems side by side
 Written by `swm bench published --markdown docs/published.md`. What was published stands with how it is known
 (`swm/bench/published.toml` has the source of each row); "recalled, checked" means that the paper was not read, but that
 the figure agrees with one that was. Ours is modelled for the board that is named, but for accuracies: they are measured
-on the 1,000 bundled test images, without retraining. No design of ours was built: no clock was closed, no watt was
-measured. Watts in one row are of different things: ours of the device, with its processor where it has one, the
-published ones of what `boundary` in the JSON says. Of LSTMs the products and activations of one step are modelled,
-without peepholes and without waiting for the state before: a bound. The whole layer takes up to 2.4 times the cycles
-(the table of the Google LSTM in [hardware.md](hardware.md)), and has rates and ratios that much lower.
+on the 1,000 bundled test images, without retraining, but where the table of ratios says "trained". No design of ours
+was built: no clock was closed, no watt was measured. Watts in one row are of different things: ours of the device, with
+its processor where it has one, the published ones of what `boundary` in the JSON says. Of an LSTM the whole layer is
+modelled, with peepholes, projection and the wait for the state of the step before; a frame is one step, and as many
+sequences take turns as make it faster (one sequence alone: the table of the Google LSTM in [hardware.md](hardware.md)).
+TrueNorth's SVHN and CIFAR-10 have no row: there is no SVHN set here, and no CIFAR-10 network of ours that reaches it.
 
 ![frames a joule against frames a second, published and ours](published.svg)
 """
@@ -63,7 +64,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         return [*cells, f"not modelled: {row['not_modelled']}", *["-"] * 5]
     where = "" if ours["board"] == row["board"] else f", on {ours['board']}"
     accuracy = "not measured" if ours["accuracy"] is None else f"{100 * ours['accuracy']:.1f} %"
-    interval = ours["overflow"] if ours["interval"] is None else f"{ours['interval']:,} at {ours['clock_mhz']:g} MHz"
+    interval = ours["overflow"] if ours["interval"] is None else f"{ours['interval']:,.5g} at {ours['clock_mhz']:g} MHz"
     return [*cells, ours["network"] + where, interval, *_three(ours), accuracy]
 
 

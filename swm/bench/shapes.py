@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from swm.accelerator.fixed_graph import NetworkShape, ShapedLayer
-from swm.layers.add import AddSpec
 from swm.layers.circulant.spec import CirculantSpec, forward_shifts
 from swm.layers.dense import DenseSpec
+from swm.layers.recurrent import RecurrentSpec
 from swm.layers.values import Activation, LayerSpec, TensorShape
 
-__all__ = ["lstm_step", "mlp"]
+__all__ = ["LSTM_STEPS", "lstm", "mlp"]
+
+LSTM_STEPS = 4
+"""Of a sequence; the cycles of a step do not depend on it."""
 
 
 def mlp(widths: Sequence[int], block: int, bits: int) -> NetworkShape:
@@ -25,34 +28,31 @@ def mlp(widths: Sequence[int], block: int, bits: int) -> NetworkShape:
     return NetworkShape(tuple(layers), "t0", f"t{len(layers)}")
 
 
-def lstm_step(inputs: int, cells: int, projection: int, block: int, bits: int) -> NetworkShape:
-    """The matrix products of one LSTM step with projection, and the activations of its gates.
-
-    The state comes in with the inputs. The gates' products with the cell's state are left out, with peepholes: three
-    sums stand in their place.
+def lstm(inputs: int, cells: int, projection: int, block: int, bits: int, *, sequences: int = 1) -> NetworkShape:
+    """A whole LSTM layer with peepholes and projection, as the Google LSTM has them; frames of `LSTM_STEPS` steps.
 
     Args:
         inputs: numbers a step.
         cells: hidden size.
         projection: size of the projected state, which is read back.
-        block: block size of all matrices.
+        block: block size of all matrices; 1 is dense.
         bits: of data and weights.
+        sequences: that take turns in its loop.
     """
-    state = TensorShape(cells, bits)
-    gates: tuple[tuple[str, Activation], ...] = (("i", "sigmoid"), ("f", "sigmoid"), ("g", "tanh"), ("o", "sigmoid"))
-    layers = [
-        ShapedLayer(_product(f"gate_{name}", inputs + projection, cells, block, bits, function), ("x",), name)
-        for name, function in gates
-    ]
-    sums: tuple[tuple[str, tuple[str, str], Activation], ...] = (
-        ("fi", ("i", "f"), "identity"),
-        ("c", ("g", "fi"), "tanh"),
-        ("h", ("o", "c"), "identity"),
+    positions = LSTM_STEPS * sequences
+    spec = RecurrentSpec(
+        name="lstm",
+        inputs=(TensorShape(inputs, bits, positions),),
+        output=TensorShape(projection, bits, positions),
+        cell="lstm",
+        hidden=cells,
+        block=block,
+        weight_bits=bits,
+        fft_shifts=forward_shifts(bits, block) if block > 1 else 0,
+        peephole=True,
+        sequences=sequences,
     )
-    for name, reads, function in sums:
-        layers.append(ShapedLayer(AddSpec(f"sum_{name}", (state, state), state, function), reads, name))
-    layers.append(ShapedLayer(_product("projection", cells, projection, block, bits, "identity"), ("h",), "y"))
-    return NetworkShape(tuple(layers), "x", "y")
+    return NetworkShape((ShapedLayer(spec, ("x",), "y"),), "x", "y")
 
 
 def _product(name: str, n: int, m: int, block: int, bits: int, activation: Activation) -> LayerSpec:

@@ -2,15 +2,20 @@
 """Published systems: every row says how it is known, ours are the model's own figures, the ratios are arithmetic."""
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+import swm
+from swm import bundled
+from swm.accelerator.lower import lower
+from swm.accelerator.quantize import network_shape
 from swm.accelerator.schedule import make_schedule
 from swm.bench import published
-from swm.bench.published import KNOWN, Network, run_published, systems
+from swm.bench.published import KNOWN, Network, run_published, systems, trained
 from swm.bench.published_page import markdown, tables
-from swm.bench.shapes import lstm_step, mlp
+from swm.bench.shapes import LSTM_STEPS, lstm, mlp
 from swm.cli.bench import bench
 from swm.device import load_board, load_target
 from swm.report import design_figures
@@ -58,9 +63,9 @@ def test_rates_agree_with_what_they_were_checked_against():
 def test_shapes_of_published_networks():
     """The LSTM's matrices have the parameters that C-LSTM states: 0.41M at block 8, 0.20M at block 16."""
     for block, stated in ((8, 0.41e6), (16, 0.20e6)):
-        specs = [layer.spec for layer in lstm_step(160, 1024, 512, block, 16).layers]
-        weights = sum(s.n * s.m // block for s in specs if s.kind == "circulant")
-        assert weights == pytest.approx(stated, rel=0.03)
+        (layer,) = lstm(153, 1024, 512, block, 16).layers
+        assert layer.spec.stored_words == pytest.approx(stated, rel=0.03)
+        assert layer.spec.peephole and layer.spec.projected
     kinds = [layer.spec.kind for layer in mlp((490, 256, 12), 8, 4).layers]
     assert kinds == ["circulant", "dense"]
 
@@ -76,6 +81,31 @@ def test_ours_are_the_figures_of_the_model(few):
     text = markdown(result)
     assert few[0].name in text and f"not modelled: {few[1].refused}" in text and "None" not in text
     assert tables(result)[0].row_count == 2
+
+
+def test_a_frame_of_an_lstm_is_a_step_of_the_whole_layer():
+    """The recurrent layer itself, with as many sequences as make it faster; rates count steps."""
+    network = Network(kind="lstm", inputs=24, cells=64, projection=32, block=8, bits=12, clock_mhz=200)
+    made = published._modelled(network.shape(), "zc706", 200)
+    count = made["sequences"]
+    plan = make_schedule(lstm(24, 64, 32, 8, 12, sequences=count), load_board("zc706"), clock_mhz=200)
+    alone = make_schedule(lstm(24, 64, 32, 8, 12), load_board("zc706"), clock_mhz=200)
+    assert count > 1 and made["interval"] == plan.interval / (LSTM_STEPS * count) < alone.interval / LSTM_STEPS
+    assert made["frames_per_s"] == pytest.approx(200e6 / made["interval"])
+    assert made["frames_per_joule"] == pytest.approx(made["frames_per_s"] / design_figures(plan).watts.total)
+
+
+def test_trained_networks_have_the_shape_that_is_modelled():
+    """What stands for a trained network has the layers of the bundled one, converted; accuracies as in results.md."""
+    graph = swm.convert(swm.load(bundled.model_path()), block=8, permute=False).graph
+    ours = mlp(published._BUNDLED, 8, 12)
+    layers = network_shape(lower(graph), 12).layers
+    assert [(a.spec.kind, a.spec.n, a.spec.m) for a in layers] == [
+        (b.spec.kind, b.spec.n, b.spec.m) for b in ours.layers
+    ]
+    page = (Path(__file__).parents[2] / "docs" / "results.md").read_text()
+    for one in trained():
+        assert f"{100 * one.accuracy:.2f} (" in page and f"bundled MLP, block {one.block}" in page
 
 
 def test_the_command(few, tmp_path):
@@ -103,12 +133,15 @@ def test_the_bundled_network_stands_in_at_the_accuracy_asked_for(monkeypatch):
 def test_headline_ratios_are_ours_over_theirs(monkeypatch):
     stand_in = {"network": "n", "accuracy": 0.98, "frames_per_s": 5000.0, "frames_per_joule": 18518.0}
     monkeypatch.setattr(published, "_bundled", lambda *_: stand_in)
-    ours = {"network": "l", "frames_per_s": 2 * 17544, "frames_per_joule": 3 * 17544 / 41}
+    ours = {"network": "l", "sequences": 1, "frames_per_s": 2 * 17544, "frames_per_joule": 3 * 17544 / 41}
     monkeypatch.setattr(published, "_modelled", lambda *_: ours)
     found = {one["ratio"]: one for one in run_published()["headlines"]}
     lstm = found["LSTM over ESE, block 16, XCKU060 at 200 MHz"]
     assert lstm["ours"] == pytest.approx([2, 3])
     assert lstm["published"] == pytest.approx([21.15, 33.5], rel=0.01)
+    assert "TIMIT" in lstm["accuracy"] and "spoken digits" in lstm["accuracy"]
     mnist = next(one for name, one in found.items() if "dense network" in name)
-    assert mnist["ours"] == pytest.approx([5, 2], rel=0.001) and "98.0 % for ours" in mnist["accuracy"]
+    assert mnist["ours"] == pytest.approx([5, 2], rel=0.001) and "ours 98.0 %" in mnist["accuracy"]
+    train = found["MNIST over TrueNorth: trained, block 16, zc706"]
+    assert f"{100 * min(one.accuracy for one in trained()):.1f} %, measured on 10,000" in train["accuracy"]
     assert mnist["published"] == pytest.approx([363, 71.3], rel=0.01)
