@@ -24,6 +24,7 @@ class Backend:
         parallelism: "search" fills the board, "minimal" takes one lane everywhere.
         files: template → file in the project; a "%" stands for each layer's name.
         linked: the same, for boards with a `[link]`, a serial line to a host.
+        clocked: the same, for those of them with a differential oscillator.
         vendor_files: vendor of a device, and what is written for its devices only: template, file.
         processor_files: the same, for boards with a `[processing_system]`.
         platform_files: the same, for cards with a `[platform]`.
@@ -52,6 +53,7 @@ class Backend:
     tool: str
     control: Literal["s_axilite", "ap_ctrl_none"] = "s_axilite"
     linked: tuple[tuple[str, str], ...] = ()
+    clocked: tuple[tuple[str, str], ...] = ()
     vendor_files: tuple[tuple[str, str, str], ...] = ()
     processor_files: tuple[tuple[str, str], ...] = ()
     platform_files: tuple[tuple[str, str], ...] = ()
@@ -133,6 +135,7 @@ RTL = Backend(
         ("rtl/readme.md.j2", "README.md"),
     ),
     linked=(("rtl/board_top.sv.j2", "rtl/board_top.sv"), ("rtl/board.cpp.j2", "sim/board.cpp")),
+    clocked=(("rtl/board_pins.sv.j2", "tcl/board_pins.sv"),),
     vendor_files=(("AMD", "rtl/vivado.tcl.j2", "tcl/vivado.tcl"),),
     processor_files=_PROCESSOR,
     library=(("rtl", "rtl"),),

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from swm.device.calibration import calibrated_power
 from swm.device.listed import LISTED_FAMILIES, ListedTarget
@@ -148,7 +148,10 @@ class Link(Sourced):
     """The pins of a bitstream whose host sits behind a serial line: an oscillator, a serial line to the host, LEDs.
 
     Attributes:
-        clock_hz: of the oscillator at `clock_pin`.
+        clock_hz: of the oscillator at `clock_pin`; of a differential one the clock that a PLL makes of it.
+        clock_pin: of the oscillator.
+        clock_pin_n: the other pin of a differential oscillator, of `oscillator_hz`; on 7-series devices.
+        oscillator_hz: see there.
         uart_rx_pin: where the device receives from the host; at `uart_tx_pin` it sends.
         led_pins: of `led[0]` and so on.
         led_active_low: a LED lights at 0.
@@ -158,6 +161,8 @@ class Link(Sourced):
 
     clock_hz: Annotated[int, Field(gt=0, strict=True)]
     clock_pin: Word
+    clock_pin_n: Word | None = None
+    oscillator_hz: Annotated[int, Field(gt=0, strict=True)] | None = None
     uart_rx_pin: Word
     uart_tx_pin: Word
     led_pins: Annotated[tuple[Word, ...], Field(min_length=1, max_length=64)]
@@ -165,11 +170,41 @@ class Link(Sourced):
     baud: Annotated[int, Field(ge=300, le=12_000_000, strict=True)] = 115_200
     io_standard: Word = "LVCMOS33"
 
+    @model_validator(mode="after")
+    def _whole(self) -> Link:
+        if (self.clock_pin_n is None) != (self.oscillator_hz is None):
+            raise ValueError("a differential oscillator has both clock_pin_n and oscillator_hz")
+        if self.oscillator_hz is not None and self.pll is None:
+            raise ValueError(
+                f"no PLL of a 7-series device makes {self.clock_hz:,} Hz of {self.oscillator_hz:,} Hz:"
+                f" {self.oscillator_hz:,} x M / D with M from 2 to 64, D from 1 to 128, and 800 to 1,600 MHz after M"
+            )
+        return self
+
+    @property
+    def pll(self) -> tuple[int, int] | None:
+        """Factors M, D of a 7-series PLLE2 that makes the clock of a differential oscillator; None if there are none.
+
+        Frequencies between both are those of the slowest speed grade (enjoy-digital/litex @14e196a,
+        litex/soc/cores/clock/xilinx_s7.py).
+        """
+        if self.oscillator_hz is None:
+            return None
+        for factor in range(2, 65):
+            between = self.oscillator_hz * factor
+            divisor, rest = divmod(between, self.clock_hz)
+            if 800_000_000 <= between <= 1_600_000_000 and not rest and divisor <= 128:
+                return factor, divisor
+        return None
+
     @property
     def pins(self) -> tuple[tuple[str, str], ...]:
-        """Ports of a board's top (templates/rtl/board_top.sv.j2), each with its pin."""
+        """Ports of a board's top (templates/rtl/board_top.sv.j2, board_pins.sv.j2), each with its pin."""
         leds = ((f"led[{i}]", pin) for i, pin in enumerate(self.led_pins))
-        return (("clk", self.clock_pin), ("uart_rx", self.uart_rx_pin), ("uart_tx", self.uart_tx_pin), *leds)
+        clock: tuple[tuple[str, str], ...] = (("clk", self.clock_pin),)
+        if self.clock_pin_n is not None:
+            clock = ("clk_p", self.clock_pin), ("clk_n", self.clock_pin_n)
+        return (*clock, ("uart_rx", self.uart_rx_pin), ("uart_tx", self.uart_tx_pin), *leds)
 
 
 class ProcessingSystem(Sourced):
@@ -222,6 +257,12 @@ class Board(Table):
     nextpnr: Nextpnr | None = None
     processing_system: ProcessingSystem | None = None
     platform: Platform | None = None
+
+    @model_validator(mode="after")
+    def _clocked(self) -> Board:
+        if self.link is not None and self.link.clock_pin_n is not None and self.family != "7series":
+            raise ValueError(f"link.clock_pin_n: differential oscillators are for family 7series, not {self.family}")
+        return self
 
     @property
     def vendor(self) -> str:

@@ -42,6 +42,8 @@ def link_context(design: Design, context: dict[str, Any]) -> dict[str, Any] | No
     identity = bytes([PROTOCOL]) + _digest(design, context)
     return {
         "clock_hz": link.clock_hz,
+        "oscillator_hz": link.oscillator_hz or link.clock_hz,
+        "pll": link.pll,
         "pins": link.pins,
         "io_standard": link.io_standard,
         "baud": link.baud,

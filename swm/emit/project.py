@@ -148,10 +148,12 @@ def _environment(kinds: list[LayerKind]) -> jinja2.Environment:
 
 
 def _render(folder: Path, design: Design, context: dict[str, Any]) -> None:
-    linked = design.backend.linked if context.get("link") else ()
+    link = context.get("link")
+    linked = design.backend.linked if link else ()
+    clocked = design.backend.clocked if link and link["pll"] else ()
     vendor = design.schedule.board.vendor
     special = [(template, target) for whose, template, target in design.backend.vendor_files if whose == vendor]
-    _render_files(folder, design, context, (*design.backend.files, *linked, *special))
+    _render_files(folder, design, context, (*design.backend.files, *linked, *clocked, *special))
 
 
 def _render_files(folder: Path, design: Design, context: dict[str, Any], files: Iterable[tuple[str, str]]) -> None:

@@ -60,7 +60,8 @@ def _ways(board: Board) -> list[tuple[str, str, str, str]]:
         rows.append(("platform", f"{card.name}, buffers in {card.memory}", card.kind, card.source))
     if board.link is not None:
         link = board.link
-        rows.append(("serial line", f"{link.baud:,} baud, {link.clock_hz / 1e6:g} MHz", link.kind, link.source))
+        made = f" of {link.oscillator_hz / 1e6:g} MHz" if link.oscillator_hz else ""
+        rows.append(("serial line", f"{link.baud:,} baud, {link.clock_hz / 1e6:g} MHz{made}", link.kind, link.source))
     return rows
 
 

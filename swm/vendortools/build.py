@@ -31,7 +31,7 @@ LIMIT_S = 24 * 3600.0
 """Seconds that a step may take where the caller does not say otherwise: place and route takes hours."""
 LOGS, BOARD = Path("build") / "logs", Path("build") / "board"
 REPORTS = ("swm_hls", "build/board/reports", "build/vivado")
-TOPS = (None, "swm_top", "swm_wrapper", "swm_kernel", "board_top")
+TOPS = (None, "swm_top", "swm_wrapper", "swm_kernel", "board_top", "board_pins")
 ROUTED = ("impl_timing.rpt", "build_timing.rpt", "board_timing.rpt")
 LOADED = ("measured/swm.bit", "measured/swm.xclbin", "measured/board.bit")
 

@@ -299,6 +299,48 @@ def test_a_back_end_for_one_vendor_refuses_other_boards(tmp_path: Path):
     assert not (tmp_path / "p").exists()
 
 
+LINK = """
+[link]
+clock_hz = 100_000_000
+clock_pin = "E19"
+clock_pin_n = "E18"
+oscillator_hz = 200_000_000
+uart_rx_pin = "A1"
+uart_tx_pin = "A2"
+led_pins = ["A3"]
+kind = "published"
+source = "a constraint file"
+"""
+
+
+@pytest.mark.parametrize(
+    ("oscillator", "clock", "factors"),
+    [(200, 100, (4, 8)), (200, 200, (4, 4)), (156.25, 125, (8, 10)), (50, 75, (18, 12))],
+)
+def test_a_differential_oscillator_has_a_pll_of_its_rates(tmp_path, oscillator, clock, factors):
+    text = LINK.replace("200_000_000", f"{round(1e6 * oscillator)}").replace("100_000_000", f"{round(1e6 * clock)}")
+    link = load_board(write(tmp_path, MINE + text)).link
+    assert link.pll == factors
+    between = oscillator * factors[0]
+    assert 800 <= between <= 1600 and between / factors[1] == clock
+    assert link.pins[:3] == (("clk_p", "E19"), ("clk_n", "E18"), ("uart_rx", "A1"))
+    assert load_board("arty-a7-100t").link.pll is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("oscillator_hz = 200_000_000\n", "", "both clock_pin_n and oscillator_hz"),
+        ('clock_pin_n = "E18"\n', "", "both clock_pin_n and oscillator_hz"),
+        ("clock_hz = 100_000_000", "clock_hz = 99_999_999", "no PLL of a 7-series device makes 99,999,999 Hz"),
+        ('family = "7series"', 'family = "ecp5"', "for family 7series, not ecp5"),
+    ],
+)
+def test_an_oscillator_that_cannot_be_is_refused(tmp_path, old, new, said):
+    with pytest.raises(OptionError, match=said):
+        load_board(write(tmp_path, (MINE + LINK).replace(old, new)))
+
+
 def test_listed_targets_are_known_and_refused():
     """Devices of other vendors and chips are in the list, with their figures; nothing designs for them."""
     listed = {name: load_target(name) for name in target_names() if name not in board_names()}
@@ -340,6 +382,7 @@ def test_a_listed_target_of_ones_own(tmp_path: Path):
         ("zcu104", "zynq_ultra_ps_e, preset of xilinx.com:zcu104:part0:1.1"),
         ("alveo-u250", "xilinx_u250_gen3x16_xdma_4_1_202210_1, buffers in DDR[0]"),
         ("arty-a7-100t", "115,200 baud, 100 MHz"),
+        ("vc707", "115,200 baud, 100 MHz of 200 MHz"),
     ],
 )
 def test_a_board_shows_how_a_host_reaches_it(name, way):

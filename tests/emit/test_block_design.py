@@ -263,6 +263,7 @@ def test_every_board_of_amd_has_a_way_or_says_that_it_has_none(tmp_path):
     assert ways["card"] == {"alveo-u50", "alveo-u250", "alveo-u55c"}
     arty = rtl_design(Sketch(6, bits=8).product("x", "y", 3).graph(), board="arty-a7-100t")
     assert host_path(arty) == "link"  # of RTL only
+    assert host_path(rtl_design(Sketch(6, bits=8).product("x", "y", 3).graph(), board="vc707")) == "link"
     assert ways[None] == {"arty-a7-100t", "vc707", "adm-pcie-ku3", "adm-pcie-7v3"}
 
 

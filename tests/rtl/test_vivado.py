@@ -158,6 +158,40 @@ def test_a_board_with_a_serial_line_has_a_bitstream(tmp_path):
     assert "say synth, build, project, ip or board" in done.stderr
 
 
+def test_a_differential_oscillator_has_a_buffer_and_a_pll(tmp_path):
+    """Around board_top, of cells whose ports and parameters yosys's list of AMD's cells knows."""
+    made = design(Sketch(12, bits=8).product("x", "y", 5).graph(), board="vc707")
+    project = emit_project(made, tmp_path / "vc707")
+    calls, done = run(project, "board")
+    assert done.returncode == 0, done.stderr
+    arguments = {name: given for name, _, given in calls}
+    assert arguments["synth_design"] == ["-top", "board_pins", "-part", "xc7vx485tffg1761-2"]
+    assert "board_pins.sv" in arguments["read_verilog"][1] and "board_top.sv" in arguments["read_verilog"][1]
+    assert "worst slack 0.3 ns at 10.000 ns" in done.stdout  # the PLL's clock, not the oscillator's
+    pins = (project / "build" / "vivado" / "src" / "board.xdc").read_text(encoding="utf-8")
+    assert "create_clock -period 5.000 -name clk_p [get_ports clk_p]" in pins
+    found = re.findall(r"PACKAGE_PIN (\w+) IOSTANDARD (\w+)} \[get_ports { (\S+) }\]", pins)
+    assert found[:4] == [
+        ("E19", "LVDS", "clk_p"),
+        ("E18", "LVDS", "clk_n"),
+        ("AU33", "LVCMOS18", "uart_rx"),
+        ("AU36", "LVCMOS18", "uart_tx"),
+    ]
+    assert not list((project / "rtl").glob("board_pins*"))  # which simulators read whole
+    top = (project / "tcl" / "board_pins.sv").read_text(encoding="utf-8")
+    assert ".CLKFBOUT_MULT(4)" in top and ".CLKOUT0_DIVIDE(8)" in top and ".CLKIN1_PERIOD(5.000)" in top
+    if shutil.which("yosys") is None:
+        pytest.skip("needs yosys for AMD's cells")
+    board = "module board_top(input clk, uart_rx, output uart_tx, output [7:0] led); endmodule"
+    (tmp_path / "board_top.v").write_text(board)
+    script = "read_verilog -lib +/xilinx/cells_sim.v +/xilinx/cells_xtra.v; read_verilog {}; read_verilog -sv {};"
+    script += " hierarchy -check -top board_pins; proc; check -assert; select -assert-count 1 t:PLLE2_BASE"
+    for text, code in ((top, 0), (top.replace(".LOCKED(", ".LOCK("), 1)):
+        (tmp_path / "pins.sv").write_text(text)
+        command = ["yosys", "-q", "-p", script.format(tmp_path / "board_top.v", tmp_path / "pins.sv")]
+        assert subprocess.run(command, capture_output=True, text=True, check=False).returncode == code
+
+
 def test_wrong_steps_and_failing_tools_end_the_script(project):
     calls, done = run(project, "sinth")
     assert (calls, done.returncode) == ([], 2)

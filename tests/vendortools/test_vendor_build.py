@@ -131,7 +131,7 @@ def emitted(tmp_path_factory):
     emit_project(design(graph, board="vc707"), folder / "none")
     emit_project(design(graph, "generic"), folder / "generic")
     emit_project(rtl_design(graph, board="pynq-z2"), folder / "rtl")
-    emit_project(rtl_design(graph, board="vc707"), folder / "rtl none")
+    emit_project(rtl_design(graph, board="adm-pcie-ku3"), folder / "rtl none")
     emit_project(rtl_design(graph, board="arty-a7-100t"), folder / "serial")
     board = load_board("ulx3s")
     made = rtl_design(graph)
