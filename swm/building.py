@@ -37,7 +37,7 @@ def synth(
 
     Args:
         path: a folder that `emit` wrote with back end "rtl".
-        family: "xc7", "xcup", "ecp5" or "gowin"; that of the project's board where absent.
+        family: "xc7", "xcup", "ecp5", "gowin" or "cyclonev"; that of the project's board where absent.
         limit_s: wall seconds that yosys may take for a process.
         progress: called as progress(what, processes done, processes); True shows it on standard error.
 

@@ -157,6 +157,8 @@ def models(folder: str, block: int | None, quick: bool, json_to: str | None, plo
     FOLDER is searched for .onnx files; one such file may stand in its place. Batch 1 and 64, one thread. Weights are
     merely projected, since only time is compared. Files that cannot be converted are listed with the reason. Exit
     status 1 if a converted model takes more than 1.1 times onnxruntime's time in each of three attempts.
+
+    How far swm's models of resources, cycles, power and energy are off says `swm bench validate`.
     """
     from functools import partial
 

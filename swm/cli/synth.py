@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command(epilog=example("swm synth rtl-project\nswm synth rtl-project --family ecp5 --json area.json"))
 @click.argument("project")
-@click.option("--family", metavar="NAME", help="xc7, xcup, ecp5 or gowin [default: that of the project's board].")
+@click.option("--family", metavar="NAME", help="xc7, xcup, ecp5, gowin or cyclonev [default: that of the board].")
 @click.option("--limit", type=float, default=3600.0, show_default=True, help="Seconds that yosys may take a process.")
 @json_option
 def synth(project: str, family: str | None, limit: float, json_to: str | None) -> None:
@@ -36,17 +36,27 @@ def synth(project: str, family: str | None, limit: float, json_to: str | None) -
         out.print(Text(f"measured by {found.tool} ({found.flow}), {found.seconds:.1f} s; not comparable with Vivado's"))
 
 
+_USUAL = {"LUT": "lut", "FF": "ff", "DSP": "dsp", "BRAM18": "bram18", "URAM": "uram"}
+_OF_INTEL = {"ALUT": "lut", "FF": "ff", "DSP": "dsp", "M10K": "m10k"}
+
+
 def _table(found: Synthesis) -> Table:
+    from swm.device import listed_blocks
+
     table = Table()
     table.add_column("layer")
-    for name in ("LUT", "FF", "DSP", "BRAM18", "URAM"):
+    intel = found.board_family == "cyclonev"
+    names = _OF_INTEL if intel else _USUAL
+    for name in names:
         table.add_column(name, justify="right")
     for layer in found.layers:
-        table.add_row(Text(layer.name or "AXI edges"), *_cells(layer.area))
+        table.add_row(Text(layer.name or "AXI edges"), *_cells(layer.area, names))
     table.add_section()
-    table.add_row("in all", *_cells(found.area))
+    table.add_row("in all", *_cells(found.area, names))
+    for name, has in listed_blocks(found.board_family):
+        table.add_row(Text(f"{name} has"), *(f"{getattr(has, key):,}" for key in names.values()))
     return table
 
 
-def _cells(area: Area) -> list[str]:
-    return [f"{count:,}" for count in astuple(area)]
+def _cells(area: Area, names: Mapping[str, str]) -> list[str]:
+    return [f"{getattr(area, key):,}" for key in names.values()]

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from swm.device.calibration import calibrated_power
-from swm.device.listed import LISTED_FAMILIES, ListedTarget
+from swm.device.listed import LISTED_FAMILIES, Blocks, ListedTarget
 from swm.device.tables import Count, FigureKind, Name, PartName, Positive, Sourced, Table, Text, Watts, Word
 from swm.errors import OptionError, UnknownBoard
 from swm.package_data import boards_dir, templates_dir
@@ -40,6 +40,7 @@ __all__ = [
     "StaticPower",
     "board_names",
     "board_template",
+    "listed_blocks",
     "load_board",
     "load_target",
     "target_names",
@@ -283,6 +284,12 @@ def target_names() -> tuple[str, ...]:
 def board_names() -> tuple[str, ...]:
     """Names of the boards that swm designs for and that travel with it, sorted."""
     return tuple(name for name in target_names() if isinstance(_shipped(boards_dir(), name), Board))
+
+
+def listed_blocks(family: str) -> tuple[tuple[str, Blocks], ...]:
+    """Names of the targets of a family that are only listed, each with what the device holds."""
+    found = (load_target(name) for name in target_names())
+    return tuple((t.name, t.blocks) for t in found if isinstance(t, ListedTarget) and t.family == family and t.blocks)
 
 
 def board_template() -> str:

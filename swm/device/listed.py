@@ -28,6 +28,11 @@ class Blocks(Sourced):
     m10k: Count
     dsp: Count
 
+    @property
+    def lut(self) -> int:
+        """ALUTs: an ALM has two."""
+        return 2 * self.alm
+
 
 class DspModes(Sourced):
     """What one DSP block multiplies at once, each mode in words: "two 18x18"."""

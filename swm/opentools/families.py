@@ -26,6 +26,7 @@ class Family:
         board: what board files call it.
         part: yosys's command that maps a part of a design, its top aside: no pads, no clock buffers.
         whole: yosys's command that maps a board's top for nextpnr; empty where nextpnr has no such devices.
+        least: the oldest yosys that maps it.
     """
 
     name: str
@@ -33,8 +34,10 @@ class Family:
     board: str
     part: str
     whole: str = ""
+    least: tuple[int, ...] = ()
 
 
+_CYCLONE = "synth_intel_alm -family cyclonev -noiopad -noclkbuf"
 FAMILIES = {
     f.name: f
     for f in (
@@ -42,6 +45,8 @@ FAMILIES = {
         Family("xcup", "AMD UltraScale+", "ultrascale+", "synth_xilinx -family xcup -flatten -noiopad -noclkbuf"),
         Family("ecp5", "Lattice ECP5", "ecp5", "synth_ecp5", "synth_ecp5"),
         Family("gowin", "Gowin GW2A", "gowin", "synth_gowin -family gw2a -noiopads", "synth_gowin -family gw2a"),
+        # yosys 0.23 has no M10K with contents: weights would lie in LUTs
+        Family("cyclonev", "Intel Cyclone V", "cyclonev", _CYCLONE, least=(0, 70)),
     )
 }
 

@@ -19,7 +19,7 @@ from swm.kernels.cache import cores, replace_file
 from swm.opentools.families import Family, area_of
 from swm.opentools.parts import Part, split_project
 from swm.opentools.run import LIMIT_S, in_parallel, run_logged
-from swm.opentools.tools import YOSYS, Found, find_tool
+from swm.opentools.tools import EXTRA, YOSYS, Found, find_tool
 from swm.progress import Progress
 from swm.report.measured import EDGES, Area, LayerArea, ProcessArea, Synthesis
 
@@ -55,6 +55,9 @@ def synthesise(
     """
     start = time.monotonic()
     yosys = find_tool(YOSYS)
+    if yosys.version < family.least:
+        least = ".".join(map(str, family.least))
+        raise ToolError(f"{yosys.title} does not map {family.title} as it should, {least} does: {EXTRA}")
 
     def wanted(parts: tuple[Part, ...]) -> tuple[Part, ...]:
         return tuple(part for part in parts if edges or processes.get(part.instance, (EDGES, ""))[0] != EDGES)

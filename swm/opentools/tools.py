@@ -23,7 +23,7 @@ from pathlib import Path
 
 from swm.errors import ToolError
 
-__all__ = ["ECPPACK", "GOWIN_PACK", "NEXTPNR_ECP5", "NEXTPNR_GOWIN", "YOSYS", "Found", "Tool", "find_tool"]
+__all__ = ["ECPPACK", "EXTRA", "GOWIN_PACK", "NEXTPNR_ECP5", "NEXTPNR_GOWIN", "YOSYS", "Found", "Tool", "find_tool"]
 
 EXTRA = "pip install 'swm-fpga[open]'"
 ASK_S = 600  # the first start of a YoWASP tool compiles it for this machine

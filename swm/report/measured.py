@@ -14,13 +14,17 @@ EDGES = ""
 
 @dataclass(frozen=True)
 class Area:
-    """What a netlist takes: LUTs of the family (of four inputs on ECP5 and Gowin), blocks of 18 Kb, of 288 Kb."""
+    """What a netlist takes: LUTs of the family (of four inputs on ECP5 and Gowin), blocks of 18 Kb, of 288 Kb.
+
+    On Cyclone V `lut` counts ALUTs, of which an ALM has two, `dsp` DSP blocks, `m10k` blocks of 10 Kb.
+    """
 
     lut: int = 0
     ff: int = 0
     dsp: int = 0
     bram18: int = 0
     uram: int = 0
+    m10k: int = 0
 
     def __add__(self, other: Area) -> Area:
         """Of both."""
@@ -30,6 +34,7 @@ class Area:
             self.dsp + other.dsp,
             self.bram18 + other.bram18,
             self.uram + other.uram,
+            self.m10k + other.m10k,
         )
 
 

@@ -233,7 +233,8 @@ def stream_rows(design: DesignFigures) -> list[tuple[str, ...]]:
 def synthesis_title(found: Synthesis, date: str, *, stale: bool) -> str:
     """Which tool counted what, and of which files."""
     old = "; of other files than lie here now: run swm synth again" if stale else ""
-    return f"area beside the model's, measured ({found.tool}, family {found.family}, {date[:10]}){old}"
+    blocks = f", {found.area.m10k:,} M10K" if found.area.m10k else ""
+    return f"area beside the model's, measured ({found.tool}, family {found.family}{blocks}, {date[:10]}){old}"
 
 
 def synthesis_rows(design: DesignFigures, found: Synthesis) -> list[tuple[str, ...]]:

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from swm.device import load_board
 from swm.emit import emit_project
 from swm.errors import OptionError, OutputError, ToolError
 from swm.opentools import find_family, kept
-from swm.opentools.families import area_of, family_of
+from swm.opentools.families import FAMILIES, area_of, family_of
 from swm.opentools.run import run_logged
 from swm.opentools.tools import YOSYS, find_tool
 from swm.package_data import hls_dir
@@ -161,6 +162,10 @@ def test_a_command_that_is_killed_ends_its_tool(project, tmp_path):
 def test_cells_that_nobody_can_count_are_an_error():
     assert area_of({"LUT4": 3, "PFUMX": 1, "CCU2C": 2, "$scopeinfo": 9}) == Area(lut=7)
     assert area_of({"RAMB36E1": 1, "RAMB18E1": 1, "DSP48E1": 2, "FDRE": 5}) == Area(ff=5, dsp=2, bram18=3)
+    intel = {"MISTRAL_ALUT5": 3, "MISTRAL_ALUT_ARITH": 4, "MISTRAL_MLAB": 2, "MISTRAL_FF": 7, "MISTRAL_M10K": 5}
+    assert area_of(intel) == Area(lut=9, ff=7, m10k=5)
+    multipliers = {"MISTRAL_MUL27X27": 1, "MISTRAL_MUL18X18": 3, "MISTRAL_MUL9X9": 1}
+    assert area_of(multipliers) == Area(dsp=3)  # a whole block, three halves and a third
     with pytest.raises(ToolError, match="WONDER"):
         area_of({"LUT4": 3, "WONDER": 1})
     with pytest.raises(ToolError, match=r"\$mem_v2"):
@@ -179,6 +184,28 @@ def test_other_projects_and_families_are_refused(project, tmp_path):
         family_of(load_board("adm-pcie-ku3"))
     with pytest.raises(OutputError):
         swm.synth(tmp_path)
+
+
+def test_an_old_yosys_maps_no_cyclone(project, tmp_path, monkeypatch):
+    monkeypatch.setenv("SWM_YOSYS", yosys(tmp_path, version="0.23"))
+    with pytest.raises(ToolError, match=r"yosys 0\.23 .*does not map Intel Cyclone V as it should, 0\.70 does"):
+        swm.synth(project, family="cyclonev")
+
+
+@needs_yosys
+def test_a_cyclone_has_alms_and_blocks_of_ten_kilobits(project, cache, tmp_path, monkeypatch):
+    """The device of the SWM paper: counted by yosys, beside what the listed devices hold."""
+    if find_tool(YOSYS).version < FAMILIES["cyclonev"].least:
+        pytest.skip("needs a newer yosys (pip install 'swm-fpga[open]')")
+    monkeypatch.setenv("SWM_CACHE", str(cache))
+    own = shutil.copytree(project, tmp_path / "project")
+    done = CliRunner().invoke(synth_command, [str(own), "--family", "cyclonev"])
+    assert done.exit_code == 0, done.output
+    assert "ALUT" in done.output and "M10K" in done.output and "BRAM18" not in done.output
+    (row,) = [line for line in done.output.splitlines() if "cyclonev-5cea9 has" in line]
+    assert re.findall(r"[\d,]{3,}", row.split("has")[1]) == ["227,120", "454,240", "342", "1,220"]
+    found, _ = kept(own, "synth_cyclonev", Synthesis)
+    assert found.value.area.dsp == 1 and found.value.area.lut > 0 and found.value.area.bram18 == 0
 
 
 @needs_yosys

@@ -48,7 +48,13 @@ CELLS: dict[str, tuple[str, int]] = {
     **dict.fromkeys(("RAM16SDP1", "RAM16SDP2", "RAM16SDP4", "RAM16S1", "RAM16S2", "RAM16S4"), ("lut", 4)),
     **dict.fromkeys(("SP", "SPX9", "SDPB", "SDPX9B", "DPB", "DPX9B", "pROM", "pROMX9"), ("bram18", 1)),
     **dict.fromkeys(("MULTALU18X18", "MULTADDALU18X18", "MULTALU36X18"), ("dsp", 1)),
+    **{f"MISTRAL_ALUT{n}": ("lut", 1) for n in range(2, 7)},
+    **dict.fromkeys(("MISTRAL_ALUT_ARITH", "MISTRAL_NOT", "MISTRAL_MLAB"), ("lut", 1)),
+    "MISTRAL_FF": ("ff", 1),
+    "MISTRAL_M10K": ("m10k", 1),
 }
+# Multipliers of which a DSP block holds several (Intel 683694, variable-precision DSP block): sixths that each takes.
+SIXTHS = {"MISTRAL_MUL27X27": 6, "MISTRAL_MUL18X18": 3, "MISTRAL_MUL9X9": 2}
 
 # Cells beside LUTs and registers that take neither: carry chains, multiplexers of LUTs, buffers, constants, notes.
 FREE = frozenset(
@@ -99,7 +105,7 @@ def recognise_nextpnr(head: str) -> bool:
 
 
 def count_cells(cells: Mapping[str, int]) -> dict[str, int]:
-    """LUT, FF, DSP, BRAM18 and URAM that technology cells take; cells of other kinds take none.
+    """LUT, FF, DSP, BRAM18 and URAM that technology cells take, and M10K where there are any; other cells take none.
 
     Raises:
         ReportError: A cell of yosys's own ($add, $_AND_) is left: the netlist is not mapped to a device.
@@ -110,13 +116,15 @@ def count_cells(cells: Mapping[str, int]) -> dict[str, int]:
             raise ReportError(f"{amount} cells {name}: the netlist is not mapped to a device")
         if name in CELLS:
             figure, each = CELLS[name]
-            counts[figure] += each * amount
+            counts[figure] = counts.get(figure, 0) + each * amount
+    counts["dsp"] += -(-sum(SIXTHS.get(name, 0) * amount for name, amount in cells.items()) // 6)
     return counts
 
 
 def uncounted_cells(cells: Mapping[str, int]) -> tuple[str, ...]:
     """Cells of a device of which nobody knows what they take."""
-    return tuple(sorted(n for n in cells if n not in CELLS and n not in FREE and not n.startswith("$")))
+    known = (*CELLS, *FREE, *SIXTHS)
+    return tuple(sorted(n for n in cells if n not in known and not n.startswith("$")))
 
 
 def parse_yosys(text: str) -> VendorReport:
@@ -205,14 +213,16 @@ def _cells(block: str) -> Iterator[tuple[str, str]]:
 
 
 def _yosys(version: str | None, top: str | None, cells: Mapping[str, int]) -> VendorReport:
+    values: dict[str, float | int | None] = {**count_cells(cells)}
+    blocks = values.pop("m10k", None)
     return VendorReport(
         tool="yosys",
         version=version,
         kind="utilization",
         top=top,
         state="Synthesized",
-        values=count_cells(cells),
-        more={"cells": sum(cells.values())},
+        values=values,
+        more={"cells": sum(cells.values()), **({} if blocks is None else {"m10k": blocks})},
     )
 
 
