@@ -247,7 +247,10 @@ _OF_SWM = "SWM's MNIST 3, recalled and checked; its abstract says at least 152X 
 _OF_CLSTM = (
     "SWM's table, which is C-LSTM's: rate on XCKU060, energy on XC7VX690T; its abstract says up to 21X and 33.5X"
 )
-_NOT_SAME = "no: SWM's Cyclone V is not modelled; our watts are those of the whole device, its processor included"
+_NOT_SAME = (
+    "no: of SWM's Cyclone V area alone is known (docs/boards.md), no clock, no watts; our watts are those of the whole"
+    " device, its processor included"
+)
 _SAME = "yes, XCKU060; ESE's 41 W as published, ours the modelled power of the device"
 
 
