@@ -283,7 +283,7 @@ def _refuse_overflow(used: Area, board: Board, others: tuple[Board, ...]) -> Non
 
 
 def _over(used: Area, board: Board) -> list[str]:
-    pairs = [(f.name.upper(), getattr(used, f.name), getattr(board.resources, f.name)) for f in fields(used)]
+    pairs = [(f.name.upper(), getattr(used, f.name), getattr(board.resources, f.name, 0)) for f in fields(used)]
     return [f"{taken:,} {name} of {has:,}" for name, taken, has in pairs if taken > has]
 
 

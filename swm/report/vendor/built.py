@@ -62,7 +62,7 @@ class VendorBuild:
         """What the routed design takes, the board's own logic included; None where no report says it."""
         for report in reversed(self.reading.reports):
             if report.kind == "utilization" and report.path.endswith(ROUTED):
-                known = {f.name: report.values[f.name] for f in fields(Area)}
+                known = {f.name: report.values.get(f.name) for f in fields(Area)}
                 return Area(**{name: int(value) for name, value in known.items() if value is not None})
         return None
 
