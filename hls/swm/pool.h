@@ -11,30 +11,50 @@
 ///
 /// II = 1. Iterations: tokens * period, period = window_beats; a beat of outputs leaves with the last taps of its channels.
 /// A token is an output position. A multiplier a word where there are several counts, adders where there is one.
+/// With the members of beside.h a token is beside_out output positions of a row, and one beat; means then have one count.
 ///
 /// \tparam Cfg  what window.h asks, with run_beats = 1; n (channels), out_bits, out_shift, activation; reciprocal_bits (0: no
 ///              mean); for means reciprocals (entries: 1 where all windows count alike, else (kernel_rows + 1) *
-///              (kernel_columns + 1)), low_row, high_row, low_column, high_column
+///              (kernel_columns + 1)), low_row, high_row, low_column, high_column; positions side by side: what beside.h asks,
+///              out_vec
 #pragma once
 
+#include "beside.h"
 #include "count.h"
 #include "finish.h"
 #include "ports.h"
 #include "window_walk.h"
 
 namespace swm {
+/// Words of a beat of outputs, channels of a token, taps of a beat of windows, and where a word's taps lie in it.
+template <class Cfg, class = void>
+struct pool_lanes {
+  enum { words = Cfg::window_words, n = Cfg::n, taps = window_layer<Cfg>::taps };
+  static constexpr int word(int lane, int tap) { return tap * words + lane; }
+};
+template <class Cfg>
+struct pool_lanes<Cfg, decltype(void(int(Cfg::beside_out)))> {
+  enum { words = Cfg::out_vec, n = Cfg::beside_out * Cfg::n, taps = beside_taps<Cfg>::taps };
+  static constexpr int word(int lane, int tap) {
+    return lane < n ? beside_taps<Cfg>::word(lane / Cfg::n, tap, lane % Cfg::n) : 0;
+  }
+  static_assert(Cfg::reciprocals <= 1, "windows side by side count alike");
+};
+
 template <class Cfg>
 struct pool_layer {
   typedef window_layer<Cfg> window;
+  typedef pool_lanes<Cfg> lanes;
   enum {
-    V = Cfg::window_words,
-    taps = window::taps,
+    V = lanes::words,
+    n = lanes::n,
+    taps = lanes::taps,
     groups = window::row_groups * window::column_groups,
     beats = Cfg::position_beats,
-    tail = Cfg::n - (beats - 1) * V,  // channels of the last beat of a token
+    tail = n - (beats - 1) * V,  // channels of the last beat of a token
     reciprocal_bits = Cfg::reciprocal_bits,
     entries = max_of(1, Cfg::reciprocals),
-    sum_bits = Cfg::window_bits + (reciprocal_bits > 0 ? clog2(Cfg::kernel_rows * Cfg::kernel_columns) : 0),
+    sum_bits = Cfg::window_bits + (reciprocal_bits > 0 ? clog2(groups * taps) : 0),
     value_bits = sum_bits + reciprocal_bits,
     in_beats = window::window_beats,
     out_beats = beats,
@@ -51,7 +71,7 @@ struct pool_layer {
 
   static_assert(Cfg::run_beats == 1, "all taps of a beat of channels follow each other");
   static_assert(is_power_of_two(V), "beats are powers of two");
-  static_assert(Cfg::n > (beats - 1) * V && Cfg::n <= beats * V, "a position is the beats of a token");
+  static_assert(n > (beats - 1) * V && n <= beats * V, "a position is the beats of a token");
   static_assert(Cfg::window_bits >= 4 && Cfg::window_bits <= 18 && Cfg::out_bits >= 4 && Cfg::out_bits <= 18, "data have 4 to 18 bits");
   static_assert(value_bits <= 62, "sums fit 64 bits with room to round");
 };
@@ -120,16 +140,16 @@ MAX_POOL:
   for (int step = 0; step < total; ++step) {
     SWM_PIPELINE
     SWM_TICK(Cfg::tick + 1);
-    const vec<typename L::in_t, V * L::taps> x = read_beat<V * L::taps, typename L::in_t>(in, step);
+    const vec<typename L::in_t, L::window::out_words> x = read_beat<L::window::out_words, typename L::in_t>(in, step);
     vec<typename L::out_t, V> y;
   MAX_LANES:
     for (int i = 0; i < V; ++i) {
       SWM_UNROLL
-      typename L::in_t most = x.v[i];
+      typename L::in_t most = x.v[L::lanes::word(i, 0)];
     MAX_TAPS:
       for (int t = 1; t < L::taps; ++t) {
         SWM_UNROLL
-        most = x.v[t * V + i] > most ? x.v[t * V + i] : most;
+        most = x.v[L::lanes::word(i, t)] > most ? x.v[L::lanes::word(i, t)] : most;
       }
       held[i] = walk.first() || most > held[i] ? most : held[i];
       const typename L::out_t value = Cfg::activation::template run<Cfg, L::value_bits>(held[i]);
@@ -163,7 +183,7 @@ AVERAGE_POOL:
   for (int step = 0; step < total; ++step) {
     SWM_PIPELINE
     SWM_TICK(Cfg::tick + 1);
-    const vec<typename L::in_t, V * L::taps> x = read_beat<V * L::taps, typename L::in_t>(in, step);
+    const vec<typename L::in_t, L::window::out_words> x = read_beat<L::window::out_words, typename L::in_t>(in, step);
     const int rows = detail::taps_inside<Cfg::kernel_rows, Cfg::dilation_rows, Cfg::low_row, Cfg::high_row>(row);
     const int columns = detail::taps_inside<Cfg::kernel_columns, Cfg::dilation_columns, Cfg::low_column, Cfg::high_column>(column);
     const typename L::reciprocal_t by = reciprocals[0][L::entries > 1 ? rows * (Cfg::kernel_columns + 1) + columns : 0][0];
@@ -171,11 +191,11 @@ AVERAGE_POOL:
   AVERAGE_LANES:
     for (int i = 0; i < V; ++i) {
       SWM_UNROLL
-      typename L::sum_t sum = x.v[i];
+      typename L::sum_t sum = x.v[L::lanes::word(i, 0)];
     AVERAGE_TAPS:
       for (int t = 1; t < L::taps; ++t) {
         SWM_UNROLL
-        sum = typename L::sum_t(sum + x.v[t * V + i]);
+        sum = typename L::sum_t(sum + x.v[L::lanes::word(i, t)]);
       }
       held[i] = typename L::sum_t(walk.first() ? sum : typename L::sum_t(held[i] + sum));
       const int_t<L::value_bits> mean = int_t<L::value_bits>(multiply<L::sum_bits, L::reciprocal_bits>(held[i], by));

@@ -3,6 +3,8 @@
 // of which some taps do not count.
 #include "swm/pool.h"
 
+#include <type_traits>
+
 #include "check.h"
 
 namespace {
@@ -110,9 +112,64 @@ void bench_mean(int tokens) {
   compare<Cfg>(out.take(tokens * L::beats * L::V), given, tokens, &factors);
 }
 
+/// Positions of a row side by side: Out windows of 2 x Taps over tokens of In positions, N channels, some words unused.
+template <int N, int In, int Out, int Taps, int First, int Stride, int Tokens, int TapRows, int Reciprocal>
+struct side : config<N, 16, TapRows, Tokens, 8, 8> {
+  static constexpr int kernel_rows = 2, kernel_columns = Tokens, dilation_columns = 1, grid_columns = 2 * Tokens;
+  static constexpr int beside_in = In, beside_out = Out, first_column = First, column_taps = Taps;
+  static constexpr int column_stride = Stride, column_dilation = 1, out_vec = 16;
+  static constexpr int reciprocal_bits = Reciprocal, reciprocals = Reciprocal > 0;
+  typedef swm::identity activation;
+};
+
+template <class Cfg, class In, class Out>
+void pooled(int tokens, long long, In& in, Out& out, std::false_type) {
+  swm::max_pool<Cfg>(tokens, in, out);
+}
+template <class Cfg, class In, class Out>
+void pooled(int tokens, long long factor, In& in, Out& out, std::true_type) {
+  static typename swm::pool_layer<Cfg>::reciprocal_t rom[1][1][1];
+  rom[0][0][0] = typename swm::pool_layer<Cfg>::reciprocal_t(factor);
+  swm::average_pool<Cfg>(tokens, rom, in, out);
+}
+
+template <class Cfg>
+void bench_side(int tokens) {
+  typedef swm::pool_layer<Cfg> L;
+  constexpr int beat = Cfg::tap_rows * Cfg::kernel_columns * Cfg::window_words, mean = Cfg::reciprocal_bits > 0;
+  const check::words given = check::values(tokens * L::period * beat, 8);
+  const long long factor = 3 << 6;
+  check::channel<typename L::in_t, beat> in;
+  check::channel<typename L::out_t, L::V> out(tokens * L::V);
+  in.put(given);
+  pooled<Cfg>(tokens, factor, in.port, out.port, std::integral_constant<bool, mean>());
+  check::that(check::ticked(Cfg::tick + 1) == tokens * L::groups, "iterations");
+  const check::words got = out.take(tokens * L::V);
+  for (int at = 0; at < tokens * L::V; ++at) {
+    const int p = at % L::V / Cfg::n, c = at % L::V % Cfg::n;
+    check::wide value = mean ? 0 : -1000;
+    for (int row = 0; row < 2; ++row) {
+      for (int tap = 0; tap < Cfg::column_taps; ++tap) {
+        const int column = Cfg::first_column + p * Cfg::column_stride + tap;
+        const int line = (at / L::V * 2 + row) * Cfg::kernel_columns + column / Cfg::beside_in;
+        const long long x = p < Cfg::beside_out ? given[line * Cfg::window_words + column % Cfg::beside_in * Cfg::n + c] : 0;
+        value = mean ? value + x : x > value ? check::wide(x) : value;
+      }
+    }
+    if (mean) value *= factor;
+    const check::wide wanted = p < Cfg::beside_out ? check::clip(check::round_to(value, Cfg::out_shift), 8) : check::wide(0);
+    check::that(got[at] == wanted, "side by side", got[at], static_cast<long long>(wanted));
+  }
+}
+
 }  // namespace
 
 int main() {
+  for (int tokens = 0; tokens < 4; ++tokens) {
+    bench_side<side<3, 4, 2, 2, 0, 2, 1, 1, 0> >(tokens);
+    bench_side<side<3, 4, 4, 3, 3, 1, 3, 2, 0> >(tokens);
+    bench_side<side<5, 2, 1, 2, 0, 2, 1, 2, 12> >(tokens);
+  }
   for (int frames = 0; frames < 3; ++frames) {
     const int tokens = 9 * frames;
     bench_max<greatest<1, 1, 1, 1, 8, 8> >(tokens);

@@ -73,6 +73,11 @@ class Backend:
         return "modules" if self.language == "systemverilog" else "operators"
 
     @property
+    def beside(self) -> bool:
+        """Whether layers may compute several positions of an image's row at once: kernels of hls/swm do, no module."""
+        return self.language == "c++"
+
+    @property
     def loads_weights(self) -> bool:
         """Whether designs may hold weights that are loaded at start: a register has to say in which start."""
         return self.loading and self.streaming and self.control == "s_axilite"

@@ -14,14 +14,14 @@ from functools import cached_property
 from swm.accelerator.backend import VITIS, Backend
 from swm.accelerator.design import Edge, PlacedLayer
 from swm.accelerator.fixed_graph import NetworkShape
-from swm.accelerator.placement import links, reading
+from swm.accelerator.placement import Flow, ends_of, links, reading
 from swm.accelerator.resources import axi_cost, brings_streams, load_cost, overhead_cost, process_costs
 from swm.device.board import Board
 from swm.device.memories import fifo
 from swm.device.primitives import Cost
 from swm.layers.program import ProcessModel
 from swm.layers.registry import kind
-from swm.layers.values import Implementation
+from swm.layers.values import Implementation, TensorShape
 
 __all__ = ["Judge", "Option"]
 
@@ -77,42 +77,46 @@ class Judge:
         writers = {layer.output: place for place, layer in enumerate(network.layers)}
         tensors = [network.input, *writers]
         self._tensors = [(tensor, writers.get(tensor), reading(network, tensor)) for tensor in tensors]
-        self._links: dict[tuple[str, int, tuple[int, ...], bool], Cost] = {}
+        self._links: dict[tuple[str, Flow, tuple[Flow, ...], bool], Cost] = {}
 
     def cost(self, chosen: Sequence[Option], ends: tuple[int, int]) -> Cost:
         """Of all layers in order, with beats of `ends` words at the AXI edges."""
         parts = [option.cost for option in chosen]
+        shapes = ends_of(self._network, [option.built for option in chosen])
         for tensor, writer, readers in self._tensors:
-            vec = ends[0] if writer is None else chosen[writer].built.out_vec
-            vecs = tuple([ends[1] if place < 0 else chosen[place].built.in_vec for place, _ in readers])
+            written = Flow(ends[0], shapes[0])
+            if writer is not None:
+                built = chosen[writer].built
+                written = Flow(built.out_vec, built.spec.output)
+            read = tuple([Flow(ends[1], shapes[1]) if i < 0 else _read(chosen[i].built, port) for i, port in readers])
             # the stream behind the AXI input is a part of the shell
             has_stream = writer is None or chosen[writer].brings_stream
-            key = (tensor, vec, vecs, has_stream)
+            key = (tensor, written, read, has_stream)
             if key not in self._links:
-                self._links[key] = self._link(tensor, vec, dict(zip(readers, vecs, strict=True)), has_stream)
+                self._links[key] = self._link(tensor, written, dict(zip(readers, read, strict=True)), has_stream)
             parts.append(self._links[key])
         memories = sum(option.loaded for option in chosen)
         if memories:
             parts.append(load_cost(self._board, memories))
-        return Cost().plus(*parts, self._shell(ends))
+        return Cost().plus(*parts, self._shell(shapes, ends))
 
-    def _link(self, tensor: str, vec: int, vecs: dict[tuple[int, int], int], has_stream: bool) -> Cost:
+    def _link(self, tensor: str, written: Flow, read: dict[tuple[int, int], Flow], has_stream: bool) -> Cost:
         """What stands between a writer and its readers; its own stream, too, where it does not have it."""
-        placed = links(self._network, tensor, vec, vecs, self._ports)
+        placed = links(self._network, tensor, written, read, self._ports)
         edges = {edge.name: edge for edge in placed.edges}
         costs = [
             cost
             for la in placed.layers
             for cost in process_costs(la, edges, self._backend, self._board.family).values()
         ]
-        written = {name for layer in placed.layers for name in layer.outputs}
-        own = [] if has_stream else [fifo(e.depth, e.width) for e in placed.edges if e.name not in written]
+        inner = {name for layer in placed.layers for name in layer.outputs}
+        own = [] if has_stream else [fifo(e.depth, e.width) for e in placed.edges if e.name not in inner]
         return Cost().plus(*costs, *own)
 
-    def _shell(self, ends: tuple[int, int]) -> Cost:
-        network = self._network
-        first = next(layer for layer in network.layers if network.input in layer.inputs)
-        last = next(layer for layer in network.layers if layer.output == network.output)
-        shapes = (first.spec.inputs[first.inputs.index(network.input)], last.spec.output)
+    def _shell(self, shapes: tuple[TensorShape, TensorShape], ends: tuple[int, int]) -> Cost:
         edges = [Edge("", "", vec, s.bits, s.channels, s.positions) for s, vec in zip(shapes, ends, strict=True)]
         return axi_cost(edges[0], edges[1], self._backend, self._board.family).plus(overhead_cost(self._board))
+
+
+def _read(built: Implementation, port: int) -> Flow:
+    return Flow(built.in_vec, built.spec.inputs[port])

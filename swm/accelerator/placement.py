@@ -10,12 +10,14 @@ from math import gcd
 from swm.accelerator.design import Edge, PlacedLayer
 from swm.accelerator.fixed_graph import NetworkShape
 from swm.device.board import DspPorts
+from swm.layers.beside import beat_of
 from swm.layers.fork import ForkSpec
 from swm.layers.registry import kind
+from swm.layers.regroup import RegroupBuilt, RegroupSpec
 from swm.layers.values import Implementation, TensorShape
 from swm.layers.width import WidthSpec
 
-__all__ = ["Placement", "links", "place", "reading"]
+__all__ = ["Flow", "Placement", "ends_of", "links", "place", "reading"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,14 @@ class Placement:
 
     layers: tuple[PlacedLayer, ...]
     edges: tuple[Edge, ...]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """How a layer writes or reads a tensor: words a beat, and its tokens."""
+
+    vec: int
+    shape: TensorShape
 
 
 @dataclass(frozen=True)
@@ -49,21 +59,29 @@ def place(network: NetworkShape, chosen: Sequence[Implementation], ends: tuple[i
 
 
 def links(
-    network: NetworkShape, tensor: str, vec: int, vecs: Mapping[tuple[int, int], int], ports: DspPorts
+    network: NetworkShape, tensor: str, written: Flow, read: Mapping[tuple[int, int], Flow], ports: DspPorts
 ) -> Placement:
-    """The edges of one tensor, written in beats of `vec` words, and the forks and width converters on them.
+    """The edges of one tensor, and the forks and converters on them.
 
     Args:
         network: layers and tensors.
         tensor: which.
-        vec: words a beat of its writer.
-        vecs: words a beat of its readers, by the places that `reading` gives.
+        written: how it is written.
+        read: how its readers take it, by the places that `reading` gives.
         ports: port widths of the device's DSP.
     """
-    placer = _Placer(network, (), (vec, vec), ports)
-    shapes = {layer.output: layer.spec.output for layer in network.layers}
-    placer.deliver(tensor, tensor, shapes.get(tensor) or _input(network), vec, _readers_at(network, tensor, vecs))
+    placer = _Placer(network, (), (written.vec, written.vec), ports)
+    readers = [_Reader(*place, flow.vec, flow.shape) for place, flow in read.items()]
+    placer.deliver(tensor, tensor, written.shape, written.vec, readers)
     return placer.placement()
+
+
+def ends_of(network: NetworkShape, chosen: Sequence[Implementation]) -> tuple[TensorShape, TensorShape]:
+    """The tokens in which the first layer reads the network's input, and the last one writes its output."""
+    layers = list(zip(network.layers, chosen, strict=True))
+    first, reads = next((layer, built) for layer, built in layers if network.input in layer.inputs)
+    last = next(built for layer, built in layers if layer.output == network.output)
+    return reads.spec.inputs[first.inputs.index(network.input)], last.spec.output
 
 
 def reading(network: NetworkShape, tensor: str) -> list[tuple[int, int]]:
@@ -72,18 +90,13 @@ def reading(network: NetworkShape, tensor: str) -> list[tuple[int, int]]:
     return [*found, (-1, 0)] if tensor == network.output else found
 
 
-def _readers_at(network: NetworkShape, tensor: str, vecs: Mapping[tuple[int, int], int]) -> list[_Reader]:
-    found = []
-    for (layer, port), vec in vecs.items():
-        last = next(la for la in network.layers if la.output == tensor) if layer < 0 else None
-        shape = network.layers[layer].spec.inputs[port] if last is None else last.spec.output
-        found.append(_Reader(layer, port, vec, shape))
-    return found
-
-
-def _input(network: NetworkShape) -> TensorShape:
-    first = next(layer for layer in network.layers if network.input in layer.inputs)
-    return first.spec.inputs[first.inputs.index(network.input)]
+def _tokens(network: NetworkShape, tensor: str) -> TensorShape:
+    """Of one position: as its writer has them, those of the input as its first reader has them."""
+    written = next((layer.spec.output for layer in network.layers if layer.output == tensor), None)
+    if written is not None:
+        return written
+    first = next(layer for layer in network.layers if tensor in layer.inputs)
+    return first.spec.inputs[first.inputs.index(tensor)]
 
 
 class _Placer:
@@ -97,14 +110,15 @@ class _Placer:
 
     def run(self) -> Placement:
         network = self._network
-        self.deliver(network.input, "x", _input(network), self._ends[0], self._readers(network.input))
+        shape, _ = ends_of(network, self._chosen)
+        self.deliver(network.input, "x", shape, self._ends[0], self._readers(network.input))
         for index, (layer, built) in enumerate(zip(network.layers, self._chosen, strict=True)):
             processes = kind(layer.spec.kind).processes(built, self._ports)
             inputs = tuple(self._inputs[index, port] for port in range(len(layer.inputs)))
             place = len(self._layers)
             self._layers.append(PlacedLayer(built, processes, inputs, ()))
             readers = self._readers(layer.output)
-            name = self.deliver(layer.output, f"{layer.spec.name}_y", layer.spec.output, built.out_vec, readers)
+            name = self.deliver(layer.output, f"{layer.spec.name}_y", built.spec.output, built.out_vec, readers)
             self._layers[place] = replace(self._layers[place], outputs=(name,))
         return self.placement()
 
@@ -131,8 +145,11 @@ class _Placer:
         """Bring an edge to its reader's beats.
 
         A reshape between writer and reader costs nothing where beats end with the tokens of both; else the values
-        travel in beats that divide both, so that no padding is left when they are grouped anew.
+        travel in beats that divide both, so that no padding is left when they are grouped anew. Where positions lie
+        side by side that would take longer than either neighbour: their tokens are split and joined whole.
         """
+        if reader.shape.channels != shape.channels and self._same_tokens(edge.tensor, reader, shape):
+            edge, shape = self._regrouped(edge, shape, reader.shape, reader.vec)
         if reader.shape.channels != shape.channels:
             common = gcd(shape.channels, reader.shape.channels)
             even = common & -common  # the largest power of two that divides both
@@ -142,6 +159,30 @@ class _Placer:
         if reader.vec != edge.vec:
             edge = self._converted(edge, reader.shape, reader.vec)
         self._inputs[reader.layer, reader.port] = edge.name
+
+    def _same_tokens(self, tensor: str, reader: _Reader, shape: TensorShape) -> bool:
+        """Whether a tensor is written and read in the same tokens but for positions that lie side by side in one."""
+        plain = _tokens(self._network, tensor)
+        read = plain if reader.layer < 0 else self._network.layers[reader.layer].spec.inputs[reader.port]
+        return plain.channels == read.channels and (shape != plain or reader.shape != read)
+
+    def _regrouped(self, edge: Edge, shape: TensorShape, wanted: TensorShape, vec: int) -> tuple[Edge, TensorShape]:
+        """An edge in tokens of other sizes, which hold whole positions; and the tokens in which it passes then."""
+        sizes = shape.channels, wanted.channels
+        if all(size % edge.vec == 0 for size in sizes):
+            return edge, shape
+        if all(size % vec == 0 for size in sizes):
+            return self._converted(edge, shape, vec), shape
+        if max(sizes) % min(sizes):  # split into what divides both, then joined
+            common = gcd(*sizes)
+            parts = replace(shape, channels=common, positions=shape.positions * shape.channels // common)
+            return self._regrouped(*self._regrouped(edge, shape, parts, beat_of(common)), wanted, vec)
+        if edge.vec < shape.channels:
+            edge = self._converted(edge, shape, beat_of(shape.channels))
+        after = self._edge(f"{edge.name}_n{wanted.channels}", edge.tensor, wanted, max(vec, beat_of(wanted.channels)))
+        spec = RegroupSpec(f"{edge.name}_regroup", (shape,), wanted)
+        self._add(RegroupBuilt(spec, edge.vec, after.vec), (edge.name,), (after.name,))
+        return after, wanted
 
     def _converted(self, edge: Edge, shape: TensorShape, vec: int) -> Edge:
         after = self._edge(f"{edge.name}_v{vec}", edge.tensor, shape, vec)
@@ -159,6 +200,11 @@ class _Placer:
         return edge
 
     def _readers(self, tensor: str) -> list[_Reader]:
-        places = reading(self._network, tensor)
-        vecs = {place: self._ends[1] if place[0] < 0 else self._chosen[place[0]].in_vec for place in places}
-        return _readers_at(self._network, tensor, vecs)
+        found = []
+        for layer, port in reading(self._network, tensor):
+            if layer < 0:
+                found.append(_Reader(layer, port, self._ends[1], ends_of(self._network, self._chosen)[1]))
+            else:
+                built = self._chosen[layer]
+                found.append(_Reader(layer, port, built.in_vec, built.spec.inputs[port]))
+        return found

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from swm.accelerator.backend import VITIS, Backend
 from swm.accelerator.fixed_graph import NetworkShape
 from swm.accelerator.judging import Judge, Option
-from swm.accelerator.placement import Placement, place
+from swm.accelerator.placement import Placement, ends_of, place
 from swm.accelerator.resources import container_bits, estimate_parts, lacking, overflow
 from swm.accelerator.spare import spared
 from swm.device.board import Board
@@ -93,9 +93,10 @@ class Search:
         self._judge = Judge(network, board, backend)
         self._options: dict[Implementation, Option] = {}
         self._known: dict[tuple[int, int, Preference, bool], Option | None] = {}
-        self._preferences = [Preference(w, f) for f in FABRIC for w in WEIGHTS]
+        more = backend.beside
+        self._preferences = [Preference(w, f, beside=more) for f in FABRIC for w in WEIGHTS]
         if hybrid:  # besides, so that what fits without fits with it
-            self._preferences += [Preference(w, f, wide=True) for f in FABRIC[1:] for w in WEIGHTS]
+            self._preferences += [Preference(w, f, wide=True, beside=more) for f in FABRIC[1:] for w in WEIGHTS]
         # Offers weigh by operators. Where modules are counted, what is offered is weighed again, by what is counted: to
         # count all that could be built is too much. Then as offers weigh, so that what fits by that fits.
         own = [True, False] if backend.area == "modules" else [False]
@@ -135,7 +136,8 @@ class Search:
         fast = 0
         while slow - fast > 1:
             middle = (fast + slow) // 2
-            reached = self._choose(middle, self._preferences[0]) is not None and self._ends(middle) is not None
+            options = self._choose(middle, self._preferences[0])
+            reached = options is not None and self._ends(middle, options) is not None
             fast, slow = (fast, middle) if reached else (middle, slow)
         return slow
 
@@ -147,11 +149,11 @@ class Search:
     def at(self, interval: int) -> Found | None:
         """Cheapest placement at an interval that fits, else the first one tried; None: nothing is that fast."""
         self._note(f"search at {interval:,} cycles")
-        first: list[Option] | None = None
+        first: tuple[list[Option], tuple[int, int]] | None = None
         tried: set[tuple[Option, ...]] = set()
-        ends = self._ends(interval)
         for preference, own in self._ways:
             options = self._choose(interval, preference, own)
+            ends = None if options is None else self._ends(interval, options)
             if options is None or ends is None:
                 return None
             if tuple(options) in tried:
@@ -160,8 +162,8 @@ class Search:
             chosen, fits = self._with_blocks_spared([options[number] for number in self._numbers], ends)
             if fits:
                 return self._placed(self._named(chosen), ends)
-            first = first or chosen
-        return None if first is None else self._placed(self._named(first), ends or (1, 1))
+            first = first or (chosen, ends)
+        return None if first is None else self._placed(self._named(first[0]), first[1])
 
     def _starts(self, slow: int) -> list[int]:
         if not (self._uram and self._board.resources.uram):
@@ -211,10 +213,11 @@ class Search:
 
     def _named(self, chosen: list[Option]) -> list[Implementation]:
         """The implementations of the layers themselves."""
-        return [replace(o.built, spec=layer.spec) for o, layer in zip(chosen, self._network.layers, strict=True)]
+        layers = zip(chosen, self._network.layers, strict=True)
+        return [replace(o.built, spec=replace(o.built.spec, name=layer.spec.name)) for o, layer in layers]
 
-    def _ends(self, interval: int) -> tuple[int, int] | None:
-        shapes = self._network.entering, self._network.leaving
+    def _ends(self, interval: int, options: list[Option]) -> tuple[int, int] | None:
+        shapes = ends_of(self._network, [options[number].built for number in self._numbers])
         vecs = [_end_vec(shape, interval, self._board.stream.bits) for shape in shapes]
         return None if None in vecs else (vecs[0] or 1, vecs[1] or 1)
 

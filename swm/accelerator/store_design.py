@@ -20,6 +20,7 @@ from swm.device.board import Board
 from swm.device.primitives import Cost
 from swm.errors import OutputError
 from swm.layers import registry
+from swm.layers.beside import same_layer
 from swm.layers.program import ProcessModel, Program
 from swm.layers.values import Implementation, LayerSpec
 
@@ -107,7 +108,7 @@ def load_design(folder: Path) -> Design:
         raise OutputError(f"{str(file)!r} was written by another version of swm; emit the project again")
     graph = load_fixed(folder / FIXED)
     placed = {layer.spec.name: layer.spec for layer in schedule.layers}
-    if any(placed.get(spec.name) != spec for spec in graph.specs):
+    if any(spec.name not in placed or not same_layer(placed[spec.name], spec) for spec in graph.specs):
         raise OutputError(f"{str(file)!r} and {FIXED} are of different designs; emit the project again")
     return Design(graph, schedule)
 

@@ -46,6 +46,7 @@ class Add(BeatKind):
     """The exact sum of two tensors: the one with fewer fractional bits is shifted to the left."""
 
     name: ClassVar[str] = "add"
+    beside: ClassVar[bool] = True
     takes: ClassVar[tuple[type[Node], ...]] = (AddNode,)
     joins: ClassVar[bool] = True
     rescales: ClassVar[bool] = True

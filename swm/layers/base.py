@@ -36,11 +36,13 @@ class Preference:
         weights: of DSP, BRAM18, URAM, LUT and FF.
         fabric: fraction of the multiplications of a layer that are built of LUTs.
         wide: whether that holds for multipliers of any width, or only for those of narrow weights.
+        beside: whether layers over images may compute several positions of a row at once.
     """
 
     weights: tuple[float, ...]
     fabric: float = 0.0
     wide: bool = False
+    beside: bool = False
 
 
 class Offer(ABC):

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from swm.device.board import DspPorts
 from swm.device.primitives import MAX_STREAM_BITS
 from swm.layers.base import LayerKind, Offer, Preference
+from swm.layers.beside import beat_of, beside
 from swm.layers.program import Run
 from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, ceil_div
 
@@ -32,7 +33,12 @@ def vectors(channels: int, bits: int) -> list[int]:
 
 
 class BeatKind(LayerKind):
-    """A kind that takes a beat an iteration; only the words of a beat are chosen."""
+    """A kind that takes a beat an iteration; only the words of a beat are chosen.
+
+    Where `beside`, several positions of a row may be one token: nothing of the kind depends on the channel.
+    """
+
+    beside: ClassVar[bool] = False
 
     def choices(self, spec: LayerSpec) -> list[int]:
         """Words a beat that it can be built with, in rising order."""
@@ -64,9 +70,22 @@ class _VectorOffer(Offer):
 
     def cheapest(self, interval: int, preference: Preference) -> Implementation | None:
         """See `Offer`."""
-        del preference
         vec = next((vec for vec, cycles in self._choices if cycles <= interval), None)
-        return None if vec is None else self._kind.build(self._spec, vec)
+        if vec is not None:
+            return self._kind.build(self._spec, vec)
+        return self._beside(interval) if preference.beside and self._kind.beside else None
+
+    def _beside(self, interval: int) -> Implementation | None:
+        """The fewest positions in a token that are fast enough, a token a beat."""
+        spec = self._spec
+        bits = max(shape.bits for shape in (*spec.inputs, spec.output))
+        for positions in range(ceil_div(spec.positions, max(1, interval)), spec.positions + 1):
+            vec = beat_of(positions * spec.n)
+            if vec * bits > MAX_STREAM_BITS:
+                return None
+            if spec.positions % positions == 0:
+                return self._kind.build(beside(spec, positions), vec)
+        return None
 
 
 class MovingKind(BeatKind):

@@ -23,6 +23,7 @@ from swm.layers.pad import Pad
 from swm.layers.pool import Pool
 from swm.layers.prelu import PReluKind
 from swm.layers.recurrent import RecurrentKind
+from swm.layers.regroup import Regroup
 from swm.layers.reorder import Reorder
 from swm.layers.reverse import Reverse
 from swm.layers.rmsnorm import RmsNorm
@@ -39,7 +40,7 @@ _KINDS: dict[str, LayerKind] = {
         *(Circulant(), CirculantConv(), Depthwise(), Dense(), Conv(), RecurrentKind()),
         *(Scale(), PReluKind(), LayerNorm(), RmsNorm(), MatMulKind(), SoftmaxKind(), Offset(), Add()),
         *(Hadamard(), Concat(), GlobalPool(), Pool(), Pad(), Upsample(), DepthToSpace(), Reorder()),
-        *(Reverse(), Fork(), Width()),
+        *(Reverse(), Fork(), Width(), Regroup()),
     )
 }
 

@@ -7,16 +7,17 @@ bring, and the weights that block RAM gives; those in LUTs or UltraRAM cost it n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import ceil
 
 from swm.accelerator.design import PlacedLayer
 from swm.accelerator.resources import container_bits
-from swm.report.figures import DesignFigures
+from swm.device.limits import Limits
+from swm.report.figures import DesignFigures, axi_iterations
 from swm.report.numbers import NONE, quantity
 from swm.report.value import BoardReport
 
-__all__ = ["ROOF_HEAD", "ROOF_NOTE", "Roofline", "roof_rows", "roofline"]
+__all__ = ["ROOF_HEAD", "ROOF_NOTE", "Roofline", "fullest", "roof_rows", "roofline", "slowest"]
 
 ROOF_HEAD = ("per inference", "structured", "dense twin", "the device gives a cycle")
 BRAM18_BITS = 36
@@ -25,7 +26,9 @@ ROOF_NOTE = (
     "Cycles that each bound alone would ask for, if the design had all of the device; the largest is the roof. "
     "Products are real multiplications on DSP blocks, counted from the loops, a pair that shares a block as one; "
     "weights are those in block RAM, read once a token; block RAM gives 36 bits a block and cycle. What lies between "
-    "the roof and the interval are the limits of the device that designs keep, and loops that do not divide."
+    "the roof and the interval are the limits of the device that designs keep, and loops that do not divide. The "
+    "slowest process sets the interval. Where a resource is near the limit that designs keep to, it is what bounds; "
+    "else no faster form of that process, or of one beside it, is known."
 )
 
 
@@ -90,6 +93,24 @@ def roofline(design: DesignFigures) -> Roofline:
     )
 
 
+def slowest(design: DesignFigures) -> tuple[str, int]:
+    """The process that takes most cycles of an inference, as "layer.process", "axi_in" or "axi_out"; and its cycles."""
+    plan = design.plan
+    found = {
+        f"{la.spec.name}.{p.name}": p.program.cycles * p.tokens(la.spec) for la in plan.layers for p in la.processes
+    }
+    found |= axi_iterations(plan)
+    return max(found.items(), key=lambda one: one[1])
+
+
+def fullest(design: DesignFigures) -> tuple[str, float]:
+    """The resource of which a design takes most of what designs may take; and that share of its limit."""
+    capacity, limits = design.plan.board.resources, Limits()
+    names = [field.name for field in fields(limits) if limits.allowed(field.name, capacity)]
+    shares = {name: getattr(design.used.routed, name) / limits.allowed(name, capacity) for name in names}
+    return max(shares.items(), key=lambda one: one[1])
+
+
 def _reads(layer: PlacedLayer) -> int:
     """How often block RAM gives the weights of a layer in an inference: once to each token of its reader."""
     if not layer.spec.stored_words or getattr(layer.built, "storage", "bram") != "bram":
@@ -112,5 +133,8 @@ def roof_rows(row: BoardReport) -> list[tuple[str, ...]]:
     rows.append(("cycles of the design", *(NONE if one.interval is None else f"{one.interval:,}" for one in pair), ""))
     shares = (NONE if not one.interval else f"{max(one.bounds.values()) / one.interval:.0%}" for one in pair)
     rates = (NONE if one.products_per_s is None else f"{quantity(one.products_per_s / 1e9)} G/s" for one in pair)
+    slow = (f"{name}, {cycles:,}" for name, cycles in map(slowest, (row.structured, row.dense)))
+    full = (f"{name.upper()}, {share:.0%}" for name, share in map(fullest, (row.structured, row.dense)))
+    rows += [("slowest process, cycles", *slow, ""), ("fullest resource, of its limit", *full, "")]
     rows += [("roof over the design's cycles", *shares, ""), ("products", *rates, "")]
     return rows

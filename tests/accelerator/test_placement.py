@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shapes import chain, product, residual
 
 from swm.accelerator.fixed_graph import NetworkShape, ShapedLayer
-from swm.accelerator.placement import links, place, reading
+from swm.accelerator.placement import Flow, links, place, reading
 from swm.accelerator.simulation import frame_network
 from swm.device.board import load_board
 from swm.emit import emit_project, verify_project
@@ -62,7 +62,8 @@ def test_an_output_that_is_also_read_inside_is_forked():
     network = NetworkShape((*base.layers, ShapedLayer(product("c", 8, 4), ("t1",), "unused")), "t0", "t1")
     readers = reading(network, "t1")
     assert readers == [(1, 0), (2, 0), (-1, 0)]
-    placed = links(network, "t1", 2, dict(zip(readers, (1, 2, 4), strict=True)), PORTS)
+    read = {place: Flow(vec, product("a", 8, 8).output) for place, vec in zip(readers, (1, 2, 4), strict=True)}
+    placed = links(network, "t1", Flow(2, product("a", 8, 8).output), read, PORTS)
     kinds = [la.spec.kind for la in placed.layers]
     assert kinds == ["fork", "width", "width"]
     assert len(placed.layers[0].outputs) == 3

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Add and concat against rational arithmetic; loops of these and of fork and width as the headers describe them."""
 
+from dataclasses import replace
 from fractions import Fraction
 from math import floor
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from swm.device.board import load_board
 from swm.layers import registry
 from swm.layers.add import AddSpec
+from swm.layers.base import Preference
 from swm.layers.concat import ConcatSpec
 from swm.layers.fork import ForkBuilt, ForkSpec
 from swm.layers.hadamard import HadamardSpec
@@ -182,10 +184,21 @@ def test_offers_take_the_fewest_words_that_are_fast_enough():
     kind = registry.kind("add")
     spec = AddSpec("l", (TensorShape(100, 12, positions=3),) * 2, TensorShape(100, 12, positions=3))
     offer = kind.offer(spec, PORTS)
-    weights = (1.0,) * 5
-    chosen = {interval: offer.cheapest(interval, weights) for interval in (300, 299, 150, 12, 3, 2)}
+    plain = Preference((1.0,) * 5)
+    chosen = {interval: offer.cheapest(interval, plain) for interval in (300, 299, 150, 12, 3, 2)}
     assert [c and c.in_vec for c in chosen.values()] == [1, 2, 2, 32, 128, None]
     assert all(c.in_vec == c.out_vec for c in chosen.values() if c)
+
+
+def test_an_offer_puts_the_fewest_positions_side_by_side_that_are_fast_enough():
+    spec = AddSpec("l", (TensorShape(5, 12, positions=12),) * 2, TensorShape(5, 12, positions=12))
+    offer, plain = registry.kind("add").offer(spec, PORTS), Preference((1.0,) * 5)
+    together = replace(plain, beside=True)
+    assert offer.cheapest(12, together) == offer.cheapest(12, plain)
+    assert offer.cheapest(11, plain) is None
+    chosen = [offer.cheapest(interval, together) for interval in (11, 6, 5, 3, 2, 1)]
+    assert [c.spec.positions for c in chosen] == [6, 6, 4, 3, 2, 1]
+    assert [c.in_vec for c in chosen] == [16, 16, 16, 32, 32, 64]
 
 
 @pytest.mark.parametrize("name", ["fork", "width"])

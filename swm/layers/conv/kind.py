@@ -15,6 +15,7 @@ from swm.device.board import DspPorts
 from swm.graph import Conv as ConvNode
 from swm.graph import Node
 from swm.layers.base import Obstacle, Offer, Operand
+from swm.layers.conv.beside import ConvBesideBuilt, beside_members, beside_process, beside_roms
 from swm.layers.conv.offer import ConvOffer
 from swm.layers.conv.spec import ConvBuilt, ConvSpec
 from swm.layers.convolution import as_matrix, geometry_of, tap_major
@@ -40,8 +41,8 @@ class Conv(WeightMemory):
 
     @property
     def headers(self) -> tuple[Path, ...]:
-        """The line buffer, the product, and how the two are joined."""
-        return tuple(hls_dir() / "swm" / f"{name}.h" for name in ("conv", "window", "dense"))
+        """The line buffer, the product, how the two are joined, and the product of several positions."""
+        return tuple(hls_dir() / "swm" / f"{name}.h" for name in ("conv", "conv_beside", "window", "dense"))
 
     def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
         """A Conv node with a plain kernel, or one that is written out, that is no product of each position alone."""
@@ -126,23 +127,28 @@ class Conv(WeightMemory):
         return built.product
 
     def processes(self, built: Implementation, ports: DspPorts) -> tuple[ProcessModel, ...]:
-        """The line buffer, a frame a token; the product, an output position a token."""
-        assert isinstance(built, ConvBuilt)
+        """The line buffer, a frame a token; the product, an output position a token, or several."""
+        assert isinstance(built, ConvBuilt | ConvBesideBuilt)
         spec, window = built.spec, built.window
+        buffer = ProcessModel("window", "window", window.program("in0", "windows"), window.cost())
+        if isinstance(built, ConvBesideBuilt):
+            return buffer, beside_process(built, ports)
         product = dense_process(built.product, ports, spec.weights, "windows")
         return (
-            ProcessModel("window", "window", window.program("in0", "windows"), window.cost()),
+            buffer,
             replace(product, name="conv", repeats=spec.output.positions, view="conv_products"),
         )
 
     def streams(self, built: Implementation) -> tuple[BeatStream, ...]:
         """What the kernels see."""
-        assert isinstance(built, ConvBuilt)
+        assert isinstance(built, ConvBuilt | ConvBesideBuilt)
         window = built.window
         return (BeatStream("windows", "in_t", window.out_words, window.bits, window.out_beats),)
 
     def roms(self, layer: FixedLayer, built: Implementation) -> tuple[Rom, ...]:
         """Weights in the order of the products, and the bias."""
+        if isinstance(built, ConvBesideBuilt):
+            return beside_roms(layer, built)
         assert isinstance(built, ConvBuilt)
         spec, window = built.spec, built.window
         (rows, columns), v = spec.geometry.kernel, built.in_vec
@@ -153,12 +159,21 @@ class Conv(WeightMemory):
         return dense_roms(built.product, split.reshape(spec.m, -1), layer.arrays["bias"])
 
     def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
-        """As window.h and dense.h ask; what the product reads is derived by conv.h."""
-        assert isinstance(built, ConvBuilt)
+        """As window.h and dense.h ask; what the product reads is derived by conv.h, or conv_beside.h."""
         assert layer is not None
+        if isinstance(built, ConvBesideBuilt):
+            return {**beside_members(built), **finish_configuration(layer)}
+        assert isinstance(built, ConvBuilt)
         spec = built.spec
         product = {**dense_members(built.product), "n": spec.n, "in_vec": built.in_vec, "bias_bits": spec.bias_bits}
         return {**built.window.configuration(), **product, **finish_configuration(layer)}
+
+    def parallelism(self, built: Implementation) -> dict[str, int]:
+        """Where positions lie side by side, how many, too."""
+        found = super().parallelism(built)
+        if not isinstance(built, ConvBesideBuilt):
+            return found
+        return {"beside_in": built.seen.columns, "beside_out": built.seen.outputs, **found}
 
 
 def _between_groups(matrix: NDArray[np.floating], groups: int, taps: int) -> NDArray[np.float32]:

@@ -9,6 +9,7 @@ from swm.device.board import DspPorts
 from swm.device.primitives import MAX_STREAM_BITS
 from swm.layers.base import Offer, Preference
 from swm.layers.beats import vectors
+from swm.layers.conv.beside import ConvBesideOffer
 from swm.layers.conv.spec import ConvBuilt, ConvSpec
 from swm.layers.dense.offer import DenseOffer
 from swm.layers.products import price
@@ -21,11 +22,12 @@ _TRIED = 4  # line buffers priced for an interval: the narrowest beats that are 
 
 
 class ConvOffer(Offer):
-    """Every line buffer of one shape, each with every product behind it."""
+    """Every line buffer of one shape, each with every product; where none is fast enough, positions side by side."""
 
     def __init__(self, spec: ConvSpec, ports: DspPorts) -> None:
         """List the line buffers, those of narrow beats first."""
         self._spec = spec
+        self._beside = ConvBesideOffer(spec, ports)
         self._ways = [_Way(ConvBuilt(spec, v, 1, rows, columns), ports) for v, rows, columns in beats_of_windows(spec)]
 
     def cheapest(self, interval: int, preference: Preference) -> Implementation | None:
@@ -45,7 +47,9 @@ class ConvOffer(Offer):
                 forms = (p.rows, p.columns, p.fabric_rows, p.packed, p.storage)
                 built = way.built
                 found = total, ConvBuilt(self._spec, built.in_vec, p.out_vec, built.tap_rows, built.tap_columns, *forms)
-        return None if found is None else found[1]
+        if found is None:  # one position a cycle is too slow
+            return self._beside.cheapest(interval, preference) if preference.beside else None
+        return found[1]
 
 
 def beats_of_windows(spec: ConvSpec) -> list[tuple[int, int, int]]:

@@ -33,6 +33,21 @@ class ConvSpec(LayerSpec):
     groups: int = 1
 
     @property
+    def positions(self) -> int:
+        """Of the input image; a token may hold several."""
+        return prod(self.geometry.grid)
+
+    @property
+    def n(self) -> int:
+        """Channels of an input position."""
+        return self.inputs[0].channels * self.inputs[0].positions // self.positions
+
+    @property
+    def m(self) -> int:
+        """Channels of an output position."""
+        return self.output.channels * self.output.positions // prod(self.geometry.out)
+
+    @property
     def tokens(self) -> int:
         """Its loops count frames."""
         return 1
@@ -55,7 +70,7 @@ class ConvSpec(LayerSpec):
     @property
     def working_values(self) -> int:
         """What all kernels of a frame see."""
-        return max(super().working_values, self.n * self.geometry.taps * self.output.positions)
+        return max(super().working_values, self.n * self.geometry.taps * prod(self.geometry.out))
 
     @property
     def stored_words(self) -> int:
@@ -75,7 +90,7 @@ class ConvSpec(LayerSpec):
     @property
     def dense_macs(self) -> int:
         """Multiply-accumulates a frame, taps that lie on the padding among them."""
-        return self.weights * self.output.positions
+        return self.weights * prod(self.geometry.out)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from math import prod
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.device.board import DspPorts
-from swm.device.primitives import Cost, adder, control, multiplexer, register
+from swm.device.primitives import MAX_STREAM_BITS, Cost, adder, control, multiplexer, register
 from swm.graph import AveragePool, MaxPool, Node
 from swm.layers.base import LayerKind, Obstacle, Offer, Operand, Preference
 from swm.layers.beats import vectors
+from swm.layers.beside import Beside, beat_of, beside
 from swm.layers.finish import finish, finish_configuration, finish_cost
 from swm.layers.formats import output_format
 from swm.layers.geometry import Geometry
@@ -134,13 +136,13 @@ class Pool(LayerKind):
         period = window.beats * groups
         writes = (Run(groups - 1, groups, window.beats),)
         program = Program(period, (Port("windows", (Run(0, 1, period),)),), (Port("out0", writes),))
-        taps, lane = built.tap_rows * built.tap_columns, adder(spec.sum_bits, registered=False)
+        lane, words = adder(spec.sum_bits, registered=False), built.out_vec
         lane = lane if spec.mean else lane.plus(multiplexer(2, spec.data_bits))
-        cost = control().plus(lane.times(taps * built.in_vec), register(spec.sum_bits * built.in_vec))
-        cost = cost.plus(finish_cost(spec, spec.value_bits, built.in_vec, ports))
+        cost = control().plus(lane.times(built.taps * words), register(spec.sum_bits * words))
+        cost = cost.plus(finish_cost(spec, spec.value_bits, words, ports))
         roms: tuple[str, ...] = ()
         if spec.mean:
-            cost, roms = cost.plus(spec.reciprocals.cost(spec.sum_bits, built.in_vec, ports)), ("reciprocals",)
+            cost, roms = cost.plus(spec.reciprocals.cost(spec.sum_bits, words, ports)), ("reciprocals",)
             if spec.reciprocals.constant is None:  # which taps count
                 cost = cost.plus(Cost(logic=2.0 * 12 * sum(spec.geometry.kernel)))
         kernel = "average_pool" if spec.mean else "max_pool"
@@ -169,12 +171,20 @@ class Pool(LayerKind):
             entries = np.array([table.table[p] if p < len(table.table) else 0 for p in products], np.int64)
         return (Rom("reciprocals", "reciprocal_t", entries.reshape(1, -1, 1)),)
 
+    def parallelism(self, built: Implementation) -> dict[str, int]:
+        """Where windows lie side by side, how many, too."""
+        assert isinstance(built, PoolBuilt)
+        found = super().parallelism(built)
+        return {"beside_in": built.seen.columns, "beside_out": built.seen.outputs, **found} if built.seen else found
+
     def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
         """As window.h and pool.h ask."""
         assert isinstance(built, PoolBuilt)
         assert layer is not None
         spec = built.spec
         members = {**built.window.configuration(), "n": spec.n, **finish_configuration(layer)}
+        if built.seen:
+            members |= {**built.seen.configuration(), "out_vec": built.out_vec}
         members |= {"reciprocal_bits": 0, "reciprocals": 0}
         if spec.mean:
             (rows, columns), table = spec.bounds, spec.reciprocals
@@ -198,16 +208,37 @@ class _PoolOffer(Offer):
             if v * rows * columns <= _MOST_WORDS
         ]
         found.sort(key=lambda one: (one.window.out_words, one.tap_rows, one.tap_columns))
-        self._ways = []
-        for built in found:
-            processes = kind.processes(built, ports)
-            cycles = max(p.program.cycles * p.tokens(spec) for p in processes)
-            self._ways.append((cycles, processes[0].cost.plus(processes[1].cost), built))
+        self._ways, self._beside = ([*_priced(kind, ways, ports)] for ways in (found, _beside(spec)))
 
     def cheapest(self, interval: int, preference: Preference) -> Implementation | None:
         """See `Offer`."""
         fast = [(cost, built) for cycles, cost, built in self._ways if cycles <= interval][:_TRIED]
+        if not fast and preference.beside:
+            fast = [(cost, built) for cycles, cost, built in self._beside if cycles <= interval][:_TRIED]
         return min(fast, key=lambda one: price(one[0], preference), default=(None, None))[1]
+
+
+def _priced(kind: Pool, ways: Iterable[PoolBuilt], ports: DspPorts) -> Iterator[tuple[int, Cost, PoolBuilt]]:
+    """Cycles a frame and cost of each."""
+    for built in ways:
+        processes = kind.processes(built, ports)
+        cycles = max(p.program.cycles * p.tokens(built.spec) for p in processes)
+        yield cycles, processes[0].cost.plus(processes[1].cost), built
+
+
+def _beside(spec: PoolSpec) -> list[PoolBuilt]:
+    """Windows side by side, the fewest words first; not for means of windows that count differently."""
+    if spec.mean and spec.reciprocals.constant is None:
+        return []
+    found = []
+    for columns in Beside.choices(spec.geometry, spec.n, spec.m, max(spec.data_bits, spec.out_bits)):
+        wide = beside(spec, columns)
+        vecs = beat_of(wide.inputs[0].channels), beat_of(wide.output.channels)
+        taken = Beside(spec.geometry, columns, spec.n).geometry.kernel[1]
+        rows = spec.geometry.kernel[0]
+        found += [PoolBuilt(wide, *vecs, r, taken) for r in range(1, rows + 1) if rows % r == 0]
+    found = [b for b in found if b.window.out_words * spec.data_bits <= MAX_STREAM_BITS]
+    return sorted(found, key=lambda one: (one.window.out_words, one.tap_rows))
 
 
 def _geometry(node: MaxPool | AveragePool, operand: Operand) -> Geometry | Obstacle:

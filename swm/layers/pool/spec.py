@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from typing import ClassVar
 
 import numpy as np
 
 from swm.layers.averages import Reciprocals, reciprocals
+from swm.layers.beside import Beside
 from swm.layers.geometry import Geometry
 from swm.layers.rounding import Ints
 from swm.layers.values import FloatLayer, Implementation, LayerSpec, ceil_div, clog2
@@ -42,6 +44,21 @@ class PoolSpec(LayerSpec):
     geometry: Geometry = field(kw_only=True)
     mean: bool = False
     bounds: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
+
+    @property
+    def positions(self) -> int:
+        """Of the input image; a token may hold several."""
+        return prod(self.geometry.grid)
+
+    @property
+    def n(self) -> int:
+        """Channels of a position."""
+        return self.inputs[0].channels * self.inputs[0].positions // self.positions
+
+    @property
+    def m(self) -> int:
+        """As many."""
+        return self.n
 
     @property
     def tokens(self) -> int:
@@ -79,11 +96,11 @@ class PoolSpec(LayerSpec):
 
 @dataclass(frozen=True)
 class PoolBuilt(Implementation):
-    """Pooling as it is built.
+    """Pooling as it is built; where windows of a row lie side by side, its spec counts tokens of as many positions.
 
     Attributes:
         tap_rows: rows of the window that the line buffer gives side by side.
-        tap_columns: columns likewise.
+        tap_columns: columns likewise; of windows side by side, tokens that hold all their columns.
     """
 
     spec: PoolSpec
@@ -95,10 +112,22 @@ class PoolBuilt(Implementation):
         """The line buffer: all taps of some channels follow each other; outside the grid lies what changes nothing."""
         spec = self.spec
         fill = 0 if spec.mean else -(1 << (spec.data_bits - 1))
-        beats = ceil_div(spec.n, self.in_vec)
-        return WindowBuilt(spec.geometry, beats, 1, self.in_vec, spec.data_bits, self.tap_rows, self.tap_columns, fill)
+        beats = ceil_div(spec.inputs[0].channels, self.in_vec)
+        geometry = self.seen.geometry if self.seen else spec.geometry
+        return WindowBuilt(geometry, beats, 1, self.in_vec, spec.data_bits, self.tap_rows, self.tap_columns, fill)
+
+    @property
+    def seen(self) -> Beside | None:
+        """What windows side by side see; None where a token is one position."""
+        spec, columns = self.spec, self.spec.inputs[0].channels // self.spec.n
+        return Beside(spec.geometry, columns, spec.n) if columns > 1 else None
 
     @property
     def groups(self) -> int:
         """Beats of windows that make one beat of outputs."""
-        return self.spec.geometry.taps // (self.tap_rows * self.tap_columns)
+        return self.window.window_beats // self.window.beats
+
+    @property
+    def taps(self) -> int:
+        """Taps of a window in a beat."""
+        return self.spec.geometry.taps // self.groups

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "swm/conv.h"
+#include "swm/conv_beside.h"
 #include "swm/window.h"
 #include "swm/dense.h"
 #include "swm/circulant_conv.h"

@@ -7,6 +7,7 @@
 
 #include "swm/width.h"
 #include "swm/conv.h"
+#include "swm/conv_beside.h"
 #include "swm/window.h"
 #include "swm/dense.h"
 #include "swm/circulant_conv.h"
