@@ -25,7 +25,7 @@ from swm.layers.beside import Beside, beat_of, beside
 from swm.layers.conv import ConvBesideBuilt, ConvBuilt, ConvSpec
 from swm.layers.geometry import Geometry
 from swm.layers.pool import PoolBuilt, PoolSpec
-from swm.layers.values import FixedLayer, Format, Implementation, TensorShape
+from swm.layers.values import FixedLayer, Format, Implementation, TensorShape, clog2
 
 ZCU104 = load_board("zcu104")
 
@@ -43,15 +43,16 @@ class Network:
     def conv(self, m, kernel, columns, *, strides=(1, 1), dilations=(1, 1), pads=(0, 0, 0, 0), rows=1, **more):
         geometry = Geometry.of(self.grid, kernel, strides, dilations, pads)
         n, bits, shape = self.shape.channels, self.bits, TensorShape(m, self.bits, prod(geometry.out))
-        spec = ConvSpec(self.name, (self.shape,), shape, "relu", geometry=geometry, weight_bits=bits)
+        activation = "identity" if len(self.layers) % 2 else "relu"
+        spec = ConvSpec(self.name, (self.shape,), shape, activation, geometry=geometry, weight_bits=bits)
         weights = integers(self.rng, bits, (m, geometry.taps * n))
-        arrays = {"weights": weights, "bias": integers(self.rng, spec.bias_bits, m) >> 3}
+        arrays = {"weights": weights, "bias": integers(self.rng, spec.bias_bits, m) >> 4 + clog2(spec.patch) // 2}
         built = ConvBuilt(spec, beat_of(n), beat_of(m), rows=m, columns=beat_of(n))
         if columns > 1:
             assert columns in Beside.choices(geometry, n, m, bits)
             built = replace(ConvBesideBuilt.of(spec, columns, rows), **more)
         here = self.formats[self.last]
-        out = Format(bits, here.frac + bits - 1 - (spec.accumulator_bits - bits - 1))
+        out = Format(bits, here.frac - clog2(spec.patch) // 2)  # about the size of a random sum
         return self._add(spec, built, (self.last,), out, arrays, bits - 1, geometry.out)
 
     def pool(self, kernel, columns, *, strides=(1, 1), mean=False, rows=1):
@@ -108,7 +109,7 @@ NETWORKS = (
     Network(1, 12, 3, (4, 16)).conv(4, (3, 3), 4, strides=(1, 2), pads=(1, 1, 1, 1), rows=3, fabric_rows=2)
     .conv(4, (1, 3), 8, pads=(0, 1, 0, 1)).sum("tl0", 4).conv(2, (3, 2), 8, dilations=(1, 2), pads=(1, 1, 1, 1)),
     # Neither token a multiple of the other (6 and 4 positions); means; two inputs of one output.
-    Network(2, 5, 2, (3, 12)).conv(3, (3, 2), 6, pads=(1, 0, 1, 1), fabric_rows=3)
+    Network(2, 9, 2, (3, 12)).conv(3, (3, 2), 6, pads=(1, 0, 1, 1), fabric_rows=3)
     .pool((1, 2), 4, strides=(1, 2), mean=True).conv(5, (2, 2), 2, strides=(1, 2)),
 )  # fmt: skip
 
