@@ -30,6 +30,7 @@ __all__ = [
     "parameter_groups",
     "parametrized",
     "put",
+    "put_chain",
     "put_matrix",
     "refresh_formats",
     "register",
@@ -144,13 +145,26 @@ def structure(
 
 
 @torch.no_grad()
-def put_matrix(place: Place, matrix: WeightStructure, *, bits: int | None = None) -> None:
-    """Parametrize one weight by any structure but the block-circulant one, starting from what it holds."""
-    weight = place.weight
-    dense = torch.from_numpy(matrix.to_dense().copy()).to(weight.device, weight.dtype).reshape(weight.shape)
+def put_matrix(place: Place, matrix: WeightStructure, *, bits: int | None = None, latent: bool = False) -> None:
+    """Parametrize one weight by any structure but the block-circulant one, starting from what it holds.
+
+    With `latent`, of few bits and ternary weights the numbers before rounding stay those of the weight, of which
+    `matrix` must be the projection.
+    """
+    weight = place.weight.detach()
+    dense = weight
+    if not latent:
+        dense = torch.from_numpy(matrix.to_dense().copy()).to(weight.device, weight.dtype).reshape(weight.shape)
     chain, stored = chain_of(matrix, dense)
-    for one in chain if bits is None else [*chain, FixedPoint(bits)]:
-        register(place, one.to(weight.device))
+    put_chain(place, chain if bits is None else [*chain, FixedPoint(bits)], stored)
+
+
+@torch.no_grad()
+def put_chain(place: Place, chain: list[nn.Module], stored: Tensor) -> None:
+    """Parametrize one weight by parametrizations of `chain_of`, with what they read as the parameter."""
+    device = place.weight.device
+    for one in chain:
+        register(place, one.to(device))
     place.module.parametrizations[place.tensor].original.copy_(stored)
 
 

@@ -17,7 +17,7 @@ from swm.torch.bits import FewBits
 from swm.torch.sparse import Sparse
 from swm.torch.ternary import StructuredTernary
 
-__all__ = ["chain_of", "given_back", "reason_against_training"]
+__all__ = ["chain_of", "given_back", "move_places", "reason_against_training", "stored_of", "through"]
 
 
 @torch.no_grad()
@@ -52,6 +52,33 @@ def _few_bits(dense: Tensor, bits: int, scales: NDArray[np.float32], kept: Tenso
     if made.scale is not None:
         made.scale.copy_(torch.from_numpy(scales.copy()).reshape(made.scale.shape))
     return made
+
+
+def stored_of(chain: list[nn.Module], weight: Tensor) -> Tensor:
+    """The parameter behind a chain of `chain_of` for a weight: what lies in its places, or the weight itself."""
+    first = chain[0]
+    return first.right_inverse(weight) if isinstance(first, Sparse) else weight
+
+
+def through(chain: list[nn.Module], weight: Tensor) -> Tensor:
+    """What a chain of `chain_of` makes of a weight, with gradients: as if that were in the parameter."""
+    found = stored_of(chain, weight)
+    for one in chain:
+        found = one(found)
+    return found
+
+
+@torch.no_grad()
+def move_places(chain: list[nn.Module], weight: WeightStructure, dense: Tensor) -> None:
+    """Give a chain of `chain_of` the places of another matrix of its structure and size; scales stay."""
+    if not isinstance(chain[0], Sparse):
+        return  # codes and signs follow the weight anyway
+    other, _ = chain_of(weight, dense)
+    assert isinstance(other[0], Sparse)
+    chain[0].take_places(other[0])
+    for few in chain[1:]:
+        if isinstance(few, FewBits):
+            few.kept = chain[0].kept
 
 
 @torch.no_grad()

@@ -83,6 +83,11 @@ class Sparse(nn.Module):
         flat[self.places] = True
         return flat.reshape(self.shape)
 
+    def take_places(self, other: Sparse) -> None:
+        """Have the places of another one of the same structure, shape and size."""
+        self.matrix = other.matrix
+        self.places, self.shown = (t.to(self.places.device) for t in (other.places, other.shown))
+
     def forward(self, values: Tensor) -> Tensor:
         """What is stored → the weight."""
         flat = values.new_zeros(math.prod(self.shape))

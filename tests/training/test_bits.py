@@ -15,7 +15,7 @@ import swm.torch
 from swm.errors import OptionError
 from swm.layers.arithmetic import packed_spectrum
 from swm.layers.formats import best_format
-from swm.structure import circulant_columns
+from swm.structure import STRUCTURES, circulant_columns
 from swm.torch.attach import refresh_formats
 
 nn = torch.nn
@@ -175,12 +175,81 @@ def test_admm_pulls_weights_to_the_structure_and_leaves_less_to_project():
     assert circulant_columns(model[0].weight.detach().numpy()[None]).shape[-1] == 4
 
 
+def trained(model, x, y, schedule, steps, extra=lambda: 0.0, every=1):
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    for step in range(1, steps + 1):
+        optimiser.zero_grad()
+        (loss_of(model, x, y) + extra()).backward()
+        optimiser.step()
+        if step % every == 0:
+            schedule.step()
+
+
+@pytest.mark.parametrize("name", ["cgs", "nof4", "bits", "cgs-3bit", "ternary8"])
+def test_other_structures_come_by_and_by_too(name):
+    x = torch.randn(128, 32)
+    y = (x @ torch.randn(32, 4)).argmax(1)
+    size, kind = 2, STRUCTURES[name]
+    model = nn.Sequential(nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 4))
+    schedule = swm.torch.gradual(model, block=size, steps=20, structure=name)
+    first = model[0].weight.detach().clone()
+    torch.testing.assert_close(first, model[0].parametrizations.weight.original.detach())  # dense at first
+    trained(model, x, y, schedule, 20)
+    assert schedule.share == 1
+    before = model[0].weight.detach().clone()
+    assert structured(before, kind, size)
+    schedule.finish()
+    torch.testing.assert_close(model[0].weight, before, rtol=0, atol=0)
+    loss_of(model, x, y).backward()
+    assert all(p.grad is not None for p in model.parameters())
+    assert structured(swm.torch.finish(model)[0].weight, kind, size)
+
+
+def structured(weight, kind, size):
+    """Whether one matrix of the structure is this weight: rows of one scale a row, zeros where it has them."""
+    array = weight.detach().numpy()
+    if kind in (STRUCTURES["bits"], STRUCTURES["cgs-3bit"], STRUCTURES["ternary8"]):
+        levels = max(len(np.unique(np.abs(row[row != 0]).round(5))) for row in array)
+        if levels > {"bits": 1, "cgs-3bit": 3, "ternary8": 1}[next(n for n in STRUCTURES if STRUCTURES[n] is kind)]:
+            return False
+        if kind is STRUCTURES["bits"]:
+            return True
+    return np.array_equal(kind.project(array, size).to_dense() != 0, array != 0)
+
+
+@pytest.mark.parametrize("name", ["cgs", "cgs-3bit", "ternary8"])
+def test_admm_pulls_to_other_structures(name):
+    x = torch.randn(128, 32)
+    y = (x @ torch.randn(32, 4)).argmax(1)
+    model = nn.Sequential(nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 4))
+    pull = swm.torch.admm(model, block=2, rho=0.5, structure=name)
+    start = pull.residual()
+    trained(model, x, y, pull, 60, pull.penalty, every=10)
+    assert pull.residual() < start / 2
+    wanted = STRUCTURES[name].project(model[0].weight.detach().numpy(), 2).to_dense()
+    pull.finish()
+    np.testing.assert_allclose(model[0].weight.detach().numpy(), wanted, atol=1e-6)
+    loss_of(model, x, y).backward()
+
+
+def test_places_are_chosen_anew_while_a_blend_goes_on():
+    model = nn.Sequential(nn.Linear(32, 32), nn.Linear(32, 4))
+    schedule = swm.torch.gradual(model, block=2, steps=10, structure="cgs")
+    kept = model[0].parametrizations.weight[0].chain[0].kept.clone()
+    with torch.no_grad():
+        model[0].parametrizations.weight.original[~kept] *= 100
+    schedule.step()
+    assert not (kept & model[0].parametrizations.weight[0].chain[0].kept).any()
+
+
 @pytest.mark.parametrize(
     "make",
     [
         lambda m: swm.torch.gradual(m, block=4, steps=0),
         lambda m: swm.torch.admm(m, block=4, rho=0),
         lambda m: swm.torch.admm(m, block=16),
+        lambda m: swm.torch.gradual(m, block=4, steps=9, structure="cgs-9bit"),
+        lambda m: swm.torch.gradual(m, block=9, steps=9, structure="bits"),
     ],
 )
 def test_schedules_refuse_what_cannot_be(make):
