@@ -19,6 +19,7 @@ __all__ = ["ActivationPairs", "Pairs", "rows", "warm_up"]
 
 Array = NDArray[Any]
 SAMPLES = 256  # a chunk
+KEEP_BYTES = 1 << 27  # of chunks that are kept for the next call, where asked
 _RECURRENT = frozenset({"GRU", "LSTM", "Loop", "RNN", "Scan"})
 
 
@@ -43,20 +44,43 @@ class ActivationPairs:
         converted: the graph whose tensors the layer reads.
         feeds: calibration inputs.
         note: called with what is going on, for every chunk.
+        keep: whether what was given once is kept for the next time, if it is not more than `KEEP_BYTES`.
     """
 
-    def __init__(self, dense: Graph, converted: Graph, feeds: Mapping[str, Array], note: Note = quiet) -> None:
+    def __init__(
+        self, dense: Graph, converted: Graph, feeds: Mapping[str, Array], note: Note = quiet, *, keep: bool = False
+    ) -> None:
         """Nothing runs yet."""
         self.dense, self.converted, self.feeds, self.note = dense, converted, feeds, note
         self._engines: dict[tuple[int, tuple[str, ...]], FloatEngine] = {}
+        self._room = KEEP_BYTES if keep else 0
+        self._kept: dict[tuple[tuple[str, ...], ...], list[tuple[list[Array], list[Array]]]] = {}
 
     def chunks(self, inputs: tuple[str, ...], targets: tuple[str, ...]) -> Iterator[tuple[list[Array], list[Array]]]:
         """Tensors of the converted graph and of the dense graph, chunk by chunk."""
-        reading, answering = self._engine(self.converted, inputs), self._engine(self.dense, targets)
+        if (inputs, targets) in self._kept:
+            yield from self._kept[inputs, targets]
+            return
+        pieces: list[tuple[list[Array], list[Array]]] = []
+        room = self._room
         for count, part in enumerate(self.parts()):
             self.note(f"samples, part {count + 1}")
-            read, answered = reading.run(part), answering.run(part)
-            yield [read[t] for t in inputs], [answered[t] for t in targets]
+            read, answered = self._answers(part, inputs, targets)
+            piece = [read[t] for t in inputs], [answered[t] for t in targets]
+            room -= sum(a.nbytes for side in piece for a in side)
+            pieces = [*pieces, piece] if room >= 0 else []
+            yield piece
+        if room >= 0 and pieces:
+            self._kept[inputs, targets], self._room = pieces, room
+
+    def _answers(
+        self, part: Mapping[str, Array], inputs: tuple[str, ...], targets: tuple[str, ...]
+    ) -> tuple[Mapping[str, Array], Mapping[str, Array]]:
+        """Tensors of both graphs, in one run where they are one."""
+        if self.converted is self.dense:
+            both = self._engine(self.dense, tuple(dict.fromkeys((*inputs, *targets)))).run(part)
+            return both, both
+        return self._engine(self.converted, inputs).run(part), self._engine(self.dense, targets).run(part)
 
     def rectified(self, tensor: str) -> bool:
         """Whether nothing but ReLUs reads a tensor."""

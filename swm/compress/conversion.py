@@ -169,7 +169,9 @@ def convert(
         own = [p for p in planned if p.ref.node is node]
         with blas_threads(max((p.ref.shape[0] * p.ref.shape[1] for p in own), default=0)):
             before_node = converted
-            pairs = None if feeds is None else ActivationPairs(dense, converted, feeds, note)
+            judged = feeds if samples.test is None else samples.test
+            again = judged is feeds  # the error is then asked of what was fitted
+            pairs = None if feeds is None else ActivationPairs(dense, converted, feeds, note, keep=again)
             before = len(how.freedoms)
             new = _converted(node, {p.ref.role: p.block for p in own if not p.reason}, how, pairs, structure)
             if len(how.freedoms) > before:
@@ -180,10 +182,10 @@ def convert(
                 new = refit(node, pairs)
                 converted = converted.with_replaced(node, new)
             note("what it costs")
-            judged = feeds if samples.test is None else samples.test
-            error = (
-                None if judged is None else _output_error(ActivationPairs(dense, before_node, judged, note), node, new)
-            )
+            error = None
+            if judged is not None:
+                seen_pairs = pairs if again and pairs is not None else ActivationPairs(dense, before_node, judged, note)
+                error = _output_error(seen_pairs, node, new)
             reports += [_layer_report(p, new, positions.get(node.name), error, seen=samples.test is None) for p in own]
     report = ConversionReport(
         how.label,
@@ -308,6 +310,7 @@ def _within(
     wanted = None if few is None else FloatEngine(graph, names, deterministic=True).run(few)
 
     tries, tried = sum(len(sizes) for _, sizes in free.values()), 0
+    kept: dict[str, ActivationPairs] = {}  # of the layer that is tried now: all its sizes are fitted to the same
 
     def error(name: str, block: int) -> tuple[int, float]:
         nonlocal tried
@@ -315,7 +318,12 @@ def _within(
         note = _noting(say, f"{name} alone at block {block}", tried, tries)
         note("fit")
         tried += 1
-        pairs = None if few is None else ActivationPairs(graph, graph, few, note)
+        if few is not None and name not in kept:
+            kept.clear()
+            kept[name] = ActivationPairs(graph, graph, few, note, keep=True)
+        pairs = kept.get(name)
+        if pairs is not None:
+            pairs.note = note
         new = _converted(ref.node, {ref.role: block}, method, pairs, structure)
         stored = sum(w.bits(FLOAT_BITS) for w in _weights(new, ref.role))
         if few is None or wanted is None:
@@ -342,7 +350,7 @@ def _ordered(
         (ref,) = (p for p in dense_weights(candidate) if p.name == name)
         how = choose_method(method, calibrated=feeds is not None)
         few = None if feeds is None else _first(feeds, PIXEL_SAMPLES if isinstance(ref.node, Conv) else ORDER_SAMPLES)
-        pairs = None if few is None else ActivationPairs(candidate, candidate, few, note)
+        pairs = None if few is None else ActivationPairs(candidate, candidate, few, note, keep=True)
         new = _converted(ref.node, {ref.role: block}, how, pairs, BlockCirculant)
         return _weight_error(ref, new) if pairs is None else _output_error(pairs, ref.node, new)
 
@@ -385,7 +393,9 @@ def _output_error(pairs: ActivationPairs, node: Node, new: Node) -> float:
     wrong = total = 0.0
     samples = 0
     layer = StructuredLayer(new) if own else None
-    for read, (wanted,) in ActivationPairs(pairs.dense, converted, pairs.feeds, pairs.note).chunks(names, (name,)):
+    if converted is not pairs.converted:
+        pairs = ActivationPairs(pairs.dense, converted, pairs.feeds, pairs.note)
+    for read, (wanted,) in pairs.chunks(names, (name,)):
         given = dict(zip(names, read, strict=True))
         got = layer([given.get(t) for t in new.inputs])[new.outputs.index(name)] if layer else read[0]
         wrong += float(np.sum(np.square(got - wanted), dtype=np.float64))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import scipy  # its parts are imported when first used
 from numpy.typing import NDArray
 
 __all__ = ["RECTIFY_BYTES", "rectified"]
@@ -34,7 +35,7 @@ def rectified(
     """Half spectra and offset that answer relu(targets) better.
 
     Args:
-        kept: pieces of centred spectra (bins, rows, inputs) and targets (rows, m).
+        kept: pieces of conjugates of centred spectra (bins, rows, inputs), and targets (rows, m).
         half: (bins, inputs, p), the fit so far.
         offset: (m,), what it answers to the mean input.
         solve: gives the solution of the factored system of a bin.
@@ -56,7 +57,7 @@ def rectified(
             left = _left(x, y, single, ahead_offset)
             step += left.sum(axis=0, dtype=np.float64)
             for f, spectrum in enumerate(_spectra(left, ahead)):
-                slope[f] += (x[f].conj().T @ spectrum) / samples
+                slope[f] += (x[f].T @ spectrum) / samples
         half = ahead + np.stack([solve(f, slope[f]) for f in range(len(half))])
         offset = ahead_offset + step / samples
     return half, offset
@@ -64,8 +65,10 @@ def rectified(
 
 def _left(x: Complex, y: Real, half: Complex, offset: Real) -> Real:
     """What a fit leaves of the targets, nothing where both are negative; nothing either where there is no target."""
-    answer = np.fft.irfft((x @ half).transpose(1, 2, 0)).astype(np.float32)
-    answer = answer.reshape(len(y), -1)[:, : y.shape[1]] + offset.astype(np.float32)
+    product = np.matmul(x, half.conj())
+    np.conjugate(product, out=product)
+    turned = scipy.fft.irfft(product, axis=0, overwrite_x=True)  # along the bins as they lie; (k, rows, p)
+    answer = turned.transpose(1, 2, 0).reshape(len(y), -1)[:, : y.shape[1]] + offset.astype(np.float32)
     return np.where(y > 0, y - answer, -np.maximum(answer, 0))
 
 

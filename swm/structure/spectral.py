@@ -144,7 +144,7 @@ class SpectralSystem:
         offset: Real = mean_y + self._shift_y
         if rectify and rounds:
             centre = mean_in.astype(np.complex64)
-            kept = [(x - centre, y) for x, y in rectify]
+            kept = [(np.conjugate(x - centre), y) for x, y in rectify]
             penalties = [ridge * max(weight, floor) for weight in diagonal]
             half, offset = rectified(kept, half, offset, self._solver(factors), penalties, rounds, note)
         columns = np.fft.irfft(half.transpose(2, 1, 0), n=self.block)

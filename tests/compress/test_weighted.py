@@ -13,8 +13,9 @@ from support import inputs, write_mlp
 
 import swm
 from swm.cli.convert import convert
-from swm.compress import METHODS, fold_conv, parse_blocks
+from swm.compress import METHODS, activation_pairs, fold_conv, parse_blocks
 from swm.compress.budget import BlockOption, choose, parse_budget
+from swm.engine import FloatEngine
 from swm.errors import CalibrationError, OptionError
 from swm.graph import Conv, Linear, Recurrent
 from swm.onnx_io import from_proto
@@ -339,3 +340,23 @@ def test_a_fit_factors_one_small_system_a_bin(monkeypatch):
     x, targets = (rng.normal(size=(512, 128)).astype(np.float32) for _ in "xy")
     least_squares(x, targets, 8)
     assert factored == [(16, 16)] * 5
+
+
+def test_all_sizes_of_a_layer_are_tried_on_one_run_to_it(tmp_path, monkeypatch):
+    """What the layer reads is not computed again for every size; the outcome is the same to the last bit."""
+    graph, x = swm.load(write_mlp(tmp_path / "m.onnx", widths=(32, 32, 32, 8))), inputs(120, 32)
+    runs, outcomes = [], []
+
+    def counted(engine, feeds, real=FloatEngine.run):
+        runs[-1] += engine.outputs != ("y",)
+        return real(engine, feeds)
+
+    monkeypatch.setattr(FloatEngine, "run", counted)
+    for room in (0, activation_pairs.KEEP_BYTES):
+        monkeypatch.setattr(activation_pairs, "KEEP_BYTES", room)
+        runs.append(0)
+        made = swm.convert(graph, budget="4x", calibration=x, hold_out=False, permute=False)
+        outcomes.append([n.weight.to_dense() for n in made.graph.nodes if isinstance(n, Linear)])
+    assert runs[0] - runs[1] >= 6  # two layers, four sizes each: 2, 4, 8, 16
+    for before, after in zip(*outcomes, strict=True):
+        np.testing.assert_array_equal(before, after)
