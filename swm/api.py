@@ -65,13 +65,15 @@ def load(model: str | os.PathLike[str] | bytes | ModelProto, *, simplify: bool =
         raise OptionError(
             f"a model is the path of an .onnx file, a ModelProto, or its bytes, got a {type(model).__name__}{hint}"
         )
-    if detect:  # before a scale of rows is folded into weights, whose structure that breaks
-        graph = compress.detect_structure(graph)
-    if simplify:
-        graph = _simplify(graph)
-        if detect:  # layers that the exporter had spelt out
-            graph = compress.detect_structure(graph)
-    return graph
+    if not simplify:
+        return compress.detect_structure(graph) if detect else graph
+    simpler = _simplify(graph)
+    if not detect:
+        return simpler
+    found, simpler = compress.detect_structure(graph), compress.detect_structure(simpler)
+    if sum(map(is_structured, found.nodes)) > sum(map(is_structured, simpler.nodes)):
+        return compress.detect_structure(_simplify(found))  # a scale of rows was folded into weights: structure first
+    return simpler
 
 
 def save(graph: Graph | FixedGraph, path: str | Path) -> None:

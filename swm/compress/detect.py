@@ -24,7 +24,7 @@ def detect_structure(graph: Graph) -> Graph:
     """The same network with each dense weight that *is* structured held as what it is, whatever wrote the file.
 
     Block-circulant, ternary, coarse-grain and N:M ones are found (`swm.structure.sparse_structure`); of recurrent
-    layers in two directions the first only.
+    layers in two directions where both have one structure and size.
 
     Elements of a block that must be equal may differ by float noise (`swm.structure.detect.TOLERANCE` of the largest
     weight); they become their mean. Blocks may not straddle two gates of a recurrent layer; convolutions in groups
@@ -79,8 +79,10 @@ def _side(node: Recurrent, weights: tuple[WeightStructure, ...]) -> tuple[Weight
     limit = node.hidden & -node.hidden
     columns = circulant_columns(gates, limit=limit)
     if columns is None:
-        sparse = sparse_structure(weights[0].to_dense()) if len(weights) == 1 else None
-        return None if sparse is None else (sparse,)
+        found = [sparse_structure(weight.to_dense()) for weight in weights]
+        kept = tuple(one for one in found if one is not None)
+        alike = len(kept) == len(weights) and len({(type(one), one.size) for one in kept}) == 1
+        return kept if alike else None  # files hold directions of one structure and size
     p, q, k = columns.shape[1:]
     stacked = columns.reshape(len(weights), node.gates * p, q, k)
     return tuple(BlockCirculant(part, weight.shape) for part, weight in zip(stacked, weights, strict=True))

@@ -75,21 +75,26 @@ def fit_recurrent_own(
     """The node with W, R or both of any structure, which fits itself: each product alone, to what the dense one gave.
 
     Args:
-        node: with dense weights, in one direction.
+        node: with dense weights.
         structure: of the new weights.
         sizes: of "W" and "R"; 0 keeps one dense.
         method: whether calibration counts.
         pairs: calibration, or None.
     """
-    sides = {"W": node.input_weight[0], "R": node.recurrent_weight[0]}
-    new: dict[str, WeightStructure] = {}
-    bias: dict[str, Array] = {}
-    seen: Trace | None = None
+    seen: list[Trace | None] = [None] * node.directions
     if pairs is not None and method.needs_calibration:
         pairs.note("sequences")
         names = tuple(t for t in node.inputs if t)
-        read = [_arguments(node, names, given) for given, _ in pairs.chunks(names, names)]
-        (seen,) = _traces(node, read)
+        seen = [*_traces(node, [_arguments(node, names, given) for given, _ in pairs.chunks(names, names)])]
+    return _assembled(node, [_own_direction(node, d, structure, sizes, trace) for d, trace in enumerate(seen)])
+
+
+def _own_direction(
+    node: Recurrent, d: int, structure: type[WeightStructure], sizes: Mapping[str, int], seen: Trace | None
+) -> _Fitted:
+    sides = {"W": node.input_weight[d], "R": node.recurrent_weight[d]}
+    new: dict[str, WeightStructure] = {}
+    bias: dict[str, Array] = {}
     for role, size in ((role, sizes.get(role, 0)) for role in sides):
         matrix = sides[role].to_dense()
         if not size:
@@ -102,8 +107,7 @@ def fit_recurrent_own(
         rows = [(np.ascontiguousarray(x[thin]), np.ascontiguousarray(y[thin]))]
         new[role], bias[role] = structure.fit(matrix, size, lambda rows=rows: rows)  # type: ignore[misc]
     zeros = np.zeros(len(sides["W"].to_dense()), np.float32)
-    fitted = _Fitted(new.get("W"), new.get("R"), bias.get("W", zeros), bias.get("R", zeros))
-    return _assembled(node, [fitted])
+    return _Fitted(new.get("W"), new.get("R"), bias.get("W", zeros), bias.get("R", zeros))
 
 
 def _arguments(node: Recurrent, names: tuple[str, ...], values: list[Array]) -> list[Array | None]:

@@ -88,8 +88,6 @@ def _reason_against_other(ref: WeightRef, size: int, structure: type[WeightStruc
     """Of structures that do not know channels from kernels, nor gates from each other: the whole matrix counts."""
     if not isinstance(ref.node, Linear) and not structure.function:
         return f"files have no form for {structure.label} weights of a {ref.node.op} layer"
-    if isinstance(ref.node, Recurrent) and ref.node.directions > 1:
-        return f"files have no form for {structure.label} weights of two directions"
     m, n = ref.node.weight.shape if isinstance(ref.node, Linear | Conv) else ref.shape
     against = structure.reason_against((m, n), size)
     return f"{against} in a {m} x {n} matrix" if against else ""

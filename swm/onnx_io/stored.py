@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
-from onnx import FunctionProto, helper
+from onnx import FunctionProto, NodeProto, helper
 
 from swm.errors import OptionError
 from swm.onnx_io.function import DOMAIN, Body, same_body, standard_opset
@@ -25,11 +25,12 @@ __all__ = ["StoredTensor", "recognise_stored", "stored_function", "stored_tensor
 _NAME = re.compile(
     r"([A-Za-z]+)(Kernel|Stack)_([1-9][0-9]{0,9}(?:x[1-9][0-9]{0,9}){2,3})_([a-z])([1-9][0-9]{0,3})(?:_[0-9]+)?"
 )
+_SUFFIXES = {1: ("",), 2: ("_forward", "_reverse")}
 
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """What a function writes out: a kernel (M, C, kernel...), or the gate matrices of one direction, (1, m, n).
+    """What a function writes out: a kernel (M, C, kernel...), or the gate matrices of each direction, (1 or 2, m, n).
 
     Attributes:
         role: "Kernel" or "Stack".
@@ -50,12 +51,22 @@ class StoredTensor:
         return shape[0], math.prod(shape[1:])
 
     @property
+    def directions(self) -> int:
+        """Matrices in the tensor: 2 of a recurrent layer that runs both ways, else 1."""
+        return self.shape[0] if self.role == "Stack" else 1
+
+    @property
     def array_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shapes of what is stored, in the order of the function's inputs."""
+        """Shapes of what is stored of one matrix, in the order of the function's inputs."""
         return self.kind.array_shapes(self.matrix, self.size)
 
+    @property
+    def inputs(self) -> list[str]:
+        """Names of the function's inputs, matrix after matrix."""
+        return [f"{name}{suffix}" for suffix in _SUFFIXES[self.directions] for name in self.array_shapes]
+
     def weight(self, arrays: Mapping[str, NDArray[Any]]) -> WeightStructure:
-        """The matrix that a call with these arrays stands for.
+        """The matrix that these arrays, of one direction, stand for.
 
         Raises:
             OptionError: they contradict themselves.
@@ -66,8 +77,7 @@ class StoredTensor:
 def stored_tensor(weight: WeightStructure | tuple[WeightStructure, ...], shape: tuple[int, ...]) -> StoredTensor | None:
     """How files hold a kernel of this shape, or the matrices of each direction; None if only as a dense tensor."""
     role, one = ("Stack", weight[0]) if isinstance(weight, tuple) else ("Kernel", weight)
-    several = isinstance(weight, tuple) and len(weight) > 1
-    if several or not one.function or isinstance(one, BlockCirculant | ConvStructure):
+    if not one.function or isinstance(one, BlockCirculant | ConvStructure):
         return None
     return StoredTensor(role, shape, type(one), one.size)
 
@@ -81,18 +91,40 @@ def stored_function(what: StoredTensor, opset: int, name: str = "") -> FunctionP
         name: the function's name if the usual one is taken.
     """
     kind, body = what.kind, Body(opset)
-    transposed = kind.write_transposed(body, what.matrix, what.size)
-    turned = body.node("Transpose", [transposed], "written_out", perm=(1, 0))
-    body.node("Reshape", [turned, body.integers("tensor_shape", what.shape)], "tensor")
+    if what.directions == 1:
+        _write(body, what, what.shape)
+    else:
+        for suffix in _SUFFIXES[what.directions]:
+            part = Body(opset)
+            _write(part, what, (1, *what.matrix))
+            body.nodes += [_renamed(node, suffix) for node in part.nodes]
+        body.node("Concat", [f"tensor{suffix}" for suffix in _SUFFIXES[what.directions]], "tensor", axis=0)
     return FunctionProto(
         name=name or f"{kind.function}{what.role}_{'x'.join(map(str, what.shape))}_{kind.letter}{what.size}",
         domain=DOMAIN,
-        input=list(what.array_shapes),
+        input=what.inputs,
         output=["tensor"],
         node=body.nodes,
         opset_import=[helper.make_opsetid("", opset)],
         doc_string=f"W as a tensor of shape {what.shape}. {kind.describe(what.matrix, what.size)}",
     )
+
+
+def _write(body: Body, what: StoredTensor, shape: tuple[int, ...]) -> None:
+    """One matrix as a tensor."""
+    transposed = what.kind.write_transposed(body, what.matrix, what.size)
+    turned = body.node("Transpose", [transposed], "written_out", perm=(1, 0))
+    body.node("Reshape", [turned, body.integers("tensor_shape", shape)], "tensor")
+
+
+def _renamed(node: NodeProto, suffix: str) -> NodeProto:
+    """The same node with other tensors, and a name of its own, which onnxruntime wants."""
+    made = NodeProto()
+    made.CopyFrom(node)
+    made.name = f"{node.name}{suffix}"
+    for names in (made.input, made.output):
+        names[:] = [f"{name}{suffix}" if name else "" for name in names]
+    return made
 
 
 def recognise_stored(function: FunctionProto) -> StoredTensor | None:
@@ -103,7 +135,7 @@ def recognise_stored(function: FunctionProto) -> StoredTensor | None:
         return None
     shape = tuple(map(int, match[3].split("x")))
     version = standard_opset(function)
-    if version is None or (match[2] == "Stack" and (len(shape) != 3 or shape[0] != 1)):
+    if version is None or (match[2] == "Stack" and (len(shape) != 3 or shape[0] not in _SUFFIXES)):
         return None
     what = StoredTensor(match[2], shape, kind, int(match[5]))
     try:

@@ -175,3 +175,27 @@ def test_load_detects_only_when_asked_and_the_commands_ask(tmp_path):
     done = CliRunner().invoke(convert, [str(path), "-o", str(tmp_path / "k.onnx"), "--block", "4"])
     assert "structured in the file already, and left as they are: wide" in done.output
     assert any(map(is_structured, swm.load(tmp_path / "k.onnx").nodes))
+
+
+def test_what_exporters_leave_around_a_structured_layer_is_gone_too(tmp_path):
+    """Structure is found in the simplified graph, unless simplifying broke it: a scale of rows folded into a kernel."""
+    rng = np.random.default_rng(0)
+    kernel = BlockCirculant(rng.normal(size=(4, 4, 4)).astype(np.float32)).to_dense().reshape(16, 16, 1, 1)
+    rows = [rng.uniform(1, 2, 16).astype(np.float32) for _ in range(4)]
+    make, info = onnx.helper.make_node, onnx.helper.make_tensor_value_info
+    for scaled in (False, True):
+        h = "n" if scaled else "c"
+        nodes = [
+            make("Conv", ["x", "w"], ["c"], "conv"),
+            *([make("BatchNormalization", ["c", "s", "b", "m", "v"], ["n"], "norm")] if scaled else []),
+            make("Shape", [h], ["shape"], "shape"),
+            make("Reshape", [h, "shape"], ["y"], "same"),
+        ]
+        given = {"w": kernel, **(dict(zip("sbmv", rows, strict=True)) if scaled else {})}
+        tensors = [onnx.numpy_helper.from_array(a, n) for n, a in given.items()]
+        ends = [[info(t, 1, ["n", 16, 3, 3])] for t in "xy"]
+        graph = onnx.helper.make_graph(nodes, "g", *ends, tensors)
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
+        found = swm.load(_save(tmp_path / "m.onnx", model), simplify=True, detect=True)
+        assert any(map(is_structured, found.nodes)), scaled
+        assert ("Shape" in {n.op_name for n in found.nodes}) is scaled, [n.op_name for n in found.nodes]

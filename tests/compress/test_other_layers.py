@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Structures other than block-circulant ones in convolutions and recurrent layers: fitted, saved, run, found again."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -14,7 +16,7 @@ from swm.cli.convert import convert as command
 from swm.errors import ModelError
 from swm.graph import Conv, Recurrent, is_structured
 from swm.onnx_io import from_proto
-from swm.structure import STRUCTURES
+from swm.structure import STRUCTURES, Dense
 
 NAMES = {"cgs": 2, "cgs-1bit": 2, "bits": 2, "ternary8": 2, "nof4": 2, "permuted-diagonal": 4}
 
@@ -61,9 +63,36 @@ def test_gate_matrices_are_fitted_saved_and_read_back(tmp_path, op, name):
     assert_close(plain(fitted.graph, x, tmp_path / "m.onnx"), swm.run(fitted.graph, x))
     (again,) = structured(swm.load(tmp_path / "m.onnx"))
     same(weights(again), weights(node))
-    # what no structure of one direction holds stays dense, and says why
-    both = swm.convert(from_proto(recurrent(op, "bidirectional")), block=2, structure=kind)
-    assert not structured(both.graph) and "two directions" in both.report.layers[0].reason
+
+
+@pytest.mark.parametrize(("op", "name"), [("LSTM", "cgs-3bit"), ("GRU", "ternary8"), ("RNN", "cgs")])
+def test_both_directions_are_fitted_saved_run_and_found(tmp_path, op, name):
+    graph, x, kind = from_proto(recurrent(op, "bidirectional", hidden=16)), sequences(), STRUCTURES[name]
+    fitted = swm.convert(graph, block=2, structure=kind, calibration=x)
+    (node,) = structured(fitted.graph)
+    assert [type(w) for w in weights(node)] == [kind] * 4
+    assert_close(plain(fitted.graph, x, tmp_path / "m.onnx"), swm.run(fitted.graph, x))
+    (again,) = structured(swm.load(tmp_path / "m.onnx"))
+    same(weights(again), weights(node))
+    layer = fitted.report.layers[0]
+    assert layer.bits_after == sum(w.bits(32) for w in node.input_weight)
+    if name != "cgs-3bit":
+        (found,) = structured(swm.compress.detect_structure(swm.dense_twin(fitted.graph)))
+        same(weights(found), weights(node))
+    projected = swm.convert(graph, block=2, structure=kind, calibration=x, method="projection")
+    assert layer.fitted_error < projected.report.layers[0].fitted_error
+
+
+def test_directions_of_two_sizes_are_left_dense():
+    kind, graph = STRUCTURES["cgs"], from_proto(recurrent("LSTM", "bidirectional", hidden=64))
+    (node,) = (n for n in graph.nodes if isinstance(n, Recurrent))
+    both = [tuple(Dense(kind.project(w.to_dense(), size).to_dense()) for w in node.recurrent_weight) for size in (2, 4)]
+    mixed = graph.with_replaced(node, replace(node, recurrent_weight=(both[0][0], both[1][1])))
+    assert swm.compress.detect_structure(mixed) is mixed
+    (found,) = structured(
+        swm.compress.detect_structure(graph.with_replaced(node, replace(node, recurrent_weight=both[1])))
+    )
+    assert [(type(w), w.size) for w in found.recurrent_weight] == [(kind, 4)] * 2
 
 
 def test_a_fit_of_gates_is_better_than_the_projection():

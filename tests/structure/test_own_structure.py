@@ -12,7 +12,7 @@ from onnx import numpy_helper
 from support import inputs, write_mlp
 
 import swm
-from swm.errors import ModelError, OptionError
+from swm.errors import OptionError
 from swm.graph import LSTM, GateActivation, Graph, Linear, Opaque, TensorType, Value, is_structured
 from swm.onnx_io import save
 from swm.structure import Dense, Operations, WeightStructure, register, unregister
@@ -156,7 +156,7 @@ def test_its_rules_and_names_hold(graph):
 
 
 @pytest.mark.usefixtures("registered")
-def test_a_recurrent_layer_runs_with_it_and_files_hold_it_in_one_direction(tmp_path):
+def test_a_recurrent_layer_runs_with_it_and_files_hold_it_in_either_direction(tmp_path):
     rng = np.random.default_rng(0)
     w, r = (Ternary.project(rng.normal(size=(32, n)).astype(np.float32), 4) for n in (12, 8))
     gates = tuple(map(GateActivation, ("Sigmoid", "Tanh", "Tanh")))
@@ -179,8 +179,11 @@ def test_a_recurrent_layer_runs_with_it_and_files_hold_it_in_one_direction(tmp_p
         assert isinstance(got, Ternary)
         np.testing.assert_array_equal(got.to_dense(), wanted.to_dense())
     both = replace(node, input_weight=(w, w), recurrent_weight=(r, r), direction="bidirectional", activations=gates * 2)
-    with pytest.raises(ModelError, match=r"has ternary weights.*dense_twin"):
-        swm.save(graph.with_replaced(node, both), tmp_path / "both.onnx")
+    swm.save(graph.with_replaced(node, both), tmp_path / "both.onnx")
+    (back,) = (n for n in swm.load(tmp_path / "both.onnx").nodes if isinstance(n, LSTM))
+    for got, wanted in zip((*back.input_weight, *back.recurrent_weight), (w, w, r, r), strict=True):
+        assert isinstance(got, Ternary)
+        np.testing.assert_array_equal(got.to_dense(), wanted.to_dense())
 
 
 def test_a_file_is_run_as_any_other_where_the_structure_is_unknown(graph, tmp_path):

@@ -111,13 +111,13 @@ def test_ternary_patterns_are_the_projection_and_pass_gradients_to_zeros_too():
 
 
 class Net(nn.Module):
-    """A convolution, a recurrent layer and products."""
+    """A convolution, a recurrent layer that runs both ways, and products."""
 
     def __init__(self):
         super().__init__()
         self.conv = nn.Conv2d(8, 16, 3, padding=1)
-        self.lstm = nn.LSTM(16, 16, batch_first=True)
-        self.first = nn.Linear(16, 32)
+        self.lstm = nn.LSTM(16, 16, batch_first=True, bidirectional=True)
+        self.first = nn.Linear(32, 32)
         self.last = nn.Linear(32, 3)
 
     def forward(self, x):
@@ -130,7 +130,7 @@ def test_an_ordinary_export_is_found_to_be_sparse_again(tmp_path):
     for name, size in (("cgs", 4), ("ternary8", 2)):
         model, x = Net().eval(), torch.randn(12, 8, 6, 6)
         done = swm.torch.structure(model, size, structure=name, calibration=x)
-        assert [bool(w.reason) for w in done.weights] == [False] * 4 + [True]
+        assert [bool(w.reason) for w in done.weights] == [False] * 6 + [True]
         assert done.compression > 1.5
         torch.nn.functional.cross_entropy(model(x), torch.arange(12) % 3).backward()
         wanted = model(x).detach().numpy()
@@ -140,6 +140,15 @@ def test_an_ordinary_export_is_found_to_be_sparse_again(tmp_path):
         kinds = {type(n): {type(w) for w in weights(n)} for n in graph.nodes if is_structured(n)}
         assert kinds == {kind: {STRUCTURES[name]} for kind in (Conv, LSTM, Linear)}
         np.testing.assert_allclose(swm.run(graph, x.numpy()), wanted, atol=1e-5)
+        network = Network(graph, graph.outputs[0].name)  # and trained on in it, by `swm finetune`
+        torch.nn.functional.cross_entropy(network({"x": x}), torch.arange(12) % 3).backward()
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.sub_(0.02 * parameter.grad.sign())
+        back = network.to_graph()
+        assert kinds == {type(n): {type(w) for w in weights(n)} for n in back.nodes if is_structured(n)}
+        np.testing.assert_allclose(swm.run(back, x.numpy()), network({"x": x}).detach().numpy(), atol=1e-5)
+        assert np.abs(swm.run(back, x.numpy()) - wanted).max() > 1e-2
 
 
 def weights(node):

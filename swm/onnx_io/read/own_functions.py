@@ -61,18 +61,22 @@ def take_stored(context: Context, node: RawNode, what: StoredTensor) -> bool:
     """As `take_columns`, for a kernel or gate matrices of any other structure."""
     if len(node.outputs) != 1 or node.proto.attribute:
         return False
-    arrays = _arrays(context, node, what.kind, what.array_shapes, node.inputs)
-    if arrays is None:
+    shapes, weights = what.array_shapes, []
+    if len(node.inputs) != what.directions * len(shapes):
         return False
-    try:
-        weight = what.weight(arrays)
-    except OptionError as error:
-        raise node.error(f"{error}; the file is damaged: convert again") from error
+    for start in range(0, len(node.inputs), len(shapes)):
+        arrays = _arrays(context, node, what.kind, shapes, node.inputs[start : start + len(shapes)])
+        if arrays is None:
+            return False
+        try:
+            weights.append(what.weight(arrays))
+        except OptionError as error:
+            raise node.error(f"{error}; the file is damaged: convert again") from error
     (tensor,) = node.outputs
     if what.role == "Kernel":
-        context.kernels[tensor] = weight, what.shape
+        context.kernels[tensor] = weights[0], what.shape
     else:
-        context.structured[tensor] = (weight,)
+        context.structured[tensor] = tuple(weights)
     return True
 
 

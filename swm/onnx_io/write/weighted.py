@@ -119,10 +119,11 @@ def _expanded(
     found = expansion_of(weight)
     other = stored_tensor(weight, shape) if found is None else None
     if other is not None:
-        one = weight[0] if isinstance(weight, tuple) else weight
+        each = weight if isinstance(weight, tuple) else (weight,)
+        stored = [a for one in each for a in one.arrays.values()]
         arrays = [
             target.shared(node, a, f"{role}.{name}", lambda a=a: a)  # type: ignore[misc]
-            for name, a in one.arrays.items()
+            for name, a in zip(other.inputs, stored, strict=True)
         ]
         output = target.tensor(f"{node.name}/{role}")
         target.call(node, stored_function(other, target.opset), arrays, output, role)
@@ -134,7 +135,7 @@ def _expanded(
             "write them out first with swm.dense_twin"
         )
     what, columns, key = found
-    stored = target.shared(node, key, f"{role}.columns", lambda: columns)
+    held = target.shared(node, key, f"{role}.columns", lambda: columns)
     output = target.tensor(f"{node.name}/{role}")
-    target.call(node, expansion_function(what, target.opset), [stored], output, role)
+    target.call(node, expansion_function(what, target.opset), [held], output, role)
     return output
