@@ -49,8 +49,8 @@ def load(model: str | os.PathLike[str] | bytes | ModelProto, *, simplify: bool =
             all of its data inside.
         simplify: fold constants and exporters' shape arithmetic, name what they spelt out, see `swm.simplify`; it runs
             the model to check itself. Without it the graph is the file's, node by node.
-        detect: hold dense weights that are block-circulant to float noise, as training with the structure and an
-            ordinary export leave them, as what they are. The commands do both.
+        detect: hold dense weights that are block-circulant, sparse or of few bits to float noise, as training with
+            the structure and an ordinary export leave them, as what they are. The commands do both.
 
     Raises:
         ModelError: the file is missing, or the model damaged or illegal.
@@ -70,10 +70,11 @@ def load(model: str | os.PathLike[str] | bytes | ModelProto, *, simplify: bool =
     simpler = _simplify(graph)
     if not detect:
         return simpler
-    found, simpler = compress.detect_structure(graph), compress.detect_structure(simpler)
-    if sum(map(is_structured, found.nodes)) > sum(map(is_structured, simpler.nodes)):
+    found = compress.detect_structure(graph, bits=False)  # few bits survive a scale of rows
+    sparse = compress.detect_structure(simpler, bits=False)
+    if sum(map(is_structured, found.nodes)) > sum(map(is_structured, sparse.nodes)):
         return compress.detect_structure(_simplify(found))  # a scale of rows was folded into weights: structure first
-    return simpler
+    return compress.detect_structure(sparse)
 
 
 def save(graph: Graph | FixedGraph, path: str | Path) -> None:
@@ -166,6 +167,7 @@ def convert(
     test_labels: NDArray[np.integer] | None = None,
     hold_out: bool = True,
     permute: bool = True,
+    correction: int = 0,
     keep_unknown: bool = False,
     progress: Progress | bool | None = None,
 ) -> Conversion:
@@ -186,6 +188,7 @@ def convert(
         test_labels: class numbers of the test inputs.
         hold_out: False fits to all calibration inputs, and measures nothing without `test`.
         permute: put hidden channels in another order where a layer is fitted better in it.
+        correction: rank of a low-rank part beside circulant blocks, where it pays more than smaller blocks; 0: none.
         keep_unknown: carry along operators of ONNX's domain that onnxruntime does not know, for a runtime that does.
         progress: called as progress(what, layers done, layers), often; True shows it on standard error.
 
@@ -213,6 +216,7 @@ def convert(
             test_labels=test_labels,
             hold_out=hold_out,
             permute=permute,
+            correction=correction,
             progress=say,
         )
     engine.prepare(found.graph)

@@ -26,7 +26,7 @@ from swm.errors import Finding
 from swm.graph import Conv, ConvTranspose, Graph, Linear, MatMul, Node, Opaque, Recurrent
 from swm.host import Split, Verdict, split
 from swm.layers.recurrent import RecurrentSpec
-from swm.structure import BlockCirculant, BlockCirculantConv, WeightStructure
+from swm.structure import BlockCirculant, BlockCirculantConv, Dense, WeightStructure
 from swm.validation import require_graph
 
 __all__ = ["Inspection", "NodeInspection", "check"]
@@ -200,15 +200,14 @@ def _structured(node: Node, weights: list[Planned], *, asked: bool) -> str:
     said = []
     for role, matrix in matrices.items():
         size = _size(node, matrix)
-        if role not in dense:
-            text = f"is {matrix.label} {matrix.size} ({size})"
+        parts = []
+        if not isinstance(matrix, Dense):
+            parts.append(f"is {matrix.label} {matrix.size} ({size})")
             if not isinstance(matrix, BlockCirculant | BlockCirculantConv):
-                text += "; hardware holds it dense, there is no kernel for it yet"
-        elif asked:
-            text = _asked(dense[role], size)
-        else:
-            text = _possible(dense[role], size)
-        said.append(f"{role} {text}".strip())
+                parts.append("hardware holds it dense, there is no kernel for it yet")
+        if role in dense:
+            parts.append(_asked(dense[role], size) if asked else _possible(dense[role], size))
+        said.append(f"{role} {'; '.join(parts)}".strip())
     return "; ".join(said)
 
 

@@ -68,6 +68,14 @@ if TYPE_CHECKING:
 @click.option(
     "--no-permute", is_flag=True, help="Leave hidden channels in their order, instead of one that blocks fit better."
 )
+@click.option(
+    "--correction",
+    type=int,
+    default=0,
+    metavar="RANK",
+    help="A dense part of this rank beside the circulant blocks of a layer, where it lowers the calibration error more "
+    "per multiplication than blocks of half the size [default: none].",
+)
 @click.option("--keep-unknown", is_flag=True, help="Carry along operators unknown to onnxruntime, for other runtimes.")
 @click.option("--force", is_flag=True, help="Replace OUT.onnx if it exists; never a file that is read.")
 @json_option
@@ -83,6 +91,7 @@ def convert(
     test: str | None,
     test_labels: str | None,
     no_permute: bool,
+    correction: int,
     keep_unknown: bool,
     force: bool,
     json_to: str | None,
@@ -117,13 +126,15 @@ def convert(
             test=None if test is None else load_arrays(test, graph),
             test_labels=load_labels(test_labels),
             permute=not no_permute,
+            correction=correction,
             keep_unknown=keep_unknown,
             progress=progress,
         )
         progress("write the model", 0, 1)
         swm.save(result.graph, output)
     if not write_json(json_to, {"output": output, **result.report.to_json()}):
-        kept = [node.name for node in graph.nodes if is_structured(node)]
+        planned = {layer.name.removesuffix("/W").removesuffix("/R") for layer in result.report.layers}
+        kept = [node.name for node in graph.nodes if is_structured(node) and node.name not in planned]
         if kept:
             out.print(Text(f"structured in the file already, and left as they are: {', '.join(kept)}"))
         print_conversion(result.report)

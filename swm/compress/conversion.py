@@ -12,36 +12,42 @@ from numpy.typing import NDArray
 
 from swm.answers import names_classes
 from swm.compress.activation_pairs import ActivationPairs, warm_up
-from swm.compress.budget import DENSE, choose, measure, parse_budget
+from swm.compress.correct import Corrected, check_correction, corrected
 from swm.compress.counting import Positions, inference_positions, multiplications
 from swm.compress.dynamic_batch import make_batch_dynamic
 from swm.compress.evaluation import check_labels, evaluate
-from swm.compress.fit_layers import fit_conv, fit_linear, fit_own, refit
-from swm.compress.fit_recurrent import fit_recurrent, fit_recurrent_own
+from swm.compress.fit_layers import refit
 from swm.compress.hold_out import sample_count, split
-from swm.compress.methods import Freedom, Method, choose_method
+from swm.compress.methods import Freedom, choose_method
+from swm.compress.one_layer import (
+    converted_layer,
+    first,
+    is_dense,
+    is_product,
+    noting,
+    output_error,
+    weight_error,
+    weights_of,
+)
 from swm.compress.permute import permuted
-from swm.compress.plan import Planned, last_weighted, plan, prepared
+from swm.compress.plan import Planned, plan, prepared
 from swm.compress.precision import float32_advice
 from swm.compress.record import remembering, sample_hashes
 from swm.compress.report import ConversionReport, LayerReport
+from swm.compress.sensitivity import FLOAT_BITS, sizes_within
 from swm.compress.threads import blas_threads
 from swm.compress.warn import conversion_warnings
-from swm.compress.weights import Blocks, WeightRef, dense_weights, reason_to_stay_dense
+from swm.compress.weights import Blocks, dense_weights
 from swm.engine import FloatEngine
-from swm.engine.structured import StructuredLayer
 from swm.errors import CalibrationError, OptionError, SwmError
-from swm.graph import Conv, Graph, Linear, Node, Recurrent, is_structured, runs_dense
+from swm.graph import Conv, Graph, Linear, Node
 from swm.notebook import html
-from swm.progress import Note, Progress, quiet
+from swm.progress import Progress, quiet
 from swm.structure import BlockCirculant, WeightStructure
 
 __all__ = ["Conversion", "convert"]
 
-FLOAT_BITS = 32
-SENSITIVITY_SAMPLES = 256  # of the calibration inputs, for the error that a layer alone causes
 ORDER_SAMPLES, PIXEL_SAMPLES = 1024, 64  # for an order of hidden channels, of a matrix and of a convolution
-ERROR_SAMPLES = 512  # for the output errors of the report
 Array = NDArray[Any]
 
 
@@ -95,6 +101,7 @@ def convert(
     test_labels: NDArray[np.integer] | None = None,
     hold_out: bool = True,
     permute: bool = True,
+    correction: int = 0,
     progress: Progress | None = None,
 ) -> Conversion:
     """Replace dense weights by block-circulant ones, or by ones of another structure (`swm.structure.STRUCTURES`).
@@ -126,6 +133,8 @@ def convert(
         hold_out: whether calibration inputs are held out where there is no test; without either nothing is measured.
         permute: put hidden channels in another order where a layer's fit to calibration inputs gets better by it, see
             `swm.compress.permute`. What the network computes before the fit stays the same.
+        correction: rank of a low-rank part beside the circulant part of a product or convolution, taken where it lowers
+            the calibration error more per multiplication than blocks of half the size, see `swm.compress.correct`.
         progress: called as progress(what, layers done, layers), at every step inside a layer, too.
 
     Raises:
@@ -138,6 +147,7 @@ def convert(
     if block is not None and budget is not None:
         raise OptionError("a block size and a budget were given; give one of the two")
     how = choose_method(method, calibrated=feeds is not None)
+    check_correction(correction, structure, calibrated=how.needs_calibration)
     dense = prepared(graph)
     some = test if feeds is None else feeds
     if some is not None:
@@ -151,7 +161,7 @@ def convert(
         say("run the network once", 0, layers)
         warm_up(dense, feeds)
     if budget is not None:
-        sizes: Blocks = _within(dense, found, budget, how, feeds, structure, say)
+        sizes: Blocks = sizes_within(dense, found, budget, how, feeds, structure, say)
     else:
         assert block is not None  # checked above
         sizes = block
@@ -164,29 +174,38 @@ def convert(
     nodes = list(dict.fromkeys(p.node for p in found))
     converted, reports = dense, []
     for done, node in enumerate(nodes):
-        note = _noting(say, node.name, done, len(nodes))
+        note = noting(say, node.name, done, len(nodes))
         say(node.name, done, len(nodes))
         own = [p for p in planned if p.ref.node is node]
         with blas_threads(max((p.ref.shape[0] * p.ref.shape[1] for p in own), default=0)):
             before_node = converted
             judged = feeds if samples.test is None else samples.test
             again = judged is feeds  # the error is then asked of what was fitted
-            pairs = None if feeds is None else ActivationPairs(dense, converted, feeds, note, keep=again)
+            keep = again or bool(correction)
+            pairs = None if feeds is None else ActivationPairs(dense, converted, feeds, note, keep=keep)
             before = len(how.freedoms)
-            new = _converted(node, {p.ref.role: p.block for p in own if not p.reason}, how, pairs, structure)
+            new = converted_layer(node, {p.ref.role: p.block for p in own if not p.reason}, how, pairs, structure)
             if len(how.freedoms) > before:
                 freedoms[node.name] = max(how.freedoms[before:], key=lambda freedom: freedom.share)
-            if new is not node:
+            beside = None
+            if new is not node and correction and pairs is not None and is_product(node) and is_product(new):
+                beside = corrected(node, new, correction, type(how), pairs, positions.get(node.name))
+            if beside is not None:
+                converted = beside.put(converted, node)
+                new = beside.circulant
+            elif new is not node:
                 converted = converted.with_replaced(node, new)
-            elif pairs is not None and isinstance(node, Linear | Conv) and any(map(is_structured, converted.nodes)):
+            elif pairs is not None and converted is not dense and is_dense(node):
                 new = refit(node, pairs)
                 converted = converted.with_replaced(node, new)
             note("what it costs")
             error = None
             if judged is not None:
                 seen_pairs = pairs if again and pairs is not None else ActivationPairs(dense, before_node, judged, note)
-                error = _output_error(seen_pairs, node, new)
-            reports += [_layer_report(p, new, positions.get(node.name), error, seen=samples.test is None) for p in own]
+                inside = None if beside is None else converted
+                error = output_error(seen_pairs, node, new, inside)
+            again = samples.test is None
+            reports += [_layer_report(p, new, positions.get(node.name), error, beside, seen=again) for p in own]
     report = ConversionReport(
         how.label,
         block if isinstance(block, int) else {p.ref.name: p.block for p in planned if not p.reason},
@@ -197,7 +216,7 @@ def convert(
     why_none = samples.why_none
     if samples.test is not None:
         try:
-            note = _noting(say, "accuracy", len(nodes), len(nodes))
+            note = noting(say, "accuracy", len(nodes), len(nodes))
             measured = evaluate(dense, converted, samples.test, samples.test_labels, samples.origin, note)
             report = replace(report, accuracy=measured)
         except SwmError as failure:  # layers before a node that does not run were fitted all the same
@@ -258,86 +277,6 @@ def _check_labels(graph: Graph, feeds: Mapping[str, Array], labels: NDArray[np.i
         check_labels(labels, len(labels), answer.reshape(len(answer), -1).shape[1])
 
 
-def _noting(say: Progress, what: str, done: int, total: int) -> Note:
-    """Tells of a step from within."""
-    return lambda part: say(f"{what}: {part}", done, total)
-
-
-def _converted(
-    node: Node,
-    blocks: Mapping[str, int],
-    method: Method,
-    pairs: ActivationPairs | None,
-    structure: type[WeightStructure],
-) -> Node:
-    """The node's successor with these block sizes by role; the node itself if there are none."""
-    if not blocks:
-        return node
-    match node:
-        case Linear() | Conv() if structure is not BlockCirculant:
-            return fit_own(node, structure, blocks[""], method, pairs)
-        case Linear():
-            return fit_linear(node, blocks[""], method, pairs)
-        case Conv():
-            return fit_conv(node, blocks[""], method, pairs)
-        case Recurrent() if structure is not BlockCirculant:
-            return fit_recurrent_own(node, structure, blocks, method, pairs)
-        case Recurrent():
-            return fit_recurrent(node, blocks, method, pairs)
-        case _:
-            return node
-
-
-def _within(
-    graph: Graph,
-    found: tuple[WeightRef, ...],
-    budget: int | str,
-    method: Method,
-    feeds: Mapping[str, Array] | None,
-    structure: type[WeightStructure],
-    say: Progress,
-) -> dict[str, int]:
-    """Block sizes within a budget, from the error of the network's outputs when one layer alone is converted."""
-    by_name, last = {p.name: p for p in found}, last_weighted(graph)
-    words = {p.name: sum(w.words for w in _weights(p.node, p.role)) for p in found}
-    dense = {name: count * FLOAT_BITS for name, count in words.items()}
-    free = {
-        p.name: (dense[p.name], [k for k in structure.candidates if not reason_to_stay_dense(p, last, k, structure)])
-        for p in found
-    }
-    names = [v.name for v in graph.outputs]
-    few = None if feeds is None else _first(feeds, SENSITIVITY_SAMPLES)
-    wanted = None if few is None else FloatEngine(graph, names, deterministic=True).run(few)
-
-    tries, tried = sum(len(sizes) for _, sizes in free.values()), 0
-    kept: dict[str, ActivationPairs] = {}  # of the layer that is tried now: all its sizes are fitted to the same
-
-    def error(name: str, block: int) -> tuple[int, float]:
-        nonlocal tried
-        ref = by_name[name]
-        note = _noting(say, f"{name} alone at block {block}", tried, tries)
-        note("fit")
-        tried += 1
-        if few is not None and name not in kept:
-            kept.clear()
-            kept[name] = ActivationPairs(graph, graph, few, note, keep=True)
-        pairs = kept.get(name)
-        if pairs is not None:
-            pairs.note = note
-        new = _converted(ref.node, {ref.role: block}, method, pairs, structure)
-        stored = sum(w.bits(FLOAT_BITS) for w in _weights(new, ref.role))
-        if few is None or wanted is None:
-            return stored, _weight_error(ref, new) ** 2 * words[name]
-        got = FloatEngine(graph.with_replaced(ref.node, new), names, deterministic=True).run(few)
-        return stored, sum(_relative(got[t], wanted[t]) ** 2 for t in names)
-
-    bits = parse_budget(budget, sum(dense.values()))
-    choices = measure({n: f for n, f in free.items() if f[1]}, error)
-    fixed = sum(dense[n] for n, f in free.items() if not f[1])
-    chosen = {name: size for name, size in choose(choices, bits, fixed).items() if size != DENSE}
-    return {**dict.fromkeys(free, 1), **chosen} if structure.one_is_dense else chosen
-
-
 def _ordered(
     graph: Graph, planned: tuple[Planned, ...], method: str | None, feeds: Mapping[str, Array] | None, say: Progress
 ) -> Graph:
@@ -345,72 +284,31 @@ def _ordered(
     blocks = {p.ref.name: p.block for p in planned if not p.reason and isinstance(p.ref.node, Linear | Conv)}
 
     def error(candidate: Graph, name: str, block: int) -> float:
-        note = _noting(say, f"order of the channels of {name}", 0, len({p.node for p in dense_weights(candidate)}))
+        note = noting(say, f"order of the channels of {name}", 0, len({p.node for p in dense_weights(candidate)}))
         note("fit")
         (ref,) = (p for p in dense_weights(candidate) if p.name == name)
         how = choose_method(method, calibrated=feeds is not None)
-        few = None if feeds is None else _first(feeds, PIXEL_SAMPLES if isinstance(ref.node, Conv) else ORDER_SAMPLES)
+        few = None if feeds is None else first(feeds, PIXEL_SAMPLES if isinstance(ref.node, Conv) else ORDER_SAMPLES)
         pairs = None if few is None else ActivationPairs(candidate, candidate, few, note, keep=True)
-        new = _converted(ref.node, {ref.role: block}, how, pairs, BlockCirculant)
-        return _weight_error(ref, new) if pairs is None else _output_error(pairs, ref.node, new)
+        new = converted_layer(ref.node, {ref.role: block}, how, pairs, BlockCirculant)
+        return weight_error(ref, new) if pairs is None else output_error(pairs, ref.node, new)
 
     return permuted(graph, blocks, error)
 
 
-def _first(feeds: Mapping[str, Array], samples: int) -> dict[str, Array]:
-    return {t: a[:samples] if a.ndim else a for t, a in feeds.items()}
-
-
-def _weights(node: Node, role: str) -> tuple[WeightStructure, ...]:
-    match node:
-        case Linear() | Conv():
-            return (node.weight,)
-        case Recurrent():
-            return node.input_weight if role == "W" else node.recurrent_weight
-        case _:
-            return ()
-
-
-def _relative(got: Array, wanted: Array) -> float:
-    return float(np.linalg.norm(got - wanted) / max(float(np.linalg.norm(wanted)), 1e-30))
-
-
-def _weight_error(ref: WeightRef, new: Node) -> float:
-    old, now = (np.stack([w.to_dense() for w in _weights(n, ref.role)]) for n in (ref.node, new))
-    return _relative(now, old)
-
-
-def _output_error(pairs: ActivationPairs, node: Node, new: Node) -> float:
-    """Relative error of the layer's first output in the converted network so far, over about `ERROR_SAMPLES`."""
-    if new is node and not any(map(is_structured, pairs.converted.nodes)):
-        return 0.0
-    name = next(t for t in new.outputs if t)
-    own = (is_structured(new) and not runs_dense(new)) or isinstance(new, Linear)
-    converted = pairs.converted
-    if new is not node and not own:
-        converted = converted.with_replaced(node, new)  # a refitted convolution runs in onnxruntime
-    names = tuple(t for t in new.inputs if t) if own else (name,)
-    wrong = total = 0.0
-    samples = 0
-    layer = StructuredLayer(new) if own else None
-    if converted is not pairs.converted:
-        pairs = ActivationPairs(pairs.dense, converted, pairs.feeds, pairs.note)
-    for read, (wanted,) in pairs.chunks(names, (name,)):
-        given = dict(zip(names, read, strict=True))
-        got = layer([given.get(t) for t in new.inputs])[new.outputs.index(name)] if layer else read[0]
-        wrong += float(np.sum(np.square(got - wanted), dtype=np.float64))
-        total += float(np.sum(np.square(wanted), dtype=np.float64))
-        samples += len(wanted)
-        if samples >= ERROR_SAMPLES:
-            break
-    return float(np.sqrt(wrong / max(total, 1e-60)))
-
-
 def _layer_report(
-    planned: Planned, new: Node, positions: Positions | None, error: float | None, *, seen: bool
+    planned: Planned,
+    new: Node,
+    positions: Positions | None,
+    error: float | None,
+    beside: Corrected | None,
+    *,
+    seen: bool,
 ) -> LayerReport:
     ref = planned.ref
-    old, now = _weights(ref.node, ref.role), _weights(new, ref.role)
+    old, now = weights_of(ref.node, ref.role), weights_of(new, ref.role)
+    near = weight_error(ref, new if beside is None else beside.written_out)
+    now += () if beside is None else beside.added
     return LayerReport(
         name=ref.name,
         shape=old[0].shape,
@@ -424,7 +322,8 @@ def _layer_report(
         positions=None if positions is None else positions.written,
         multiplications_before=multiplications(old, positions),
         multiplications_after=multiplications(now, positions),
-        weight_error=_weight_error(ref, new),
+        weight_error=near,
         output_error=None if seen else error,
         fitted_error=error if seen else None,
+        correction=0 if beside is None else beside.rank,
     )

@@ -18,7 +18,7 @@ from swm.structure import BlockCirculant, BlockCirculantConv, Dense, WeightStruc
 from swm.structure.circulant_conv import pixel_spectra, windows
 from swm.structure.spectral import block_spectra
 
-__all__ = ["fit_conv", "fit_linear", "fit_own", "refit"]
+__all__ = ["fit_conv", "fit_linear", "fit_own", "pixels", "refit"]
 
 Array = NDArray[Any]
 
@@ -55,7 +55,7 @@ def fit_own(
 
     def calibration() -> Iterator[tuple[Array, Array]]:
         if isinstance(node, Conv):
-            yield from ((x[:, 0], y[:, 0]) for x, y in _pixels(node, pairs))
+            yield from ((x[:, 0], y[:, 0]) for x, y in pixels(node, pairs))
             return
         for (x,), (y,) in pairs.chunks(node.inputs, node.outputs):
             yield rows(x), rows(y)
@@ -71,7 +71,7 @@ def refit(node: Linear | Conv, pairs: ActivationPairs) -> Linear | Conv:
         answers = ((rows(x), rows(y)) for (x,), (y,) in pairs.chunks(node.inputs, node.outputs))
         matrix, bias = _refitted(answers, node.weight.to_dense())
         return replace(node, weight=Dense(matrix), bias=bias)
-    pieces = list(_pixels(node, pairs))
+    pieces = list(pixels(node, pairs))
     each = len(node.weight.to_dense()) // node.group
     starts = node.weight.to_dense().reshape(node.group, each, -1)
     found = [_refitted([(x[:, g], y[:, g]) for x, y in pieces], start) for g, start in enumerate(starts)]
@@ -85,7 +85,7 @@ def _refitted(answers: Iterable[tuple[Array, Array]], start: Array) -> tuple[Arr
     return fit.columns.astype(np.float32), fit.bias.astype(np.float32)
 
 
-def _pixels(node: Conv, pairs: Pairs) -> Iterator[tuple[Array, Array]]:
+def pixels(node: Conv, pairs: Pairs) -> Iterator[tuple[Array, Array]]:
     """Patches (rows, groups, inputs of a group) and targets (rows, groups, outputs), thinned out to fit in memory."""
     rank, groups = len(node.kernel), node.group
     samples = max(1, *(len(a) for a in pairs.feeds.values() if a.ndim), 1)

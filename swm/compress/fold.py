@@ -17,7 +17,7 @@ from swm.graph import (
     without_whole_lengths,
     without_zero_states,
 )
-from swm.structure import Dense
+from swm.structure import Dense, FewBits, WeightStructure
 
 __all__ = ["fold_affine"]
 
@@ -26,11 +26,11 @@ def fold_affine(graph: Graph) -> Graph:
     """Merge every Affine node with a dense Linear node right before it, else right after it, where shapes allow.
 
     `(x W^T + b) * s + t` becomes one Linear with rows scaled, `(x * s + t) W^T + b` one with columns scaled: before
-    projection, for a circulant block with scaled rows is none any more. Two Affine nodes in a row become one, and one
-    with a single factor moves behind a Reshape, towards the matrix (input normalisation stands before the Flatten in
-    many exports). A tensor that something else reads, or that the graph returns, stays. Initial states of recurrent
-    nodes that are zeros are left out (`without_zero_states`), lengths that are whole, too (`without_whole_lengths`),
-    and what is taken of their last states is plain (`plain_last_states`).
+    projection, for a circulant block with scaled rows is none any more; weights of few bits stay that under scaled
+    rows. Two Affine nodes in a row become one, and one with a single factor moves behind a Reshape, towards the matrix
+    (input normalisation stands before the Flatten in many exports). A tensor that something else reads, or that the
+    graph returns, stays. Initial states of recurrent nodes that are zeros are left out (`without_zero_states`), lengths
+    that are whole, too (`without_whole_lengths`), and what is taken of their last states is plain (`plain_last_states`).
     """
     graph = plain_last_states(without_whole_lengths(without_zero_states(graph)))
     while (pair := _find(graph)) is not None:
@@ -55,9 +55,9 @@ def _find(graph: Graph) -> tuple[Node, Node] | None:
             continue
         pair = (node, followers[0])
         match pair:
-            case (Linear(weight=Dense()) as linear, Affine() as affine) if _fits(affine, linear.weight.shape[0]):
+            case (Linear() as linear, Affine() as affine) if _fits(affine, linear, 0):
                 return pair
-            case (Affine() as affine, Linear(weight=Dense()) as linear) if _fits(affine, linear.weight.shape[1]):
+            case (Affine() as affine, Linear() as linear) if _fits(affine, linear, 1):
                 return pair
             case (Affine() as one, Affine() as other) if _same_channels(one, other):
                 return pair
@@ -91,7 +91,10 @@ def _same_channels(one: Affine, other: Affine) -> bool:
     return one.axis == other.axis and len(one.scale) == len(other.scale)
 
 
-def _fits(affine: Affine, width: int) -> bool:
+def _fits(affine: Affine, linear: Linear, side: int) -> bool:
+    if not isinstance(linear.weight, Dense | FewBits):
+        return False
+    width = linear.weight.shape[side]
     # On a matrix axis 1 is the last axis; the importer types an Affine on axis 1 only for rank 2.
     return affine.axis in (-1, 1) and len(affine.scale) in (1, width)
 
@@ -101,10 +104,13 @@ def _merge(first: Node, second: Node) -> Linear:
     assert isinstance(linear, Linear)  # _find pairs one of each kind
     assert isinstance(affine, Affine)
     matrix = linear.weight.to_dense().astype(np.float64)
+    weight: WeightStructure | None = None
     m, n = matrix.shape
     bias = np.zeros(m) if linear.bias is None else linear.bias.astype(np.float64)
     if first is linear:
         scale, shift = (np.broadcast_to(v, (m,)) for v in (affine.scale, affine.shift))
+        if isinstance(linear.weight, FewBits):
+            weight = linear.weight.with_rows_scaled(scale)
         matrix, bias = matrix * scale[:, None], bias * scale + shift
     else:
         scale, shift = (np.broadcast_to(v, (n,)) for v in (affine.scale, affine.shift))
@@ -113,6 +119,6 @@ def _merge(first: Node, second: Node) -> Linear:
         linear,
         inputs=first.inputs[:1],
         outputs=second.outputs,
-        weight=Dense(matrix.astype(np.float32)),
+        weight=weight or Dense(matrix.astype(np.float32)),
         bias=bias.astype(np.float32),
     )

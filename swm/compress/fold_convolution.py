@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto
 
 from swm.graph import Affine, Conv, Graph, Node, Opaque
-from swm.structure import Dense
+from swm.structure import Dense, FewBits, WeightStructure
 
 __all__ = ["fold_conv"]
 
@@ -31,18 +31,24 @@ def fold_conv(graph: Graph) -> Graph:
         merged = replace(
             conv,
             outputs=follower.outputs[:1],
-            weight=Dense((conv.weight.to_dense() * scale[:, None]).astype(np.float32)),
+            weight=_scaled(conv.weight, scale),
             bias=(bias * scale + shift).astype(np.float32),
         )
         graph = graph.with_nodes([merged if n is follower else n for n in graph.nodes if n is not conv])
     return graph
 
 
+def _scaled(weight: WeightStructure, scale: Array) -> WeightStructure:
+    if isinstance(weight, FewBits):
+        return weight.with_rows_scaled(scale)
+    return Dense((weight.to_dense() * scale[:, None]).astype(np.float32))
+
+
 def _find(graph: Graph) -> tuple[Conv, Node, Array, Array] | None:
     readers = graph.consumers()
     returned = {v.name for v in graph.outputs}
     for node in graph.nodes:
-        if not isinstance(node, Conv) or not isinstance(node.weight, Dense) or node.outputs[0] in returned:
+        if not isinstance(node, Conv) or not isinstance(node.weight, Dense | FewBits) or node.outputs[0] in returned:
             continue
         followers = readers.get(node.outputs[0], [])
         if len(followers) != 1 or sum(t == node.outputs[0] for t in followers[0].inputs) != 1:

@@ -21,6 +21,8 @@ class LayerReport:
     nothing. W and R of a recurrent layer have a row each, with one error. Bits are those of the stored arrays: real
     numbers at 32, codes and indices at their own.
 
+    `correction` is the rank of the dense part beside the structured one, 0 without one; what is counted counts both.
+
     `positions` says how often an inference runs the product: 1, output pixels of a convolution, tokens of a sequence,
     steps of a recurrent layer. Operations are real multiplications of an inference, all positions and directions,
     counted; where `positions` is None, because the model's shapes are free and no inputs were given, of one position.
@@ -41,11 +43,13 @@ class LayerReport:
     weight_error: float
     output_error: float | None
     fitted_error: float | None
+    correction: int = 0
 
     @property
     def becomes(self) -> str:
         """Structure and size, or the rule by which it stays dense."""
-        return f"{self.structure}: {self.reason}" if self.reason else f"{self.structure} {self.block}"
+        beside = f" + rank {self.correction}" if self.correction else ""
+        return f"{self.structure}: {self.reason}" if self.reason else f"{self.structure} {self.block}{beside}"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 
 from swm.errors import OptionError
 from swm.graph import Conv, Graph, Linear, Node, Recurrent
-from swm.structure import BlockCirculant, Dense, WeightStructure
+from swm.structure import BlockCirculant, Dense, FewBits, WeightStructure
 
 __all__ = [
     "Blocks",
@@ -43,17 +43,17 @@ class WeightRef:
 
 
 def dense_weights(graph: Graph) -> tuple[WeightRef, ...]:
-    """All dense weights in execution order."""
+    """All dense weights in execution order; those of few bits are dense, too, but for how they are stored."""
     found: list[WeightRef] = []
     for node in graph.nodes:
         match node:
-            case Linear(weight=Dense()):
+            case Linear(weight=Dense() | FewBits()):
                 found.append(WeightRef(node, "", node.name, node.weight.shape))
-            case Conv(weight=Dense()):
+            case Conv(weight=Dense() | FewBits()):
                 found.append(WeightRef(node, "", node.name, (node.weight.shape[0], node.channels)))
             case Recurrent():
                 for role, weights in (("W", node.input_weight), ("R", node.recurrent_weight)):
-                    if all(isinstance(w, Dense) for w in weights):
+                    if all(isinstance(w, Dense | FewBits) for w in weights):
                         found.append(WeightRef(node, role, f"{node.name}/{role}", weights[0].shape))
             case _:
                 pass

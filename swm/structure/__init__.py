@@ -18,6 +18,7 @@ from swm.structure.circulant_conv import BlockCirculantConv
 from swm.structure.coarse_few_bits import COARSE_FEW_BITS
 from swm.structure.coarse_grain import CoarseGrain
 from swm.structure.detect import circulant_columns
+from swm.structure.detect_bits import coarse_few_bits, few_bits
 from swm.structure.detect_sparse import sparse_structure
 from swm.structure.few_bits import FewBits
 from swm.structure.fit import fit_dense, least_squares, project
@@ -47,7 +48,9 @@ __all__ = [
     "Transforms",
     "WeightStructure",
     "circulant_columns",
+    "coarse_few_bits",
     "default_transforms",
+    "few_bits",
     "fit_dense",
     "least_squares",
     "project",

@@ -137,6 +137,12 @@ class FewBits(WrittenOut):
         """The matrix, (m, n), made anew."""
         return self.code * self.scales
 
+    def with_rows_scaled(self, factors: NDArray[np.floating]) -> Self:
+        """The matrix with each row times a number, (m,); codes change their sign with it."""
+        signs = np.where(factors < 0, -1, 1).astype(np.int8)[:, None]
+        scales = self.scales.astype(np.float64) * np.abs(factors)[:, None]
+        return type(self)(self.code * signs, scales.astype(np.float32), self.width)
+
     @property
     def words(self) -> int:
         """A code for each entry, and a scale for each row."""

@@ -18,9 +18,19 @@ import swm
 from swm.cli.check import check
 from swm.cli.convert import convert
 from swm.compress import detect_structure
-from swm.graph import LSTM, Conv, densified, is_structured
+from swm.compress.fold import fold_affine
+from swm.graph import LSTM, Affine, Conv, Graph, Linear, TensorType, Value, densified, is_structured
 from swm.onnx_io import load as load_model
-from swm.structure import BlockCirculant, BlockCirculantConv, Dense, circulant_columns
+from swm.structure import (
+    COARSE_FEW_BITS,
+    BlockCirculant,
+    BlockCirculantConv,
+    Dense,
+    FewBits,
+    circulant_columns,
+    few_bits,
+)
+from swm.structure.few_bits import level
 
 
 @st.composite
@@ -137,6 +147,82 @@ def test_recurrent_gates_share_a_block_that_straddles_none():
     assert _detected(replace(node, input_weight=(Dense(whole),))).input_weight[0].size < 8
 
 
+QUANTIZED = {
+    "branched_model_ch_last": {(FewBits, 4)},
+    "finn_kws_w3a3_qonnx": {(FewBits, 3)},
+    "TFC_2W2A": {(FewBits, 2)},
+    "qkeras_jettagging": {(FewBits, 6), (FewBits, 7)},
+}
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 8])
+@pytest.mark.parametrize("rows", [True, False])
+def test_few_bits_are_found_with_their_scales(bits, rows):
+    rng = np.random.default_rng(bits)
+    scales = rng.uniform(0.01, 2, (24 if rows else 1, 1)).astype(np.float32) * np.ones((24, 1), np.float32)
+    top = level(bits)
+    code = rng.choice([-1, 1], (24, 40)) if bits == 1 else rng.integers(-top, top + 1, (24, 40))
+    code[:, 0] = top
+    weight = (code.astype(np.float32) * scales).astype(np.float32)
+    found = few_bits(weight)
+    assert found.width == bits
+    np.testing.assert_array_equal(found.to_dense(), weight)  # to the last bit
+    np.testing.assert_array_equal(found.code, code)
+    noisy = weight * (1 + 1e-7 * rng.normal(size=weight.shape)).astype(np.float32)
+    assert few_bits(noisy).width == bits
+    wrong = weight.copy()
+    wrong[3, 5] += 1e-3 * scales[3, 0]
+    assert few_bits(wrong) is None
+
+
+@pytest.mark.parametrize("matrix", [np.full((8, 8), 0.5), np.eye(8), np.zeros((4, 4)), np.full((4, 4), np.nan)])
+def test_averages_and_permutations_are_no_few_bits(matrix):
+    assert few_bits(matrix) is None
+
+
+@given(m=st.integers(2, 9), n=st.integers(4, 12), seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_ordinary_matrices_have_no_few_bits(m, n, seed):
+    assert few_bits(np.random.default_rng(seed).normal(size=(m, n)).astype(np.float32)) is None
+
+
+@pytest.mark.parametrize("bits", [1, 3])
+def test_few_bits_in_coarse_blocks_are_found_together(bits):
+    wanted = COARSE_FEW_BITS[bits].project(np.random.default_rng(0).normal(size=(40, 72)).astype(np.float32), 4)
+    node = Linear(name="n", inputs=("x",), outputs=("y",), weight=Dense(wanted.to_dense()))
+    ends = [Value(t, TensorType(1, ("n", width))) for t, width in (("x", 72), ("y", 40))]
+    graph = Graph("g", (ends[0],), (ends[1],), (node,))
+    found = detect_structure(graph).nodes[0].weight
+    assert type(found) is COARSE_FEW_BITS[bits]
+    np.testing.assert_array_equal(found.to_dense(), wanted.to_dense())
+
+
+def test_weights_of_few_bits_convert_fold_and_are_listed(tmp_path):
+    """They are dense but for how they are stored: scales of rows fold into theirs, and blocks can be asked for."""
+    rng = np.random.default_rng(1)
+    proto = mlp((32, 32, 4), names=["wide", "last"])
+    weight = (rng.integers(-3, 4, (32, 32)) * np.float32(0.25)).astype(np.float32)
+    proto.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(weight, "w0"))
+    graph = swm.load(_save(tmp_path / "m.onnx", proto), simplify=True, detect=True)
+    wide = next(n for n in graph.nodes if n.name == "wide")
+    assert (type(wide.weight), wide.weight.width) == (FewBits, 3)
+    listed = json.loads(CliRunner().invoke(check, [str(tmp_path / "m.onnx"), "--json"]).output)["nodes"][0]
+    assert "is few-bit 3 (32 x 32)" in listed["structured"] and "can be, block 2 to 16" in listed["structured"]
+    affine = Affine(
+        name="s", inputs=("h",), outputs=(wide.outputs[0],), scale=-np.ones(32, np.float32), shift=np.zeros(32), axis=-1
+    )
+    scaled = graph.with_nodes(
+        [m for n in graph.nodes for m in ((replace(n, outputs=("h",)), affine) if n is wide else (n,))]
+    )
+    (folded,) = (n for n in fold_affine(scaled).nodes if n.name == "wide")
+    np.testing.assert_array_equal(folded.weight.code, -wide.weight.code)
+    x = rng.normal(size=(60, 32)).astype(np.float32)
+    made = swm.convert(graph, block=4, calibration=x)
+    assert [r.structure for r in made.report.layers] == ["block-circulant", "dense"]
+    kept = swm.convert(graph, block={"last": 2}, calibration=x)
+    assert next(n for n in kept.graph.nodes if n.name == "wide").weight is wide.weight
+
+
 def test_no_false_finds_in_models_of_others(shared):
     files = sorted((shared / "models").rglob("*.onnx"))
     assert len(files) > 40
@@ -145,7 +231,11 @@ def test_no_false_finds_in_models_of_others(shared):
             graph = load_model(path)
         except swm.SwmError:
             continue  # docs/models.md says which and why
-        assert detect_structure(graph) is graph, path
+        found = [node for node in detect_structure(graph).nodes if is_structured(node)]
+        if path.stem in QUANTIZED:  # trained with few bits, which a Quant in the file says
+            assert {(type(node.weight), node.weight.size) for node in found} == QUANTIZED[path.stem], path
+        else:
+            assert not found, path
 
 
 def _save(path, model):
