@@ -70,11 +70,10 @@ def load(model: str | os.PathLike[str] | bytes | ModelProto, *, simplify: bool =
     simpler = _simplify(graph)
     if not detect:
         return simpler
-    found = compress.detect_structure(graph, bits=False)  # few bits survive a scale of rows
-    sparse = compress.detect_structure(simpler, bits=False)
-    if sum(map(is_structured, found.nodes)) > sum(map(is_structured, sparse.nodes)):
-        return compress.detect_structure(_simplify(found))  # a scale of rows was folded into weights: structure first
-    return compress.detect_structure(sparse)
+    # Few bits survive a scale of rows; what does not is found before it was folded into weights, and left as it is.
+    found, sparse = (compress.detect_structure(g, bits=False) for g in (graph, simpler))
+    broken = sum(map(is_structured, found.nodes)) > sum(map(is_structured, sparse.nodes))
+    return compress.detect_structure(graph if broken else simpler)
 
 
 def save(graph: Graph | FixedGraph, path: str | Path) -> None:

@@ -98,16 +98,19 @@ class FixedPoint(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Values of the same shape, on the grid."""
-        if bool(self.frac.isnan()):
+        if not torch.compiler.is_compiling() and bool(self.frac.isnan()):  # torch.export follows no numbers
             self.choose(values)
         if self.log_scale is None:
-            low, high, scale = -(2.0 ** (self.bits - 1)), 2.0 ** (self.bits - 1) - 1, 2.0 ** -float(self.frac)
             if exporting():
-                return self._rounded(values, scale)
+                return self._rounded(values, torch.pow(2.0, -self.frac).to(values.dtype))
+            low, high, scale = -(2.0 ** (self.bits - 1)), 2.0 ** (self.bits - 1) - 1, 2.0 ** -float(self.frac)
             found: Tensor = _Rounded.apply(values, scale, low, high)
             return found
         exponent = straight_through(self.log_scale.round(), self.log_scale)
-        scale = gentle(torch.exp2(exponent), values.numel() * 2 ** (self.bits - 1)).to(values.dtype)
+        scale = gentle(
+            torch.pow(2.0, exponent),  # not exp2, which torch's older exporter lacks
+            values.numel() * 2 ** (self.bits - 1),
+        ).to(values.dtype)
         steps = (values / scale).clamp(-(2.0 ** (self.bits - 1)), 2.0 ** (self.bits - 1) - 1)
         return straight_through(torch.floor(steps + 0.5), steps) * scale
 

@@ -56,7 +56,7 @@ class StructuredTernary(nn.Module):
         alpha = gentle(self.alpha.abs().clamp(min=1e-12), n)
         padded = nn.functional.pad(flat.detach().abs(), (0, -n % self.group)).reshape(m, -1, self.group)
         largest = padded.topk(self.kept, dim=-1).indices
-        chosen = torch.zeros_like(padded, dtype=torch.bool).scatter(-1, largest, True)
+        chosen = torch.zeros_like(padded).scatter(-1, largest, 1.0) > 0
         kept = (chosen & (padded > alpha.detach()[..., None] / 2)).reshape(m, -1)[:, :n]
         steps = (flat / alpha).clamp(-1, 1)
         return straight_through(flat.detach().sign() * kept, steps), alpha

@@ -11,8 +11,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'swm-fpga[torch]'")
 
+import swm
 import swm.torch
 from swm.errors import OptionError
+from swm.graph import Linear
 from swm.layers.arithmetic import packed_spectrum
 from swm.layers.formats import best_format
 from swm.structure import STRUCTURES, circulant_columns
@@ -123,6 +125,29 @@ def test_formats_are_chosen_again_when_asked():
 def test_impossible_bits(bits):
     with pytest.raises(OptionError, match="choose 1 to 8"):
         swm.torch.FewBits(torch.ones(2, 2), bits)
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch's exporters
+@pytest.mark.parametrize("dynamo", [False, True])
+def test_rounded_activations_learn_their_scales_and_both_exporters_write_them(tmp_path, dynamo):
+    if dynamo:
+        pytest.importorskip("onnxscript", reason="torch's newer exporter needs onnxscript")
+    x = torch.randn(8, 16)
+    rounding = swm.torch.FixedPoint(6), swm.torch.FixedPoint(5, learn=True), swm.torch.FewBits(torch.rand(8, 16), 4)
+    model = nn.Sequential(nn.Linear(16, 16), rounding[0], nn.Linear(16, 16), rounding[1], nn.ReLU(), rounding[2])
+    swm.torch.structure(model, {"0": 2, "2": 2}, structure="ternary8")
+    model(x).square().sum().backward()
+    assert float(rounding[1].log_scale.grad.abs()) > 0 and float(rounding[2].scale.grad.abs().sum()) > 0
+    again = copy.deepcopy(model)
+    again.load_state_dict(model.state_dict())
+    wanted = model.eval()(x).detach().numpy()
+    torch.testing.assert_close(again.eval()(x), model(x))
+    assert len(np.unique(wanted)) <= 8  # 0 to 7 times one scale
+    path = tmp_path / "m.onnx"
+    torch.onnx.export(model, (x,), str(path), dynamo=dynamo, opset_version=18, input_names=["x"])
+    graph = swm.load(path, simplify=True, detect=True)
+    np.testing.assert_allclose(swm.run(graph, x.numpy()), wanted, atol=1e-5)
+    assert [type(n.weight) for n in graph.nodes if isinstance(n, Linear)] == [STRUCTURES["ternary8"]] * 2
 
 
 def data():

@@ -127,7 +127,7 @@ class Net(nn.Module):
 
 @pytest.mark.filterwarnings("ignore")  # of torch's exporter
 def test_an_ordinary_export_is_found_to_be_sparse_again(tmp_path):
-    for name, size in (("cgs", 4), ("ternary8", 2)):
+    for name, size in (("cgs", 4), ("cgs-3bit", 4), ("ternary8", 2)):
         model, x = Net().eval(), torch.randn(12, 8, 6, 6)
         done = swm.torch.structure(model, size, structure=name, calibration=x)
         assert [bool(w.reason) for w in done.weights] == [False] * 6 + [True]
