@@ -206,7 +206,8 @@ def _structured(node: Node, weights: list[Planned], *, asked: bool) -> str:
             if not isinstance(matrix, BlockCirculant | BlockCirculantConv):
                 parts.append("hardware holds it dense, there is no kernel for it yet")
         if role in dense:
-            parts.append(_asked(dense[role], size) if asked else _possible(dense[role], size))
+            stays = "stays dense" if isinstance(matrix, Dense) else "stays as it is"
+            parts.append(_asked(dense[role], size, stays) if asked else _possible(dense[role], size, stays))
         said.append(f"{role} {'; '.join(parts)}".strip())
     return "; ".join(said)
 
@@ -217,20 +218,20 @@ def _size(node: Node, matrix: WeightStructure) -> str:
     return f"{matrix.shape[0]} x {matrix.shape[1]}"
 
 
-def _asked(planned: Planned, size: str) -> str:
+def _asked(planned: Planned, size: str, stays: str) -> str:
     if planned.reason:
-        return f"stays dense: {planned.reason}"
+        return f"{stays}: {planned.reason}"
     return f"becomes block-circulant {planned.block} ({size})"
 
 
-def _possible(planned: Planned, size: str) -> str:
+def _possible(planned: Planned, size: str, stays: str) -> str:
     """The sizes that the rules allow, which are powers of two without a gap."""
     sizes = possible_blocks(planned.ref)
     if not sizes:
-        return f"stays dense: {reason_to_stay_dense(planned.ref, None, 2)}"
+        return f"{stays}: {reason_to_stay_dense(planned.ref, None, 2)}"
     blocks = f"block 2 to {sizes[-1]}" if len(sizes) > 1 else "block 2"
     if planned.last:
-        return f"last layer: stays dense unless --block names it, {blocks} ({size})"
+        return f"last layer: {stays} unless --block names it, {blocks} ({size})"
     return f"can be, {blocks} ({size})"
 
 

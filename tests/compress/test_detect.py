@@ -208,6 +208,8 @@ def test_weights_of_few_bits_convert_fold_and_are_listed(tmp_path):
     assert (type(wide.weight), wide.weight.width) == (FewBits, 3)
     listed = json.loads(CliRunner().invoke(check, [str(tmp_path / "m.onnx"), "--json"]).output)["nodes"][0]
     assert "is few-bit 3 (32 x 32)" in listed["structured"] and "can be, block 2 to 16" in listed["structured"]
+    asked = CliRunner().invoke(check, [str(tmp_path / "m.onnx"), "--block", "64", "--json"]).output
+    assert "; stays as it is: fewer than two blocks of 64" in json.loads(asked)["nodes"][0]["structured"]
     affine = Affine(
         name="s", inputs=("h",), outputs=(wide.outputs[0],), scale=-np.ones(32, np.float32), shift=np.zeros(32), axis=-1
     )
