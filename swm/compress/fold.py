@@ -30,7 +30,7 @@ def fold_affine(graph: Graph) -> Graph:
     rows. Two Affine nodes in a row become one, and one with a single factor moves behind a Reshape, towards the matrix
     (input normalisation stands before the Flatten in many exports). A tensor that something else reads, or that the
     graph returns, stays. Initial states of recurrent nodes that are zeros are left out (`without_zero_states`), lengths
-    that are whole, too (`without_whole_lengths`), and what is taken of their last states is plain (`plain_last_states`).
+    that are whole too (`without_whole_lengths`), and what is taken of their last states is plain (`plain_last_states`).
     """
     graph = plain_last_states(without_whole_lengths(without_zero_states(graph)))
     while (pair := _find(graph)) is not None:
