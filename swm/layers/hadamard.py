@@ -22,6 +22,7 @@ from swm.layers.finish import finish, finish_configuration, finish_cost
 from swm.layers.formats import output_format
 from swm.layers.program import Port, ProcessModel, Program
 from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape, ceil_div
+from swm.layers.work import Work, multiplications
 
 __all__ = ["Hadamard", "HadamardSpec"]
 
@@ -135,6 +136,11 @@ class Hadamard(BeatKind):
             cost = cost.plus(shift_register(beats, vec * b), multiplexer(2, vec * b))
         useful = spec.n * (spec.positions if spec.held else 1) if product.dsp else 0
         return (ProcessModel("hadamard", "hadamard", program, cost, products=useful),)
+
+    def work(self, spec: LayerSpec) -> tuple[Work, ...]:
+        """A multiplication a value."""
+        a, b = (shape.bits for shape in spec.inputs)
+        return (multiplications(spec.n * spec.positions, a, b),)
 
     def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
         """As hadamard.h asks."""

@@ -7,15 +7,29 @@ from typing import Any
 
 from swm.device.memories import memory
 from swm.layers.fork import ForkSpec
+from swm.layers.hadamard import HadamardSpec
 from swm.layers.layernorm import LayerNormSpec
 from swm.layers.prelu import PReluSpec
 from swm.layers.roots import roots
-from swm.layers.rtl.area.counts import Count, counter, delayed, fifo, finish, marks, offset_bits, rom, rounded
+from swm.layers.rtl.area.counts import NOTHING, Count, counter, delayed, fifo, finish, marks, offset_bits, rom, rounded
 from swm.layers.rtl.base import finish_cycles
 from swm.layers.scale import ScaleSpec
 from swm.layers.values import FixedLayer, Implementation, ceil_div, clog2
 
-__all__ = ["add", "concat", "first", "fork", "last", "prelu", "scale", "sums", "token_ends", "token_root", "width"]
+__all__ = [
+    "add",
+    "concat",
+    "first",
+    "fork",
+    "hadamard",
+    "last",
+    "prelu",
+    "scale",
+    "sums",
+    "token_ends",
+    "token_root",
+    "width",
+]
 
 
 def scale(built: Implementation, depth: int, known: FixedLayer | None = None) -> Count:
@@ -53,6 +67,18 @@ def add(built: Implementation, depth: int, known: FixedLayer | None = None) -> C
     spec, vec, cycles = built.spec, built.in_vec, finish_cycles(built.spec)
     ends = finish(spec, spec.data_bits, vec, known=known)
     return counter(ceil_div(spec.n, vec)).plus(ends, marks(cycles), fifo(vec * spec.out_bits, depth, cycles))
+
+
+def hadamard(built: Implementation, depth: int, known: FixedLayer | None = None) -> Count:
+    """swm_hadamard."""
+    spec, vec, cycles = built.spec, built.in_vec, 2 + finish_cycles(built.spec)
+    assert isinstance(spec, HadamardSpec)
+    beats, product, factor = ceil_div(spec.n, vec), spec.value_bits, vec * spec.inputs[1].bits
+    lanes = Count(operand=vec * (spec.inputs[0].bits + spec.inputs[1].bits + product))
+    held = Count(choice=factor).plus(delayed(factor, beats), counter(spec.positions + 1)) if spec.held else NOTHING
+    ends = finish(spec, product, vec, product=True, known=known).plus(Count(adder=-product).times(vec))
+    steps = counter(beats).plus(delayed(1, cycles), marks(cycles))
+    return steps.plus(lanes, held, ends, fifo(vec * spec.out_bits, depth, cycles))
 
 
 def concat(built: Implementation, depth: int) -> Count:

@@ -9,7 +9,7 @@ from typing import Any
 from swm.layers.circulant_conv import CirculantConvBuilt
 from swm.layers.conv import ConvBuilt
 from swm.layers.program import ProcessModel
-from swm.layers.rtl.area.beats import add, concat, fork, prelu, scale, sums, token_ends, token_root, width
+from swm.layers.rtl.area.beats import add, concat, fork, hadamard, prelu, scale, sums, token_ends, token_root, width
 from swm.layers.rtl.area.counts import Count
 from swm.layers.rtl.area.images import (
     depth_to_space,
@@ -54,6 +54,7 @@ _MODULES: dict[str, Callable[..., Count]] = {
     "scale": scale,
     "prelu": prelu,
     "add": add,
+    "hadamard": hadamard,
     "concat": concat,
     "fork": fork,
     "width": width,
@@ -64,7 +65,7 @@ _MODULES: dict[str, Callable[..., Count]] = {
 _ENDS = frozenset(
     (
         *("dense", "irfft_unrolled", "irfft_store", "depthwise", "max_pool", "average_pool", "global_pool"),
-        *("recurrent_steps", "scale", "layernorm_apply", "add"),
+        *("recurrent_steps", "scale", "layernorm_apply", "add", "hadamard"),
     )
 )
 """Modules that end a layer, with its offsets and its activation."""
@@ -72,7 +73,7 @@ _KINDS = frozenset(
     (
         *("dense", "circulant", "conv", "circulant_conv", "depthwise", "pool", "global_pool", "pad", "upsample"),
         *("depth_to_space", "reverse", "reorder", "recurrent"),
-        *("scale", "prelu", "add", "concat", "fork", "width", "layernorm"),
+        *("scale", "prelu", "add", "hadamard", "concat", "fork", "width", "layernorm"),
     )
 )
 """Others may take the same kernels and build them otherwise."""
