@@ -23,6 +23,7 @@ from swm.layers.add import AddSpec
 from swm.layers.concat import ConcatSpec
 from swm.layers.curves import Table
 from swm.layers.global_pool import GlobalPoolSpec
+from swm.layers.hadamard import HadamardSpec
 from swm.layers.layernorm import LayerNormSpec, normal_frac, root_table
 from swm.layers.matmul import MatMulSpec
 from swm.layers.offset import OffsetSpec
@@ -42,7 +43,7 @@ _MOST_INPUTS = 8
 class _SwmBeats(ctypes.Structure):
     _integers = (
         *("kind", "m", "inputs", "out_bits", "frac", "table_frac", "table_step", "table_guard", "centred", "epsilon"),
-        *("power_bits", "positions", "outputs", "taps", "before"),
+        *("power_bits", "positions", "outputs", "taps", "before", "held"),
         *("heads", "heads_inside", "stored_inside", "along_inner"),
     )
     _fields_: ClassVar = [
@@ -124,6 +125,11 @@ def _matmul(layer: FixedLayer) -> _Made:
     return {"kind": 8, **{name: int(getattr(spec, name)) for name in names}}, (), {}
 
 
+def _hadamard(layer: FixedLayer) -> _Made:
+    assert isinstance(layer.spec, HadamardSpec)
+    return {"kind": 9, "held": int(layer.spec.held)}, (), {}
+
+
 def _pool(layer: FixedLayer) -> _Made:
     spec = layer.spec
     assert isinstance(spec, PoolSpec)
@@ -144,6 +150,7 @@ def _windows(mode: str, index: NDArray[np.int32], factors: Ints) -> _Made:
 
 MAKERS: dict[type, Callable[[FixedLayer], _Made]] = {
     AddSpec: _add,
+    HadamardSpec: _hadamard,
     ConcatSpec: _concat,
     PReluSpec: _prelu,
     LayerNormSpec: _layernorm,

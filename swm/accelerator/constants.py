@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, numpy_helper
 
-from swm.graph import Add, Affine, Concat, Expand, Graph, Node, Opaque
+from swm.graph import Add, Affine, Concat, Expand, Graph, Node, Opaque, Pad
 from swm.layers.offset import Offsets
 
 __all__ = ["with_offsets"]
@@ -33,6 +33,7 @@ def with_offsets(graph: Graph) -> Graph:
         found = _joined(graph, writers, node) if isinstance(node, Concat) else None
         if isinstance(node, Add):
             found = _added(graph, node)
+            found = None if found is None else _widened(graph, writers, reads, found)
             before = None if found is None else made.get(found.inputs[0])
             if found is not None and isinstance(before, Offsets) and reads[found.inputs[0]] == 1:
                 found = replace(before, name=node.name, outputs=node.outputs, table=before.table + found.table)
@@ -66,6 +67,20 @@ def _added(graph: Graph, node: Add) -> Offsets | None:
         return None
     table = np.ascontiguousarray(np.broadcast_to(values, shape))
     return Offsets(name=node.name, inputs=(others[0],), outputs=node.outputs, table=table)
+
+
+def _widened(graph: Graph, writers: dict[str, Node], reads: Counter[str], found: Offsets) -> Offsets:
+    """Where zeros were put before and behind what is added to, along the first axis of a sample, the sum puts them."""
+    pad = writers.get(found.inputs[0])
+    if not isinstance(pad, Pad) or pad.mode != "constant" or pad.value or reads[pad.outputs[0]] != 1:
+        return found
+    rank = len(pad.pads) // 2
+    before, behind = pad.pads[:rank], pad.pads[rank:]
+    if rank != found.table.ndim + 1 or rank < 3 or min(before[1], behind[1]) < 0:
+        return found
+    if any(before[:1] + before[2:] + behind[:1] + behind[2:]):
+        return found
+    return replace(found, inputs=pad.inputs[:1], before=before[1], after=behind[1])
 
 
 def _joined(graph: Graph, writers: dict[str, Node], node: Concat) -> Offsets | None:

@@ -138,6 +138,6 @@ def test_normalisations(seed, bits, n, epsilon, activation, mean):
 
 
 def test_no_kind_is_left_to_numpy():
-    """Forks and width converters stand in schedules only."""
+    """Forks and what converts beats or tokens stand in schedules only."""
     covered = {spec.kind for spec in (*compiled_beats.MAKERS, *compiled_layers.KINDS, *compiled_moves.KINDS)}
-    assert covered | {RecurrentSpec.kind, "fork", "width"} == {kind.name for kind in registry.kinds()}
+    assert covered | {RecurrentSpec.kind, "fork", "width", "regroup"} == {kind.name for kind in registry.kinds()}

@@ -20,6 +20,7 @@ from swm.layers.conv import ConvSpec
 from swm.layers.depthwise import DepthwiseSpec
 from swm.layers.geometry import Geometry
 from swm.layers.global_pool import GlobalPoolSpec
+from swm.layers.hadamard import HadamardSpec
 from swm.layers.layernorm import LayerNormSpec
 from swm.layers.pool import PoolSpec
 from swm.layers.prelu import PReluSpec
@@ -110,6 +111,12 @@ def beats(rng, kind, bits, activation):
         layer = FixedLayer(
             AddSpec("l", (shape, shape), shape, activation, **more), "l", ("a", "b"), "y", (fine, coarse), out
         )
+    elif kind in ("hadamard", "gate"):
+        tokens, of_b = TensorShape(n, bits, rows), TensorShape(n, bits, 1 if kind == "gate" else rows)
+        spec = HadamardSpec("l", (tokens, of_b), tokens, activation, **more)
+        shift = fine.frac - fine.frac - coarse.frac
+        layer = FixedLayer(spec, "l", ("a", "b"), "y", (fine, coarse), out, acc_shift=shift)
+        values = (np.concatenate(values), values[1][:2] if kind == "gate" else np.concatenate(values[::-1]))
     elif kind == "concat":
         spec = ConcatSpec("l", (shape, shape), TensorShape(2 * n, bits))
         layer = FixedLayer(spec, "l", ("a", "b"), "y", (fine, coarse), out)
@@ -131,7 +138,7 @@ def beats(rng, kind, bits, activation):
 
 
 @pytest.mark.parametrize("bits", [4, 12, 18])
-@pytest.mark.parametrize("kind", ["add", "concat", "prelu", "layernorm"])
+@pytest.mark.parametrize("kind", ["add", "hadamard", "gate", "concat", "prelu", "layernorm"])
 def test_layers_of_a_value_or_two_an_output(kind, bits):
     rng = np.random.default_rng(bits)
     activations = ("identity",) if kind in ("concat", "prelu") else EXAMPLES

@@ -91,7 +91,8 @@ def test_the_ring_of_a_line_buffer_lies_where_yosys_puts_it():
     conv = kind("conv").minimal(CONV)
     line = kind("conv").processes(conv, load_board("pynq-z2").dsp_ports)[0]
     assert count(line, conv, (2,)).bram18 == 0
-    wide = replace(CONV, geometry=Geometry.of((30, 60), (3, 3), (1, 1), (1, 1), (0, 0, 0, 0)))
+    shapes = {"inputs": (TensorShape(2, 8, 30 * 60),), "output": TensorShape(4, 8, 28 * 58)}
+    wide = replace(CONV, **shapes, geometry=Geometry.of((30, 60), (3, 3), (1, 1), (1, 1), (0, 0, 0, 0)))
     assert count(line, kind("conv").minimal(wide), (2,)).bram18 == 1
 
 

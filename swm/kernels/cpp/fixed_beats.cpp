@@ -18,6 +18,7 @@ struct SwmBeats {
     int64_t power_bits;                         // softmax
     int64_t positions, outputs, taps;           // of a frame that comes, of one that leaves, and of a window
     int64_t before;                             // offset: positions that leave before the first that comes
+    int64_t held;                               // hadamard: whether a frame has one token of factors
     int64_t heads, heads_inside, stored_inside, along_inner;  // product, see swm/layers/matmul/spec.py
     int64_t channels[8], shifts[8];             // of each input; offset: of the input and of the table
     SwmCurve end, power;                        // of the layer's end; of the powers of a softmax
@@ -29,7 +30,7 @@ struct SwmBeats {
 
 namespace {
 
-enum { ADD, CONCAT, PRELU, NORMALIZE, GREATEST, SUM, SOFTMAX, OFFSET, MATMUL };
+enum { ADD, CONCAT, PRELU, NORMALIZE, GREATEST, SUM, SOFTMAX, OFFSET, MATMUL, HADAMARD };
 
 template <class Word>
 inline int64_t each(int64_t* row, ptrdiff_t m, int64_t bits, const Word& word) {
@@ -164,6 +165,11 @@ extern "C" std::int64_t swm_fixed_beats(const SwmBeats* layer, const std::int64_
             case ADD: {
                 const int64_t* const b = inputs[1] + s * l.channels[1];
                 for (ptrdiff_t c = 0; c < l.m; ++c) y[c] = left(x[c], l.shifts[0]) + left(b[c], l.shifts[1]);
+                break;
+            }
+            case HADAMARD: {
+                const int64_t* const b = inputs[1] + (l.held ? frame : s) * l.m;
+                for (ptrdiff_t c = 0; c < l.m; ++c) y[c] = x[c] * b[c];
                 break;
             }
             case CONCAT: {
