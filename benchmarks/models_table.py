@@ -409,7 +409,7 @@ def _load_seconds(path: Path) -> float:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table of every .onnx file below a folder, or write the page; 1 if any model differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("-o", "--output", type=Path, help="write the documentation's page")
     parser.add_argument("--hardware", action="store_true", help="only print the table of what becomes hardware")
     parser.add_argument("--time", type=Path, metavar="MODEL", help="only print the seconds to load and check one file")
@@ -417,6 +417,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.time:
         print(json.dumps(_load_seconds(options.time)))
         return 0
+    if options.folder is None:
+        parser.error("name a folder of ONNX files")
     rows = []
     for path in sorted(options.folder.rglob("*.onnx")):
         name = path.relative_to(options.folder).as_posix()

@@ -239,8 +239,9 @@ class _Lowering:
             self.streams.lose(node)  # go on behind it, so that every obstacle is found
             if node.op_name in ("Expand", "Tile"):
                 return Obstacle(
-                    "it repeats values of a sample; hardware has no product of several heads with the same keys",
-                    "give each head keys and values of its own: repeat the rows of the weights and of the bias",
+                    "it repeats values of a sample",
+                    "leave it to the host (`swm split`); in attention, give each head keys and values of its own: "
+                    "repeat the rows of the weights and of the bias",
                 )
             return Obstacle(
                 "no hardware kernel for this operator",
