@@ -154,7 +154,7 @@ class _Walk:
                 self._take(node)
             for value in self._one.outputs:
                 self.bases.end(value.name)
-        except Left:
+        except (Left, ValueError, IndexError):  # numpy refuses shapes that contradict each other, as damaged files say
             return False
         return True
 

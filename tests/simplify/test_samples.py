@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Samples along axis 0 throughout: the same numbers for any batch, and nothing where samples meet each other."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,10 +10,10 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 import swm
-from swm.graph import Linear, Slice, Transpose
+from swm.graph import Linear, Slice, TensorType, Transpose
 from swm.onnx_io import from_proto
 from swm.simplify import simplify
-from swm.simplify.samples import samples_apart
+from swm.simplify.samples import samples_apart, samples_first
 from swm.simplify.views import view_of
 
 RNG = np.random.default_rng(7)
@@ -128,6 +130,19 @@ def test_a_class_token_and_the_token_of_a_class():
     np.testing.assert_allclose(swm.run(found, x), want, rtol=1e-4, atol=1e-5)
     got = swm.run(swm.quantize(found, bits=16, calibration=x), x)
     np.testing.assert_allclose(got, want, atol=5e-3 * np.abs(want).max())
+
+
+def test_shapes_that_contradict_each_other_are_left_alone():
+    """A Concat of a vector and a matrix, in a graph that moves samples; onnxruntime would refuse it, too."""
+    nodes = [
+        node("Transpose", ["x"], "t", perm=[1, 0, 2]),
+        node("Concat", ["c", "t"], "j", axis=0),
+        node("Transpose", ["j"], "y", perm=[1, 0, 2]),
+    ]
+    graph = graph_of(nodes, {"c": np.zeros(3, np.float32)}, (TOKENS, WIDTH), 1)
+    kinds = {"t": (TOKENS, 1, WIDTH), "j": (TOKENS + 3, 1, WIDTH), "y": (1, TOKENS + 3, WIDTH)}
+    declared = replace(graph, types={**graph.types, **{t: TensorType(1, shape) for t, shape in kinds.items()}})
+    assert samples_first(declared, declared) is None
 
 
 def test_a_transpose_before_a_recurrent_layer_is_taken_apart():
