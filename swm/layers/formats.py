@@ -17,6 +17,7 @@ __all__ = [
     "best_format",
     "check_bits",
     "finest_bias",
+    "of_two_streams",
     "output_format",
     "quantized_weights",
 ]
@@ -102,3 +103,20 @@ def quantized_weights(
     }
     output = output_format(outputs, spec.out_bits, spec.activation, value_frac)
     return FixedLayer(spec, layer.node, layer.inputs, layer.output, formats, output, arrays, weight_frac=weights.frac)
+
+
+def of_two_streams(
+    spec: LayerSpec, layer: FloatLayer, outputs: NDArray[np.floating], formats: tuple[Format, ...]
+) -> FixedLayer:
+    """A layer whose values are products of its two inputs, or their sums, exact: only the output's format is chosen.
+
+    Args:
+        spec: shapes and widths.
+        layer: in float.
+        outputs: values that the float layer writes.
+        formats: of both inputs.
+    """
+    a, b = formats
+    shift = max(a.frac, b.frac) - a.frac - b.frac  # `value_frac` starts from the finer input; so it is the products'
+    output = output_format(outputs, spec.out_bits, spec.activation, a.frac + b.frac)
+    return FixedLayer(spec, layer.node, layer.inputs, layer.output, formats, output, acc_shift=shift)

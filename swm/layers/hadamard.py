@@ -19,7 +19,7 @@ from swm.graph import Mul, Node
 from swm.layers.base import Obstacle, Operand
 from swm.layers.beats import BeatKind, every_beat
 from swm.layers.finish import finish, finish_configuration, finish_cost
-from swm.layers.formats import output_format
+from swm.layers.formats import of_two_streams
 from swm.layers.program import Port, ProcessModel, Program
 from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape, ceil_div
 from swm.layers.work import Work, multiplications
@@ -101,11 +101,7 @@ class Hadamard(BeatKind):
         formats: tuple[Format, ...],
     ) -> FixedLayer:
         """Only the output's format is chosen; products are exact."""
-        a, b = formats
-        # so that `value_frac`, which starts from the finer of the inputs, is that of the products
-        shift = max(a.frac, b.frac) - a.frac - b.frac
-        output = output_format(outputs, spec.out_bits, spec.activation, a.frac + b.frac)
-        return FixedLayer(spec, layer.node, layer.inputs, layer.output, formats, output, acc_shift=shift)
+        return of_two_streams(spec, layer, outputs, formats)
 
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
         """The exact product, then the end of every layer."""

@@ -13,7 +13,7 @@ from swm.device.board import DspPorts
 from swm.graph import MatMul, Node
 from swm.layers.base import LayerKind, Obstacle, Offer, Operand
 from swm.layers.finish import finish, finish_configuration
-from swm.layers.formats import output_format
+from swm.layers.formats import of_two_streams
 from swm.layers.matmul.offer import MatMulOffer, cost
 from swm.layers.matmul.spec import HeadProducts, MatMulBuilt, MatMulSpec
 from swm.layers.program import Port, ProcessModel, Program, Run
@@ -92,11 +92,7 @@ class MatMulKind(LayerKind):
         formats: tuple[Format, ...],
     ) -> FixedLayer:
         """Only the output's format is chosen; sums of products are exact."""
-        a, b = formats
-        # so that `value_frac`, which starts from the finer of the inputs, is that of the products
-        shift = max(a.frac, b.frac) - a.frac - b.frac
-        output = output_format(outputs, spec.out_bits, spec.activation, a.frac + b.frac)
-        return FixedLayer(spec, layer.node, layer.inputs, layer.output, formats, output, acc_shift=shift)
+        return of_two_streams(spec, layer, outputs, formats)
 
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
         """Exact sums; below 2^53 by the width rules, so float64 BLAS adds integers without rounding."""
