@@ -123,11 +123,12 @@ RECIPES = (
     Recipe(
         "MLP of 3 x 512, spoken digits as keywords, CGS 4x with 5 bits",
         "",
-        {"block": 4, "epochs": 150, "batch": 64, "rate": 7e-4, "distillation": 1.0, "temperature": 4.0},
+        {"block": 4, "epochs": 60, "batch": 64, "rate": 2e-3, "distillation": 0.5},
         -0.005,
-        mixed(masked_frames(4, 0.2), 0.6, 0.0),
+        masked_frames(4, 0.2),
         "Free Spoken Digit in place of speech commands, of which there are no training samples; 300 test recordings, "
-        "so one is 0.33 points; recordings are blended with others, and the dense network alone says what they are",
+        "so one is 0.33 points; blended recordings that the dense network alone labels, 150 epochs at 7e-4, brought "
+        "two seeds to 98 % of the validation samples, and to 94.67 % here",
         structure="cgs-5bit",
         own="mlp_keywords",
     ),
