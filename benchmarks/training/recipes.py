@@ -66,7 +66,8 @@ RECIPES = (
         0.90,
         mixed(stretched_frames(8, 0.15, 0.1, 0.1), 0.5, 0.25),
         "only the 1,000 test inputs exist: half of them, drawn once, are the data, the other half the test; the 400 "
-        "trained on are moved, stretched, blended and spliced, and the dense network alone says what they then are",
+        "trained on are moved, stretched, blended and spliced, and the dense network alone says what they then are; "
+        "with its labels and a little noise alone, three seeds gave 75.53 %",
         repeat=40,
     ),
     Recipe(
