@@ -114,7 +114,7 @@ def fixed_feeds(graph: FixedGraph, x: Inputs) -> dict[str, Array]:
 def _checked(graph: Graph, name: str, value: Array, finite: bool) -> Array:
     if finite and value.dtype.kind == "f" and not np.isfinite(value).all():
         raise CalibrationError(f"input {name!r} holds NaN or infinite values")
-    declared = next((v.type for v in graph.inputs if v.name == name), None)
+    declared = graph.type_of(name)
     is_float = declared is not None and declared.elem == 1  # onnx.TensorProto.FLOAT
     if (finite or is_float) and value.dtype.kind not in "fiub":
         raise CalibrationError(f"input {name!r} must hold numbers, got an array of {value.dtype}")

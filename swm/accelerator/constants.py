@@ -45,10 +45,8 @@ def with_offsets(graph: Graph) -> Graph:
 
 def _sample(graph: Graph, tensor: str) -> tuple[int, ...] | None:
     """The shape of a sample of a tensor; None where it is not known, or there is no axis but that of samples."""
-    known = graph.types.get(tensor) or next((v.type for v in graph.inputs if v.name == tensor), None)
-    shape = None if known is None else known.shape
-    sizes = tuple(s for s in shape[1:] if isinstance(s, int)) if shape else ()
-    return sizes if shape and len(sizes) == len(shape) - 1 > 0 and 0 < prod(sizes) <= _MOST_VALUES else None
+    sizes = graph.sample_shape(tensor)
+    return sizes if sizes and 0 < prod(sizes) <= _MOST_VALUES else None
 
 
 def _added(graph: Graph, node: Add) -> Offsets | None:

@@ -39,11 +39,8 @@ def _crops(graph: Graph, node: Node) -> list[Node] | None:
 
     What a Gather of one index writes has one axis less, and the same values.
     """
-    source = graph.types.get(node.inputs[0]) or next((v.type for v in graph.inputs if v.name == node.inputs[0]), None)
-    if source is None or source.shape is None or len(source.shape) not in _IMAGES:
-        return None
-    sizes = tuple(d for d in source.shape[1:] if isinstance(d, int))
-    if len(sizes) != len(source.shape) - 1:
+    sizes = graph.sample_shape(node.inputs[0])
+    if sizes is None or 1 + len(sizes) not in _IMAGES:
         return None
     if isinstance(node, Split):
         return _split(graph, node, sizes)

@@ -84,16 +84,11 @@ class Streams:
 
     def shape(self, tensor: str) -> tuple[int | str | None, ...] | None:
         """As the graph knows it."""
-        known = self.graph.types.get(tensor)
-        if known is None:
-            known = next((v.type for v in self.graph.inputs if v.name == tensor), None)
-        return None if known is None else known.shape
+        return self.graph.shape_of(tensor)
 
     def sizes(self, tensor: str) -> tuple[int, ...] | None:
         """The shape of a tensor of the graph, the batch aside; None if a dimension is not known."""
-        shape = self.shape(tensor)
-        sizes = tuple(s for s in shape[1:] if isinstance(s, int)) if shape else ()
-        return sizes if shape and len(sizes) == len(shape) - 1 else None
+        return self.graph.sample_shape(tensor)
 
     def _input_size(self, tensor: str) -> int | None:
         sizes = self.sizes(tensor)

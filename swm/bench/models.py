@@ -159,7 +159,7 @@ def example_inputs(graph: Graph, samples: int, length: int = _LENGTHS[0]) -> dic
     """
     rng = np.random.default_rng(0)
     found: dict[str, Array] = {}
-    leading = {v.type.shape[0] if v.type and v.type.shape else None for v in graph.inputs}
+    leading = graph.first_sizes()
     for value in graph.inputs:
         if value.type is None or value.type.shape is None:
             raise OptionError(f"nothing is known of the shape of input {value.name!r}")

@@ -110,8 +110,7 @@ class ActivationPairs:
             yield self.feeds
             return
         (length,) = lengths
-        fixed = [v.type.shape[0] for v in self.dense.inputs if v.type and v.type.shape]
-        size = max([d for d in fixed if isinstance(d, int) and d > 0], default=1)
+        size = max([d for d in self.dense.first_sizes() if isinstance(d, int) and d > 0], default=1)
         step = max(SAMPLES // size, 1) * size
         for start in range(0, length, step):
             yield {t: a[start : start + step] for t, a in self.feeds.items()}

@@ -95,8 +95,7 @@ def _run(
 def _one(graph: Graph, feeds: Mapping[str, Array]) -> Mapping[str, Array] | None:
     """The first sample; of a recurrent network, whose samples may lie along another axis, as much as runs at a time."""
     count = sample_count(feeds)
-    fixed = {v.type.shape[0] for v in graph.inputs if v.type and v.type.shape}
-    size = next((d for d in fixed if isinstance(d, int) and d > 0), 1)
+    size = next((d for d in graph.first_sizes() if isinstance(d, int) and d > 0), 1)
     if count is None or any(isinstance(n, Recurrent) for n in graph.nodes):
         return next(iter(ActivationPairs(graph, graph, feeds).parts()), None)
     return {t: a[:size] for t, a in feeds.items()}

@@ -26,7 +26,7 @@ def make_batch_dynamic(graph: Graph, feeds: Mapping[str, NDArray[Any]]) -> Graph
     Batch by batch, calibration pays onnxruntime's cost of a call for every sample. A Reshape, say, may have the batch
     written in it; so every output and every matrix's or convolution's answer is compared on the first batches.
     """
-    sizes = {v.type.shape[0] if v.type is not None and v.type.shape else None for v in graph.inputs}
+    sizes = graph.first_sizes()
     size = sizes.pop() if len(sizes) == 1 else None
     samples = {len(a) if a.ndim else 0 for a in feeds.values()}
     if not isinstance(size, int) or size < 1 or len(samples) != 1 or max(samples) < 2 * size:
@@ -55,7 +55,7 @@ def free_batch(graph: Graph, feeds: Mapping[str, NDArray[Any]]) -> Graph:
     Raises:
         OptionError: samples run in other batches give other answers, as where axis 0 of an input is time.
     """
-    sizes = {v.type.shape[0] if v.type is not None and v.type.shape else None for v in graph.inputs}
+    sizes = graph.first_sizes()
     if not any(isinstance(size, int) for size in sizes):
         return graph
     freed = make_batch_dynamic(graph, feeds)

@@ -50,8 +50,7 @@ def split(graph: Graph, feeds: Mapping[str, Array], *, labelled: bool) -> tuple[
         return None, "the inputs differ in their number of samples"
     if not labelled and _other_axis(graph):
         return None, "the samples of a recurrent network may lie along another axis than 0"
-    fixed = {v.type.shape[0] for v in graph.inputs if v.type and v.type.shape}
-    batch = max((d for d in fixed if isinstance(d, int)), default=1) or 1
+    batch = max((d for d in graph.first_sizes() if isinstance(d, int)), default=1) or 1
     units = held_out(count // batch)
     if count % batch or not units.any():
         return None, f"{count} samples are too few" + (f" in batches of {batch}" if batch > 1 else "")

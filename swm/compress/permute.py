@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -158,13 +159,11 @@ def _keeps_channels(node: Node, first: Linear | Conv, *, flat: bool) -> bool:
 
 def _flattens(graph: Graph, node: Reshape, m: int) -> bool:
     """Whether a Reshape puts the pixels of a channel side by side, channel after channel, sample for sample."""
-    before, after = (graph.types.get(t) for t in (node.inputs[0], node.outputs[0]))
-    if before is None or before.shape is None or after is None or after.shape is None:
+    before, after = graph.sample_shape(node.inputs[0]), graph.shape_of(node.outputs[0])
+    if not before or before[0] != m or after is None or len(after) != 2:
         return False
-    pixels = before.shape[2:]
-    known = all(isinstance(d, int) for d in pixels) and before.shape[1] == m
-    wanted = m * int(np.prod([d for d in pixels if isinstance(d, int)], dtype=np.int64))
-    return known and len(after.shape) == 2 and (after.shape[1] == wanted or node.shape[1] in (-1, wanted))
+    wanted = prod(before)
+    return after[1] == wanted or node.shape[1] in (-1, wanted)
 
 
 def _reads(first: Linear | Conv, last: Linear | Conv, m: int, *, flat: bool) -> bool:

@@ -174,9 +174,9 @@ def batches(graph: Graph, feeds: Mapping[str, Array]) -> list[Mapping[str, Array
     """Cut many samples into the batches of a model that was exported with a fixed batch size."""
     if not all(isinstance(a, np.ndarray) for a in feeds.values()):
         return [feeds]  # sequences, optional values and scalars have no axis of samples
-    fixed = [v.type.shape[0] if v.type and v.type.shape else None for v in graph.inputs]
+    fixed = graph.first_sizes()
     lengths = {len(a) if a.ndim else 0 for a in feeds.values()}
-    size = fixed[0] if fixed and len(set(fixed)) == 1 else None
+    size = fixed.pop() if len(fixed) == 1 else None
     if len(lengths) != 1 or not isinstance(size, int) or size < 1:
         return [feeds]
     (length,) = lengths

@@ -117,6 +117,25 @@ class Graph:
                 wanted |= set(reads(node))
         return found[::-1]
 
+    def type_of(self, tensor: str) -> TensorType | None:
+        """What is known of the type of a tensor, an input of the graph or another."""
+        return self.types.get(tensor) or next((v.type for v in self.inputs if v.name == tensor), None)
+
+    def shape_of(self, tensor: str) -> tuple[int | str | None, ...] | None:
+        """The shape of a tensor with its open dimensions; None where not even the rank is known."""
+        known = self.type_of(tensor)
+        return None if known is None else known.shape
+
+    def sample_shape(self, tensor: str) -> tuple[int, ...] | None:
+        """The shape of a tensor behind its first axis, that of samples; None unless it is known whole."""
+        shape = self.shape_of(tensor)
+        sizes = tuple(d for d in shape[1:] if isinstance(d, int)) if shape else ()
+        return sizes if shape and len(sizes) == len(shape) - 1 else None
+
+    def first_sizes(self) -> set[int | str | None]:
+        """The first dimensions of the inputs; None for one of which it is not known, or that has none."""
+        return {v.type.shape[0] if v.type is not None and v.type.shape else None for v in self.inputs}
+
     def linear(self) -> tuple[Linear, ...]:
         """All Linear nodes in execution order."""
         return tuple(n for n in self.nodes if isinstance(n, Linear))

@@ -44,10 +44,7 @@ def without_whole_lengths(graph: Graph, known: Mapping[str, float] | None = None
             numbers[node.outputs[0]] = number(node.inputs[0])
         lengths = node.inputs[1] if isinstance(node, Recurrent) and len(node.inputs) > 1 else ""
         if isinstance(node, Recurrent) and lengths:
-            kind = graph.types.get(node.inputs[0]) or next(
-                (v.type for v in graph.inputs if v.name == node.inputs[0]), None
-            )
-            shape = kind.shape if kind is not None else None
+            shape = graph.shape_of(node.inputs[0])
             if shape is not None and isinstance(shape[node.layout], int) and number(lengths) == shape[node.layout]:
                 inputs = [node.inputs[0], "", *node.inputs[2:]]
                 while not inputs[-1]:

@@ -78,14 +78,12 @@ def _matrices(node: Node, graph: Graph) -> list[np.ndarray[tuple[int, ...], np.d
 
 def _known(graph: Graph, tensor: str) -> list[int]:
     """The sizes of a tensor behind its first axis; 1 for each that is not known."""
-    kind = graph.types.get(tensor)
-    shape = kind.shape if kind is not None else None
-    return [size if isinstance(size, int) else 1 for size in (shape or ())[1:]]
+    return [size if isinstance(size, int) else 1 for size in (graph.shape_of(tensor) or ())[1:]]
 
 
 def _steps(node: Recurrent, graph: Graph) -> int:
-    kind = graph.types.get(node.inputs[0]) or next((v.type for v in graph.inputs if v.name == node.inputs[0]), None)
-    steps = kind.shape[node.layout] if kind is not None and kind.shape and len(kind.shape) == 3 else None
+    shape = graph.shape_of(node.inputs[0])
+    steps = shape[node.layout] if shape and len(shape) == 3 else None
     return steps if isinstance(steps, int) else 1
 
 

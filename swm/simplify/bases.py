@@ -69,9 +69,9 @@ class Bases:
         """For a batch of one."""
         if tensor in self._one.constants:
             return self._one.constants[tensor].shape
-        known = self._one.types.get(tensor) or next((v.type for v in self._one.inputs if v.name == tensor), None)
-        sizes = tuple(d for d in known.shape if isinstance(d, int)) if known is not None and known.shape else ()
-        if known is None or known.shape is None or len(sizes) != len(known.shape) or not 0 < prod(sizes) <= _MOST:
+        shape = self._one.shape_of(tensor)
+        sizes = tuple(d for d in shape or () if isinstance(d, int))
+        if shape is None or len(sizes) != len(shape) or not 0 < prod(sizes) <= _MOST:
             raise Left
         return sizes
 

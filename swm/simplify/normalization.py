@@ -114,8 +114,8 @@ class _Finder:
         node = self.producers.get(tensor)
         if not isinstance(node, ReduceMean) or not node.keepdims or node.axes is None or len(node.axes) != 1:
             return None
-        kind = self.graph.types.get(node.inputs[0])
-        rank = len(kind.shape) if kind is not None and kind.shape is not None else None
+        shape = self.graph.shape_of(node.inputs[0])
+        rank = None if shape is None else len(shape)
         return node.inputs[0] if node.axes[0] == -1 or (rank is not None and node.axes[0] == rank - 1) else None
 
     def _centred(self, tensor: str) -> str | None:
@@ -191,8 +191,8 @@ class _Finder:
         return (values[0], zero) if isinstance(node, Mul) else (one, values[0])
 
     def _width(self, tensor: str) -> int | None:
-        kind = self.graph.types.get(tensor)
-        last = kind.shape[-1] if kind is not None and kind.shape else None
+        shape = self.graph.shape_of(tensor)
+        last = shape[-1] if shape else None
         return last if isinstance(last, int) else None
 
     def _exponent(self, node: Pow) -> float | None:

@@ -73,8 +73,7 @@ def samples_apart(graph: Graph) -> Graph:
     nodes: list[Node] = []
     names, tensors = node_names(graph), tensor_names(graph)
     for node in graph.nodes:
-        known = graph.types.get(node.inputs[0]) if isinstance(node, Transpose) else None
-        shape = known.shape if known is not None else None
+        shape = graph.shape_of(node.inputs[0]) if isinstance(node, Transpose) else None
         open_ = [axis for axis, length in enumerate(shape or ()) if not isinstance(length, int)]
         ones = [axis for axis, length in enumerate(shape or ()) if length == 1]
         samples = next(iter(open_ if len(open_) == 1 else ones if len(ones) == 1 and not open_ else []), None)
