@@ -13,6 +13,7 @@ from swm.guard import guarded
 
 __all__ = [
     "DEFAULT_OPSET",
+    "ML_DOMAIN",
     "OLDEST_OPSET",
     "QONNX_DOMAINS",
     "QONNX_OPERATORS",
@@ -31,6 +32,8 @@ _NEWEST_RUN = 26  # of onnxruntime 1.31, which takes its newest where a file imp
 # The quantizers of QONNX and the domains they have lived in; FINN's early exports put them into the standard one.
 QONNX_OPERATORS = frozenset({"Quant", "BipolarQuant", "Trunc"})
 QONNX_DOMAINS = ("", "finn.custom_op.general", "onnx.brevitas", "qonnx.custom_op.general")
+ML_DOMAIN = "ai.onnx.ml"
+"""Of classical machine learning: what scikit-learn's pipelines export."""
 
 
 def before_forks() -> None:

@@ -6,17 +6,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import onnx
-from onnx import ModelProto, TypeProto, ValueInfoProto
+from onnx import ModelProto, TensorProto, TypeProto, ValueInfoProto, helper
 
 from swm.graph import TensorType
 from swm.guard import guarded
-from swm.onnx_io.proto import QONNX_DOMAINS, QONNX_OPERATORS, before_forks
+from swm.onnx_io.proto import ML_DOMAIN, QONNX_DOMAINS, QONNX_OPERATORS, before_forks
 
 __all__ = ["before_forks", "infer_types", "tensor_type", "value_info"]
 
 # onnx's inference may abort (a Slice backwards over an axis of length 0 is enough in 1.23), recurse without end in
 # functions, or fill the memory; it never reaches the user's process. Time grows with the nodes.
 _SECONDS, _SECONDS_A_NODE, _MEMORY = 1.5, 2e-4, 1 << 30
+_SCALING = frozenset({"Imputer", "Normalizer", "Scaler"})
 _LARGE = 4096  # elements; shapes, axes and repeats are never so many, and only those matter to shape inference
 
 
@@ -133,6 +134,9 @@ def _without_large_data(model: ModelProto) -> ModelProto:
             node.op_type, node.domain = "Identity", ""
             del node.input[:], node.attribute[:]
             node.input.append(x)
+        elif node.op_type in _SCALING and node.domain == ML_DOMAIN and node.input:
+            # Nor has it rules for these, which give floats of the shape of what they take.
+            node.CopyFrom(helper.make_node("Cast", node.input[:1], node.output[:1], to=TensorProto.FLOAT))
     inputs = {v.name for v in source.input}
     for tensor in source.initializer:
         size = 1

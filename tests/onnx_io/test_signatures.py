@@ -51,5 +51,5 @@ def test_operator_table_covers_each_opset_once():
     assert rows == tuple(sorted(rows, key=lambda r: (r.domain, r.op, r.first)))
     for domain, op in STANDARD:
         covered = [o for r in rows if (r.domain, r.op) == (domain, op) for o in range(r.first, r.last + 1)]
-        assert covered == known(op, domain), op
+        assert covered == ([1] if domain else known(op, domain)), op  # other domains have versions of their own
     assert Operator("", "Gemm", 7, OPSETS[-1], "Linear, MatMul") in rows

@@ -211,9 +211,9 @@ def operators() -> tuple[Operator, ...]:
     for (domain, op), versions in sorted(_REGISTRY.items()):
         ends = [h.since - 1 for h in versions[1:]] + [newest]
         for version, end in zip(versions, ends, strict=True):
-            standard = onnx.defs.has(op, domain)
+            standard = not domain and onnx.defs.has(op)
             first = max(version.since, OLDEST_OPSET) if standard else 1
-            end = end if standard else 1  # QONNX's domains have had no other version yet
+            end = end if standard else 1  # of the other domains' operators there has been no other version yet
             if rows and (rows[-1].domain, rows[-1].op, rows[-1].becomes) == (domain, op, version.becomes):
                 first = rows.pop().first
             rows.append(Operator(domain, op, first, end, version.becomes))

@@ -4,6 +4,7 @@
 from swm.onnx_io.read.handlers import (
     activations,
     channels_last,
+    classical,
     constants,
     conv,
     elementwise,
@@ -24,6 +25,7 @@ from swm.onnx_io.read.handlers import (
 __all__ = [
     "activations",
     "channels_last",
+    "classical",
     "constants",
     "conv",
     "elementwise",
