@@ -14,7 +14,7 @@ from onnx import SparseTensorProto, TensorProto
 
 from swm.graph import Cast, Transpose
 from swm.onnx_io.read.context import Context
-from swm.onnx_io.read.registry import Folded, RawNode, Result, handler
+from swm.onnx_io.read.registry import Folded, Forwarded, RawNode, Result, handler
 from swm.onnx_io.tensors import has_native, is_native, to_array
 
 __all__ = ["reshaped"]
@@ -128,6 +128,8 @@ def _cast(context: Context, node: RawNode, to: int) -> Result:
     if not has_native(to) or (kind and not has_native(kind.elem)):
         return None
     value = context.constant(x)
+    if value is None and kind is not None and kind.elem == to:
+        return Forwarded(x)  # exporters cast to the type that is there, between what would otherwise be one layer
     if value is None:
         return Cast(name=node.name, inputs=(x,), outputs=node.outputs, to=to)
     target = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(to))
