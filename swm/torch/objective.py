@@ -3,23 +3,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from swm.graph import ArgMax, Graph, LogSoftmax, Softmax
+from swm.graph import ArgMax, Cast, Graph, LogSoftmax, Node, Opaque, Reshape, Softmax
 
 __all__ = ["Objective", "scores_tensor"]
 
 
 def scores_tensor(graph: Graph) -> str:
-    """The tensor that training looks at: the first output, before a Softmax, LogSoftmax or ArgMax that ends there."""
+    """The tensor that training looks at: the first output, before a Softmax, LogSoftmax or ArgMax that ends there.
+
+    Also before the class numbers that scikit-learn's pipelines look up, where a class is its own number.
+    """
     tensor = graph.outputs[0].name
     writers = graph.producers()
+    tensor = _class_number(graph, tensor, writers) or tensor
     while isinstance(writers.get(tensor), Softmax | LogSoftmax | ArgMax):
         tensor = writers[tensor].inputs[0]
+    return tensor
+
+
+def _class_number(graph: Graph, tensor: str, writers: Mapping[str, Node]) -> str | None:
+    """The ArgMax whose answer a tensor holds in another shape or type; None where there is none."""
+    while not isinstance(node := writers.get(tensor), ArgMax):
+        if isinstance(node, Cast | Reshape):
+            tensor = node.inputs[0]
+        elif isinstance(node, Opaque) and node.op_type == "ArrayFeatureExtractor":
+            names = graph.constants.get(node.inputs[0])
+            if names is None or names.dtype.kind not in "iu" or not np.array_equal(names.ravel(), range(names.size)):
+                return None
+            tensor = node.inputs[1]
+        else:
+            return None
     return tensor
 
 

@@ -21,7 +21,7 @@ from swm.cli.finetune import finetune as command
 from swm.compress import CONVERSION, parse_record, sample_hashes
 from swm.engine import FloatEngine
 from swm.errors import CalibrationError, OptionError, UnsupportedModel
-from swm.graph import is_structured
+from swm.graph import ArgMax, is_structured
 from swm.structure import circulant_columns
 from swm.torch.network import Network
 from swm.torch.objective import Objective, scores_tensor
@@ -63,15 +63,16 @@ def node(operator, inputs, output, **attributes):
     return helper.make_node(operator, inputs, [output], name=output, **attributes)
 
 
-def model(nodes, weights, shape, output_shape, opset=17):
+def model(nodes, weights, shape, output_shape, opset=17, elem=TensorProto.FLOAT):
     graph = helper.make_graph(
         nodes,
         "net",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, output_shape)],
+        [helper.make_tensor_value_info("y", elem, output_shape)],
         [numpy_helper.from_array(w.astype(v), name) for name, (w, v) in weights.items()],
     )
-    return swm.load(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9))
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", 1)]
+    return swm.load(helper.make_model(graph, opset_imports=opsets, ir_version=9))
 
 
 def f32(*shape, seed=0, low=None):
@@ -398,6 +399,20 @@ def test_a_fixed_batch_is_freed_where_that_changes_nothing():
     assert swm.run(found.graph, x).shape == (60, 16)
     with pytest.raises(OptionError, match="exported for a batch of"):
         swm.finetune(graph, x[:1], block=4, validation=x[1:3])
+
+
+@pytest.mark.parametrize(("names", "known"), [([0, 1, 2, 3], True), ([5, 6, 7, 8], False)])
+def test_class_numbers_that_a_pipeline_looks_up_are_no_obstacle_where_they_are_places(names, known):
+    nodes = [
+        node("Gemm", ["x", "w", "b"], "h", transB=1),
+        node("ArgMax", ["h"], "place", axis=1),
+        helper.make_node("ArrayFeatureExtractor", ["names", "place"], ["found"], domain="ai.onnx.ml"),
+        node("Reshape", ["found", "flat"], "y"),
+    ]
+    constants = {"w": f32(4, 16), "b": f32(4), "names": i64(*names), "flat": i64(-1)}
+    made = model(nodes, constants, ["n", 16], ["n"], elem=TensorProto.INT64)
+    (place,) = (node for node in made.nodes if isinstance(node, ArgMax))
+    assert scores_tensor(made) == (place.inputs[0] if known else "y")
 
 
 def test_nodes_without_gradients_are_refused_by_name():
