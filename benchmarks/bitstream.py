@@ -36,7 +36,7 @@ def main() -> int:
     parser.add_argument("--calibration", help="inputs, .npy")
     parser.add_argument("--vectors", help="inputs that are simulated, .npy")
     parser.add_argument("--labels", help="their classes, .npy")
-    parser.add_argument("--interval", default="line", help="cycles, line, or fastest")
+    parser.add_argument("--interval", help="cycles, line, or fastest")
     parser.add_argument("--fresh", action="store_true", help="nothing is known from before")
     parser.add_argument("--minutes", type=float, default=10)
     options = parser.parse_args()
@@ -45,7 +45,7 @@ def main() -> int:
         environment = os.environ | ({"SWM_CACHE": str(folder / "cache")} if options.fresh else {})
         model, calibration, vectors = inputs(options, folder)
         convert = ["convert", model, "-o", "small.onnx", "--block", str(options.block), "--calibration", calibration]
-        pace = [] if options.interval == "fastest" else ["--interval", options.interval]
+        pace = ["--interval", options.interval] if options.interval else []
         commands = [
             *([convert] if options.block else []),
             ["emit", "small.onnx" if options.block else model, "-o", "project", "--board", options.board,

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from swm.accelerator.backend import backend as _backend
 from swm.accelerator.design import Design
 from swm.accelerator.fixed_graph import FixedGraph
 from swm.accelerator.interleave import interleaved, with_sequences
+from swm.accelerator.line import Pace
 from swm.accelerator.lower import lower
 from swm.accelerator.quantize import network_shape
 from swm.accelerator.store_design import load_design
@@ -119,7 +120,7 @@ def design(
     clock_mhz: float | None = None,
     hybrid: bool = False,
     sequences: int | None = 1,
-    interval: int | Literal["line"] | None = None,
+    interval: Pace = None,
     progress: Progress | bool | None = None,
 ) -> Design:
     """Choose parallelism and stream depths: a fixed-point network becomes a Design for a board.
@@ -132,8 +133,9 @@ def design(
         hybrid: let wide multipliers be built of LUTs where DSPs run out.
         sequences: of a network with recurrent layers, so many that take turns, so that none waits for its state; a
             sample is a sequence, a frame holds step after step of all of them. None: as many as make it faster.
-        interval: cycles per frame; the cheapest design that is at least this fast instead of the fastest that fits.
-            "line": that of the board's serial line, which no faster design makes faster.
+        interval: cycles per frame; the cheapest design that is at least this fast. "line": that of the board's serial
+            line, which no faster design makes faster. "fastest": that fits the board. Where absent "line" for boards
+            whose only way in is that line (back end "rtl" on boards that open tools build for), else "fastest".
         progress: called as progress(what, 0, 1) for every interval tried; True shows it on standard error.
 
     Raises:
@@ -166,7 +168,7 @@ def emit(
     clock_mhz: float | None = None,
     hybrid: bool = False,
     sequences: int | None = 1,
-    interval: int | Literal["line"] | None = None,
+    interval: Pace = None,
     vectors: Inputs | None = None,
     labels: NDArray[np.integer] | None = None,
     reference: Graph | None = None,

@@ -7,11 +7,12 @@ A sample is a sequence still; a frame of such a design holds several of them (`f
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 from swm.accelerator.backend import Backend
 from swm.accelerator.design import Schedule
 from swm.accelerator.fixed_graph import FixedGraph, NetworkShape
+from swm.accelerator.line import Pace
 from swm.accelerator.schedule import faster_schedule, make_schedule
 from swm.device.board import Board
 from swm.device.limits import Limits
@@ -84,7 +85,7 @@ def with_sequences(
     clock_mhz: float | None = None,
     hybrid: bool = False,
     limits: Limits | None = None,
-    interval: int | Literal["line"] | None = None,
+    interval: Pace = None,
     sequences: int | None = None,
     note: Note = quiet,
 ) -> tuple[int, Schedule]:

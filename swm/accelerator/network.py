@@ -125,6 +125,8 @@ class Program:
         latency: cycles from the start of an iteration until its writes can be seen.
         reads: ports read, in the order of the C++ loop.
         writes: ports written, in that order, after the reads of the iteration.
+        reserves: a beat takes its place in a stream when its iteration starts, and streams have `latency` places more
+            than their depth for beats that are under way (hls/rtl/swm_fifo.sv).
     """
 
     name: str
@@ -135,6 +137,7 @@ class Program:
     latency: int
     reads: tuple[Port, ...]
     writes: tuple[Port, ...]
+    reserves: bool = False
 
     def __post_init__(self) -> None:
         def fault(text: str) -> OptionError:

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf
-from typing import Any, Literal
+from typing import Any
 
 from swm.accelerator.backend import VITIS, Backend
 from swm.accelerator.design import Schedule
 from swm.accelerator.fixed_graph import NetworkShape
-from swm.accelerator.line import line_interval
+from swm.accelerator.line import Pace, line_alone, line_interval
 from swm.accelerator.placement import Placement
 from swm.accelerator.resources import estimate, overflow
 from swm.accelerator.search import Found, Search
@@ -35,7 +35,7 @@ def make_schedule(
     backend: Backend = VITIS,
     clock_mhz: float | None = None,
     limits: Limits | None = None,
-    target_interval: int | Literal["line"] | None = None,
+    target_interval: Pace = None,
     hybrid: bool = False,
     note: Note = quiet,
 ) -> Schedule:
@@ -50,8 +50,9 @@ def make_schedule(
         hybrid: let multipliers of any width be built of LUTs where DSPs run out: faster, for several times the energy
             of a DSP; without it only those of narrow weights (`products.NARROW_WEIGHT`).
         note: called with what is going on, for every interval that is tried.
-        target_interval: cycles; take the cheapest design that is at least this fast instead of the fastest. "line":
-            that of a frame on the board's serial line, or the fastest that fits if none that fast does.
+        target_interval: cycles; take the cheapest design that is at least this fast. "line": that of a frame on the
+            board's serial line, or the fastest that fits if none that fast does. "fastest": that fits the board. None:
+            "line" where no frame comes another way (`line_alone`), else "fastest".
 
     Returns:
         The schedule. When nothing fits it has minimal parallelism (or the cheapest at `target_interval`), `fits` is
@@ -89,7 +90,7 @@ def _make(
     backend: Backend = VITIS,
     clock_mhz: float | None = None,
     limits: Limits | None = None,
-    target_interval: int | Literal["line"] | None = None,
+    target_interval: Pace = None,
     hybrid: bool = False,
     note: Note = quiet,
     least: float = 0.0,
@@ -101,16 +102,18 @@ def _make(
         raise OptionError(f"clock {clock_mhz} MHz: must lie in (0, 1500]")
     if isinstance(target_interval, int) and target_interval < 1:
         raise OptionError(f"target interval {target_interval}: must be at least one cycle")
-    if target_interval is not None and backend.parallelism == "minimal":
+    if target_interval is None:
+        target_interval = "line" if line_alone(board, backend) else "fastest"
+    if target_interval != "fastest" and backend.parallelism == "minimal":
         raise OptionError(f"back end {backend.name} takes one lane everywhere: no interval can be asked for")
     limits = limits or Limits()
     line = line_interval(network, board, backend) if target_interval == "line" else None
     search = Search(network, board, limits, backend=backend, hybrid=hybrid, uram=backend.loads_weights, note=note)
     clocks = (clock_mhz,) if clock_mhz is not None else tuple(clock.mhz for clock in board.clocks)
     slow = _slowest(search)
-    target = line if target_interval == "line" else target_interval
-    if target is line and line is not None and search.fitting(line) is None:
-        target = None  # none that keeps up with the line fits: the fastest that does
+    target = target_interval if isinstance(target_interval, int) else None
+    if line is not None and search.fitting(line) is not None:
+        target = line  # else none that keeps up with the line fits: the fastest that does
     found = _find(search, backend, target, slow)
     longest = slow if target is None else min(slow, target)
     # Neither costs nor intervals depend on the clock; only the pipeline's depth, and with it FIFOs and latency, do.

@@ -89,16 +89,18 @@ def frame_network(placement: Placement, clock_mhz: float, backend: Backend = VIT
 
     Where the back end is SystemVerilog, the pipeline of each process is as deep as its module has registers.
     """
-    fill = RTL_EDGE if backend.language == "systemverilog" else pipeline_fill(clock_mhz)
+    registers = backend.language == "systemverilog"
+    fill = RTL_EDGE if registers else pipeline_fill(clock_mhz)
     first, last = placement.edges[0], placement.edges[-1]
     ends = axi_program("in", first.name, first.beats), axi_program(last.name, "out", last.beats)
     same = {name: name for name in ("in", "out", first.name, last.name)}
-    programs = [_framed("axi_in", ends[0], first.positions, fill, same)]
+    programs = [_framed("axi_in", ends[0], first.positions, fill, same, registers)]
     names = [edge.name for edge in placement.edges]
     for layer in placement.layers:
         local = {f"in{i}": name for i, name in enumerate(layer.inputs)}
         local |= {f"out{i}": name for i, name in enumerate(layer.outputs)}
         loops = _loops(layer, fill, backend)
+        inner = {name for loop in loops for name in loop.inner}
         for loop in loops:
             for port in (*loop.program.reads, *loop.program.writes):
                 if port.stream not in local:
@@ -106,11 +108,16 @@ def frame_network(placement: Placement, clock_mhz: float, backend: Backend = VIT
                     names.append(local[port.stream])
         programs += [
             _framed(
-                f"{layer.spec.name}.{loop.name}", loop.program, layer.spec.tokens * loop.repeats, loop.latency, local
+                f"{layer.spec.name}.{loop.name}",
+                loop.program,
+                layer.spec.tokens * loop.repeats,
+                loop.latency,
+                local,
+                registers and inner.isdisjoint(port.stream for port in loop.program.writes),
             )
             for loop in loops
         ]
-    programs.append(_framed("axi_out", ends[1], last.positions, fill, same))
+    programs.append(_framed("axi_out", ends[1], last.positions, fill, same, registers))
     return Network(tuple(programs), ("in", *names, "out"))
 
 
@@ -127,7 +134,7 @@ def _inner(placement: Placement, backend: Backend) -> dict[str, int]:
     return {f"{layer}.{name}": depth for layer, loop in loops for name, depth in loop.inner.items()}
 
 
-def _framed(name: str, program: Program, tokens: int, fill: int, edges: dict[str, str]) -> FrameProgram:
+def _framed(name: str, program: Program, tokens: int, fill: int, edges: dict[str, str], reserves: bool) -> FrameProgram:
     """A token's program repeated over the tokens of a frame."""
 
     def port(one: Port) -> FramePort:
@@ -149,6 +156,7 @@ def _framed(name: str, program: Program, tokens: int, fill: int, edges: dict[str
         latency=fill,
         reads=tuple(map(port, program.reads)),
         writes=tuple(map(port, program.writes)),
+        reserves=reserves,
     )
 
 

@@ -11,6 +11,7 @@ for liveness F. Commoner, A. W. Holt, S. Even, A. Pnueli, "Marked directed graph
 
     read of beat b of an edge      t[i] >= written[b] + 1
     write of beat b of an edge     t[i] >= read[b - depth] + 1 - latency,   written[b] = t[i] + latency
+    the same, place reserved       t[i] >= read[b - depth - latency] + 1    (`Program.reserves`)
 
 With `u = t - slot` (`slot = i * ii`, the undisturbed time) this is one running maximum of the waits: a process held up
 by `u` cycles stays late by `u`, so the work is one maximum an I/O event and nothing a cycle. Two things make the rule
@@ -153,6 +154,7 @@ class _Process:
         To be resumed when there is a beat, or space.
         """
         latency = self.program.latency
+        ahead = 0 if self.program.reserves else latency
         ins = [(written[e], read[e], read[e].append, 2 * e) for e in self.reads]
         outs = [(read[e], written[e], written[e].append, 2 * e + 1, depths[e]) for e in self.writes]
         split, late = len(ins), 0
@@ -177,7 +179,7 @@ class _Process:
                 if beat >= 0:
                     if beat >= len(there):
                         yield wait
-                    time = there[beat] + 1 - latency - slot
+                    time = there[beat] + 1 - ahead - slot
                     if time > late:
                         late = time
                 if operation >= rooms:
@@ -219,6 +221,9 @@ def play(network: Network, frames: int, depths: Mapping[str, int], pace: int = 0
     """
     index = {e: i for i, e in enumerate(network.edges)}
     depth = [depths[e] for e in network.edges]
+    for program in network.programs:
+        for port in program.writes:
+            depth[index[port.edge]] += program.latency if program.reserves else 0
     tokens = frames * network.tokens
     written: list[list[int]] = [[] for _ in index]
     read: list[list[int]] = [[] for _ in index]

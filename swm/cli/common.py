@@ -134,24 +134,29 @@ sequences_option = click.option(
 )
 
 
-def _interval(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | Literal["line"] | None:
-    """A number, or "line"."""
+def _interval(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> int | Literal["line", "fastest"] | None:
+    """A number, or one of the words."""
     if value is None:
         return None
     if value == "line":
         return "line"
+    if value == "fastest":
+        return "fastest"
     try:
         return int(value)
     except ValueError:
-        raise click.BadParameter(f"{value!r} is neither a number of cycles nor 'line'") from None
+        raise click.BadParameter(f"{value!r} is neither a number of cycles nor 'line' or 'fastest'") from None
 
 
 interval_option = click.option(
     "--interval",
     callback=_interval,
-    metavar="CYCLES|line",
+    metavar="CYCLES|line|fastest",
     help="Cycles per frame: the smallest design that is at least this fast; line: as fast as the board's serial line"
-    " brings frames [default: the fastest that fits].",
+    " brings frames; fastest: that fits the board [default: line where frames come over that line alone (rtl on"
+    " ulx3s, colorlight-i9, tangnano20k), else fastest].",
 )
 
 

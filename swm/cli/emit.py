@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
 import click
 from rich.text import Text
@@ -30,6 +30,9 @@ from swm.cli.common import (
     write_json,
 )
 
+if TYPE_CHECKING:
+    from swm.accelerator.line import Pace
+
 
 @click.command(
     epilog=example(
@@ -37,7 +40,7 @@ from swm.cli.common import (
         "swm emit lstm-k8.onnx -o project --board zcu104 --sequences auto --calibration sequences.npy\n"
         "swm emit transformer.onnx -o project --board zcu104 --bits 8 --residual-bits 12 --calibration tokens.npy\n"
         "swm emit model-k8.onnx -o rtl --backend rtl --board pynq-z2 --calibration images.npy\nswm verify rtl\n"
-        "swm emit model-k8.onnx -o q --backend rtl --board ulx3s --interval line --calibration x.npy\nswm build q"
+        "swm emit model-k8.onnx -o q --backend rtl --board ulx3s --calibration x.npy\nswm build q"
     )
 )
 @click.argument("model")
@@ -76,7 +79,7 @@ def emit(
     backend: str,
     clock: float | None,
     hybrid: bool,
-    interval: int | Literal["line"] | None,
+    interval: Pace,
     sequences: int | None,
     force: bool,
     allow_overflow: bool,
@@ -88,13 +91,16 @@ def emit(
     HLS compiler; `rtl` the same processes in SystemVerilog, for Vivado, yosys and Verilator, without an HLS compiler.
     All compute the same bits.
 
+    A design is the fastest that fits its board. Where frames come over a serial line alone (rtl on ulx3s,
+    colorlight-i9, tangnano20k) it is the smallest that keeps up with that line; --interval says otherwise.
+
     Nodes at either end of MODEL that have no hardware form stay with the host (`swm check` names them): the project
     brings them along in its folder host/.
 
     A design that the board does not hold is not written without --allow-overflow: exit status 1.
     """
     # Here, as `--help` should not wait for them.
-    from swm.accelerator.line import line_pace
+    from swm.accelerator.line import pace_sentence
     from swm.accelerator.saturation import saturation_summary
     from swm.emit import check_output, host_operators, host_path
     from swm.remedies import does_not_fit
@@ -135,10 +141,8 @@ def emit(
     if json_to != "-":
         style = "green" if plan.fits else "bold red"
         out.print(Text(f"The design {plan.verdict} ({plan.clock_mhz:g} MHz, modelled).", style=style))
-        pace = line_pace(plan)
-        if pace is not None and pace > plan.interval and plan.target is None:
-            text = f"It takes a frame in {plan.interval:,} cycles, and the serial line brings one in {pace:,} at best: "
-            out.print(Text(text + "--interval line makes a smaller design that is built sooner."))
+        if pace := pace_sentence(plan):
+            out.print(Text(pace))
         if plan.sequences > 1:
             out.print(Text(f"{plan.sequences} sequences take turns: a frame holds step after step of all of them."))
         for place, operators in (host_operators(fixed) or {}).items():

@@ -75,7 +75,8 @@ def print_rtl(result: RtlVerification) -> None:
         out.print(Text("frames were not kept apart: TLAST or the counters of frames are wrong", style=style))
     out.print(
         Text(
-            f"interval {rtl.interval_cycles:,.1f} cycles measured, {rtl.interval_modelled:,} modelled; latency"
+            f"interval {rtl.interval_cycles:,.1f} cycles measured, {rtl.interval_modelled:,} modelled; stalls at the"
+            f" input {rtl.input_waits:,.1f} cycles a frame measured, {rtl.input_waits_modelled:,} modelled; latency"
             f" {rtl.latency_cycles:,} measured, {rtl.latency_modelled:,} modelled"
             + ("" if rtl.cycles_agree else ": they DIFFER by more than 2 %"),
             style="green" if rtl.cycles_agree else "bold red",

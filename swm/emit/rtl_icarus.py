@@ -60,13 +60,13 @@ def simulate_icarus(
         if lines[-1] == "d":
             raise ToolError("the simulation failed: no beat moves any more (deadlock)")
         words += [_word(line[2:]) for line in lines if line[0] == "w"]
-        right, cycles, in_waits, out_waits = (_word(part) for part in lines[-1].split()[1:])
+        right, cycles, out_waits = (_word(part) for part in lines[-1].split()[1:])
         measured[name] = {
             "right": right == 1,
             "cycles": cycles,
-            "input_waits": in_waits,
             "output_waits": out_waits,
             "ends": [int(line[2:]) for line in lines if line[0] == "e"],
+            "waits": [int(line[2:]) for line in lines if line[0] == "i"],
         }
     return np.array(words, np.int32), measured
 

@@ -51,7 +51,8 @@ class RtlMeasured:
         interval_modelled: of the Design.
         latency_cycles: of a frame alone, from its first beat in to its last beat out, both counted.
         latency_modelled: of the Design.
-        input_waits: cycles a frame in which a beat waited at the input while frames came back to back.
+        input_waits: cycles a frame in which a beat waited at the input, in the middle of the run back to back: stalls.
+        input_waits_modelled: of the Design: what its interval has beyond the beats of a frame.
         stalled_interval_cycles: between two frames in the run with stalls, which says how much they cost.
         framing: whether TLAST stood where it should and no frame was counted as too short or too long.
         tool: the simulator and its version.
@@ -65,15 +66,19 @@ class RtlMeasured:
     latency_cycles: int
     latency_modelled: int
     input_waits: float
+    input_waits_modelled: int
     stalled_interval_cycles: float
     framing: bool
     tool: str
 
     @property
     def cycles_agree(self) -> bool:
-        """Whether interval and latency are those of the Design."""
-        interval = _agree(self.interval_cycles, self.interval_modelled)
-        return interval and _agree(self.latency_cycles, self.latency_modelled)
+        """Whether interval, latency and stalls are those of the Design."""
+        return (
+            _agree(self.interval_cycles, self.interval_modelled)
+            and _agree(self.latency_cycles, self.latency_modelled)
+            and _agree(self.input_waits, self.input_waits_modelled)
+        )
 
 
 def _agree(measured: float, modelled: int) -> bool:
@@ -221,22 +226,25 @@ def _simulate(
 def _measured(
     runs: dict[str, Any], schedule: Schedule, words: int, mismatches: int, frames: int, tool: str
 ) -> RtlMeasured:
+    if "waits" not in runs["rate"]:
+        raise ToolError("the testbench of this project, by an earlier swm, does not measure stalls; emit it again")
     return RtlMeasured(
         words=words,
         mismatches=mismatches,
         frames=frames,
-        interval_cycles=_interval(runs["rate"]["ends"]),
+        interval_cycles=_steady(runs["rate"]["ends"]),
         interval_modelled=schedule.interval,
         latency_cycles=runs["alone"]["ends"][0],
         latency_modelled=schedule.latency,
-        input_waits=runs["rate"]["input_waits"] / frames,
-        stalled_interval_cycles=_interval(runs["stalls"]["ends"]),
+        input_waits=_steady(runs["rate"]["waits"]),
+        input_waits_modelled=schedule.interval - schedule.input.beats * schedule.input.positions,
+        stalled_interval_cycles=_steady(runs["stalls"]["ends"]),
         framing=all(run["right"] for run in runs.values()),
         tool=tool,
     )
 
 
-def _interval(ends: list[int]) -> float:
+def _steady(sums: list[int]) -> float:
     """Cycles from frame to frame in the middle half of a run: the first frames build up, the last may run ahead."""
-    first, last = len(ends) // 4, 3 * len(ends) // 4
-    return (ends[last] - ends[first]) / (last - first)
+    first, last = len(sums) // 4, 3 * len(sums) // 4
+    return (sums[last] - sums[first]) / (last - first)

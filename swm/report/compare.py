@@ -153,7 +153,7 @@ def _dense(own: Schedule, make: Callable[..., Schedule]) -> Schedule:
             asked = make(target_interval=own.target)
             if asked.fits:
                 return asked
-    return make()
+    return make(target_interval="fastest")
 
 
 def _holding(

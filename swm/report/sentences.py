@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from swm.accelerator.line import line_pace
+from swm.accelerator.line import line_pace, line_target
 from swm.accelerator.saturation import saturation_summary
 from swm.layers.registry import kind
 from swm.report.chips import chip_verdict
@@ -133,9 +133,8 @@ def remark_sentences(row: BoardReport) -> tuple[str, ...]:
         frame = f"a frame holds {plan.sequences} sequences that take turns; interval and latency are those of a frame"
         found.insert(0, frame)
     if plan.target is not None:
-        found.insert(
-            0, f"{plan.target:,} cycles a frame were asked for: the smallest such design that the search finds"
-        )
+        asked = "is what the serial line brings" if plan.target == line_target(plan) else "were asked for"
+        found.insert(0, f"{plan.target:,} cycles a frame {asked}: the smallest such design that the search finds")
     pace = line_pace(plan)
     if pace is not None and plan.board.link is not None and pace > plan.interval:
         rate = quantity(plan.sequences * plan.board.link.clock_hz / pace)

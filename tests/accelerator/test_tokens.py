@@ -2,6 +2,7 @@
 """Token simulation against two simulators written here: cycle after cycle, and straight from the recurrences."""
 
 import functools
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given, settings
@@ -220,6 +221,20 @@ def test_a_burst_wants_a_deeper_fifo():
     assert intervals[1] > intervals[2] > 16
     assert list(intervals.values()) == sorted(intervals.values(), reverse=True)
     assert simulate(network, 4, {}).occupancy["x"] == 5
+
+
+def test_a_stream_of_registers_has_places_for_what_is_under_way():
+    """Eight beats wait for a reader that begins late: four beyond the depth of one have left their writer by then.
+
+    The place that beat 0 leaves in cycle 20 is beat 5's in 21; it is there in 25 and read in 26, one late.
+    """
+    writer = Program("w", 0, 8, 0, 1, 4, (every("in", 8),), (every("x", 8),))
+    reader = Program("r", 0, 28, 0, 1, 0, (every("x", 8, start=20),), (every("out", 8, start=20),))
+    found = {}
+    for reserves in (False, True):
+        network = Network((replace(writer, reserves=reserves), reader), ("in", "x", "out"))
+        found[reserves] = simulate(network, 1, {"x": 1}).ends[0]
+    assert found == {False: 20 + 2 * 7 + 1, True: 20 + 7 + 1 + 1}
 
 
 def test_a_shortcut_one_too_small_is_named():
