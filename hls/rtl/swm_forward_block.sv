@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file swm_forward_block.sv
-/// \brief The real transform of one block of K <= 16 points, straight-line (docs/arithmetic.md section 2).
+/// \brief The real transform of one block of K <= 64 points, straight-line (docs/arithmetic.md section 2).
 ///
 /// Decimation in time: stages 1 and 2 together (four-point sums), then a pass a stage. The last SHIFTS stages halve. In: K
 /// values of B bits. Out: K/2 packed words of two parts of W = B + log2 K - SHIFTS bits, word 0 = bins 0 and K/2.
@@ -87,7 +87,7 @@ module swm_forward_block #(
               assign hi_re = (W + 3)'(e_im);
               assign hi_im = (W + 3)'(0) - (W + 3)'(t_im);
             end else begin : g_turn
-              swm_turn #(.W(W), .OUT(W + 2), .I(16 * I / SIZE)) u_turn (
+              swm_turn #(.W(W), .OUT(W + 2), .I(64 * I / SIZE)) u_turn (
                   .clk, .a(g_pass[p-1].z[2*(u+Q)*W+:W]), .b(g_pass[p-1].z[(2*(u+Q)+1)*W+:W]), .re(t_re), .im(t_im));
               assign lo_re = (W + 3)'(e_re) + (W + 3)'(t_re);
               assign lo_im = (W + 3)'(e_im) + (W + 3)'(t_im);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file swm_inverse_block.sv
-/// \brief The inverse real transform of one block of K <= 16 points, straight-line (docs/arithmetic.md section 4).
+/// \brief The inverse real transform of one block of K <= 64 points, straight-line (docs/arithmetic.md section 4).
 ///
 /// Decimation in frequency: a pass a stage from log2 K down to 3, then stages 2 and 1 together. The first log2 K - SHIFTS
 /// stages halve. In: K/2 packed words of two parts of A bits. Out: K values of Y = A + 1 + SHIFTS bits. Between passes words
@@ -74,7 +74,7 @@ module swm_inverse_block #(
                 d_re <= TURN'((W + 1)'(x_re) - (W + 1)'(y_re));
                 d_im <= TURN'((W + 1)'(x_im) + (W + 1)'(y_im));
               end
-              swm_turn #(.W(TURN), .OUT(W), .I(16 * I / SIZE), .INVERSE(1), .SHIFT(16 + HALVE)) u_turn (
+              swm_turn #(.W(TURN), .OUT(W), .I(64 * I / SIZE), .INVERSE(1), .SHIFT(16 + HALVE)) u_turn (
                   .clk, .a(d_re), .b(d_im), .re(odd_re), .im(odd_im));
             end
             assign z[2*u*W+:2*W] = {even_im, even_re};

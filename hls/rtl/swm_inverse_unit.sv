@@ -43,7 +43,7 @@ module swm_inverse_unit #(
   swm_delay #(.N(TURN)) u_packed (.clk, .in(was_packed), .out(packed_late));
   generate
     if (STAGE == 3) begin : g_eighth
-      swm_turn #(.W(W + 1), .OUT(OUT), .I(2), .INVERSE(1), .SHIFT(16 + HALVE)) u_turn (
+      swm_turn #(.W(W + 1), .OUT(OUT), .I(8), .INVERSE(1), .SHIFT(16 + HALVE)) u_turn (
           .clk, .a(d_re), .b(d_im), .re(turned_re), .im(turned_im));
       logic unused;
       assign unused = &{1'b0, go, i};

@@ -95,7 +95,7 @@ module swm_rfft_pass #(
       assign {e_im, e_re} = e_late;
       assign {o_im, o_re} = o_late;
       if (STAGE == 3) begin : g_eighth
-        swm_turn #(.W(W), .OUT(W + 2), .I(2)) u_turn (
+        swm_turn #(.W(W), .OUT(W + 2), .I(8)) u_turn (
             .clk, .a(o[W-1:0]), .b(o[2*W-1:W]), .re(turned_re), .im(turned_im));
       end else begin : g_turn
         swm_rotation #(.STAGE(STAGE), .W(W), .OUT(W + 2), .II(II)) u_turn (

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file swm_rfft_unrolled.sv
-/// \brief Forward real transforms of the blocks of a layer's input, K <= 16: a whole block at once, no memory.
+/// \brief Forward real transforms of the blocks of a layer's input, K <= 64: a whole block at once, no memory.
 ///
 /// An iteration takes PARTS = max(1, K / IN_VEC) cycles and reads as many beats (those behind the last input count as zeros),
 /// transforms LANES = max(1, IN_VEC / K) blocks (swm_forward_block) and writes one beat of LANES * K integers: block after

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file swm_turn.sv
-/// \brief A complex integer turned by W_16^I or W_8 and rounded: the rotations of transforms of at most 16 points.
+/// \brief A complex integer turned by W_64^I and rounded: the rotations of straight-line transforms of at most 64 points.
 ///
-/// With W_16^I = c - j s: re = round_shift(c a + s b, SHIFT), im = round_shift(c b - s a, SHIFT); with INVERSE by the conjugate.
-/// An eighth of a turn (I = 2, c = s = 46341) takes two sums and two constants of four adders; others three constants: with
+/// With W_64^I = c - j s: re = round_shift(c a + s b, SHIFT), im = round_shift(c b - s a, SHIFT); with INVERSE by the conjugate.
+/// An eighth of a turn (I = 8, c = s = 46341) takes two sums and two constants of four adders; others three constants: with
 /// m = c (a + b), forward re = m - (c - s) b, im = m - (c + s) a; inverse the other way round. The caller knows that the
 /// result fits OUT bits.
 ///
@@ -11,7 +11,7 @@
 module swm_turn #(
     parameter int W = 16,       // bits of a part
     parameter int OUT = 18,     // and of the result
-    parameter int I = 2,        // of W_16^I: 1, 2 or 3
+    parameter int I = 8,        // of W_64^I, 1 to 15
     parameter int INVERSE = 0,
     parameter int SHIFT = 16    // 16, or 17 where the stage halves
 ) (
@@ -34,7 +34,7 @@ module swm_turn #(
   end
 
   generate
-    if (I == 2) begin : g_eighth
+    if (I == 8) begin : g_eighth
       // 46341 v = 256 (v + 4 (9 (5 v))) + 5 v
       logic signed [W:0] sum_re, sum_im;
       logic signed [W+3:0] five_re, five_im;
@@ -53,8 +53,12 @@ module swm_turn #(
       assign wide_re = ((P + 1)'(most_re) <<< 8) + (P + 1)'(five_re);
       assign wide_im = ((P + 1)'(most_im) <<< 8) + (P + 1)'(five_im);
     end else begin : g_three
-      localparam int COS = I == 1 ? 60547 : 25080;
-      localparam int SIN = I == 1 ? 25080 : 60547;
+      // cos(2 pi i / 64) of i = 0 .. 16, 16 fractional bits, entry 0 in the lowest bits.
+      localparam logic [17*18-1:0] COSINES = {
+        18'd0, 18'd6424, 18'd12785, 18'd19024, 18'd25080, 18'd30893, 18'd36410, 18'd41576, 18'd46341, 18'd50660, 18'd54491,
+        18'd57798, 18'd60547, 18'd62714, 18'd64277, 18'd65220, 18'd65536};
+      localparam int COS = 32'(COSINES[I*18+:18]);
+      localparam int SIN = 32'(COSINES[(16-I)*18+:18]);
       localparam logic signed [17:0] C = 18'(COS);
       localparam logic signed [17:0] OF_B = INVERSE != 0 ? 18'(COS + SIN) : 18'(COS - SIN);
       localparam logic signed [17:0] OF_A = INVERSE != 0 ? 18'(COS - SIN) : 18'(COS + SIN);

@@ -25,6 +25,7 @@
 ///   rom_banks, rom_lanes             memories of weights, and weights in a word of each
 ///   fabric_rows   optional: the last rows of mac_rows multiply in LUTs
 ///   packed        optional, with 4 products: 1 where two rows share a multiplier
+///   unrolled      optional: 1 where blocks of more than 16 are transformed at once, too
 ///   activation    identity, relu, sigmoid or tanh_
 #pragma once
 
@@ -51,6 +52,15 @@ struct packed_of<Cfg, decltype(void(int(Cfg::packed)))> {
   enum { value = Cfg::packed };
 };
 
+template <class Cfg, class = void>
+struct unrolled_of {
+  enum { value = Cfg::k <= 16 };
+};
+template <class Cfg>
+struct unrolled_of<Cfg, decltype(void(int(Cfg::unrolled)))> {
+  enum { value = Cfg::unrolled };
+};
+
 template <class Cfg>
 struct circulant {
   enum {
@@ -59,7 +69,7 @@ struct circulant {
     p = ceil_div(Cfg::m, k),
     q = ceil_div(Cfg::n, k),
     words = k / 2,             // packed half spectrum of a block
-    streaming = k <= 16,       // blocks are transformed at once, not pass by pass
+    streaming = unrolled_of<Cfg>::value,  // blocks are transformed at once, not pass by pass
     units = max_of(1, k / 4),  // units of a pass over a block
     in_vec = Cfg::in_vec,
     out_vec = Cfg::out_vec,

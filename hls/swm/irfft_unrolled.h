@@ -33,13 +33,13 @@ inline int_t<W> inverse_round(bool halve, int_t<Wide> v) {
 }
 
 /// The odd word i > 0 of stage N = `size`: (x - conj y) conj W_N^i, rounded once.
-template <int W, int Turn, int K>
+template <int W, int Turn>
 inline cplx<W> inverse_turn(const cplx<W>& x, const cplx<W>& y, int i, int size, bool halve) {
   SWM_INLINE
   const int_t<Turn> d_re = int_t<Turn>(subtract<W>(x.re, y.re)), d_im = int_t<Turn>(add<W>(x.im, y.im));
   int_t<Turn + 19> re, im;
-  if (K == 16 && 8 * i != size) {
-    rotate_16<Turn>(d_re, d_im, i, true, re, im);
+  if (8 * i != size) {
+    rotate_64<Turn>(d_re, d_im, i * (64 / size), true, re, im);
   } else {
     re = times_root_half<Turn + 1>(subtract<Turn>(d_re, d_im));
     im = times_root_half<Turn + 1>(add<Turn>(d_re, d_im));
@@ -82,7 +82,7 @@ struct inverse_block {
         } else {
           z[pass][u].re = halve_if<W>(halve, int_t<W + 2>(add<W>(x.re, y_.re)));
           z[pass][u].im = halve_if<W>(halve, int_t<W + 2>(subtract<W>(x.im, y_.im)));
-          z[pass][u + quarter] = inverse_turn<W, Turn, K>(x, y_, i, size, halve);
+          z[pass][u + quarter] = inverse_turn<W, Turn>(x, y_, i, size, halve);
         }
       }
     }

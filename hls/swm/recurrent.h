@@ -111,7 +111,8 @@ struct recurrent {
     rom_banks = Cfg::rom_banks,
     rom_lanes = Cfg::rom_lanes,
     vector_sets = biases * (1 + Cfg::first_bias) + 3 * Cfg::peephole + Cfg::initial,
-    vector_lanes = vector_sets * out_vec,
+    vector_banks = vector_sets * out_vec * Cfg::bias_bits > 4096 ? int(vector_sets) : 1,  // one a set where a word were too wide
+    vector_lanes = vector_sets / vector_banks * out_vec,
 
     // widths
     stages = clog2(k),
@@ -132,7 +133,7 @@ struct recurrent {
   typedef int_t<Cfg::state_bits> state_t;
   typedef int_t<value_bits> value_t;
 
-  static_assert(k == 1 || (is_power_of_two(k) && k <= 16), "blocks of a recurrent layer have 2 to 16 values; 1: dense");
+  static_assert(k == 1 || (is_power_of_two(k) && k <= 64), "blocks of a recurrent layer have 2 to 64 values; 1: dense");
   static_assert(k == 1 || (Cfg::hidden % k == 0 && Cfg::m % k == 0), "no block holds values of two gates");
   static_assert(Cfg::in_bits >= 4 && Cfg::in_bits <= 18, "data have 4 to 18 bits");
   static_assert(Cfg::weight_bits >= 4 && Cfg::weight_bits <= 18, "weights fit the narrow port of a DSP block");

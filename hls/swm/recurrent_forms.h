@@ -24,6 +24,7 @@ struct recurrent_matrix {
   static constexpr int fft_shifts = Cfg::fft_shifts, acc_shift = Cfg::acc_shift, out_shift = 0, in_vec = 1, out_vec = 1;
   static constexpr int mac_rows = Cfg::mac_rows, mac_columns = Cfg::mac_columns, mac_bins = k / 2, products = Cfg::products;
   static constexpr int rom_banks = Cfg::rom_banks, rom_lanes = Cfg::rom_lanes;
+  static constexpr int unrolled = 1;  // whatever the block: the way of a state is short
   typedef identity activation;
 };
 

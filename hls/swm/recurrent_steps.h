@@ -24,15 +24,17 @@ namespace swm {
 ///                 (group of rows, group of columns); over all banks, lane (row * mac_columns + column) * k + part. Row r side
 ///                 by side is gate r % gates of unit r / gates (mac_rows >= gates), else the r-th gate of this turn. Columns:
 ///                 those of x, padded to whole groups, then those of h; in phase B those of x (GRU) and of m
-/// \param vectors  ROM [1][beat of a step][lane]: biases, those of step 0, peepholes i, o, f, initial states; out_vec each
+/// \param vectors  ROM of banks of [beat of a step][lane]: biases, those of step 0, peepholes i, o, f, initial states; out_vec
+///                 each, all in one bank, or a bank each
 /// \param in       `loads` beats a token: in_lanes blocks of k integers (dense: in_vec values)
 /// \param out      ceil(m / out_vec) beats of out_vec outputs a token; surplus values of the last beat are zero
 template <class Cfg, class In, class Out>
 void recurrent_steps(int tokens,
                      const typename recurrent<Cfg>::weight_t weights[recurrent<Cfg>::rom_banks][recurrent<Cfg>::rom_depth]
                                                                     [recurrent<Cfg>::rom_lanes],
-                     const typename recurrent<Cfg>::bias_t vectors[1][recurrent<Cfg>::total_a][recurrent<Cfg>::vector_lanes], In& in,
-                     Out& out) {
+                     const typename recurrent<Cfg>::bias_t vectors[recurrent<Cfg>::vector_banks][recurrent<Cfg>::total_a]
+                                                                  [recurrent<Cfg>::vector_lanes],
+                     In& in, Out& out) {
   typedef recurrent<Cfg> L;
   typedef detail::recurrent_form<Cfg, (L::k > 1)> F;
   typedef detail::cell_math<Cfg> A;
@@ -40,11 +42,12 @@ void recurrent_steps(int tokens,
   typedef typename F::sums_t sums_t;
   typedef typename L::in_t in_t;
   constexpr int k = L::k, columns = Cfg::mac_columns, rows = Cfg::mac_rows, E = L::out_vec, lanes = L::lanes, gates = L::gates;
-  constexpr int feedback = Cfg::feedback;
+  constexpr int feedback = Cfg::feedback, together = L::vector_sets / L::vector_banks;  // sets of a bank of vectors
   (void)feedback;  // read by pragmas only
 
   SWM_PARTITION(weights, 1)
   SWM_WIDE_WORD(weights, 3)
+  SWM_PARTITION(vectors, 1)
   SWM_WIDE_WORD(vectors, 3)
   stored_t x[columns][2 * L::x_groups];
   SWM_PARTITION(x, 1)
@@ -133,7 +136,7 @@ FLAT:
           const int set = Cfg::first_bias && first ? L::biases + s : s;
           const bool late = int(Cfg::cell) == int(cell_gru) && s == 2;  // the candidate's bias; its sum is that of phase B
           const int_t<L::sum_bits> sum = y[e / k][late ? 0 : s][k > E ? part * E + e : e % k];
-          v[s] = typename A::sum_t(typename A::sum_t(sum) + typename A::sum_t(vectors[0][cell_beat][set * E + e]));
+          v[s] = typename A::sum_t(typename A::sum_t(sum) + typename A::sum_t(vectors[set / together][cell_beat][set % together * E + e]));
         }
         typename L::bias_t peep[3] = {0, 0, 0};
         SWM_PARTITION(peep, 0)
@@ -141,13 +144,14 @@ FLAT:
         PEEPHOLES:
           for (int s = 0; s < 3; ++s) {
             SWM_UNROLL
-            peep[s] = vectors[0][beat][(L::biases * (1 + Cfg::first_bias) + s * Cfg::peephole) * E + e];
+            const int set = L::biases * (1 + Cfg::first_bias) + s * Cfg::peephole;
+            peep[s] = vectors[set / together][beat][set % together * E + e];
           }
         }
         typename L::state_t c = 0;
         if (L::has_state && !(L::projected && second)) {
           typename L::state_t initial = 0;
-          if (Cfg::initial) initial = typename L::state_t(vectors[0][beat][(L::vector_sets - 1) * E + e]);
+          if (Cfg::initial) initial = typename L::state_t(vectors[L::vector_banks - 1][beat][(together - 1) * E + e]);
           c = first ? initial : state.v[e];
         }
         in_t result = 0;

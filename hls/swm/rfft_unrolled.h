@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file rfft_unrolled.h
 /// \brief Forward real transforms of the q blocks of a layer's input, k <= 16: a whole block at once, no memory.
+/// Recurrent layers, whose state goes round, take blocks of up to 64 so.
 ///
 /// Decimation in time (docs/arithmetic.md section 2), every stage straight-line code. Of the rotations, W_8 takes two
-/// constant products of four adders, W_16 and W_16^3 three multiplications by constants each.
+/// constant products of four adders, all others three multiplications by constants each.
 ///
 /// An iteration reads in_parts = max(1, k / in_vec) beats (those behind the last input count as zeros), transforms
 /// fft_lanes = max(1, in_vec / k) blocks and writes one beat of fft_lanes * k integers: block after block, words in natural
@@ -32,13 +33,13 @@ inline cplx<W> forward_word(bool halve, int_t<W + 2> re, int_t<W + 2> im) {
 }
 
 /// One word of stage N = `size` and its partner: e and o are words i > 0 of two spectra of N/2 points.
-template <int W, int K>
+template <int W>
 inline void forward_turn(const cplx<W>& e, const cplx<W>& o, int i, int size, bool halve, cplx<W>& lo, cplx<W>& hi) {
   SWM_INLINE
   typedef int_t<W + 2> sum_t;
   int_t<W + 19> re, im;
-  if (K == 16 && 8 * i != size) {
-    rotate_16<W>(o.re, o.im, i, false, re, im);
+  if (8 * i != size) {
+    rotate_64<W>(o.re, o.im, i * (64 / size), false, re, im);
   } else {
     re = times_root_half<W + 1>(add<W>(o.re, o.im));
     im = times_root_half<W + 1>(subtract<W>(o.im, o.re));
@@ -85,7 +86,7 @@ struct forward_block {
           z[pass][base + size / 4] = forward_word<W>(halve, int_t<W + 2>(e.im), int_t<W + 2>(-int_t<W + 2>(o.im)));
         } else {
           cplx<W> lo, hi;
-          forward_turn<W, K>(e, o, i, size, halve, lo, hi);
+          forward_turn<W>(e, o, i, size, halve, lo, hi);
           z[pass][base + i] = lo;
           z[pass][base + size / 2 - i] = hi;
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file rotate.h
-/// \brief Multiplication by the few constants of transforms of at most 16 points: W_16^i, 16 fractional bits.
+/// \brief Multiplication by the constants of transforms in straight-line code, of at most 64 points: W_64^i, 16 fractional bits.
 #pragma once
 
 #include "fixed.h"
@@ -19,16 +19,20 @@ inline int_t<W + 16> times_root_half(int_t<W> v) {
   return wide(wide(v181) * 256 + wide(v5));
 }
 
-/// Of W_16^i = c - j s, i = 1 or 3.
-constexpr int cosine_of_16(int i) { return i == 1 ? 60547 : 25080; }
-constexpr int sine_of_16(int i) { return i == 1 ? 25080 : 60547; }
+/// Of W_64^i = c - j s, 0 <= i <= 16; constants wherever i is one (tables.h has the same in ROMs).
+constexpr int cosine_of_64(int i) {
+  constexpr int cosines[17] = {65536, 65220, 64277, 62714, 60547, 57798, 54491, 50660, 46341,
+                               41576, 36410, 30893, 25080, 19024, 12785, 6424,  0};
+  return cosines[i];
+}
+constexpr int sine_of_64(int i) { return cosine_of_64(16 - i); }
 
-/// (a + j b) times W_16^i or its conjugate, three multiplications by constants. With m = c (a + b):
+/// (a + j b) times W_64^i or its conjugate, three multiplications by constants. With m = c (a + b):
 /// forward, W^i: re = m - (c - s) b, im = m - (c + s) a. inverse: re = m - (c + s) b, im = m - (c - s) a.
 template <int W>
-inline void rotate_16(int_t<W> a, int_t<W> b, int i, bool inverse, int_t<W + 19>& re, int_t<W + 19>& im) {
+inline void rotate_64(int_t<W> a, int_t<W> b, int i, bool inverse, int_t<W + 19>& re, int_t<W + 19>& im) {
   SWM_INLINE
-  const int c = cosine_of_16(i), s = sine_of_16(i);
+  const int c = cosine_of_64(i), s = sine_of_64(i);
   const int_t<18> less = int_t<18>(c - s), more = int_t<18>(c + s);
   const int_t<W + 1> sum = int_t<W + 1>(int_t<W + 1>(a) + int_t<W + 1>(b));
   const int_t<W + 19> shared = multiply<W + 1, 18>(sum, int_t<18>(c));

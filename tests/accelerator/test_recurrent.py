@@ -134,9 +134,12 @@ def test_what_hardware_does_not_take_is_named():
     assert "some steps" in refused(middle.load(middle.linear(step, 8, 4), 4))
 
 
-def test_blocks_of_gates_that_hardware_does_not_take():
-    graph, x = sequence(hidden=128, n=64, take="state"), smooth(40, STEPS, 64)
-    said = refused(swm.convert(graph, block=32, calibration=x).graph)
+def test_blocks_of_gates_that_hardware_does_not_take(monkeypatch):
+    graph, x = sequence(hidden=64, n=64, take="state"), smooth(40, STEPS, 64)
+    converted = swm.convert(graph, block=32, calibration=x).graph
+    assert not refused(converted)
+    monkeypatch.setattr("swm.layers.recurrent.node.LARGEST_BLOCK", 16)
+    said = refused(converted)
     assert "blocks hold 32" in said
     assert "`swm convert --block 16`" in said
     mixed = swm.convert(graph, block={"LSTM*/R": 8}, calibration=x).graph  # W stays dense: both are built plain

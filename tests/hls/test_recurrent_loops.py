@@ -34,6 +34,9 @@ STREAMS = [
     ("gru_after", 5, 16, 4, 4, 8, {"start": True, "last": True}, (2, 8, 6, 2)),
     ("gru_after", 7, 8, 2, None, 9, {"bound": 0.9}, (1, 1, 1, 1)),
     ("rnn", 5, 16, 3, 4, 12, {"start": True, "gates": (("relu", ()),)}, (4, 8, 2, 2)),
+    ("lstm", 40, 64, 3, 32, 12, {"projection": 32}, (8, 16, 4, 1)),
+    ("gru", 7, 64, 2, 64, 18, {"start": True}, (4, 64, 2, 1)),
+    ("gru_after", 70, 64, 2, 64, 8, {"bound": 0.7}, (64, 32, 1, 1)),
 ]
 ARRAYS = [
     ("lstm", 5, 6, 2, None, 12, {"peepholes": True, "projection": 4, "last": True}),
@@ -41,6 +44,7 @@ ARRAYS = [
     ("gru", 5, 8, 2, 4, 12, {"start": True}),
     ("gru_after", 5, 6, 3, 2, 6, {"bound": 0.8, "last": True}),
     ("rnn", 5, 8, 2, 8, 18, {"bound": 0.5}),
+    ("rnn", 5, 32, 2, 32, 4, {}),
 ]
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import ceil
 
@@ -45,6 +46,15 @@ def processes(built: RecurrentBuilt, ports: DspPorts) -> tuple[ProcessModel, ...
     return (ProcessModel("rfft", "recurrent_input", built.input_program(), front, repeats=spec.positions), steps)
 
 
+@dataclass(frozen=True)
+class _Unrolled(CirculantSpec):
+    """A matrix whose blocks are transformed at once, whatever their size."""
+
+    @property
+    def unrolled(self) -> bool:
+        return True
+
+
 @lru_cache(maxsize=65536)
 def product_cost(built: RecurrentBuilt, ports: DspPorts) -> Parts:
     """Multipliers, sums, memories of inputs and states, weights: as of one matrix of all rows and columns."""
@@ -52,7 +62,7 @@ def product_cost(built: RecurrentBuilt, ports: DspPorts) -> Parts:
     shape, k = TensorShape(spec.most_blocks * spec.block, spec.data_bits), spec.block
     out = TensorShape(spec.units * spec.gates * k, spec.data_bits)
     if k > 1:
-        matrix = CirculantSpec("", (shape,), out, block=k, weight_bits=spec.weight_bits, fft_shifts=spec.fft_shifts)
+        matrix = _Unrolled("", (shape,), out, block=k, weight_bits=spec.weight_bits, fft_shifts=spec.fft_shifts)
         parts = product_parts(CirculantBuilt(matrix, 1, 1, rows, columns, k // 2, built.products), ports)
     else:
         parts = dense_parts(

@@ -24,7 +24,7 @@ from swm.layers.recurrent.node import Steps, layer_of, obstacle_of
 from swm.layers.recurrent.offer import RecurrentOffer
 from swm.layers.recurrent.points import points_of, shifts
 from swm.layers.recurrent.quantize import quantized
-from swm.layers.recurrent.spec import RecurrentBuilt, RecurrentSpec
+from swm.layers.recurrent.spec import RecurrentBuilt, RecurrentSpec, feedback_of
 from swm.layers.recurrent.steps import run_steps
 from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape
 from swm.layers.weight_memory import stored_in
@@ -133,7 +133,7 @@ class RecurrentKind(LayerKind):
         """One row and column of blocks, one cell a beat."""
         assert isinstance(spec, RecurrentSpec)
         products = 3 if spec.weight_bits < 18 else 4
-        built = RecurrentBuilt(spec, products=products)
+        built = RecurrentBuilt(spec, products=products, feedback=feedback_of(spec.block))
         while not built.valid:  # a whole block leaves behind few products
             built = replace(built, out_vec=2 * built.out_vec)
         return built
@@ -302,12 +302,11 @@ def _second_phase(layer: FixedLayer, built: RecurrentBuilt) -> tuple[Ints, ...]:
 
 
 def _vectors(layer: FixedLayer, built: RecurrentBuilt) -> Ints:
-    """[1][beat][lane]: the sets of values of a cell, out_vec of each, padded with zeros."""
+    """[bank][beat][lane]: the sets of values of a cell, out_vec of each, padded with zeros."""
     spec = built.spec
     names = ("bias", *["first_bias"] * spec.first_bias, *["peepholes"] * spec.peephole, *["initial"] * spec.initial)
     sets = np.concatenate([layer.arrays[name].reshape(-1, spec.hidden) for name in names])
     padded = np.zeros((len(sets), built.cell_beats * built.out_vec), np.int64)
     padded[:, : spec.hidden] = sets
-    return (
-        padded.reshape(len(sets), built.cell_beats, built.out_vec).transpose(1, 0, 2).reshape(1, built.cell_beats, -1)
-    )
+    banks = padded.reshape(built.vector_banks, -1, built.cell_beats, built.out_vec)
+    return banks.transpose(0, 2, 1, 3).reshape(built.vector_banks, built.cell_beats, -1)

@@ -15,7 +15,7 @@ from swm.device.primitives import MAX_STREAM_BITS
 from swm.layers.base import Offer, Preference
 from swm.layers.products import ROM_STORAGE, lane_choices, powers_of_two, priced
 from swm.layers.recurrent.cost import cell_cost, input_cost, product_cost
-from swm.layers.recurrent.spec import RecurrentBuilt, RecurrentSpec
+from swm.layers.recurrent.spec import RecurrentBuilt, RecurrentSpec, feedback_of
 from swm.layers.values import Implementation, ceil_div
 
 __all__ = ["RecurrentOffer"]
@@ -84,8 +84,8 @@ def _options(spec: RecurrentSpec, ports: DspPorts) -> _Options:
             if column > _MOST_COLUMNS or row * column * multipliers > _MOST_LANES:
                 continue
             for vec in powers_of_two(_MOST_VECTOR):
-                built = RecurrentBuilt(spec, 1, vec, row, column, products)
-                if built.valid and vec * built.vector_sets * spec.bias_bits <= MAX_STREAM_BITS:
+                built = RecurrentBuilt(spec, 1, vec, row, column, products, feedback=feedback_of(spec.block))
+                if built.valid and vec * spec.bias_bits <= MAX_STREAM_BITS:
                     found.append(built)
     costs: list[NDArray[np.float64]] = []
     roms: dict[str, list[NDArray[np.float64]]] = {kind: [] for kind in ROM_STORAGE}

@@ -7,21 +7,32 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
 from swm.device.memories import Storage
+from swm.device.primitives import MAX_STREAM_BITS
 from swm.layers.functions import Activation, Parameters
 from swm.layers.products import bank_lanes
 from swm.layers.program import BeatStream, Port, Program, Run
 from swm.layers.values import Implementation, LayerSpec, ceil_div, clog2
 
-__all__ = ["FEEDBACK", "JOIN_GUARD", "LARGEST_BLOCK", "STATE_GUARD", "CellKind", "RecurrentBuilt", "RecurrentSpec"]
+__all__ = [
+    "FEEDBACK",
+    "JOIN_GUARD",
+    "LARGEST_BLOCK",
+    "STATE_GUARD",
+    "CellKind",
+    "RecurrentBuilt",
+    "RecurrentSpec",
+    "feedback_of",
+]
 
 CellKind: TypeAlias = Literal["rnn", "lstm", "gru", "gru_after"]
 """A GRU resets its state before the product with it, or (`gru_after`, linear_before_reset) what the product gave."""
-LARGEST_BLOCK = 16  # blocks are transformed by straight-line code
+LARGEST_BLOCK = 64  # of the constants of transforms in straight-line code (hls/swm/rotate.h)
 JOIN_GUARD = 6  # most bits that a sum over x moves left to meet the one over h
 STATE_GUARD = 4  # bits that a cell's state has more than the data: it is rounded in every step
 FEEDBACK = 48
-"""Iterations from a drained sum until its state can be read: products 14, inverse transform, gate, cell, output and
-forward transform (modelled, no synthesis of ours behind it)."""
+"""Iterations from a drained sum until its state can be read, blocks of at most 16: products 14, inverse transform,
+gate, cell, output and forward transform (modelled, no synthesis of ours behind it)."""
+_STAGE_FEEDBACK = 8  # and for every doubling above 16: a stage of both transforms
 
 
 @dataclass(frozen=True)
@@ -185,6 +196,11 @@ class RecurrentSpec(LayerSpec):
         return (self.gates * self.hidden * (self.n + self.m) + second) * self.positions
 
 
+def feedback_of(block: int) -> int:
+    """Iterations from a drained sum until its state can be read."""
+    return FEEDBACK + _STAGE_FEEDBACK * max(0, clog2(block) - 4)
+
+
 @dataclass(frozen=True)
 class RecurrentBuilt(Implementation):
     """A recurrent layer as it is built; `out_vec` cells leave a cycle.
@@ -343,6 +359,12 @@ class RecurrentBuilt(Implementation):
         """Values of a cell that are no matrix: biases, those of step 0, peepholes, an initial state."""
         spec = self.spec
         return spec.biases * (1 + spec.first_bias) + 3 * spec.peephole + spec.initial
+
+    @property
+    def vector_banks(self) -> int:
+        """Banks of these: one, or one a set where its word were too wide."""
+        wide = self.vector_sets * self.out_vec * self.spec.bias_bits > MAX_STREAM_BITS
+        return self.vector_sets if wide else 1
 
     @property
     def in_beats(self) -> int:
