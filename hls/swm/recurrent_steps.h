@@ -19,6 +19,22 @@
 #include "recurrent_walk.h"
 
 namespace swm {
+namespace detail {
+
+/// Where cells leave nobody.
+struct no_cells {};
+template <int E, class Beat>
+inline void give_cells(no_cells&, int&, const Beat&) {
+  SWM_INLINE
+}
+template <int E, class Cells, class Beat>
+inline void give_cells(Cells& out, int& beat, const Beat& state) {
+  SWM_INLINE
+  write_beat<E>(out, beat, state);
+  ++beat;
+}
+
+}  // namespace detail
 
 /// \param weights  ROM, banks of [address][lane]: phase A by (group of units, gates in turn, group of columns), then phase B by
 ///                 (group of rows, group of columns); over all banks, lane (row * mac_columns + column) * k + part. Row r side
@@ -28,13 +44,14 @@ namespace swm {
 ///                 each, all in one bank, or a bank each
 /// \param in       `loads` beats a token: in_lanes blocks of k integers (dense: in_vec values)
 /// \param out      ceil(m / out_vec) beats of out_vec outputs a token; surplus values of the last beat are zero
-template <class Cfg, class In, class Out>
+/// \param cells    the cells that the last step of each sequence leaves: as many beats, of states (LSTM without projection)
+template <class Cfg, class In, class Out, class Cells>
 void recurrent_steps(int tokens,
                      const typename recurrent<Cfg>::weight_t weights[recurrent<Cfg>::rom_banks][recurrent<Cfg>::rom_depth]
                                                                     [recurrent<Cfg>::rom_lanes],
                      const typename recurrent<Cfg>::bias_t vectors[recurrent<Cfg>::vector_banks][recurrent<Cfg>::total_a]
                                                                   [recurrent<Cfg>::vector_lanes],
-                     In& in, Out& out) {
+                     In& in, Out& out, Cells& cells_out) {
   typedef recurrent<Cfg> L;
   typedef detail::recurrent_form<Cfg, (L::k > 1)> F;
   typedef detail::cell_math<Cfg> A;
@@ -78,7 +95,7 @@ void recurrent_steps(int tokens,
 
   recurrent_walk<L, Cfg::steps, Cfg::sequences> walk(tokens);
   const int total = L::iterations(tokens);
-  int in_beat = 0, out_beat = 0;
+  int in_beat = 0, out_beat = 0, cells_beat = 0;
 FLAT:
   for (int step = 0; step < total; ++step) {
     SWM_PIPELINE
@@ -190,6 +207,7 @@ FLAT:
         write_beat<E>(out, out_beat, value);
         ++out_beat;
       }
+      if (gives && int(walk.out_step) == Cfg::steps - 1) detail::give_cells<E>(cells_out, cells_beat, state);
       if (walk.ends_block()) {
         const int place = ((walk.out_odd ? 0 : 1) * Cfg::sequences + int(walk.out_sequence)) * L::h_groups + block_column;
       STORE_COLUMNS:
@@ -295,6 +313,19 @@ FLAT:
     }
     walk.step(load, active, drain);
   }
+}
+
+/// The same of a layer whose outputs leave alone.
+template <class Cfg, class In, class Out>
+void recurrent_steps(int tokens,
+                     const typename recurrent<Cfg>::weight_t weights[recurrent<Cfg>::rom_banks][recurrent<Cfg>::rom_depth]
+                                                                    [recurrent<Cfg>::rom_lanes],
+                     const typename recurrent<Cfg>::bias_t vectors[recurrent<Cfg>::vector_banks][recurrent<Cfg>::total_a]
+                                                                  [recurrent<Cfg>::vector_lanes],
+                     In& in, Out& out) {
+  SWM_INLINE
+  detail::no_cells none;
+  recurrent_steps<Cfg>(tokens, weights, vectors, in, out, none);
 }
 
 }  // namespace swm

@@ -21,7 +21,7 @@ from swm.layers.circulant import CirculantSpec
 from swm.layers.dense import DenseSpec
 from swm.layers.recurrent import RecurrentSpec
 from swm.layers.recurrent.points import points_of, shifts
-from swm.layers.recurrent.steps import in_turns
+from swm.layers.recurrent.steps import in_turns, with_cells
 from swm.layers.values import FixedLayer, Format, Ints, TensorShape
 
 __all__ = ["CompiledRecurrent", "compiled_recurrent"]
@@ -75,7 +75,7 @@ class CompiledRecurrent:
         return in_turns(spec, values[0], self._run)
 
     def _run(self, x: Ints) -> tuple[Ints, dict[str, int]]:
-        """(sequences * steps, n) → (sequences * steps or 1, m)."""
+        """(sequences * steps, n) → (sequences * tokens that each gives, m)."""
         spec, where = self.layer.spec, ctypes.addressof(self.parameters)
         assert isinstance(spec, RecurrentSpec)
         x = np.ascontiguousarray(x)
@@ -91,7 +91,12 @@ class CompiledRecurrent:
         counts = {"sum": int(lost[0])} if spec.block > 1 else {}
         if spec.cell != "rnn":
             counts["state"] = int(lost[1])
-        return out, {**counts, "output": int(lost[2])}
+        more = 0
+        if spec.cells:
+            tiles, held = -(-sequences // self.parameters.lanes), self.parameters.lanes * spec.hidden
+            kept = states[: tiles * held].reshape(tiles, spec.hidden, -1).swapaxes(1, 2).reshape(-1, spec.hidden)
+            out, more = with_cells(self.layer, out, kept[:sequences])
+        return out, {**counts, "output": int(lost[2]) + more}
 
 
 def compiled_recurrent(layer: FixedLayer) -> CompiledRecurrent | None:

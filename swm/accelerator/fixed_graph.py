@@ -158,9 +158,12 @@ class FixedGraph:
 
     @property
     def widths(self) -> str:
-        """Bits of data and weights in words, and those of residual streams where they are others."""
-        most = max(spec.out_bits for spec in self.specs)
-        return f"{self.bits} bits" + (f", {most} on residual streams" if most > self.bits else "")
+        """Bits of data and weights in words, and those of residual streams and of the output where they are others."""
+        inner = (layer.spec.out_bits for layer in self.layers if layer.output != self.output_tensor)
+        most = max(inner, default=self.bits)
+        given = max(layer.spec.out_bits for layer in self.layers if layer.output == self.output_tensor)
+        found = f"{self.bits} bits" + (f", {most} on residual streams" if most > self.bits else "")
+        return found + (f", {given} at the output" if given > self.bits else "")
 
     @property
     def _around(self) -> str:

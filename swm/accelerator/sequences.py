@@ -17,12 +17,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.accelerator.operands import Held, Streams
-from swm.graph import LSTM, Gather, Graph, Node, Recurrent, Reshape, Slice, Squeeze, Transpose, Unsqueeze, one_length
+from swm.graph import (
+    LSTM,
+    Concat,
+    Gather,
+    Graph,
+    Node,
+    Recurrent,
+    Reshape,
+    Slice,
+    Squeeze,
+    Transpose,
+    Unsqueeze,
+    one_length,
+    reads,
+)
 from swm.layers import registry
 from swm.layers.base import Obstacle, Operand
 from swm.layers.pad import Pad
 from swm.layers.recurrent import RecurrentLayer, Steps
-from swm.layers.recurrent.node import obstacle_of
+from swm.layers.recurrent.node import outputs_obstacle, states_obstacle
 from swm.layers.reverse import Reverse
 from swm.layers.values import FloatLayer
 
@@ -45,13 +59,14 @@ class Sequences:
         self.computed: set[str] = set()
         self._axis: dict[str, int] = {}  # of samples, where it is not the first
         self._steps: dict[str, int] = {}  # of tensors of recurrent layers
+        self._taken: set[str] = set()  # names of nodes that a recurrent layer took along
         shape = streams.shape(graph.inputs[0].name) if graph.inputs else None
         self._one = bool(shape) and shape is not None and shape[0] == 1
         self._returned = {v.name for v in graph.outputs}
 
     def takes(self, node: Node, source: str) -> bool:
         """Whether a node is about sequences: it is recurrent, or it reads or writes samples along another axis."""
-        if isinstance(node, Recurrent) or source in self._axis:
+        if isinstance(node, Recurrent) or source in self._axis or node.name in self._taken:
             return True
         if self.streams.origin.get(source) in self._steps and isinstance(node, Slice | Gather):
             return True
@@ -65,6 +80,10 @@ class Sequences:
     def take(self, node: Node, source: str, uses: Mapping[str, int]) -> Obstacle | None:
         """The layers of a recurrent node; the way of samples through a node that moves them; an obstacle."""
         streams = self.streams
+        if node.name in self._taken:
+            if node.outputs[0] not in streams.origin:  # between the layer and the tensor that it writes
+                streams.lose(node)
+            return None
         if isinstance(node, Recurrent):
             return self._recurrent(node, source, uses)
         if isinstance(node, Slice | Gather):
@@ -122,15 +141,16 @@ class Sequences:
         states = self._states(node)
         streams.lose(node)
         if states is None:
-            return obstacle_of(node, wanted, [v.name for v in self.graph.inputs])
+            return states_obstacle(node, [v.name for v in self.graph.inputs])
         if held.lost:
             if streams.origin[source] not in {v.name for v in self.graph.inputs}:
                 return None  # the obstacle before it is reported already
             return Obstacle(
                 "the length of its sequences is unknown", "fix it by `swm frame --size NAME=N`; leave the batch open"
             )
-        if wanted not in ([0], [1]):
-            return obstacle_of(node, wanted)
+        cells = self._appended(node, wanted, uses) if 2 in wanted else None
+        if cells is None and wanted not in ([0], [1]):
+            return outputs_obstacle(node, wanted)
         shape = streams.shape(source)
         length = None if not shape or len(shape) != 3 else shape[0]
         if self._axis.get(source, 0) != 1 and not (self._one and shape and len(shape) == 3 and shape[1] == 1):
@@ -138,7 +158,7 @@ class Sequences:
                 "its sequences lie along the first axis, which is that of samples",
                 "put samples first by `swm frame --batch-axis 1`, or export the model with batch_first=True",
             )
-        (place,) = wanted
+        place = wanted[0]
         n, size = node.input_weight[0].shape[1], held.size or 0
         operand = Operand(streams.origin[source], n, size // n)
         if size % n or (isinstance(length, int) and length * n != size):
@@ -156,23 +176,49 @@ class Sequences:
             operand = replace(operand, tensor=first.output, positions=cut)
         ends = []
         for d in range(node.directions):
-            made = self._direction(node, d, operand, states, last=place == 1)
+            made = self._direction(node, d, operand, states, last=place == 1, cells=cells is not None)
             if isinstance(made, Obstacle):
                 return made
             ends.append(made)
         if place == 0 and cut < whole.positions:
             ends = [self._lengthened(node, e.output, (e.m, e.positions), whole.positions - cut) for e in ends]
-        self._join(node, node.outputs[place], ends)
+        tensor = cells or node.outputs[place]
+        self._join(node, tensor, ends)
         last = self.streams.layers[-1]
-        streams.write(node.outputs[place], Held(last.m * last.positions, last.m), None)
-        if place == 0 and isinstance(last, RecurrentLayer):
-            self._steps[node.outputs[place]] = len(streams.layers) - 1
+        streams.write(tensor, Held(last.m * last.positions, last.m), None)
+        if place == 0 and cells is None and isinstance(last, RecurrentLayer):
+            self._steps[tensor] = len(streams.layers) - 1
         if not self._one:
-            self._axis[node.outputs[place]] = 2 - place
+            self._axis[tensor] = 2 - place
         return None
 
+    def _appended(self, node: Recurrent, wanted: list[int], uses: Mapping[str, int]) -> str | None:
+        """The tensor of an LSTM's outputs with its last cells behind them; None where they are read in another way.
+
+        `host/states.py` writes it so: Concat of Y and of Y_c with an axis in front, or of Y_h and Y_c, along axis 0.
+        """
+        forward = (
+            isinstance(node, LSTM)
+            and node.direction == "forward"
+            and not node.layout
+            and node.inputs[1:2] in ((), ("",))
+        )
+        if not forward or wanted not in ([0, 2], [1, 2]) or any(uses[node.outputs[place]] != 1 for place in wanted):
+            return None
+        tensor, found = node.outputs[2], {t: n for n in self.graph.nodes for t in reads(n)}
+        between = found.get(tensor)
+        if wanted[0] == 0:
+            if not isinstance(between, Unsqueeze) or between.axes != (0,):
+                return None
+            tensor = between.outputs[0]
+        joined = found.get(tensor)
+        if not isinstance(joined, Concat) or joined.axis != 0 or joined.inputs != (node.outputs[wanted[0]], tensor):
+            return None
+        self._taken |= {joined.name} | ({between.name} if between is not None and between is not joined else set())
+        return joined.outputs[0]
+
     def _direction(
-        self, node: Recurrent, d: int, operand: Operand, states: list[NDArray[np.float32]], *, last: bool
+        self, node: Recurrent, d: int, operand: Operand, states: list[NDArray[np.float32]], *, last: bool, cells: bool
     ) -> FloatLayer | Obstacle:
         """The layers of one direction, the last of which is returned; its output has a name of its own."""
         forward = replace(
@@ -199,6 +245,7 @@ class Sequences:
             initial_h=states[0][d],
             initial_c=states[1][d],
             last=last,
+            cells=cells,
             length=operand.positions,
         )
         made = self._place(registry.kind("recurrent").lower(steps, (operand,), self._name(node)))

@@ -66,10 +66,23 @@ class Exported:
     def load(self, output, *shape):
         self.nodes[-1].output[0] = "out"
         assert output == self.nodes[-1].name.lower() + "_0"
-        value = helper.make_tensor_value_info("out", TensorProto.FLOAT, [self.batch, *shape])
-        graph = helper.make_graph(self.nodes, "net", self.inputs, [value], self.weights)
+        return self.load_several({"out": [self.batch, *shape]})
+
+    def load_several(self, outputs):
+        """The model with some tensors, of these shapes, as its outputs."""
+        values = [helper.make_tensor_value_info(t, TensorProto.FLOAT, shape) for t, shape in outputs.items()]
+        graph = helper.make_graph(self.nodes, "net", self.inputs, values, self.weights)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
         return swm.load(model)
+
+
+def returning(*outputs, op="LSTM", n=12, hidden=8, steps=5):
+    """A layer alone that returns some of y (samples first), h and c, as torch's exporter writes it."""
+    model = Exported(steps, n)
+    y, h = model.layer(op, model.time_first("x"), n, hidden)
+    state = [1, model.batch, hidden]
+    shapes = {model.time_first(model.flat(y, 1, hidden)): [model.batch, steps, hidden], h: state, f"{y[:-1]}2": state}
+    return model.load_several({t: s for name, (t, s) in zip("yhc", shapes.items(), strict=True) if name in outputs})
 
 
 def sequence(op="LSTM", n=12, hidden=16, steps=5, take="all", batch="batch", **options):

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from networks import smooth
-from recurrent_models import sequence
+from recurrent_models import returning, sequence
 from test_integers_compiled import needs_compiler
 
 import swm
@@ -48,6 +48,18 @@ def test_recurrent_layers(op, block, options):
         made = [compiled_recurrent(layer) for layer in fixed.layers if layer.spec.kind == "recurrent"]
         assert all(one.proven(bits) for one in made)
         inputs = fixed.input.quantize(8 * x[:37].reshape(37, -1))
+        words, counts = run_integers(fixed, inputs)
+        fast, fast_counts = run_integers_fast(fixed, inputs, threads=2)
+        np.testing.assert_array_equal(fast, words)
+        assert fast_counts == counts
+
+
+def test_cells_behind_the_outputs():
+    """Of several sequences that take turns, inputs far beyond the calibration."""
+    x = smooth(40, STEPS, 12)
+    for outputs in ("yhc", "hc"):
+        fixed = interleaved(swm.quantize(returning(*outputs), bits=9, calibration=x), 2)
+        inputs = fixed.input.quantize(8 * x[:38].reshape(19, -1))
         words, counts = run_integers(fixed, inputs)
         fast, fast_counts = run_integers_fast(fixed, inputs, threads=2)
         np.testing.assert_array_equal(fast, words)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from networks import relative_error, smooth
 from onnx import TensorProto, helper, numpy_helper
-from recurrent_models import Exported, sequence
+from recurrent_models import Exported, returning, sequence
 
 import swm
 from swm.accelerator import interleave
@@ -19,6 +19,7 @@ from swm.compress import fold_affine
 from swm.device.board import load_board
 from swm.emit import emit_project, verify_project
 from swm.errors import OptionError
+from swm.layers.rtl.registry import rtl_findings
 from swm.structure import Dense
 
 STEPS, WIDTH = 5, 12
@@ -115,6 +116,38 @@ def test_the_search_trades_multipliers_for_cycles():
 
 def refused(graph):
     return " ".join(f"{f.reason}; {f.remedy}" for f in hardware_findings(fold_affine(graph)))
+
+
+@pytest.mark.parametrize("outputs", ["yhc", "hc", "c"])
+def test_the_last_cells_of_an_lstm_leave_behind_its_outputs(outputs, tmp_path):
+    """In words of 4 bits more and a format for both; the host takes them apart. Circulant and dense."""
+    graph, x = returning(*outputs), 2 * smooth(60, STEPS, WIDTH)
+    if outputs == "hc":
+        graph = swm.convert(graph, block=4, calibration=x).graph
+    want = swm.run(graph, {"x": x})
+    fixed = swm.quantize(graph, bits=12, calibration=x)
+    (spec,) = fixed.specs
+    assert (spec.kind, spec.cells, spec.last) == ("recurrent", True, "y" not in outputs)
+    assert (spec.output.positions, spec.out_bits) == ((STEPS if "y" in outputs else 1) + 1, 16)
+    found = swm.run(fixed, {"x": x})
+    assert len(want) == len(outputs)
+    assert [found[t].shape for t in want] == [want[t].shape for t in want]
+    assert all(relative_error(found[t], want[t]) < 0.005 for t in want)
+    assert "have no RTL" in " ".join(f.reason for f in rtl_findings([spec]))
+    if outputs == "hc":
+        made = swm.design(fixed, board="zcu104", sequences=2)
+        result = verify_project(emit_project(made, tmp_path / "p", vectors=x[:8]))
+        assert result.ok, (result.first_mismatch, result.remarks)
+        assert result.words == 8 * 2 * 8
+
+
+def test_cells_that_do_not_leave_are_named():
+    assert "its last cell state (Y_c) is read" in refused(returning("y", "c"))
+    model = Exported(STEPS, WIDTH)
+    y, _ = model.layer("LSTM", model.time_first("x"), WIDTH, 8, direction="reverse")
+    backwards = model.load_several({f"{y[:-1]}2": [1, "batch", 8]})
+    assert "runs forward to its end only" in refused(backwards)
+    assert swm.check(backwards).hardware == "none"
 
 
 def test_what_hardware_does_not_take_is_named():

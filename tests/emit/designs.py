@@ -23,7 +23,6 @@ from swm.layers.functions import evaluate
 from swm.layers.geometry import Geometry
 from swm.layers.layernorm import NormLayer
 from swm.layers.recurrent import RecurrentLayer
-from swm.layers.recurrent.layer import run_float
 from swm.layers.registry import kind
 from swm.layers.values import FloatLayer
 from swm.layers.window import seen
@@ -113,7 +112,7 @@ class Sketch:
 
     def recurrent(
         self, source, target, cell, hidden, *, block=None, projection=None, peepholes=False, start=False, bound=0.0,
-        last=False, gates=None,
+        last=False, cells=False, gates=None,
     ):  # fmt: skip
         """An LSTM, GRU or RNN over the positions of a frame; `start`: initial states other than zero."""
         x = self.values[source]
@@ -133,16 +132,17 @@ class Sketch:
             "hidden": hidden,
             "bound": bound,
             "last": last,
+            "cells": cells,
             "float_layer": RecurrentLayer,
             "m": m,
             "shapes": ((n, steps),),
-            "positions": 1 if last else steps,
+            "positions": (1 if last else steps) + cells,
         }
         if cell.startswith("gru"):
             made["gates"] = made["gates"][:2]
         probe = {k: v for k, v in made.items() if k != "float_layer"}
-        y = run_float(RecurrentLayer("recurrent", "", "", (source,), target, **probe), x.reshape(-1, steps, n)).after
-        y = y.reshape(-1, steps, m)[:, -1] if last else y
+        layer = RecurrentLayer("recurrent", "", "", (source,), target, **probe)
+        y = kind("recurrent").run_float(layer, (x,))
         return self._add("recurrent", (source,), target, (x,), y, "identity", None, made)
 
     def _weight(self, m, n, block):

@@ -37,6 +37,8 @@ STREAMS = [
     ("lstm", 40, 64, 3, 32, 12, {"projection": 32}, (8, 16, 4, 1)),
     ("gru", 7, 64, 2, 64, 18, {"start": True}, (4, 64, 2, 1)),
     ("gru_after", 70, 64, 2, 64, 8, {"bound": 0.7}, (64, 32, 1, 1)),
+    ("lstm", 5, 7, 3, None, 12, {"cells": True}, (1, 2, 8, 4)),
+    ("lstm", 8, 16, 2, 8, 16, {"cells": True, "last": True, "start": True}, (2, 4, 4, 1)),
 ]
 ARRAYS = [
     ("lstm", 5, 6, 2, None, 12, {"peepholes": True, "projection": 4, "last": True}),
@@ -45,6 +47,7 @@ ARRAYS = [
     ("gru_after", 5, 6, 3, 2, 6, {"bound": 0.8, "last": True}),
     ("rnn", 5, 8, 2, 8, 18, {"bound": 0.5}),
     ("rnn", 5, 32, 2, 32, 4, {}),
+    ("lstm", 3, 4, 2, 4, 8, {"cells": True}),
 ]
 
 

@@ -9,7 +9,7 @@ from math import ceil
 
 from swm.device.board import DspPorts
 from swm.device.memories import memory
-from swm.device.primitives import Cost, adder, control, multiplier, register
+from swm.device.primitives import Cost, adder, control, multiplexer, multiplier, register
 from swm.layers.circulant import CirculantBuilt, CirculantSpec
 from swm.layers.circulant.cost import product_parts, transform_cost
 from swm.layers.dense import DenseBuilt, DenseSpec
@@ -26,7 +26,7 @@ _USUAL_FILL = 14  # of the products' pipeline: the longest that other processes 
 
 
 def processes(built: RecurrentBuilt, ports: DspPorts) -> tuple[ProcessModel, ...]:
-    """The transform of x, where blocks are circulant, and the steps."""
+    """The transform of x, where blocks are circulant, the steps, and what appends their last cells."""
     spec = built.spec
     parts = product_cost(built, ports)
     cost = parts.total(built.mac_rows, 0, built.storage).plus(cell_cost(spec, built.out_vec, built.cell_beats, ports))
@@ -40,10 +40,16 @@ def processes(built: RecurrentBuilt, ports: DspPorts) -> tuple[ProcessModel, ...
         repeats=spec.positions,
         late=max(0, built.feedback - _USUAL_FILL),
     )
-    if spec.block == 1:
-        return (steps,)
-    front = input_cost(spec, built.in_vec, ports)
-    return (ProcessModel("rfft", "recurrent_input", built.input_program(), front, repeats=spec.positions), steps)
+    found = [steps]
+    if spec.block > 1:
+        front = input_cost(spec, built.in_vec, ports)
+        found.insert(0, ProcessModel("rfft", "recurrent_input", built.input_program(), front, repeats=spec.positions))
+    if spec.cells:
+        lane = adder(spec.state_bits, registered=False).times(2).plus(multiplexer(2, spec.out_bits))
+        lane = lane.plus(Cost(logic=2 * spec.out_bits), register(spec.out_bits))
+        appended = control(1).plus(lane.times(built.out_vec))
+        found.append(ProcessModel("append", "recurrent_append", built.append_program(), appended))
+    return tuple(found)
 
 
 @dataclass(frozen=True)

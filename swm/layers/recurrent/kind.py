@@ -17,14 +17,15 @@ from swm.layers.circulant.spec import CirculantSpec, forward_shifts
 from swm.layers.circulant.work import spectral_work
 from swm.layers.curves import Curve
 from swm.layers.finish import describe_curve, policy
+from swm.layers.formats import MAX_BITS
 from swm.layers.program import BeatStream, ProcessModel, Rom
 from swm.layers.recurrent.cost import cell_products, processes
 from swm.layers.recurrent.layer import RecurrentLayer, run_float
-from swm.layers.recurrent.node import Steps, layer_of, obstacle_of
+from swm.layers.recurrent.node import Steps, layer_of, states_obstacle
 from swm.layers.recurrent.offer import RecurrentOffer
 from swm.layers.recurrent.points import points_of, shifts
 from swm.layers.recurrent.quantize import quantized
-from swm.layers.recurrent.spec import RecurrentBuilt, RecurrentSpec, feedback_of
+from swm.layers.recurrent.spec import STATE_GUARD, RecurrentBuilt, RecurrentSpec, feedback_of
 from swm.layers.recurrent.steps import run_steps
 from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape
 from swm.layers.weight_memory import stored_in
@@ -48,13 +49,20 @@ class RecurrentKind(LayerKind):
     @property
     def headers(self) -> tuple[Path, ...]:
         """The traits and the kernels."""
-        names = ("recurrent", "recurrent_walk", "recurrent_forms", "recurrent_cell", "recurrent_steps")
+        names = (
+            "recurrent",
+            "recurrent_walk",
+            "recurrent_forms",
+            "recurrent_cell",
+            "recurrent_steps",
+            "recurrent_append",
+        )
         return tuple(hls_dir() / "swm" / f"{name}.h" for name in names)
 
     def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
         """A recurrent node in one direction with known initial states."""
         if isinstance(node, Recurrent):
-            return obstacle_of(node)
+            return states_obstacle(node)
         if isinstance(node, Slice | Gather):
             return Obstacle(
                 "it takes some of its values", "hardware takes one range along axes behind the samples, of 1 step"
@@ -69,7 +77,7 @@ class RecurrentKind(LayerKind):
         return RecurrentSpec(
             name=layer.name,
             inputs=(TensorShape(n, bits, positions),),
-            output=TensorShape(layer.m, bits, layer.positions),
+            output=TensorShape(layer.m, min(MAX_BITS, bits + STATE_GUARD) if layer.cells else bits, layer.positions),
             cell=layer.cell,
             hidden=layer.hidden,
             block=block,
@@ -82,6 +90,7 @@ class RecurrentKind(LayerKind):
             first_bias=bool(np.any(layer.initial_h)),
             clip=layer.bound > 0,
             last=layer.last,
+            cells=layer.cells,
         )
 
     def quantize(
@@ -100,8 +109,11 @@ class RecurrentKind(LayerKind):
     def run_float(self, layer: FloatLayer, inputs: tuple[NDArray[np.floating], ...]) -> NDArray[np.floating] | None:
         """The steps in float; the graph may hold sequences in another order."""
         assert isinstance(layer, RecurrentLayer)
-        after = run_float(layer, inputs[0].reshape(-1, layer.steps, layer.n)).after
-        return after.reshape(-1, layer.steps, layer.m)[:, -1] if layer.last else after
+        seen = run_float(layer, inputs[0].reshape(-1, layer.steps, layer.n))
+        given = seen.after.reshape(-1, layer.steps, layer.m)[:, -1 if layer.last else 0 :]
+        if layer.cells:
+            given = np.concatenate([given, seen.state.reshape(-1, layer.steps, layer.m)[:, -1:]], axis=1)
+        return given.reshape(-1, layer.m)
 
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
         """Step by step, all sequences side by side."""
@@ -139,7 +151,7 @@ class RecurrentKind(LayerKind):
         return built
 
     def processes(self, built: Implementation, ports: DspPorts) -> tuple[ProcessModel, ...]:
-        """The transform of x (block-circulant), and the steps."""
+        """The transform of x (block-circulant), the steps, what puts their last cells behind their outputs."""
         assert isinstance(built, RecurrentBuilt)
         return processes(built, ports)
 
@@ -240,6 +252,7 @@ class RecurrentKind(LayerKind):
             "clip": int(spec.clip),
             "clip_low": points.bound & ((1 << 30) - 1),
             "clip_high": points.bound >> 30,
+            **(_appended(layer) if spec.cells else {}),
             **shifts(layer),
             **dict(zip(_GATES, [*policies, *["identity"] * (3 - len(policies))], strict=True)),
         }
@@ -255,6 +268,16 @@ class RecurrentKind(LayerKind):
             (f"{spec.name}_{place}", describe_curve(name, parameters, curve, *frac), curve)
             for place, name, parameters, curve, frac in each
         )
+
+
+def _appended(layer: FixedLayer) -> dict[str, int]:
+    """What recurrent_append.h asks besides."""
+    points, frac = points_of(layer), layer.output_format.frac
+    return {
+        "out_bits": layer.spec.out_bits,
+        "output_shift": points.output - frac,
+        "cell_shift": points.state - frac,
+    }
 
 
 def _split(layer: FixedLayer, name: str, rows: int, columns: int) -> Ints:

@@ -34,6 +34,7 @@ class RecurrentLayer(FloatLayer):
         gates: activation and parameters of the places f, g, h.
         bound: of the gates' sums; 0: none.
         last: whether only the last step's output is wanted.
+        cells: whether the cells that the last step leaves are wanted, too.
     """
 
     cell: CellKind = "lstm"
@@ -48,6 +49,7 @@ class RecurrentLayer(FloatLayer):
     gates: tuple[tuple[Activation, Parameters], ...] = ()
     bound: float = 0.0
     last: bool = False
+    cells: bool = False
 
     @property
     def steps(self) -> int:

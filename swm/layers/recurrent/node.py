@@ -17,7 +17,7 @@ from swm.layers.recurrent.layer import RecurrentLayer
 from swm.layers.recurrent.spec import LARGEST_BLOCK, CellKind
 from swm.structure import BlockCirculant, Dense, WeightStructure
 
-__all__ = ["Steps", "layer_of", "obstacle_of"]
+__all__ = ["Steps", "layer_of", "outputs_obstacle", "states_obstacle"]
 
 _PLAIN: dict[str, Activation] = {"Sigmoid": "sigmoid", "Tanh": "tanh", "Relu": "relu", "Softplus": "softplus"}
 
@@ -31,6 +31,7 @@ class Steps(Node):
         initial_h: (outputs,), the same for every sample.
         initial_c: (hidden,).
         last: whether the output is the last step's.
+        cells: whether the cells that the last step leaves follow it.
         length: steps of a sequence; None if the shapes do not say.
     """
 
@@ -40,29 +41,37 @@ class Steps(Node):
     initial_h: NDArray[np.float32]
     initial_c: NDArray[np.float32]
     last: bool
+    cells: bool
     length: int | None
 
 
-def obstacle_of(node: Recurrent, read: Sequence[int] = (0,), inputs: Sequence[str] = ()) -> Obstacle:
-    """Why a recurrent node did not become `Steps`.
-
-    Args:
-        node: the node.
-        read: those of its outputs that are read.
-        inputs: of the graph.
-    """
+def outputs_obstacle(node: Recurrent, read: Sequence[int]) -> Obstacle:
+    """Why a recurrent node did not become `Steps`: these of its outputs are read."""
     if 2 in read:
+        if isinstance(node, LSTM) and node.direction == "forward" and not any(node.inputs[1:2]):
+            return Obstacle(
+                "its last cell state (Y_c) is read",
+                "where the network returns it, hardware gives it behind the outputs (samples first: `swm frame"
+                " --batch-axis 1`) and the host takes both apart; `swm frame` keeps it inside where a caller feeds it"
+                " back (--state IN=OUT --steps N)",
+            )
         return Obstacle(
-            "its last cell state (Y_c) is read, which hardware does not give",
+            "its last cell state (Y_c) is read, which hardware gives of a layer that runs forward to its end only",
             "`swm frame` keeps it inside where a caller feeds it back (--state IN=OUT --steps N), and leaves it away"
             " where nobody needs it (--drop OUTPUT)",
         )
-    if list(read) == [0, 1]:
-        return Obstacle(
-            "more than one of its outputs is read: its sequence and its last state",
-            "where the network returns them, put samples first (`swm frame --batch-axis 1`): the host then takes the"
-            " state out of the sequence",
-        )
+    return Obstacle(
+        "more than one of its outputs is read: its sequence and its last state",
+        "where the network returns them, put samples first (`swm frame --batch-axis 1`): the host then takes the"
+        " state out of the sequence",
+    )
+
+
+def states_obstacle(node: Recurrent, inputs: Sequence[str] = ()) -> Obstacle:
+    """Why a recurrent node did not become `Steps`: what its sequences begin with, or how long they are, is not known.
+
+    `inputs`: of the graph.
+    """
     _, lengths, *states = (*node.inputs, "", "", "")
     if lengths:
         where = f" (input {lengths!r})" if lengths in inputs else ""
@@ -112,7 +121,7 @@ def layer_of(node: Steps, operand: Operand, name: str) -> RecurrentLayer | Obsta
         output=node.outputs[0],
         shapes=((n, steps),),
         m=made.hidden,
-        positions=1 if node.last else steps,
+        positions=(1 if node.last else steps) + node.cells,
         weight=weights[0],
         bias=np.zeros(made.hidden, np.float32),
         cell=_cell(made),
@@ -126,6 +135,7 @@ def layer_of(node: Steps, operand: Operand, name: str) -> RecurrentLayer | Obsta
         gates=tuple(gate for gate in gates if not isinstance(gate, str)),
         bound=made.clip or 0.0,
         last=node.last,
+        cells=node.cells,
     )
 
 

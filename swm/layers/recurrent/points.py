@@ -17,7 +17,7 @@ __all__ = ["Points", "curves", "points_of", "shifts"]
 
 @dataclass(frozen=True)
 class Points:
-    """Fractional bits, but for the last three.
+    """Fractional bits, but for shift_b, join and bound.
 
     Attributes:
         gate_f: words of the activation f.
@@ -31,6 +31,7 @@ class Points:
         shift_b: right shift of the one rounding of a spectral sum of a projection.
         join: left shift of a sum over x where that over h joins it.
         bound: of the gates' sums, at their binary point; 0 for none.
+        output: of the outputs that go round, where the layer's last cells follow them in a format for both.
     """
 
     gate_f: int = 0
@@ -43,6 +44,7 @@ class Points:
     weight_b: int = 0
     shift_b: int = 0
     join: int = 0
+    output: int = 0
     bound: int = 0
 
     def array(self) -> Ints:
@@ -62,8 +64,9 @@ def points_of(layer: FixedLayer) -> Points:
 
 def shifts(layer: FixedLayer) -> dict[str, int]:
     """The members of the C++ configuration that are binary points against each other."""
-    spec, points, out = layer.spec, points_of(layer), layer.output_format.frac
+    spec, points = layer.spec, points_of(layer)
     assert isinstance(spec, RecurrentSpec)
+    out = points.output if spec.cells else layer.output_format.frac
     value, f, g, h, state = layer.value_frac, points.gate_f, points.gate_g, points.gate_h, points.state
     result = points.middle if spec.projected else out
     found = dict.fromkeys(

@@ -81,13 +81,21 @@ class _Quantization:
             layer.inputs,
             layer.output,
             (self.inputs,),
-            self.out,
+            self._given(points.state),
             arrays,
             weight_frac,
             self.frac - self.join - self.rounded,
         )
         object.__setattr__(made, "inner", curves(made))
         return made
+
+    def _given(self, state: int) -> Format:
+        """The format of what leaves: the outputs', or where the last cells follow them one for both, of more bits."""
+        if not self.spec.cells:
+            return self.out
+        cells = self.seen.state[self.spec.steps - 1 :: self.spec.steps]
+        values = np.concatenate([self.seen.after.reshape(-1), cells.reshape(-1)])
+        return best_format(values, self.spec.out_bits, most_frac=max(self.out.frac, state))
 
     def _biases(self, state_bias: NDArray[np.floating]) -> Floats:
         """(biases, hidden): those of W and R added, but for what a reset stands between."""
@@ -181,6 +189,7 @@ class _Quantization:
             weight_b=weight_b,
             shift_b=shift_b,
             join=self.join,
+            output=self.out.frac,
             bound=min(floor(bound + 0.5), (1 << 60) - 1),
         )
 

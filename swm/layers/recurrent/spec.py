@@ -52,6 +52,7 @@ class RecurrentSpec(LayerSpec):
         first_bias: whether biases of step 0 differ: what an initial h adds.
         clip: whether the gates' sums are clipped.
         last: whether only the last step's output leaves.
+        cells: whether a token of cells, as the last step leaves them, follows the outputs of an LSTM.
         sequences: that take turns in the loop.
     """
 
@@ -69,6 +70,7 @@ class RecurrentSpec(LayerSpec):
     first_bias: bool = False
     clip: bool = False
     last: bool = False
+    cells: bool = False
     sequences: int = 1
 
     @property
@@ -80,6 +82,11 @@ class RecurrentSpec(LayerSpec):
     def steps(self) -> int:
         """Of a sequence."""
         return self.positions // self.sequences
+
+    @property
+    def given(self) -> int:
+        """Tokens that a sequence gives: outputs of its steps or of the last one, and its cells where they leave."""
+        return (1 if self.last else self.steps) + self.cells
 
     @property
     def projected(self) -> bool:
@@ -408,14 +415,28 @@ class RecurrentBuilt(Implementation):
         count, (full, last) = self.groups[phase], self.beats[phase]
         runs = tuple(Run(start + (g + 1) * group, 1, last if g == count - 1 else full) for g in range(count))
         tail = self.spec.sequences if self.spec.last else 0
-        write = Port("out0", runs, tail=tail)
-        return Program(period, (read,), (write,), prologue=loads, epilogue=max(0, self.end + self.last_beats - period))
+        writes = [Port("values" if self.spec.cells else "out0", runs, tail=tail)]
+        if self.spec.cells:
+            writes.append(Port("cells", runs, tail=self.spec.sequences))
+        return Program(
+            period, (read,), tuple(writes), prologue=loads, epilogue=max(0, self.end + self.last_beats - period)
+        )
+
+    def append_program(self) -> Program:
+        """The last cells behind the outputs of a frame."""
+        cells = self.spec.sequences * self.out_beats
+        values = cells * (self.spec.given - 1)
+        reads = Port("values", (Run(0, 1, values),)), Port("cells", (Run(values, 1, cells),))
+        return Program(values + cells, reads, (Port("out0", (Run(0, 1, values + cells),)),))
 
     def streams(self) -> tuple[BeatStream, ...]:
-        """The spectra of x."""
-        spec = self.spec
-        if spec.block == 1:
-            return ()
-        return (
-            BeatStream("spectra", "word_t", self.in_lanes * spec.block, spec.word_bits, self.loads * spec.positions),
-        )
+        """The spectra of x; outputs and cells where both leave."""
+        spec, found = self.spec, []
+        if spec.block > 1:
+            beats = self.loads * spec.positions
+            found.append(BeatStream("spectra", "word_t", self.in_lanes * spec.block, spec.word_bits, beats))
+        if spec.cells:
+            beats = spec.sequences * self.out_beats
+            found.append(BeatStream("values", "in_t", self.out_vec, spec.data_bits, beats * (spec.given - 1)))
+            found.append(BeatStream("cells", "state_t", self.out_vec, spec.state_bits, beats))
+        return tuple(found)

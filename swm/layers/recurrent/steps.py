@@ -14,11 +14,11 @@ from swm.layers.recurrent.spec import RecurrentSpec
 from swm.layers.rounding import Ints, round_shift, saturate
 from swm.layers.values import FixedLayer
 
-__all__ = ["in_turns", "run_steps"]
+__all__ = ["in_turns", "run_steps", "with_cells"]
 
 
 def run_steps(layer: FixedLayer, x: Ints) -> tuple[Ints, dict[str, int]]:
-    """(sequences * steps, n) → (sequences * steps, m), or (sequences, m) for last steps alone; saturation counts."""
+    """(sequences * steps, n) → (sequences * tokens that each gives, m); saturation counts."""
     spec = layer.spec
     assert isinstance(spec, RecurrentSpec)
     return in_turns(spec, x, lambda apart: _Steps(layer, apart).run())
@@ -33,8 +33,18 @@ def in_turns(
         return run(x)
     apart = x.reshape(-1, spec.steps, turns, x.shape[-1]).swapaxes(1, 2).reshape(x.shape)
     words, lost = run(apart)
-    steps = 1 if spec.last else spec.steps
-    return words.reshape(-1, turns, steps, spec.m).swapaxes(1, 2).reshape(words.shape), lost
+    return words.reshape(-1, turns, spec.given, spec.m).swapaxes(1, 2).reshape(words.shape), lost
+
+
+def with_cells(layer: FixedLayer, outputs: Ints, cells: Ints) -> tuple[Ints, int]:
+    """(sequences * tokens, m) and (sequences, hidden) → one token more, in the layer's format; how many saturated."""
+    spec, points = layer.spec, points_of(layer)
+    assert isinstance(spec, RecurrentSpec)
+    frac = layer.output_format.frac
+    tokens = round_shift(outputs, points.output - frac).reshape(len(cells), -1, spec.m)
+    last = round_shift(cells, points.state - frac)[:, None]
+    words, lost = saturate(np.concatenate([tokens, last], axis=1).reshape(-1, spec.m), spec.out_bits)
+    return words, lost
 
 
 class _Steps:
@@ -71,6 +81,9 @@ class _Steps:
             h, state = step(t, h, state)
             found.append(h)
         out = found[-1] if spec.last else np.stack(found, axis=1).reshape(-1, spec.m)
+        if spec.cells:
+            out, lost = with_cells(self.layer, out, state)
+            self.lost["output"] += lost
         counts = {"sum": self.lost["sum"]} if spec.block > 1 else {}
         if spec.cell != "rnn":
             counts["state"] = self.lost["state"]

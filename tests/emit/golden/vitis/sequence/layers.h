@@ -11,6 +11,7 @@
 #include "swm/recurrent_forms.h"
 #include "swm/recurrent_cell.h"
 #include "swm/recurrent_steps.h"
+#include "swm/recurrent_append.h"
 #include "swm/dense.h"
 
 namespace net {
