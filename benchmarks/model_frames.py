@@ -41,7 +41,7 @@ FRAMES = {
     "rnn/ezkl_gru.onnx": Frame(sizes={"batch_size": 20}, batch_axis=None),  # its open axis is time
     "rnn/tract_byte_sb_bidi_lstm.onnx": Frame(sizes={"length": 32}),
     "rnn_unit/burn_gru.onnx": Frame(batch_axis=1),
-    "rnn_unit/burn_lstm.onnx": Frame(batch_axis=1, drop=("c_n",)),
+    "rnn_unit/burn_lstm.onnx": Frame(batch_axis=1),
     "rnn_unit/burn_lstm_bidirectional.onnx": Frame(batch_axis=1, drop=("c_n",)),
     "rnn_unit/burn_rnn.onnx": Frame(batch_axis=1),
     "speech/dtln_model_1.onnx": Frame(states={"input_3": "tf_op_layer_stack_2"}, steps=100),

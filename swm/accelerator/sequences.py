@@ -43,6 +43,7 @@ from swm.layers.values import FloatLayer
 __all__ = ["Sequences"]
 
 _FREE = (Transpose, Reshape, Squeeze, Unsqueeze)
+_FAR = 2**31 - 1
 Shape: TypeAlias = tuple[int | str | None, ...]
 
 
@@ -87,7 +88,7 @@ class Sequences:
         if isinstance(node, Recurrent):
             return self._recurrent(node, source, uses)
         if isinstance(node, Slice | Gather):
-            return self._last_step(node, source, uses)
+            return self._some_steps(node, source, uses)
         before = self._axis.get(source, 0)
         after = self._behind(node, source, before) if isinstance(node, _FREE) else None
         if after is None:
@@ -141,7 +142,8 @@ class Sequences:
         states = self._states(node)
         streams.lose(node)
         if states is None:
-            return states_obstacle(node, [v.name for v in self.graph.inputs])
+            named = replace(node, inputs=tuple(map(self._whole, node.inputs)))
+            return states_obstacle(named, [v.name for v in self.graph.inputs])
         if held.lost:
             if streams.origin[source] not in {v.name for v in self.graph.inputs}:
                 return None  # the obstacle before it is reported already
@@ -176,7 +178,7 @@ class Sequences:
             operand = replace(operand, tensor=first.output, positions=cut)
         ends = []
         for d in range(node.directions):
-            made = self._direction(node, d, operand, states, last=place == 1, cells=cells is not None)
+            made = self._direction(node, d, operand, states, last=place == 1, cells=cells)
             if isinstance(made, Obstacle):
                 return made
             ends.append(made)
@@ -186,7 +188,7 @@ class Sequences:
         self._join(node, tensor, ends)
         last = self.streams.layers[-1]
         streams.write(tensor, Held(last.m * last.positions, last.m), None)
-        if place == 0 and cells is None and isinstance(last, RecurrentLayer):
+        if place == 0 and isinstance(last, RecurrentLayer):
             self._steps[tensor] = len(streams.layers) - 1
         if not self._one:
             self._axis[tensor] = 2 - place
@@ -217,8 +219,22 @@ class Sequences:
         self._taken |= {joined.name} | ({between.name} if between is not None and between is not joined else set())
         return joined.outputs[0]
 
+    def _leaves(self, tensor: str) -> bool:
+        """Whether nothing but the outputs of the graph holds a tensor's values."""
+        readers = [node for node in self.graph.nodes if tensor in reads(node)]
+        if tensor in self._returned:
+            return not readers
+        return len(readers) == 1 and isinstance(readers[0], _FREE) and self._leaves(readers[0].outputs[0])
+
     def _direction(
-        self, node: Recurrent, d: int, operand: Operand, states: list[NDArray[np.float32]], *, last: bool, cells: bool
+        self,
+        node: Recurrent,
+        d: int,
+        operand: Operand,
+        states: list[NDArray[np.float32]],
+        *,
+        last: bool,
+        cells: str | None,
     ) -> FloatLayer | Obstacle:
         """The layers of one direction, the last of which is returned; its output has a name of its own."""
         forward = replace(
@@ -245,7 +261,8 @@ class Sequences:
             initial_h=states[0][d],
             initial_c=states[1][d],
             last=last,
-            cells=cells,
+            cells=cells is not None,
+            wide=cells is not None and self._leaves(cells),
             length=operand.positions,
         )
         made = self._place(registry.kind("recurrent").lower(steps, (operand,), self._name(node)))
@@ -262,12 +279,12 @@ class Sequences:
         self.computed.add(layer.output)
         return layer
 
-    def _lengthened(self, node: Recurrent, tensor: str, shape: tuple[int, int], more: int) -> FloatLayer:
-        """Steps of zeros behind a sequence, or (negative) its last steps left away."""
+    def _lengthened(self, node: Node, tensor: str, shape: tuple[int, int], more: int, before: int = 0) -> FloatLayer:
+        """Steps of zeros behind a sequence and before it, or (negative) steps left away."""
         kind = registry.kind(Pad.name)
         assert isinstance(kind, Pad)
-        name, what = f"l{len(self.streams.layers)}_steps", "its first steps" if more < 0 else "and zeros"
-        layer = kind.lengthened(name, node.name, (tensor, self._fresh(f"{tensor}, {what}")), shape, more)
+        name, what = f"l{len(self.streams.layers)}_steps", "some steps" if more < 0 or before < 0 else "and zeros"
+        layer = kind.lengthened(name, node.name, (tensor, self._fresh(f"{tensor}, {what}")), shape, more, before)
         self.streams.layers.append(layer)
         self.computed.add(layer.output)
         return layer
@@ -302,6 +319,13 @@ class Sequences:
             tensor += "'"
         return tensor
 
+    def _whole(self, tensor: str) -> str:
+        """The tensor of which another is a part or a view: an input, where an exporter takes states out of it."""
+        writers = self.graph.producers()
+        while isinstance(writer := writers.get(tensor), (*_FREE, Slice, Gather)):
+            tensor = writer.inputs[0]
+        return tensor
+
     def _states(self, node: Recurrent) -> list[NDArray[np.float32]] | None:
         """Initial h and c, (directions, hidden), the same for every sample; None where they are not known so."""
         given = [*node.inputs, "", "", "", ""][1:4]
@@ -319,30 +343,33 @@ class Sequences:
             found.append(values[:, 0])
         return found
 
-    def _last_step(self, node: Node, source: str, uses: Mapping[str, int]) -> Obstacle | None:
-        """The last step of all: the layer then gives no other."""
+    def _some_steps(self, node: Node, source: str, uses: Mapping[str, int]) -> Obstacle | None:
+        """The last step of all: the layer then gives no other; a range of steps: the others are cut away."""
         streams = self.streams
         origin = streams.origin[source]
-        place, shape = self._steps.get(origin), streams.shape(source)
+        place, shape = self._steps[origin], streams.shape(source)
         samples = -1 if self._one else self._axis.get(source, 0)  # of one sample no axis is known, and none is needed
-        layer = streams.layers[place] if place is not None else None
+        layer, output = streams.layers[place], node.outputs[0]
         streams.lose(node)
-        refused = Obstacle(
-            "it takes some steps of a sequence", "hardware gives all steps of a recurrent layer, or the last one"
-        )
-        if not isinstance(layer, RecurrentLayer) or shape is None or uses.get(origin) != 1:
+        taken = _range_along(node, self.graph.constants, shape or ())
+        refused = Obstacle("it takes some steps of a sequence", "hardware takes one range of steps, each of them")
+        if shape is None or taken is None:
             return refused
-        steps = [i for i, s in enumerate(shape) if i != samples and s == layer.steps]
-        axis = _last_along(node, self.graph.constants)
-        axis = axis + len(shape) if axis is not None and axis < 0 else axis
-        tail = prod(s for s in shape[(axis or 0) + 1 :] if isinstance(s, int))
-        if axis is None or axis not in steps or (layer.steps > 1 and tail != layer.m):
+        axis, first, behind = taken
+        tail = prod(s for s in shape[axis + 1 :] if isinstance(s, int))
+        if axis == samples or shape[axis] != layer.positions or (layer.positions > 1 and tail != layer.m):
             return refused
-        output = node.outputs[0]
-        streams.layers[place or 0] = replace(layer, last=True, positions=1, output=output)
+        alone = isinstance(layer, RecurrentLayer) and not layer.cells and uses.get(origin) == 1
+        if alone and (first, behind) == (layer.positions - 1, layer.positions):
+            streams.layers[place] = replace(layer, last=True, positions=1, output=output)
+            del self._steps[origin]
+        else:
+            ends, cut = (layer.m, layer.positions), (behind - layer.positions, -first)
+            made = self._lengthened(node, origin, ends, *cut)
+            streams.layers[-1] = replace(made, output=output)
+            self.computed.discard(made.output)
         self.computed.add(output)
-        del self._steps[origin]
-        streams.write(output, Held(layer.m, layer.m), None)
+        streams.write(output, Held(layer.m * (behind - first), layer.m), None)
         gone = isinstance(node, Gather) and np.ndim(self.graph.constants[node.inputs[1]]) == 0
         after = 0 if self._one else samples - (gone and axis < samples)
         if after:
@@ -364,12 +391,17 @@ def _same_place(shape: Shape, made: Shape, axis: int) -> int | None:
     return None
 
 
-def _last_along(node: Node, constants: Mapping[str, NDArray[np.generic]]) -> int | None:
-    """The axis along which a Slice or Gather takes the last element alone; None where it takes something else."""
-    if isinstance(node, Slice):
-        one = len(node.axes) == 1 and node.starts == (-1,) and node.steps == (1,) and node.ends[0] >= 2**31 - 1
-        return node.axes[0] if one else None
-    if isinstance(node, Gather) and node.inputs[1] in constants:
-        values = np.asarray(constants[node.inputs[1]])
-        return node.axis if values.size == 1 and int(values.reshape(-1)[0]) == -1 else None
-    return None
+def _range_along(node: Node, constants: Mapping[str, NDArray[np.generic]], shape: Shape) -> tuple[int, int, int] | None:
+    """The axis along which a Slice or Gather takes one range, its first element, the one behind its last; or None."""
+    if isinstance(node, Slice) and len(node.axes) == 1 and node.steps == (1,):
+        axis, start, end = node.axes[0] % max(1, len(shape)), node.starts[0], node.ends[0]
+    elif isinstance(node, Gather) and node.inputs[1] in constants and constants[node.inputs[1]].size == 1:
+        axis, start = node.axis % max(1, len(shape)), int(np.reshape(constants[node.inputs[1]], -1)[0])
+        end = start + 1 if start != -1 else _FAR
+    else:
+        return None
+    size = shape[axis] if axis < len(shape) else None
+    if not isinstance(size, int):
+        return None
+    first, behind, _ = slice(start, end).indices(size)
+    return (axis, first, behind) if first < behind else None

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from math import prod
+from typing import NamedTuple
 
 from swm.graph import (
     LSTM,
@@ -18,6 +20,7 @@ from swm.graph import (
     Graph,
     Node,
     Recurrent,
+    Reshape,
     Slice,
     Squeeze,
     TensorType,
@@ -52,7 +55,10 @@ def states_from_sequences(graph: Graph) -> Graph:
             made.rewrite(node, one_length(graph, lengths) if lengths else None)
         else:
             made.nodes.append(node)
-    return replace(graph, nodes=tuple(made.nodes), types=made.types) if made.changed else graph
+    if not made.changed:
+        return graph
+    made.join()
+    return replace(graph, nodes=tuple(made.nodes), types=made.types)
 
 
 def _ends(graph: Graph, node: Recurrent) -> bool:
@@ -69,6 +75,18 @@ def _gives_cells(graph: Graph, node: LSTM, read: Mapping[str, int]) -> bool:
     return not lengths and all(k is not None and k.shape is not None for k in kinds)
 
 
+class _End(NamedTuple):
+    """What leaves a layer: its steps with the samples first, the last of which are states (0: others are).
+
+    `sequence` is the name of the node that takes the layer's outputs out of it; empty where nobody reads them.
+    """
+
+    node: Recurrent
+    first: str
+    states: int
+    sequence: str
+
+
 class _Rewriting:
     """The nodes so far."""
 
@@ -76,6 +94,7 @@ class _Rewriting:
         self.nodes: list[Node] = []
         self.types = dict(graph.types)
         self.changed = False
+        self._ends: list[_End] = []
         self._names, self._tensors = node_names(graph), tensor_names(graph)
 
     def append_cells(self, node: LSTM, others: list[str]) -> None:
@@ -106,6 +125,7 @@ class _Rewriting:
             made |= {start: kind.shape, joined: (2, batch, m), first: (batch, 2, m)}
         self.types |= {tensor: TensorType(kind.elem, shape) for tensor, shape in made.items()}
         cuts = {c: (-1, _FAR), h: (-2, -1), y: (0, -1)}
+        self._ends.append(_End(node, first, 2, f"{node.name}, cut of {y}" if whole else ""))
         for tensor in (*others, c):
             begin, end = cuts[tensor]
             one, turned = (self._tensors.unique(f"{tensor}/{what}") for what in ("cut", "turned"))
@@ -128,6 +148,8 @@ class _Rewriting:
             self.types[first] = TensorType(kind.elem, tuple(kind.shape[p] for p in _FIRST))
         self._add(Transpose, node, "samples first", (inside,), first, perm=_FIRST)
         self._add(Transpose, node, "time first", (first,), y, perm=_BACK)
+        forward = node.direction == "forward" and length is None
+        self._ends.append(_End(node, first, 1 if forward else 0, self.nodes[-1].name))
         ends = []
         for d in range(node.directions):
             backward = node.direction == "reverse" or d == 1
@@ -145,8 +167,64 @@ class _Rewriting:
         self._add(Squeeze, node, "states squeezed", (turned,), h, axes=(0,))
         self.changed = True
 
+    def join(self) -> None:
+        """What leaves several layers as one tensor, (batch, values): hardware writes one.
+
+        Of all layers but the last the steps that hold their states leave, and their sequences stay inside.
+        """
+        shapes = [kind.shape if (kind := self.types.get(end.first)) is not None else None for end in self._ends]
+        sizes = [s[1:] if s and all(isinstance(d, int) for d in s[1:]) else None for s in shapes]
+        if len(self._ends) < 2 or not all(sizes) or not all(end.states for end in self._ends):
+            return
+        flat, cut, start, parts = [], [], 0, {}
+        for end, shape, size in zip(self._ends, shapes, sizes, strict=True):
+            assert shape is not None and size is not None
+            inner = end is not self._ends[-1] and bool(end.sequence)
+            made, steps = end.first, end.states if inner else size[0]
+            part = self._tensors.unique(f"{end.first}/outside")
+            if inner:
+                made = self._tensors.unique(f"{end.first}/states")
+                options = {"starts": (-end.states,), "ends": (_FAR,), "axes": (1,), "steps": (1,)}
+                flat.append(self._node(Slice, end.node, "states alone", (end.first,), made, **options))
+                self.types[made] = TensorType(self.types[end.first].elem, (shape[0], steps, *size[1:]))
+            values = steps * prod(d for d in size[1:] if isinstance(d, int))
+            one, back = (self._tensors.unique(f"{end.first}/{what}") for what in ("values", "part"))
+            flat.append(self._node(Reshape, end.node, "values", (made,), one, shape=(0, values)))
+            self.types[one] = TensorType(self.types[end.first].elem, (shape[0], values))
+            options = {"starts": (start,), "ends": (start + values,), "axes": (1,), "steps": (1,)}
+            parts[end.first] = (part, end.sequence if inner else "", one)
+            cut.append((end.node, options, back, part, (0, steps, *size[1:])))
+            start += values
+        whole = self._tensors.unique(f"{self._ends[-1].first}/joined")
+        last = self._ends[-1]
+        self.types[whole] = TensorType(self.types[last.first].elem, (shapes[-1][0] if shapes[-1] else None, start))
+        flat.append(self._node(Concat, last.node, "all states", tuple(p[2] for p in parts.values()), whole, axis=1))
+        for node, options, back, part, shape in cut:
+            flat.append(self._node(Slice, node, "part of all", (whole,), back, **options))
+            flat.append(self._node(Reshape, node, "part as it was", (back,), part, shape=shape))
+        self.nodes = _behind(self.nodes, {first: (part, kept) for first, (part, kept, _) in parts.items()}, flat)
+
+    def _node(
+        self, make: type[Node], node: Recurrent, what: str, inputs: tuple[str, ...], output: str, **options: object
+    ) -> Node:
+        return make(name=self._names.unique(f"{node.name}, {what}"), inputs=inputs, outputs=(output,), **options)
+
     def _add(
         self, make: type[Node], node: Recurrent, what: str, inputs: tuple[str, ...], output: str, **options: object
     ) -> None:
-        name = self._names.unique(f"{node.name}, {what}")
-        self.nodes.append(make(name=name, inputs=inputs, outputs=(output,), **options))
+        self.nodes.append(self._node(make, node, what, inputs, output, **options))
+
+
+def _behind(nodes: list[Node], parts: Mapping[str, tuple[str, str]], flat: list[Node]) -> list[Node]:
+    """Nodes that read a tensor read its part instead, behind `flat`; but one of this name reads the whole."""
+    early: list[Node] = []
+    late: list[Node] = []
+    outside: set[str] = set()
+    for node in nodes:
+        moved = {t: part for t, (part, kept) in parts.items() if t in node.inputs and node.name != kept}
+        if moved or outside.intersection(reads(node)):
+            late.append(replace(node, inputs=tuple(moved.get(t, t) for t in node.inputs)))
+            outside.update(t for t in node.outputs if t)
+        else:
+            early.append(node)
+    return early + flat + late

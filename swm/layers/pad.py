@@ -97,12 +97,16 @@ class Pad(BeatKind):
     takes: ClassVar[tuple[type[Node], ...]] = (PadNode, Split)
     fuses: ClassVar[bool] = False
 
-    def lengthened(self, name: str, node: str, tensors: tuple[str, str], shape: tuple[int, int], more: int) -> PadLayer:
-        """The layer that the lowering places: (channels, steps) with so many steps of zeros more (negative: fewer)."""
+    def lengthened(
+        self, name: str, node: str, tensors: tuple[str, str], shape: tuple[int, int], more: int, before: int = 0
+    ) -> PadLayer:
+        """The layer that the lowering places: (channels, steps), steps of zeros behind and before (negative: cut)."""
         channels, steps = shape
-        margins = Margins((steps, 1), behind=(more, 0))
-        ends = (tensors[:1], tensors[1], (shape,), channels, steps + more)
-        return PadLayer(self.name, name, node, *ends, grid=(steps + more,), margins=margins)
+        margins = Margins((steps, 1), before=(before, 0), behind=(more, 0))
+        made = steps + more + before
+        return PadLayer(
+            self.name, name, node, tensors[:1], tensors[1], (shape,), channels, made, grid=(made,), margins=margins
+        )
 
     def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
         """A Pad of the axes behind the channels."""

@@ -76,13 +76,19 @@ class Exported:
         return swm.load(model)
 
 
-def returning(*outputs, op="LSTM", n=12, hidden=8, steps=5):
-    """A layer alone that returns some of y (samples first), h and c, as torch's exporter writes it."""
+def returning(*outputs, op="LSTM", n=12, hidden=8, steps=5, layers=1):
+    """Layers alone that return some of y (samples first), h and c, as torch's exporter writes it."""
     model = Exported(steps, n)
-    y, h = model.layer(op, model.time_first("x"), n, hidden)
-    state = [1, model.batch, hidden]
-    shapes = {model.time_first(model.flat(y, 1, hidden)): [model.batch, steps, hidden], h: state, f"{y[:-1]}2": state}
-    return model.load_several({t: s for name, (t, s) in zip("yhc", shapes.items(), strict=True) if name in outputs})
+    source, ends = model.time_first("x"), []
+    for layer in range(layers):
+        y, h = model.layer(op, source, hidden if layer else n, hidden)
+        source = model.flat(y, 1, hidden)
+        ends.append((h, f"{y[:-1]}2"))
+    states = list(zip(*ends, strict=True))[: 1 + (op == "LSTM")]
+    states = [of[0] if layers == 1 else model.node("Concat", *of, axis=0) for of in states]
+    shapes = [[model.batch, steps, hidden], *[[layers, model.batch, hidden]] * len(states)]
+    tensors = dict(zip("yhc", zip([model.time_first(source), *states], shapes, strict=True), strict=False))
+    return model.load_several(dict(tensors[name] for name in outputs))
 
 
 def sequence(op="LSTM", n=12, hidden=16, steps=5, take="all", batch="batch", **options):

@@ -141,6 +141,52 @@ def test_the_last_cells_of_an_lstm_leave_behind_its_outputs(outputs, tmp_path):
         assert result.words == 8 * 2 * 8
 
 
+@pytest.mark.parametrize(
+    ("op", "kinds"), [("LSTM", "recurrent pad recurrent pad concat"), ("GRU", "recurrent recurrent pad concat")]
+)
+def test_states_of_several_layers_leave_as_one_tensor(op, kinds, tmp_path):
+    """Of all layers but the last the sequences stay inside; the host takes y, h and c apart."""
+    graph, x = returning(*("yhc" if op == "LSTM" else "yh"), op=op, layers=2), 2 * smooth(60, STEPS, WIDTH)
+    want, fixed = swm.run(graph, {"x": x}), swm.quantize(graph, bits=12, calibration=x)
+    assert " ".join(spec.kind for spec in fixed.specs) == kinds
+    assert {spec.out_bits for spec in fixed.specs} == {12}
+    found = swm.run(fixed, {"x": x})
+    assert all(relative_error(found[t], want[t]) < 0.01 for t in want)
+    assert [found[t].shape for t in want] == [want[t].shape for t in want]
+    if op == "LSTM":
+        result = verify_project(emit_project(swm.design(fixed, board="zcu104"), tmp_path / "p", vectors=x[:8]))
+        assert result.ok, (result.first_mismatch, result.remarks)
+        assert result.words == 8 * (2 + STEPS + 1) * 8
+
+
+@pytest.mark.parametrize("taken", ["range", "one"])
+def test_some_steps_of_a_sequence(taken):
+    """The others are cut away."""
+    model, x = Exported(STEPS, WIDTH), 2 * smooth(60, STEPS, WIDTH)
+    y, _ = model.layer("GRU", model.time_first("x"), WIDTH, 8)
+    tensor = model.time_first(model.flat(y, 1, 8))
+    if taken == "one":
+        part, shape = model.node("Gather", tensor, model.constant(2, np.int64), axis=1), (4,)
+    else:
+        part, shape = model.node("Slice", tensor, *(model.constant([v], np.int64) for v in (1, 4, 1))), (3, 4)
+    graph = model.load(model.linear(part, 8, 4), *shape)
+    fixed = swm.quantize(graph, bits=12, calibration=x)
+    assert [spec.kind for spec in fixed.specs] == ["recurrent", "pad", "dense"]
+    assert relative_error(swm.run(fixed, x), swm.run(graph, x)) < 0.01
+
+
+def test_states_that_a_caller_gives_are_named_by_their_input():
+    """Behind the Slice and Transpose that exporters put there."""
+    model = Exported(STEPS, WIDTH)
+    model.inputs.append(helper.make_tensor_value_info("h0", TensorProto.FLOAT, ["batch", 2, 8]))
+    ends = (model.constant([v], np.int64) for v in (0, 1, 1))
+    start = model.node("Transpose", model.node("Slice", "h0", *ends), perm=[1, 0, 2])
+    w, r = (model.constant(np.full((1, 24, n), 0.1)) for n in (WIDTH, 8))
+    y, _ = model.node("GRU", model.time_first("x"), w, r, "", "", start, outputs=2, hidden_size=8)
+    said = refused(model.load(model.linear(model.time_first(model.flat(y, 1, 8)), 8, 4), STEPS, 4))
+    assert "its states start from input 'h0'" in said
+
+
 def test_cells_that_do_not_leave_are_named():
     assert "its last cell state (Y_c) is read" in refused(returning("y", "c"))
     model = Exported(STEPS, WIDTH)
@@ -161,10 +207,11 @@ def test_what_hardware_does_not_take_is_named():
     model = Exported(STEPS, WIDTH)  # time along the axis of samples
     y, _ = model.layer("GRU", "x", WIDTH, 8)
     assert "batch_first" in refused(model.load(model.linear(model.flat(y, 1, 8), 8, 4), STEPS, 4))
-    middle = Exported(STEPS, WIDTH)
-    y, _ = middle.layer("GRU", middle.time_first("x"), WIDTH, 8)
-    step = middle.node("Gather", middle.time_first(middle.flat(y, 1, 8)), middle.constant(2, np.int64), axis=1)
-    assert "some steps" in refused(middle.load(middle.linear(step, 8, 4), 4))
+    model = Exported(STEPS, WIDTH)
+    y, _ = model.layer("GRU", model.time_first("x"), WIDTH, 8)
+    ends = (model.constant([v], np.int64) for v in (0, 5, 1, 2))
+    steps = model.node("Slice", model.time_first(model.flat(y, 1, 8)), *ends)
+    assert "one range of steps" in refused(model.load(model.linear(steps, 8, 4), 3, 4))
 
 
 def test_blocks_of_gates_that_hardware_does_not_take(monkeypatch):

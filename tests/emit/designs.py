@@ -133,6 +133,7 @@ class Sketch:
             "bound": bound,
             "last": last,
             "cells": cells,
+            "wide": cells,
             "float_layer": RecurrentLayer,
             "m": m,
             "shapes": ((n, steps),),

@@ -17,7 +17,8 @@ from swm.layers.dense.cost import parts as dense_parts
 from swm.layers.finish import finish_cost
 from swm.layers.products import Parts, weight_rom_cost
 from swm.layers.program import ProcessModel
-from swm.layers.recurrent.spec import RecurrentBuilt, RecurrentSpec
+from swm.layers.recurrent.built import RecurrentBuilt
+from swm.layers.recurrent.spec import RecurrentSpec
 from swm.layers.values import LayerSpec, TensorShape
 
 __all__ = ["cell_cost", "cell_products", "input_cost", "processes", "product_cost"]

@@ -19,13 +19,14 @@ from swm.layers.curves import Curve
 from swm.layers.finish import describe_curve, policy
 from swm.layers.formats import MAX_BITS
 from swm.layers.program import BeatStream, ProcessModel, Rom
+from swm.layers.recurrent.built import RecurrentBuilt, feedback_of
 from swm.layers.recurrent.cost import cell_products, processes
 from swm.layers.recurrent.layer import RecurrentLayer, run_float
 from swm.layers.recurrent.node import Steps, layer_of, states_obstacle
 from swm.layers.recurrent.offer import RecurrentOffer
 from swm.layers.recurrent.points import points_of, shifts
 from swm.layers.recurrent.quantize import quantized
-from swm.layers.recurrent.spec import STATE_GUARD, RecurrentBuilt, RecurrentSpec, feedback_of
+from swm.layers.recurrent.spec import STATE_GUARD, RecurrentSpec
 from swm.layers.recurrent.steps import run_steps
 from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape
 from swm.layers.weight_memory import stored_in
@@ -77,7 +78,7 @@ class RecurrentKind(LayerKind):
         return RecurrentSpec(
             name=layer.name,
             inputs=(TensorShape(n, bits, positions),),
-            output=TensorShape(layer.m, min(MAX_BITS, bits + STATE_GUARD) if layer.cells else bits, layer.positions),
+            output=TensorShape(layer.m, min(MAX_BITS, bits + STATE_GUARD) if layer.wide else bits, layer.positions),
             cell=layer.cell,
             hidden=layer.hidden,
             block=block,

@@ -35,6 +35,7 @@ class RecurrentLayer(FloatLayer):
         bound: of the gates' sums; 0: none.
         last: whether only the last step's output is wanted.
         cells: whether the cells that the last step leaves are wanted, too.
+        wide: whether both leave the hardware as they are, and may have bits of their own.
     """
 
     cell: CellKind = "lstm"
@@ -50,6 +51,7 @@ class RecurrentLayer(FloatLayer):
     bound: float = 0.0
     last: bool = False
     cells: bool = False
+    wide: bool = False
 
     @property
     def steps(self) -> int:

@@ -32,6 +32,7 @@ class Steps(Node):
         initial_c: (hidden,).
         last: whether the output is the last step's.
         cells: whether the cells that the last step leaves follow it.
+        wide: whether both leave the hardware as they are.
         length: steps of a sequence; None if the shapes do not say.
     """
 
@@ -42,6 +43,7 @@ class Steps(Node):
     initial_c: NDArray[np.float32]
     last: bool
     cells: bool
+    wide: bool
     length: int | None
 
 
@@ -136,6 +138,7 @@ def layer_of(node: Steps, operand: Operand, name: str) -> RecurrentLayer | Obsta
         bound=made.clip or 0.0,
         last=node.last,
         cells=node.cells,
+        wide=node.wide,
     )
 
 

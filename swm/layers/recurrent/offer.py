@@ -14,8 +14,9 @@ from swm.device.board import DspPorts
 from swm.device.primitives import MAX_STREAM_BITS
 from swm.layers.base import Offer, Preference
 from swm.layers.products import ROM_STORAGE, lane_choices, powers_of_two, priced
+from swm.layers.recurrent.built import RecurrentBuilt, feedback_of
 from swm.layers.recurrent.cost import cell_cost, input_cost, product_cost
-from swm.layers.recurrent.spec import RecurrentBuilt, RecurrentSpec, feedback_of
+from swm.layers.recurrent.spec import RecurrentSpec
 from swm.layers.values import Implementation, ceil_div
 
 __all__ = ["RecurrentOffer"]

@@ -8,7 +8,8 @@ from typing import Any
 
 from swm.layers.curves import Table
 from swm.layers.program import Port, ProcessModel, Program, Run
-from swm.layers.recurrent.spec import RecurrentBuilt, RecurrentSpec
+from swm.layers.recurrent.built import RecurrentBuilt
+from swm.layers.recurrent.spec import RecurrentSpec
 from swm.layers.registry import kind
 from swm.layers.rtl.base import (
     Parameter,

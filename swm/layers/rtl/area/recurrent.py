@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from swm.layers.fit import widest_curve
-from swm.layers.recurrent.spec import RecurrentBuilt, RecurrentSpec
+from swm.layers.recurrent.built import RecurrentBuilt
+from swm.layers.recurrent.spec import RecurrentSpec
 from swm.layers.rtl.area.counts import (
     NOTHING,
     Count,
