@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from swm import compress
 from swm.api import convert, quantize, run
 from swm.compress import Blocks, ConversionReport, TestAccuracy, accuracy
+from swm.compress.budget import parse_budget
 from swm.compress.dynamic_batch import free_batch
 from swm.compress.evaluation import check_labels, evaluate
 from swm.compress.hold_out import split
@@ -31,9 +32,10 @@ from swm.validation import Array, Inputs, feeds, require_graph
 if TYPE_CHECKING:
     from swm.torch.training import Augment, Samples
 
-__all__ = ["FineTuned", "Scores", "finetune"]
+__all__ = ["FineTuned", "Refined", "Scores", "finetune"]
 
 CALIBRATION = 8192  # training samples at most that the start is fitted to
+REFINED = ".refined"  # behind the name of a checkpoint: that of the second training
 FORMATS = 2000  # training samples at most that number formats of the fixed-point figure are chosen by
 
 
@@ -62,6 +64,30 @@ class Scores:
     origin: str
 
 
+@dataclass(frozen=True)
+class Refined:
+    """Sizes chosen again after training, within the same budget.
+
+    Attributes:
+        before: size of each weight that moved, by name; 0: dense.
+        after: the same afterwards.
+        scores: on the validation samples, of the best epoch before and after the move.
+    """
+
+    before: dict[str, int]
+    after: dict[str, int]
+    scores: tuple[float, float]
+
+    @property
+    def kept(self) -> bool:
+        """Whether the outcome has the sizes of `after`."""
+        return self.scores[1] > self.scores[0]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain types for JSON."""
+        return {**asdict(self), "kept": self.kept}
+
+
 @dataclass(frozen=True, eq=False)
 class FineTuned:
     """A fine-tuned network.
@@ -72,13 +98,15 @@ class FineTuned:
         accuracy: on the validation samples, by which the best epoch was chosen.
         conversion: report of the conversion before training; None where the network was structured already.
         epochs: that were trained.
-        best_epoch: from which the weights are; 0: the start.
+        best_epoch: from which the weights are; 0: the start. Epochs count on after sizes moved (`refined`).
         history: (mean loss, validation score) of each epoch; the score is that of training, `bits` rounded.
         seconds: of the whole call.
         bits: weights and activations were rounded to while training; None: not.
         samples: trained on.
         seed: of the training.
         notes: what the user should know.
+        refined: sizes that moved after the first training; None where that was not asked for, or no move promised to
+            gain.
     """
 
     graph: Graph
@@ -93,6 +121,7 @@ class FineTuned:
     samples: int
     seed: int
     notes: tuple[str, ...] = ()
+    refined: Refined | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain types for JSON."""
@@ -106,6 +135,7 @@ class FineTuned:
             "seed": self.seed,
             "history": [{"loss": loss, "score": score} for loss, score in self.history],
             "notes": list(self.notes),
+            "refined": None if self.refined is None else self.refined.to_json(),
             "conversion": None if self.conversion is None else self.conversion.to_json(),
         }
 
@@ -146,6 +176,7 @@ def finetune(
     temperature: float = 2.0,
     patience: int = 0,
     seed: int = 0,
+    refine: bool = False,
     augment: Augment | None = None,
     device: str | None = None,
     checkpoint: str | Path | None = None,
@@ -179,10 +210,14 @@ def finetune(
         temperature: of these.
         patience: epochs without a better score after which training ends; 0: never.
         seed: of everything that is drawn.
+        refine: with a budget: after training, measure by short trainings what other sizes would cost each weight, move
+            sizes within the budget where that gains, and train as long again. The outcome is taken where its score on
+            the validation samples is better. See `swm.torch.refine`.
         augment: called as augment(batch, generator) with tensors by input name and a torch.Generator; gives a batch to
             train on instead.
         device: of torch, like "cpu" or "cuda"; by default a GPU if torch sees one.
         checkpoint: file in which the state is kept after each epoch, for `resume`; remove it once the outcome is saved.
+            With `refine` that of the second training is beside it, `.refined` behind its name.
         resume: go on from that file.
         progress: called as progress(what, steps done, steps); True shows it on standard error.
 
@@ -193,6 +228,7 @@ def finetune(
         CalibrationError: samples or labels that do not fit.
         OutputError: the checkpoint cannot be written.
     """
+    from swm.torch.refine import moved
     from swm.torch.training import Settings, Training  # torch takes seconds to import, and may be missing
 
     started = time.perf_counter()
@@ -202,6 +238,8 @@ def finetune(
         check_bits(bits)
     if resume and checkpoint is None:
         raise OptionError("nothing to resume from: give the checkpoint file")
+    if refine and budget is None:
+        raise OptionError("refining moves sizes within a budget: give one, like --budget 4x, in place of block sizes")
     require_known(require_graph(graph))
     wise = graph if teacher is None else _teacher(teacher, graph)
     train, unseen, origin = _samples(graph, data, labels, validation, validation_labels)
@@ -213,24 +251,42 @@ def finetune(
         if resume and file is not None:
             training.resume(file)
         training.run(say, file)
+        history, best, refined = list(training.epochs), training.best[1], None
+        if refine and budget is not None and report is not None:
+            few = {t: a[:CALIBRATION] for t, a in train.feeds.items()}
+            within = parse_budget(budget, report.bits_before)
+            found = moved(training, graph, report, within, structure, few, say)
+            if found.names:
+                other, figures = _start(graph, train, unseen, (found.blocks, None, structure), say)
+                second = training.another(free_batch(other, train.feeds), settings)
+                state = None if file is None else file.with_name(f"{file.name}{REFINED}")
+                if resume and state is not None and state.exists():
+                    second.resume(state)
+                second.run(say, state)
+                sizes = ({name: side[name] for name in found.names} for side in (found.before, found.after))
+                refined = Refined(*sizes, (training.best[0], second.best[0]))
+                if refined.kept:
+                    training, start, report, best = second, other, figures, len(history) + second.best[1]
+                history += second.epochs
         say("measure", 0, 1)
         tuned = replace(training.best_graph(), inputs=graph.inputs)
         found, judged, notes = _measured(wise, start, tuned, train, unseen, origin, bits)
         seen = (*sample_hashes(feeds(graph, data)), *sample_hashes(unseen.feeds))
-        final = retrained(tuned, f"fine-tuned {len(training.epochs)} epochs", len(train), seen, judged)
+        final = retrained(tuned, f"fine-tuned {len(history)} epochs", len(train), seen, judged)
     return FineTuned(
         graph=final,
         start=replace(start, inputs=graph.inputs),
         accuracy=found,
         conversion=report,
-        epochs=len(training.epochs),
-        best_epoch=training.best[1],
-        history=tuple((e.loss, e.score) for e in training.epochs),
+        epochs=len(history),
+        best_epoch=best,
+        history=tuple((e.loss, e.score) for e in history),
         seconds=time.perf_counter() - started,
         bits=bits,
         samples=len(train),
         seed=seed,
         notes=tuple(notes),
+        refined=refined,
     )
 
 

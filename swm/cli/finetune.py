@@ -32,7 +32,8 @@ if TYPE_CHECKING:
         "swm finetune model.onnx --data x.npy --labels y.npy --block 8 --bits 12 --epochs 5 -o small.onnx\n"
         "swm finetune model.onnx --data x.npy --labels y.npy --structure cgs-3bit --block 8 -o small.onnx\n"
         "swm finetune small.onnx --teacher model.onnx --data x.npy --epochs 10 -o better.onnx    # structured already\n"
-        "swm finetune model.onnx --data x.npy --budget 4x -o small.onnx    # without labels: the model is the teacher"
+        "swm finetune model.onnx --data x.npy --budget 4x -o small.onnx    # without labels: the model is the teacher\n"
+        "swm finetune model.onnx --data x.npy --labels y.npy --budget 4x --refine -o small.onnx"
     )
 )
 @click.argument("model")
@@ -76,6 +77,12 @@ if TYPE_CHECKING:
 )
 @click.option("--patience", type=int, default=0, help="End after so many epochs without a better one [default: never].")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of everything that is drawn.")
+@click.option(
+    "--refine",
+    is_flag=True,
+    help="With --budget: measure each layer again after training, move sizes within the budget, train as long again; "
+    "kept only where the validation samples gain.",
+)
 @click.option("--device", help="Of torch, like cpu or cuda [default: a GPU if there is one].")
 @click.option("--resume", is_flag=True, help="Go on from OUT.onnx.checkpoint, which every epoch writes.")
 @click.option("--force", is_flag=True, help="Replace OUT.onnx if it exists; never a file that is read.")
@@ -99,6 +106,7 @@ def finetune(
     distillation: float,
     patience: int,
     seed: int,
+    refine: bool,
     device: str | None,
     resume: bool,
     force: bool,
@@ -112,6 +120,7 @@ def finetune(
     Ctrl-C leaves OUT.onnx.checkpoint, with the state after the last whole epoch, and nothing else.
     """
     from swm.compress import parse_blocks  # here, as `--help` should not wait for it
+    from swm.finetuning import REFINED
     from swm.structure import structure_named
 
     structure = structure_named(structure_name)
@@ -140,6 +149,7 @@ def finetune(
                 distillation=distillation,
                 patience=patience,
                 seed=seed,
+                refine=refine,
                 device=device,
                 checkpoint=checkpoint,
                 resume=resume,
@@ -151,7 +161,8 @@ def finetune(
         if checkpoint.exists():
             console.print(Text(f"{checkpoint} holds the last whole epoch; the same command with --resume goes on"))
         raise
-    checkpoint.unlink(missing_ok=True)
+    for state in (checkpoint, Path(f"{checkpoint}{REFINED}")):
+        state.unlink(missing_ok=True)
     if not write_json(json_to, {"output": output, **result.to_json()}):
         _print(result)
         out.print(Text(f"written: {output}"))
@@ -166,6 +177,14 @@ def _print(result: FineTuned) -> None:
         out.print(Text(f"epoch {number}: loss {loss:.4f}, validation {_score(score)}{best}"))
     if result.best_epoch == 0:
         out.print("No epoch was better than the start, which was kept.", style="yellow")
+    if result.refined is not None:
+        moves = ", ".join(
+            f"{name} {_size(size)} -> {_size(result.refined.after[name])}"
+            for name, size in result.refined.before.items()
+        )
+        first, second = map(_score, result.refined.scores)
+        verdict = "kept" if result.refined.kept else "not kept"
+        out.print(Text(f"sizes moved within the budget: {moves}; validation {first} -> {second}, {verdict}"))
     found = result.accuracy
     where = f"{found.samples:,} {'held-out' if found.origin == 'held out' else 'validation'} samples"
     named = (
@@ -185,6 +204,10 @@ def _print(result: FineTuned) -> None:
         for line in stored_lines(result.conversion):
             out.print(line)
     out.print(f"{result.epochs} epochs on {result.samples:,} samples, {result.seconds:.0f} s")
+
+
+def _size(size: int) -> str:
+    return str(size) if size else "dense"
 
 
 def _score(score: float) -> str:

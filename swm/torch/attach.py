@@ -16,8 +16,8 @@ from swm.errors import OptionError
 from swm.structure import BlockCirculant as BlockCirculantMatrix
 from swm.structure import WeightStructure, structure_named
 from swm.torch.bits import FixedPoint
-from swm.torch.budget import blocks_within
-from swm.torch.chains import chain_of
+from swm.torch.budget import sizes_within
+from swm.torch.chains import FLOAT_BITS, chain_of
 from swm.torch.circulant import BlockCirculant
 from swm.torch.places import Place, choose_blocks, places
 from swm.torch.sparse import as_matrix
@@ -37,9 +37,6 @@ __all__ = [
     "structure",
     "take_off",
 ]
-
-
-FLOAT_BITS = 32  # of a stored number
 
 
 @dataclass(frozen=True)
@@ -101,8 +98,9 @@ def structure(
             its size.
         structure: name in `swm.structure.STRUCTURES`, like "cgs-3bit" or "ternary8", or the class. Which blocks or
             places are kept is chosen now; patterns of signs go on changing.
-        budget: instead of `block`, of circulant weights: bits of all weights, or a compression like "8x"; sizes by the
-            error that each weight alone causes, of the outputs on `calibration`, else of the weights.
+        budget: instead of `block`: bits of all weights, codes and indices at their own, or a compression like "8x" of
+            float32; sizes among the `candidates` of the structure by the error that each weight alone causes, of the
+            outputs on `calibration`, else of the weights.
         calibration: an input of the model, or a tuple of its positional arguments, with samples along axis 0. Products
             and convolutions then start from the data-aware least squares fit of `swm.convert`, bias included; without
             it, and in recurrent layers and attention, from the nearest weight.
@@ -117,12 +115,10 @@ def structure(
     if not found:
         raise OptionError(f"{type(model).__name__} has no weight that could take a structure")
     kind = structure_named(structure) if isinstance(structure, str) else structure
-    if budget is not None and kind is not BlockCirculantMatrix:
-        raise OptionError(f"a budget chooses sizes of circulant blocks; give {kind.label} weights a size, like block=8")
     if (block is None) == (budget is None):
         raise OptionError("give a block size, like block=8, or a budget, like budget='8x': one of the two")
     inputs = calibration if isinstance(calibration, tuple | None) else (calibration,)
-    sizes = blocks_within(model, found, budget, inputs) if budget is not None else block
+    sizes = sizes_within(model, found, budget, inputs, kind) if budget is not None else block
     assert sizes is not None  # checked above
     chosen = choose_blocks(found, sizes, kind)
     taken = [(place, chosen[place.name][0]) for place in found if not chosen[place.name][1]]

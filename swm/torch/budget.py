@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Block sizes of a torch model within a budget, by the error that each weight alone causes."""
+"""Sizes of the structured weights of a torch model within a budget, by the error that each weight alone causes."""
 
 from __future__ import annotations
 
@@ -9,24 +9,28 @@ import torch
 from torch import Tensor, nn
 
 from swm.compress.budget import DENSE, choose, measure, parse_budget
-from swm.structure import BlockCirculant
-from swm.torch.circulant import Layout
+from swm.structure import BlockCirculant, WeightStructure
+from swm.torch.chains import FLOAT_BITS, nearest
 from swm.torch.places import Place
 
-__all__ = ["blocks_within"]
+__all__ = ["sizes_within"]
 
 SAMPLES = 256  # of the calibration inputs
-BITS = 32  # of a stored number
 
 
-def blocks_within(
-    model: nn.Module, found: tuple[Place, ...], budget: int | str, inputs: tuple[Tensor, ...] | None
+def sizes_within(
+    model: nn.Module,
+    found: tuple[Place, ...],
+    budget: int | str,
+    inputs: tuple[Tensor, ...] | None,
+    kind: type[WeightStructure] = BlockCirculant,
 ) -> dict[str, int]:
-    """A block size for each weight, 1 where it stays dense.
+    """A map for `swm.torch.places.choose_blocks`: a size for each weight that does not stay dense.
 
     Args:
         model: dense.
         found: its weights; the last one stays dense unless it is a recurrent layer's.
+        kind: of structure, whose `candidates` are the sizes: block sizes, ratios, bits, numbers kept.
         budget: bits, or a compression like "8x" of the dense weights in float32.
         inputs: of the model; the error is then that of its outputs, else that of the weights themselves.
 
@@ -35,9 +39,9 @@ def blocks_within(
     """
     by_name = {place.name: place for place in found}
     last = found[-1].owner if not isinstance(found[-1].module, nn.RNNBase) else None
-    dense = {place.name: place.weight.numel() * BITS for place in found}
+    dense = {place.name: place.weight.numel() * FLOAT_BITS for place in found}
     free = {
-        place.name: [k for k in BlockCirculant.candidates if place.owner != last and not place.reason_against(k)]
+        place.name: [k for k in kind.candidates if place.owner != last and not place.reason_against(k, kind)]
         for place in found
     }
     few = None if inputs is None else tuple(x[:SAMPLES] for x in inputs)
@@ -46,10 +50,8 @@ def blocks_within(
     @torch.no_grad()
     def error(name: str, block: int) -> tuple[int, float]:
         place = by_name[name]
-        layout = Layout(tuple(place.weight.shape), block, place.gates)
-        columns = layout.project(place.weight)
-        stored = columns.numel() * BITS
-        weight, near = place.weight, layout.expand(columns)
+        weight = place.weight
+        stored, near = nearest(weight, place.gates, block, kind)
         if few is None or wanted is None:
             return stored, float((near - weight).square().sum())
         kept = weight.clone()
@@ -63,7 +65,8 @@ def blocks_within(
     choices = measure({name: (dense[name], sizes) for name, sizes in free.items() if sizes}, error)
     fixed = sum(dense[name] for name, sizes in free.items() if not sizes)
     chosen = choose(choices, bits, fixed)
-    return {name: chosen.get(name, DENSE) or 1 for name in dense}
+    taken = {name: size for name, size in chosen.items() if size != DENSE}
+    return {**dict.fromkeys(free, 1), **taken} if kind.one_is_dense else taken
 
 
 @torch.no_grad()

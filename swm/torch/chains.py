@@ -9,15 +9,46 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from swm.errors import OptionError
+from swm.structure import BlockCirculant, WeightStructure
 from swm.structure import FewBits as FewBitsMatrix
-from swm.structure import WeightStructure
 from swm.structure.coarse_few_bits import CoarseFewBits
 from swm.structure.ternary import Ternary
 from swm.torch.bits import FewBits
-from swm.torch.sparse import Sparse
+from swm.torch.circulant import Layout
+from swm.torch.sparse import Sparse, as_matrix
 from swm.torch.ternary import StructuredTernary
 
-__all__ = ["chain_of", "given_back", "move_places", "reason_against_training", "stored_of", "through"]
+__all__ = [
+    "FLOAT_BITS",
+    "chain_of",
+    "given_back",
+    "move_places",
+    "nearest",
+    "reason_against_training",
+    "stored_of",
+    "through",
+]
+
+FLOAT_BITS = 32  # of a stored real number
+
+
+@torch.no_grad()
+def nearest(weight: Tensor, gates: int, size: int, kind: type[WeightStructure]) -> tuple[int, Tensor]:
+    """Bits that the nearest weight of a structure stores, and that weight written out, of the same shape.
+
+    Args:
+        weight: (gates * m, n, kernel...).
+        gates: see `Layout`; of other structures than the block-circulant one they do not count.
+        size: block size, ratio, bits, numbers kept.
+        kind: the structure.
+    """
+    if kind is BlockCirculant:
+        layout = Layout(tuple(weight.shape), size, gates)
+        columns = layout.project(weight)
+        return columns.numel() * FLOAT_BITS, layout.expand(columns)
+    matrix = kind.project(as_matrix(weight), size)
+    near = torch.from_numpy(matrix.to_dense().copy()).reshape(weight.shape)
+    return matrix.bits(FLOAT_BITS), near.to(weight.device, weight.dtype)
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from swm.errors import OptionError
 from swm.structure import BlockCirculant, WeightStructure, structure_named
 from swm.torch.attach import put, put_chain, put_matrix, register, take_off
-from swm.torch.chains import chain_of, move_places, stored_of, through
+from swm.torch.chains import chain_of, move_places, nearest, stored_of, through
 from swm.torch.circulant import Layout
 from swm.torch.places import Place, choose_blocks, places
 from swm.torch.sparse import as_matrix
@@ -181,12 +181,7 @@ class Admm:
     @torch.no_grad()
     def _near(self, i: int, u: Tensor) -> Tensor:
         place, size = self._taken[i]
-        weight = place.weight + u
-        if self._kind is BlockCirculant:
-            layout = Layout(tuple(weight.shape), size, place.gates)
-            return layout.expand(layout.project(weight))
-        near = self._kind.project(as_matrix(weight), size).to_dense()
-        return torch.tensor(near).to(weight.device, weight.dtype).reshape(weight.shape)
+        return nearest(place.weight + u, place.gates, size, self._kind)[1]
 
     def penalty(self) -> Tensor:
         """To add to the loss."""

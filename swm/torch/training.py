@@ -92,6 +92,13 @@ class Samples:
     def __len__(self) -> int:
         return len(next(iter(self.feeds.values())))
 
+    def every(self, part: int, at_least: int) -> Samples:
+        """One sample in so many, evenly; more where that would be fewer than asked for."""
+        step = max(1, min(part, len(self) // at_least))
+        return Samples(
+            {t: a[::step] for t, a in self.feeds.items()}, None if self.labels is None else self.labels[::step]
+        )
+
     def digest(self) -> str:
         """SHA-256 of all of it."""
         found = hashlib.sha256()
@@ -146,7 +153,7 @@ class Training:
     ) -> None:
         """Build both networks and what the dense one answers."""
         settings.check()
-        self.settings, self._augment = settings, augment
+        self.settings, self._augment, self._teacher = settings, augment, dense
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._train, self._validation = train, validation
         with self._repeatable():
@@ -173,6 +180,17 @@ class Training:
         self.best = (-float("inf"), -1)  # score, epoch
         self._best_state: dict[str, Tensor] = {}
         self._prepare()
+
+    @property
+    def samples(self) -> int:
+        """How many are trained on."""
+        return len(self._train)
+
+    def another(self, start: Graph, settings: Settings, *, part: int = 1) -> Training:
+        """A training of another network from the same teacher, on one sample in `part` of the same ones."""
+        few = self._train if part == 1 else self._train.every(part, at_least=settings.batch)
+        device = str(self.device)
+        return Training(self._teacher, start, few, self._validation, settings, self._augment, device)
 
     def _identity(self, dense: Graph, start: Graph) -> str:
         """By which a checkpoint is known to be of the same run."""
@@ -300,12 +318,20 @@ class Training:
         return found
 
     def _score(self) -> float:
+        return self._objective.score(*self._judged())
+
+    def validation_loss(self) -> float:
+        """Loss of the validation samples, of the network as it is now."""
+        with self._repeatable():
+            return float(self._objective.loss(*self._judged()))
+
+    def _judged(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        """What the network and the dense one answer to the validation samples, and their labels."""
         self.network.eval()
         refresh_formats(self.network)
         scores = self._answers(self.network, self._validation)
         labels = self._validation.labels
-        truth = None if labels is None else torch.from_numpy(labels.astype(np.int64))
-        return self._objective.score(scores, self._wanted_validation, truth)
+        return scores, self._wanted_validation, None if labels is None else torch.from_numpy(labels.astype(np.int64))
 
     def _save(self, path: Path) -> None:
         """Whole or not at all."""

@@ -18,13 +18,15 @@ torch = pytest.importorskip("torch", reason="needs torch: pip install 'swm-fpga[
 
 import swm
 from swm.cli.finetune import finetune as command
-from swm.compress import CONVERSION, parse_record, sample_hashes
+from swm.compress import CONVERSION, conversion, parse_record, sample_hashes
 from swm.engine import FloatEngine
 from swm.errors import CalibrationError, OptionError, UnsupportedModel
 from swm.graph import ArgMax, is_structured
 from swm.structure import circulant_columns
+from swm.torch import refine
 from swm.torch.network import Network
 from swm.torch.objective import Objective, scores_tensor
+from swm.torch.training import Training
 
 
 @pytest.fixture(autouse=True)
@@ -326,6 +328,44 @@ def test_training_ends_early_and_keeps_the_best(teacher):
     assert found.epochs == found.best_epoch + 2
 
 
+@pytest.fixture
+def misjudged(teacher, monkeypatch):
+    """A budget of which the first choice gives the second layer too little, and the first one too much."""
+    first, second, last = teacher.linear()
+    sizes = {first.name: 8, second.name: 4, last.name: 1}
+    monkeypatch.setattr(conversion, "sizes_within", lambda *_: sizes)
+    monkeypatch.setattr(refine, "STEPS", 32)
+    return teacher, 32 * (1024 // 16 + 1024 // 2 + 128)
+
+
+def test_sizes_move_within_the_budget_where_that_gains(misjudged, tmp_path):
+    graph, budget = misjudged
+    x, y = task(300, 2)
+    options = {"budget": budget, "epochs": 2, "batch": 32, "rate": 3e-3, "refine": True, "checkpoint": tmp_path / "c"}
+    found = swm.finetune(graph, x, y, **options)
+    moves = found.refined
+    assert list(moves.before.values()) == [8, 4] and list(moves.after.values()) == [16, 2]
+    assert moves.kept and moves.scores[1] > moves.scores[0] and found.epochs == len(found.history) == 4
+    assert found.best_epoch > 2 and [n.weight.size for n in found.graph.linear()] == [16, 2, 1]
+    assert found.conversion.bits_after <= budget and [row.block for row in found.conversion.layers] == [16, 2, 1]
+    assert [row.block for row in parse_record(found.graph.metadata[CONVERSION]).layers] == [16, 2, 1]
+    assert found.to_json()["refined"]["kept"] is True
+    assert {f.name for f in tmp_path.iterdir()} == {"c", "c.refined"}
+    again = swm.finetune(graph, x, y, resume=True, **options)  # both trainings have ended
+    assert again.history == found.history
+    for a, b in zip(again.graph.linear(), found.graph.linear(), strict=True):
+        np.testing.assert_array_equal(a.weight.to_dense(), b.weight.to_dense())
+
+
+def test_a_move_that_gains_nothing_is_not_kept(misjudged, monkeypatch):
+    graph, budget = misjudged
+    x, y = task(200, 2)
+    monkeypatch.setattr(Training, "_score", lambda self: -len(self.epochs) - 1.0)  # the start is always the best
+    found = swm.finetune(graph, x, y, budget=budget, epochs=1, refine=True)
+    assert found.refined.after and not found.refined.kept and found.best_epoch == 0
+    assert [n.weight.size for n in found.graph.linear()] == [row.block for row in found.conversion.layers] == [8, 4, 1]
+
+
 def test_without_labels_the_network_is_the_teacher(teacher):
     x, _ = task(1000, 2)
     found = swm.finetune(teacher, x, block=8, epochs=4, batch=32, rate=1e-2)
@@ -441,6 +481,7 @@ def test_nodes_without_gradients_are_refused_by_name():
         ({"validation_labels": np.zeros(9, np.int64)}, CalibrationError, "without validation inputs"),
         ({"validation": np.zeros((9, 32), np.float32)}, CalibrationError, "validation labels are missing"),
         ({"resume": True}, OptionError, "give the checkpoint"),
+        ({"refine": True}, OptionError, "within a budget"),
         ({"augment": lambda feeds, _: {t: v * np.nan for t, v in feeds.items()}}, OptionError, "the loss is"),
     ],
     ids=lambda v: next(iter(v)) if isinstance(v, dict) else "",

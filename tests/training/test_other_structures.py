@@ -20,6 +20,7 @@ from swm.errors import OptionError
 from swm.graph import LSTM, Conv, Linear, Recurrent, is_structured
 from swm.structure import STRUCTURES, CoarseGrain, Dense, Hierarchical
 from swm.structure.ternary import TERNARY
+from swm.torch.chains import nearest
 from swm.torch.network import Network
 
 nn = torch.nn
@@ -155,11 +156,27 @@ def weights(node):
     return (*node.input_weight, *node.recurrent_weight) if isinstance(node, Recurrent) else (node.weight,)
 
 
+@pytest.mark.parametrize("calibrated", [False, True])
+@pytest.mark.parametrize(("name", "harsh"), [("cgs", 4), ("hcgs", 8), ("bits", 2), ("cgs-3bit", 4), ("nof4", 1)])
+def test_a_budget_chooses_sizes_of_any_structure(name, harsh, calibrated):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(128, 128), nn.Linear(128, 128), nn.Linear(128, 4))
+    with torch.no_grad():
+        bits, near = nearest(model[1].weight, 1, harsh, STRUCTURES[name])
+        model[1].weight.copy_(near)  # costs nothing
+    wanted = {"cgs": "1.6x", "hcgs": "1.6x", "bits": "6x", "cgs-3bit": "12x", "nof4": "2x"}[name]
+    x = torch.randn(40, 128) if calibrated else None
+    done = swm.torch.structure(model, budget=wanted, structure=name, calibration=x)
+    first, second, last = done.weights
+    assert second.bits[1] <= bits < first.bits[1] and last.reason
+    assert done.compression >= float(wanted[:-1])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"block": 4, "structure": "cgs-9bit"}, "there is no structure"),
-        ({"budget": "4x", "structure": "cgs"}, "a budget chooses sizes of circulant blocks"),
+        ({"budget": "999x", "structure": "cgs"}, "cannot be met"),
         ({"block": 1, "structure": "cgs"}, "keeps every block"),
         ({"block": 9, "structure": "bits"}, "choose 1 to 8"),
     ],
