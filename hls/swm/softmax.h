@@ -8,8 +8,10 @@
 ///   y        round(power factor / 2^(recip_frac + h - quotient_frac)); or, where the quotient is exact,
 ///            (power 2^quotient_frac + total / 2) / total, rounded down; then the end of every layer
 ///
-/// Three or four processes, so that no quotient waits for a sum of its own token: softmax_top (maximum), softmax_power,
-/// softmax_factor (not where quotients are exact), softmax_scale or softmax_divide. II = 1 each; iterations: tokens * ceil(n /
+/// Values that a mask hides count in neither maximum nor sum, and their y is 0.
+///
+/// Three or four processes, so that no quotient waits for a sum of its own token: softmax_top or softmax_mask (maximum),
+/// softmax_power, softmax_factor (not where quotients are exact), softmax_scale or softmax_divide. II = 1 each; iterations: tokens * ceil(n /
 /// V), softmax_factor one a token. Tokens and powers wait in the streams between. A word takes the multipliers of the table
 /// of exponents (one, where it holds lines) and one for the quotient, or a divider.
 ///
@@ -41,6 +43,8 @@ struct softmax_layer {
     epilogue = 0
   };
   typedef int_t<Cfg::in_bits> in_t;
+  typedef int_t<Cfg::in_bits + 1> token_t;  // behind a mask: its lowest value is a hidden one
+  typedef int_t<1> mask_t;
   typedef int_t<Cfg::power_bits> power_t;
   typedef int_t<total_bits> total_t;
   typedef int_t<factor_bits> factor_t;
@@ -105,19 +109,78 @@ TOP:
   }
 }
 
+/// The maximum of what a mask leaves of a token. Tokens share the rows of the mask: the first Each have row 0, the next Each
+/// row 1, and behind the last row comes the first.
+///
+/// \tparam Each   tokens in a row that have the same mask
+/// \tparam Rows   of the mask; none hides all of its token
+/// \param  rom    ROM [1][row, beat][lane], -1 where a value is hidden
+/// \param  in     beats of V channels; surplus values of the last beat of a token do not count
+/// \param  token  the same beats, a bit wider; hidden values are the lowest of that width
+/// \param  top    a beat a token
+template <class Cfg, int Each, int Rows, class In, class Token, class Top>
+void softmax_mask(int tokens, const typename softmax_layer<Cfg>::mask_t rom[1][Rows * softmax_layer<Cfg>::beats][Cfg::vec], In& in,
+                  Token& token, Top& top) {
+  typedef softmax_layer<Cfg> L;
+  typedef typename L::in_t in_t;
+  typedef typename L::token_t token_t;
+  enum { depth = Rows * int(L::beats) };
+  constexpr int V = Cfg::vec, lowest = -(1 << (Cfg::in_bits - 1)), hidden = 2 * lowest;
+  static_assert(Each >= 1 && Rows >= 1, "at least one row");
+  SWM_PARTITION(rom, 1)
+  SWM_WIDE_WORD(rom, 3)
+  const int total = tokens * L::period;
+  count_t<L::beats - 1> beat = 0;
+  count_t<Each - 1> same = 0;
+  count_t<depth - 1> first = 0;  // beat of the row
+  int done = 0;
+  in_t best = 0;
+MASK:
+  for (int step = 0; step < total; ++step) {
+    SWM_PIPELINE
+    SWM_TICK(Cfg::tick);
+    const bool last = beat == L::beats - 1;
+    const int place = int(first) + int(beat);
+    const vec<in_t, V> x = read_beat<V, in_t>(in, step);
+    vec<token_t, V> seen;
+    in_t here = in_t(lowest);
+  MASK_LANES:
+    for (int i = 0; i < V; ++i) {
+      SWM_UNROLL
+      const bool hides = rom[0][place][i] != 0;
+      seen.v[i] = hides ? token_t(hidden) : token_t(x.v[i]);
+      if ((i < L::tail || !last) && !hides && x.v[i] > here) here = x.v[i];
+    }
+    best = beat == 0 || here > best ? here : best;
+    write_beat<V>(token, step, seen);
+    if (last) {
+      vec<in_t, 1> found;
+      found.v[0] = best;
+      write_beat<1>(top, done, found);
+      ++done;
+      const bool next = same == Each - 1;
+      if (next) first = count_t<depth - 1>(place == depth - 1 ? 0 : place + 1);
+      same = count_t<Each - 1>(next ? 0 : int(same) + 1);
+    }
+    beat = last ? 0 : int(beat) + 1;
+  }
+}
+
 /// Powers of what is below the maximum, and their sum.
 ///
+/// \tparam Masked  whether beats come from softmax_mask
 /// \param top     a beat a token
 /// \param token   beats of V channels
 /// \param powers  beats of V powers; surplus values of the last beat of a token are zero
 /// \param sum     a beat a token
-template <class Cfg, class Top, class Token, class Powers, class Sum>
+template <class Cfg, int Masked = 0, class Top, class Token, class Powers, class Sum>
 void softmax_power(int tokens, Top& top, Token& token, Powers& powers, Sum& sum) {
   typedef softmax_layer<Cfg> L;
   typedef typename L::in_t in_t;
+  typedef int_t<Cfg::in_bits + Masked> token_t;
   typedef typename L::power_t power_t;
   typedef typename L::total_t total_t;
-  constexpr int V = Cfg::vec, W = Cfg::in_bits + 1;
+  constexpr int V = Cfg::vec, W = Cfg::in_bits + 1, hidden = -(1 << Cfg::in_bits);
   const int total = tokens * L::period;
   count_t<L::beats - 1> beat = 0;
   int taken = 0;
@@ -132,14 +195,16 @@ POWER:
       const vec<in_t, 1> found = read_beat<1, in_t>(top, taken);
       best = found.v[0];
     }
-    const vec<in_t, V> x = read_beat<V, in_t>(token, step);
+    const vec<token_t, V> x = read_beat<V, token_t>(token, step);
     vec<power_t, V> value;
     total_t more = 0;
   POWER_LANES:
     for (int i = 0; i < V; ++i) {
       SWM_UNROLL
-      const power_t p = Cfg::power::template run<detail::softmax_power_end<Cfg>, W>(subtract<Cfg::in_bits>(x.v[i], best));
-      value.v[i] = (i < L::tail || !last) && p > 0 ? p : power_t(0);
+      const bool hides = Masked && x.v[i] == hidden;
+      const in_t there = hides ? best : in_t(x.v[i]);
+      const power_t p = Cfg::power::template run<detail::softmax_power_end<Cfg>, W>(subtract<Cfg::in_bits>(there, best));
+      value.v[i] = (i < L::tail || !last) && !hides && p > 0 ? p : power_t(0);
       more = total_t(more + value.v[i]);
     }
     all = total_t((beat == 0 ? total_t(0) : all) + more);

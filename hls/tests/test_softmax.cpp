@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// softmax.h against plain arithmetic: tokens and beats that do and do not divide each other, reciprocals and exact quotients. The
+// softmax.h against plain arithmetic: tokens and beats that do and do not divide each other, reciprocals and exact quotients, masks. The
 // table of exponents is a ramp here, whose arithmetic is test_finish.cpp's.
 #include "swm/softmax.h"
 
@@ -24,9 +24,37 @@ struct config {
   typedef swm::identity activation;
 };
 
-template <class Cfg>
+/// The first process, whichever it is; so that one without a mask has no ROM.
+template <class Cfg, int Each, int Rows>
+struct first {
+  typedef typename swm::softmax_layer<Cfg>::token_t token_t;
+  enum { depth = Rows * int(swm::softmax_layer<Cfg>::beats) };
+  typename swm::softmax_layer<Cfg>::mask_t rom[1][depth][Cfg::vec];
+  first() {
+    const check::words bits = check::values(depth * Cfg::vec, 4);
+    for (int i = 0; i < depth * Cfg::vec; ++i) rom[0][i / Cfg::vec][i % Cfg::vec] = bits[i] > 0 ? -1 : 0;
+    for (int row = 0; row < Rows; ++row) rom[0][depth / Rows * row + row % Cfg::n / Cfg::vec][row % Cfg::n % Cfg::vec] = 0;
+  }
+  bool hides(int token, int c) const { return rom[0][token / Each % Rows * (depth / Rows) + c / Cfg::vec][c % Cfg::vec] != 0; }
+  template <class In, class Token, class Top>
+  void operator()(int tokens, In& in, Token& token, Top& top) const {
+    swm::softmax_mask<Cfg, Each, Rows>(tokens, rom, in, token, top);
+  }
+};
+template <class Cfg, int Each>
+struct first<Cfg, Each, 0> {
+  typedef typename swm::softmax_layer<Cfg>::in_t token_t;
+  bool hides(int, int) const { return false; }
+  template <class In, class Token, class Top>
+  void operator()(int tokens, In& in, Token& token, Top& top) const {
+    swm::softmax_top<Cfg>(tokens, in, token, top);
+  }
+};
+
+template <class Cfg, int Each = 1, int Rows = 0>
 void run() {
   typedef swm::softmax_layer<Cfg> L;
+  static const first<Cfg, Each, Rows> greatest;
   constexpr int V = Cfg::vec, room = L::beats * V, M = Cfg::recip_frac, one = 1 << (Cfg::power_bits - 2);
   static typename L::entry_t rom[1][L::recip_words][2];
   for (int i = 0; i < L::recip_words; ++i) {
@@ -42,15 +70,16 @@ void run() {
     for (int t = 0; t < tokens && trial % 3 == 2; ++t) {  // values close together
       for (int c = 0; c < room; ++c) x[t * room + c] /= 1 << (Cfg::in_bits - 3);
     }
-    check::channel<typename L::in_t, V> in, token(tokens * room);
+    check::channel<typename L::in_t, V> in;
+    check::channel<typename first<Cfg, Each, Rows>::token_t, V> token(tokens * room);
     check::channel<typename L::in_t, 1> top(tokens);
     check::channel<typename L::power_t, V> powers(tokens * room);
     check::channel<typename L::total_t, 1> total(tokens);
     check::channel<typename L::factor_t, 2> factor(tokens * 2);
     check::channel<typename L::out_t, V> out(tokens * room);
     in.put(x);
-    swm::softmax_top<Cfg>(tokens, in.port, token.port, top.port);
-    swm::softmax_power<Cfg>(tokens, top.port, token.port, powers.port, total.port);
+    greatest(tokens, in.port, token.port, top.port);
+    swm::softmax_power<Cfg, (Rows > 0)>(tokens, top.port, token.port, powers.port, total.port);
     if (exact) {
       swm::softmax_divide<Cfg>(tokens, total.port, powers.port, out.port);
     } else {
@@ -66,12 +95,12 @@ void run() {
     }
     const check::words got = out.take(tokens * room);
     for (int t = 0; t < tokens; ++t) {
-      long long best = x[t * room], sum = 0;
-      for (int c = 0; c < Cfg::n; ++c) best = x[t * room + c] > best ? x[t * room + c] : best;
+      long long best = -(1LL << (Cfg::in_bits - 1)), sum = 0;
+      for (int c = 0; c < Cfg::n; ++c) best = !greatest.hides(t, c) && x[t * room + c] > best ? x[t * room + c] : best;
       long long power[room] = {};
       for (int c = 0; c < Cfg::n; ++c) {
         const long long p = one + (x[t * room + c] - best) * Cfg::fall;
-        power[c] = p < 0 ? 0 : p;
+        power[c] = p < 0 || greatest.hides(t, c) ? 0 : p;
         sum += power[c];
       }
       int h = 0;
@@ -102,5 +131,9 @@ int main() {
   run<config<17, 16, 18, 16, 19, 17, 9, 3, 8> >();
   run<config<3, 4, 8, 4, 7, 7, 4, 5, 4> >();
   run<config<64, 18, 18, 18, 21, 17, 9, 1, 2> >();
+  run<config<5, 8, 12, 8, 11, 11, 6, 9, 1>, 2, 2>();
+  run<config<17, 16, 18, 16, 19, 17, 9, 3, 8>, 1, 8>();
+  run<config<16, 8, 12, 8, 11, 11, 6, 20, 4>, 8, 1>();
+  run<config<3, 4, 8, 4, 7, 7, 4, 5, 4>, 1, 1>();
   return check::result();
 }

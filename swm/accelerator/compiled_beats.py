@@ -106,10 +106,14 @@ def _softmax(layer: FixedLayer) -> _Made:
     spec = layer.spec
     assert isinstance(spec, SoftmaxSpec)
     integers = {"kind": 6, "frac": spec.quotient_frac, "power_bits": spec.power_bits}
+    arrays = {}
+    if spec.mask_rows:
+        integers |= {"taps": spec.mask_each, "held": spec.mask_rows}
+        arrays["weights"] = layer.arrays["mask"]
     if spec.division == "exact":
-        return integers, (), {}
+        return integers, (), arrays
     table = softmax.reciprocal_table(layer)
-    return {**integers, **_table(table)}, (), {"table_starts": table.starts, "table_rises": table.rises}
+    return {**integers, **_table(table)}, (), {**arrays, "table_starts": table.starts, "table_rises": table.rises}
 
 
 def _offset(layer: FixedLayer) -> _Made:

@@ -14,8 +14,9 @@ from onnx import NodeProto, numpy_helper
 from swm.graph import Add, Affine, Concat, Expand, Graph, Node, Opaque, Pad
 from swm.layers.offset import Offsets
 
-__all__ = ["with_offsets"]
+__all__ = ["masks", "with_offsets"]
 
+_HIDES = 99.0  # so far below the greatest of its row, an exponent is 0 in float32 but for scores that far apart
 _MOST_VALUES = 1 << 22  # of a constant that is written out
 
 
@@ -35,12 +36,27 @@ def with_offsets(graph: Graph) -> Graph:
             found = _added(graph, node)
             found = None if found is None else _widened(graph, writers, reads, found)
             before = None if found is None else made.get(found.inputs[0])
-            if found is not None and isinstance(before, Offsets) and reads[found.inputs[0]] == 1:
+            apart = found is not None and masks(found.table) is not None
+            if found is not None and isinstance(before, Offsets) and reads[found.inputs[0]] == 1 and not apart:
                 found = replace(before, name=node.name, outputs=node.outputs, table=before.table + found.table)
         if found is not None:
             made[node.outputs[0]] = found
         nodes.append(node if found is None else found)
     return replace(graph, nodes=tuple(nodes))
+
+
+def masks(table: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+    """Which values a table that is added before a Softmax hides; None where it does more, or hides nothing.
+
+    Args:
+        table: in the shape of a sample, rows along the last axis. Others than the hidden values have one value a row.
+    """
+    if np.isnan(table).any() or not table.size:
+        return None
+    hidden = ~(table > table.max() - _HIDES)
+    least, greatest = (np.where(hidden, other, table) for other in (np.inf, -np.inf))
+    alike = least.min(axis=-1) >= greatest.max(axis=-1)
+    return hidden if hidden.any() and alike.all() else None
 
 
 def _sample(graph: Graph, tensor: str) -> tuple[int, ...] | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from swm.accelerator.constants import with_offsets
+from swm.accelerator.constants import masks, with_offsets
 from swm.accelerator.crops import with_crops
 from swm.graph import (
     Affine,
@@ -32,6 +32,7 @@ from swm.graph import (
 )
 from swm.layers.activations import Levels
 from swm.layers.layernorm import Normalize
+from swm.layers.offset import Offsets
 from swm.layers.prelu import ChannelSlopes
 from swm.layers.rmsnorm import RmsNormalize
 from swm.layers.softmax import SoftRows
@@ -45,9 +46,9 @@ def normal_forms(graph: Graph) -> Graph:
     """The graph with named activations and with constants inside the nodes that need them.
 
     `x * Sigmoid(x)` is a Swish (SiLU), `x * HardSigmoid(x)` a HardSwish, `x * Tanh(Softplus(x))` a Mish; a PRelu of one
-    slope is a LeakyRelu, a Quant of constant numbers, one each, a Levels; a scale before a Softmax is a part of it;
-    constants that meet every value of a sample are Offsets; a part of a tensor is a Pad that cuts the rest off. Nodes
-    that nothing reads any more stay; tensors keep their names.
+    slope is a LeakyRelu, a Quant of constant numbers, one each, a Levels; a scale and a mask before a Softmax are a part
+    of it; constants that meet every value of a sample are Offsets; a part of a tensor is a Pad that cuts the rest off.
+    Nodes that nothing reads any more stay; tensors keep their names.
     """
     graph = with_offsets(with_crops(graph))
     writers = graph.producers()
@@ -72,7 +73,7 @@ def _form(graph: Graph, writers: dict[str, Node], node: Node) -> Node:
     if isinstance(node, DequantizeLinear):
         return _levels_of_pair(graph, writers.get(node.inputs[0]), node) or node
     if isinstance(node, Softmax):
-        return _softmax(writers.get(node.inputs[0]), node)
+        return _softmax(writers, node)
     if isinstance(node, LayerNormalization) and all(t in graph.constants for t in node.inputs[1:] if t):
         gains, *offsets = (np.asarray(graph.constants[t], np.float32) for t in node.inputs[1:] if t)
         return Normalize(
@@ -98,14 +99,31 @@ def _form(graph: Graph, writers: dict[str, Node], node: Node) -> Node:
     return node
 
 
-def _softmax(before: Node | None, node: Softmax) -> Node:
-    """A Softmax takes the scale before it into its exponents; a shift of all values alike changes nothing."""
+def _softmax(writers: dict[str, Node], node: Softmax) -> Node:
+    """A Softmax takes the scale before it into its exponents, and a mask of attention as a mask.
+
+    A shift of all values alike changes nothing.
+    """
+    tensor, factor = _scaled(writers, node.inputs[0], 1.0)
+    hidden, masked = None, writers.get(tensor)
+    if isinstance(masked, Offsets) and not masked.before + masked.after:
+        hidden = masks(masked.table * np.float32(factor))
+    if masked is not None and hidden is not None:
+        tensor, factor = _scaled(writers, masked.inputs[0], factor)
+    if tensor == node.inputs[0]:
+        return node
+    return SoftRows(
+        name=node.name, inputs=(tensor,), outputs=node.outputs, axis=node.axis, factor=factor, hidden=hidden
+    )
+
+
+def _scaled(writers: dict[str, Node], tensor: str, factor: float) -> tuple[str, float]:
+    """What is read before a scale of all values alike, and what it is multiplied by until the Softmax."""
+    before = writers.get(tensor)
     if not isinstance(before, Affine) or len(before.scale) != 1 or len(before.shift) != 1:
-        return node
-    factor = float(before.scale[0])
-    if not 2.0**-6 <= factor <= 64:
-        return node
-    return SoftRows(name=node.name, inputs=before.inputs, outputs=node.outputs, axis=node.axis, factor=factor)
+        return tensor, factor
+    both = float(before.scale[0]) * factor
+    return (before.inputs[0], both) if 2.0**-6 <= both <= 64 else (tensor, factor)
 
 
 def _levels(graph: Graph, node: Quant) -> Levels | None:

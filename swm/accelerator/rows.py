@@ -59,7 +59,11 @@ def _softmax(streams: Streams, node: Softmax | SoftRows, tensor: str, shape: tup
     operand = _rows(streams, tensor, shape)
     if isinstance(operand, Obstacle):
         return operand
-    return Taken(seen, (operand,), streams.orders[tensor] if operand.tensor == streams.origin[tensor] else None)
+    order = streams.orders[tensor] if operand.tensor == streams.origin[tensor] else None
+    if seen.hidden is not None:
+        hidden = seen.hidden[None] if order is None else order.to_words(seen.hidden[None])
+        seen = replace(seen, hidden=hidden.reshape(-1, shape[-1]))
+    return Taken(seen, (operand,), order)
 
 
 def _offsets(streams: Streams, node: Offsets, tensor: str, shape: tuple[int, ...]) -> Taken | Obstacle:

@@ -41,8 +41,8 @@ _MOST_BITS = 60  # what offset.h holds a sum in, with room to round
 _MOST_VALUES = 1 << 20  # constants of a layer
 _LARGEST = 2.0**14  # of them; masks of attention are larger by far
 _NO_MASKS = (
-    "hardware has no masks of attention: drop one that hides padding alone, where samples are of full length; a causal"
-    " network stays with the host"
+    "hardware has masks of attention where zeros, and -inf or less than -99 for what is hidden, are added straight"
+    " before a Softmax; add other constants before the mask"
 )
 _USUAL_SHIFT = 4  # bits that binary points of values and table usually lie apart, for costs
 

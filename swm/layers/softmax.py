@@ -4,7 +4,8 @@
 The maximum is subtracted exactly, so no power is above 1. Powers come from a table (fit.py) whose largest error is
 stated, sums are exact. The quotient is a product with the reciprocal of the sum, from a table of lines, or a division
 (docs/arithmetic.md section 6). Processes: maximum, powers and their sum, reciprocal, quotients; the token waits in the
-streams between them, so the next one is under way while this one leaves.
+streams between them, so the next one is under way while this one leaves. A constant mask of attention is one bit a
+value beside the maximum: what it hides counts in neither maximum nor sum, and its y is 0.
 """
 
 from __future__ import annotations
@@ -39,9 +40,10 @@ from swm.layers.values import (
     clog2,
 )
 
-__all__ = ["SoftRows", "SoftmaxKind", "SoftmaxSpec", "reciprocal_table"]
+__all__ = ["SoftRows", "SoftmaxKind", "SoftmaxLayer", "SoftmaxSpec", "reciprocal_table"]
 
 _MOST_CHANNELS = 4096
+_MOST_HIDDEN = 1 << 22  # entries of a mask, a bit each
 _GUARD = 3  # bits that a quotient has below those of an output in [-1, 1)
 _POWER_GUARD = 4  # bits that a power has beyond those of the output
 _WIDEST = 18  # bits of a power: the narrow port of a DSP block
@@ -50,19 +52,29 @@ _FINEST = 17  # fractional bits of a reciprocal
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SoftRows(Node):
-    """A Softmax along the last axis of values that are multiplied by a positive number first."""
+    """A Softmax along the last axis of values that are multiplied by a positive number first.
+
+    Attributes:
+        axis: along which it runs.
+        factor: that number.
+        hidden: whether a value is left out, in the shape of a sample, or, as the layer sees it, (positions, channels)
+            in the order in which they pass; None: none is.
+    """
 
     op: ClassVar[str] = "Softmax"
 
     axis: int = -1
     factor: float = 1.0
+    hidden: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class SoftmaxLayer(FloatLayer):
-    """A Softmax in float: what its inputs are multiplied by."""
+    """A Softmax in float: what its inputs are multiplied by, and its mask, (rows, n), a row for `each` tokens."""
 
     factor: float = 1.0
+    hidden: NDArray[np.bool_] | None = None
+    each: int = 1
 
 
 @dataclass(frozen=True)
@@ -72,12 +84,26 @@ class SoftmaxSpec(LayerSpec):
     Attributes:
         factor: what inputs are multiplied by.
         division: "table" (a product with a reciprocal) or "exact".
+        mask_rows: of the mask, behind the last of which comes the first; 0: there is no mask.
+        mask_each: tokens in a row that share one.
     """
 
     kind: ClassVar[str] = "softmax"
 
     factor: float = field(default=1.0, kw_only=True)
     division: str = field(default="table", kw_only=True)
+    mask_rows: int = field(default=0, kw_only=True)
+    mask_each: int = field(default=1, kw_only=True)
+
+    @property
+    def without_rtl(self) -> str:
+        """Masks."""
+        return "masks of attention have no RTL" if self.mask_rows else ""
+
+    @property
+    def token_bits(self) -> int:
+        """Bits of a value on its way to its power; one more where it may be hidden."""
+        return self.data_bits + (1 if self.mask_rows else 0)
 
     @property
     def power_bits(self) -> int:
@@ -127,6 +153,11 @@ class SoftmaxKind(BeatKind):
             return Obstacle(f"it runs over {operand.channels:,} values", f"hardware takes 2 to {_MOST_CHANNELS:,}")
         if not 2.0**-6 <= node.factor <= 64:
             return Obstacle(f"its inputs are multiplied by {node.factor:g}", "hardware takes 1/64 to 64")
+        hidden, each = (None, 1) if node.hidden is None else _distinct(node.hidden)
+        if hidden is not None and hidden.all(axis=1).any():
+            return Obstacle("its mask hides every value of a row", "leave a value of each: nothing has no maximum")
+        if hidden is not None and hidden.size > _MOST_HIDDEN:
+            return Obstacle(f"its mask has {hidden.size:,} entries", f"hardware stores {_MOST_HIDDEN:,} for a layer")
         return SoftmaxLayer(
             kind=self.name,
             name=name,
@@ -137,6 +168,8 @@ class SoftmaxKind(BeatKind):
             m=operand.channels,
             positions=operand.positions,
             factor=node.factor,
+            hidden=hidden,
+            each=each,
         )
 
     def spec(self, layer: FloatLayer, bits: int) -> SoftmaxSpec:
@@ -144,7 +177,8 @@ class SoftmaxKind(BeatKind):
         assert isinstance(layer, SoftmaxLayer)
         ((n, positions),) = layer.shapes
         shape = TensorShape(n, bits, positions)
-        return SoftmaxSpec(layer.name, (shape,), shape, factor=layer.factor)
+        rows = 0 if layer.hidden is None else len(layer.hidden)
+        return SoftmaxSpec(layer.name, (shape,), shape, factor=layer.factor, mask_rows=rows, mask_each=layer.each)
 
     def divided_exactly(self, spec: LayerSpec) -> LayerSpec:
         """Powers over their sum."""
@@ -165,6 +199,9 @@ class SoftmaxKind(BeatKind):
         power = curve_of("exponential", (spec.factor,), formats[0].frac, spec.power_bits - 2, spec.power_bits)
         table = spec.table
         arrays = {} if spec.division == "exact" else {"reciprocals": np.stack([table.starts, table.rises], axis=1)}
+        if spec.mask_rows:
+            assert isinstance(layer, SoftmaxLayer)
+            arrays["mask"] = np.asarray(layer.hidden, np.int64)
         shift = formats[0].frac - spec.quotient_frac  # so that `value_frac` is that of a quotient
         names = (layer.inputs, layer.output)
         return FixedLayer(spec, layer.node, *names, formats, output, arrays, acc_shift=shift, inner=(power,))
@@ -176,7 +213,12 @@ class SoftmaxKind(BeatKind):
         (power,) = layer.inner
         if power is None:
             raise ValueError("a Softmax has a table of exponents")
-        powers = np.clip(power.apply(x - x.max(axis=1, keepdims=True)), 0, (1 << (spec.power_bits - 1)) - 1)
+        hidden = np.zeros((1, spec.n), bool)
+        if spec.mask_rows:
+            hidden = layer.arrays["mask"][np.arange(len(x)) // spec.mask_each % spec.mask_rows] != 0
+        best = np.where(hidden, -(1 << (spec.data_bits - 1)), x).max(axis=1, keepdims=True)
+        powers = np.clip(power.apply(np.where(hidden, 0, x - best)), 0, (1 << (spec.power_bits - 1)) - 1)
+        powers = np.where(hidden, 0, powers)
         total = powers.sum(axis=1, keepdims=True)
         if total.size and total.min() < 1 << (spec.power_bits - 3):
             raise ValueError("no table of exponents is like this")
@@ -195,7 +237,7 @@ class SoftmaxKind(BeatKind):
     def choices(self, spec: LayerSpec) -> list[int]:
         """Beats of powers are the widest."""
         assert isinstance(spec, SoftmaxSpec)
-        return vectors(spec.n, max(spec.data_bits, spec.power_bits))
+        return vectors(spec.n, max(spec.token_bits, spec.power_bits))
 
     def streams(self, built: Implementation) -> tuple[BeatStream, ...]:
         """The token and its maximum, its powers and their sum, the reciprocal."""
@@ -203,7 +245,7 @@ class SoftmaxKind(BeatKind):
         assert isinstance(spec, SoftmaxSpec)
         beats = ceil_div(spec.n, vec)
         found = (
-            BeatStream("token", "in_t", vec, spec.data_bits, beats),
+            BeatStream("token", "token_t" if spec.mask_rows else "in_t", vec, spec.token_bits, beats),
             BeatStream("top", "in_t", 1, spec.data_bits, 1),
             BeatStream("powers", "power_t", vec, spec.power_bits, beats),
             BeatStream("total", "total_t", 1, spec.total_bits, 1),
@@ -221,9 +263,14 @@ class SoftmaxKind(BeatKind):
         factor = Program(1, (Port("total", once),), (Port("factor", once),))
         given = "total" if exact else "factor"
         quotient = Program(beats, (Port(given, once), Port("powers", each)), (Port("out0", each),))
+        greatest = ProcessModel("max", "softmax_top", top, _top_cost(spec, vec))
+        if spec.mask_rows:
+            way = (spec.mask_each, spec.mask_rows)
+            greatest = ProcessModel("max", "softmax_mask", top, _mask_cost(spec, vec), ("mask",), way)
+        masked = (1,) if spec.mask_rows else ()
         found = [
-            ProcessModel("max", "softmax_top", top, _top_cost(spec, vec)),
-            ProcessModel("exp", "softmax_power", power, _power_cost(spec, vec, ports)),
+            greatest,
+            ProcessModel("exp", "softmax_power", power, _power_cost(spec, vec, ports), arguments=masked),
             ProcessModel("recip", "softmax_factor", factor, _factor_cost(spec, ports), ("reciprocals",)),
             ProcessModel(
                 "quotient",
@@ -236,9 +283,15 @@ class SoftmaxKind(BeatKind):
         return tuple(process for process in found if not exact or process.name != "recip")
 
     def roms(self, layer: FixedLayer, built: Implementation) -> tuple[Rom, ...]:
-        """The table of reciprocals."""
-        table = layer.arrays.get("reciprocals")
-        return () if table is None else (Rom("reciprocals", "entry_t", table[None]),)
+        """The mask, and the table of reciprocals."""
+        spec, vec = built.spec, built.in_vec
+        table, mask = layer.arrays.get("reciprocals"), layer.arrays.get("mask")
+        found = []
+        if mask is not None:
+            beats = ceil_div(spec.n, vec)
+            padded = np.pad(mask, ((0, 0), (0, beats * vec - spec.n)))
+            found.append(Rom("mask", "mask_t", -padded.reshape(1, len(mask) * beats, vec)))
+        return tuple(found) if table is None else (*found, Rom("reciprocals", "entry_t", table[None]))
 
     def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
         """As softmax.h asks."""
@@ -282,6 +335,26 @@ def reciprocal_table(layer: FixedLayer) -> Reciprocals:
     if entries.shape != (len(known.starts), 2):
         raise ValueError("no table of reciprocals is like this")
     return replace(known, starts=entries[:, 0], rises=entries[:, 1])
+
+
+def _distinct(hidden: NDArray[np.bool_]) -> tuple[NDArray[np.bool_] | None, int]:
+    """The rows of a mask (positions, channels) that repeat, and how many positions share one; None: no mask."""
+    if not hidden.any():
+        return None, 1
+    count = len(hidden)
+    changes = np.flatnonzero((hidden[1:] != hidden[:-1]).any(axis=1)) + 1
+    each = int(np.gcd.reduce([count, *changes.tolist()]))
+    rows = hidden[::each]
+    lengths = (k for k in range(1, len(rows) + 1) if len(rows) % k == 0)
+    least = next(k for k in lengths if np.array_equal(rows[k:], rows[:-k]))
+    return np.ascontiguousarray(rows[:least]), each
+
+
+def _mask_cost(spec: SoftmaxSpec, vec: int) -> Cost:
+    """A bit a word beside the maximum."""
+    depth = spec.mask_rows * ceil_div(spec.n, vec)
+    lanes = Cost(logic=2 * vec, ff=vec)
+    return _top_cost(spec, vec).plus(memory(depth, vec, writes=0), lanes, control())
 
 
 def _top_cost(spec: SoftmaxSpec, vec: int) -> Cost:

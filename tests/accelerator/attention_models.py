@@ -7,7 +7,19 @@ import numpy as np
 from networks import Model
 
 
-def attention(model, tensor, tokens, width, heads, *, scaled="scores"):
+def masked(model, scores, tokens, how):
+    """Scores of later tokens are hidden, as torch's exporters write it; of "a row", all scores of the first token."""
+    later = np.triu(np.ones((1, 1, tokens, tokens), bool), 0 if how == "a row" else 1)
+    if how == "where":
+        return model.node("Where", model.constant(~later, bool), scores, model.constant(np.float32(-1e9)))
+    if how == "fill":
+        return model.node("Where", model.constant(later, bool), model.constant(np.float32(-np.inf)), scores)
+    low = -np.inf if how == "a row" else np.finfo(np.float32).min if how == "nan" else -100
+    table = np.where(later, low, 0.3 if how == "biased" else 0).astype(np.float32)
+    return model.node("Add", scores, model.constant(table), name="mask")
+
+
+def attention(model, tensor, tokens, width, heads, *, scaled="scores", mask=""):
     """Multi-head self attention of a (batch, tokens, width) tensor, its output projection included."""
     inner = width // heads
 
@@ -23,17 +35,22 @@ def attention(model, tensor, tokens, width, heads, *, scaled="scores"):
     scores = model.node("MatMul", query, key, name="scores")
     if scaled == "scores":
         scores = model.node("Mul", scores, factor)
-    mixed = model.node("MatMul", model.node("Softmax", scores, axis=-1, name="soft"), value, name="mixed")
+    if mask:
+        scores = masked(model, scores, tokens, mask)
+    soft = model.node("Softmax", scores, axis=-1, name="soft")
+    if mask == "nan":  # as torch writes scaled_dot_product_attention
+        soft = model.node("Where", model.node("IsNaN", soft), model.constant(np.float32(0)), soft)
+    mixed = model.node("MatMul", soft, value, name="mixed")
     joined = model.node("Transpose", mixed, perm=[0, 2, 1, 3])
     joined = model.node("Reshape", joined, model.constant([-1, tokens, width], np.int64))
     return model.linear(joined, width, width, "proj")
 
 
-def encoder(path, tokens=5, width=12, heads=3, outputs=4, scaled="scores", seed=0):
+def encoder(path, tokens=5, width=12, heads=3, outputs=4, scaled="scores", seed=0, mask=""):
     """Positions added, attention and a feed-forward part with residuals, a normalisation, a head over every token."""
     model = Model(tokens, width, seed=seed)
     x = model.node("Add", "x", model.constant(model.rng.normal(size=(1, tokens, width)) / 3), name="positions")
-    x = model.node("Add", x, attention(model, x, tokens, width, heads, scaled=scaled), name="residual")
+    x = model.node("Add", x, attention(model, x, tokens, width, heads, scaled=scaled, mask=mask), name="residual")
     gains, offsets = 1 + model.rng.normal(size=width) / 5, model.rng.normal(size=width) / 3
     x = model.node("LayerNormalization", x, model.constant(gains), model.constant(offsets))
     return model.save(path, model.linear(x, width, outputs, "head"), tokens, outputs)

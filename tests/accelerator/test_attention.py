@@ -24,7 +24,7 @@ TOKENS, WIDTH = 5, 12
 
 @pytest.fixture(scope="module")
 def case(tmp_path_factory):
-    graph, x = encoder(tmp_path_factory.mktemp("encoder") / "m.onnx"), 2 * smooth(200, TOKENS, WIDTH)
+    graph, x = encoder(tmp_path_factory.mktemp("encoder") / "m.onnx", mask="add"), 2 * smooth(200, TOKENS, WIDTH)
     return graph, x, {bits: quantized(graph, x, bits) for bits in (4, 8, 14, 18)}
 
 
@@ -58,7 +58,7 @@ def test_compiled_and_stored_graphs_give_the_same_words(case, tmp_path):
 
 @pytest.mark.parametrize(("name", "bits"), [("vitis", 8), ("generic", 4), ("generic", 18)])
 def test_c_simulation_confirms_every_word(case, tmp_path, name, bits):
-    """Streams of the design's depths: a frame of queries waits until all keys have come."""
+    """Streams of the design's depths: a frame of queries waits until all keys have come; the mask is a ROM."""
     _, x, fixed = case
     schedule = make_schedule(fixed[bits].shape, load_board("pynq-z2"), backend=backend(name))
     result = verify_project(emit_project(Design(fixed[bits], schedule), tmp_path / "p", vectors=x[:20]))
@@ -119,6 +119,31 @@ def test_exact_quotients_are_closer_and_confirmed(tmp_path):
     assert not any(key.endswith(".recip") for key in result.iterations)
 
 
+@pytest.mark.parametrize("mask", ["where", "fill", "nan", "biased"])
+def test_a_constant_mask_is_a_part_of_the_softmax(tmp_path, mask):
+    """However it is written: what is hidden has a weight of 0, whatever the scores, in all engines alike."""
+    graph, x = swm.simplify(encoder(tmp_path / "m.onnx", mask=mask)), 2 * smooth(60, TOKENS, WIDTH)
+    (soft,) = (layer for layer in lower(graph).layers if layer.kind == "softmax")
+    np.testing.assert_array_equal(soft.hidden, np.triu(np.ones((TOKENS, TOKENS), bool), 1))
+    assert (soft.each, soft.factor) == (3, pytest.approx(0.5))  # the heads share a row
+    fixed = quantized(graph, x, 12)
+    assert relative_error(run_fixed(fixed, x).values, swm.run(graph, x)) < 0.01
+    later = x.copy()
+    later[:, -1] = 5 * smooth(60, WIDTH)
+    words = run_fixed(fixed, x).words.reshape(60, TOKENS, -1)
+    np.testing.assert_array_equal(run_fixed(fixed, later).words.reshape(words.shape)[:, :-1], words[:, :-1])
+    np.testing.assert_array_equal(run_fixed(fixed, x, compiled=True).words.reshape(words.shape), words)
+
+
+def test_a_mask_that_hides_a_row_is_refused(tmp_path):
+    """By name: there is no maximum of nothing. RTL refuses every mask, whatever it has of a Softmax."""
+    (found,) = hardware_findings(encoder(tmp_path / "row.onnx", mask="a row"))
+    assert (found.node, "hides every value of a row" in found.reason) == ("soft", True)
+    masked = swm.simplify(encoder(tmp_path / "m.onnx", mask="add"))
+    refused = {f.node: f.reason for f in hardware_findings(masked, backend("rtl"))}
+    assert refused["soft"] == "masks of attention have no RTL"
+
+
 def test_a_class_token_and_positions_are_constants(tmp_path):
     graph, x = swm.simplify(classifier(tmp_path / "m.onnx")), smooth(100, 4, 6)
     first = lower(graph).layers[0]
@@ -152,7 +177,7 @@ def test_what_is_not_taken_is_said(tmp_path):
         mask = model.constant(np.triu(np.full((4, 6), large), 1).astype(np.float32))
         (text,) = refused(tmp_path, model, model.linear(model.node("Add", "x", mask, name="mask"), 6, 2))
         assert said in text
-        assert "no masks of attention" in text
+        assert "straight before a Softmax" in text
     model = Model(3, 4, 6)
     turned = model.node("Transpose", model.linear("x", 6, 8), perm=[0, 2, 1, 3])
     shaped = model.node("Reshape", turned, model.constant([-1, 12, 8], np.int64))

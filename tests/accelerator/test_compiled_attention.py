@@ -16,7 +16,7 @@ from swm.layers.matmul import MatMulSpec
 from swm.layers.offset import OffsetSpec
 from swm.layers.recurrent import RecurrentSpec
 from swm.layers.rmsnorm import RmsNormSpec
-from swm.layers.softmax import SoftmaxSpec
+from swm.layers.softmax import SoftmaxLayer, SoftmaxSpec
 from swm.layers.values import FixedLayer, FloatLayer, Format, TensorShape
 
 pytestmark = needs_compiler
@@ -69,18 +69,26 @@ def test_products_of_two_streams(seed, bits, stored, heads, rows, data):
     st.sampled_from([2.0**-6, 0.177, 1.0, 5.0]),
     st.integers(-2, 8),
     st.sampled_from(["table", "exact"]),
+    st.sampled_from([(0, 1), (1, 1), (2, 1), (1, 2), (2, 3)]),
 )
-def test_softmax(seed, bits, n, factor, whole, division):
-    """Both divisions; a token of one value alone, too, whose quotients are all the same."""
-    rng = np.random.default_rng(seed)
-    shape = TensorShape(n, bits, 2)
-    spec = SoftmaxSpec("l", (shape,), shape, factor=factor, division=division)
-    float_layer = FloatLayer("softmax", "l", "l", ("x",), "y", ((n, 2),), n, 2)
+def test_softmax(seed, bits, n, factor, whole, division, mask):
+    """Both divisions, masks; a token of one value alone, too, whose quotients are all the same."""
+    rng, (rows, each) = np.random.default_rng(seed), mask
+    positions = 2 * each
+    shape = TensorShape(n, bits, positions)
+    spec = SoftmaxSpec("l", (shape,), shape, factor=factor, division=division, mask_rows=rows, mask_each=each)
+    hidden = rng.random((rows, n)) < 0.7
+    hidden[np.arange(rows), rng.integers(n, size=rows)] = False
+    names = ("softmax", "l", "l", ("x",), "y", ((n, positions),), n, positions)
+    float_layer = SoftmaxLayer(*names, hidden=hidden, each=each)
     outputs = rng.choice([1.0, 0.9, 0.01], size=(1, n))
     layer = registry.kind("softmax").quantize(spec, float_layer, (), outputs, (Format(bits, bits - whole),))
-    x = words(rng, bits, (2 * FRAMES, n))
+    x = words(rng, bits, (positions * FRAMES, n))
     x[1] = x[1, 0]
     assert_same(layer, (x,))
+    if rows:
+        every = hidden[np.arange(len(x)) // each % rows]
+        np.testing.assert_array_equal(run_layer(layer, (x,))[0][every], 0)
 
 
 def test_a_table_that_is_none_is_refused_by_both():

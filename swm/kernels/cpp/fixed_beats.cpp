@@ -3,6 +3,7 @@
 // that numpy holds: add, concat, prelu, normalisations, pooling, softmax, offset, products of two streams, and the end of
 // every layer (section 5).
 
+#include <limits>
 #include <vector>
 
 #include "fixed_words.h"
@@ -16,9 +17,10 @@ struct SwmBeats {
     int64_t table_frac, table_step, table_guard;  // of roots or reciprocals; 0 where a softmax divides
     int64_t centred, epsilon;                   // normalisation: whether a mean is taken off
     int64_t power_bits;                         // softmax
-    int64_t positions, outputs, taps;           // of a frame that comes, of one that leaves, and of a window
+    int64_t positions, outputs, taps;           // of a frame that comes, of one that leaves, and of a window; softmax: tokens
+                                                // in a row that share a row of its mask
     int64_t before;                             // offset: positions that leave before the first that comes
-    int64_t held;                               // hadamard: whether a frame has one token of factors
+    int64_t held;                               // hadamard: whether a frame has one token of factors; softmax: rows of its mask
     int64_t heads, heads_inside, stored_inside, along_inner;  // product, see swm/layers/matmul/spec.py
     int64_t channels[8], shifts[8];             // of each input; offset: of the input and of the table
     SwmCurve end, power;                        // of the layer's end; of the powers of a softmax
@@ -91,11 +93,16 @@ void pool(const SwmBeats& l, const int64_t* frame, ptrdiff_t output, int64_t* ro
         for (ptrdiff_t c = 0; c < l.m; ++c) row[c] *= l.factors[output];
 }
 
-void soften(const SwmBeats& l, const int64_t* x, int64_t* row) {
-    const int64_t top = *std::max_element(x, x + l.m), highest = (int64_t(1) << (l.power_bits - 1)) - 1;
+// Token `place` of all; what its row of the mask hides, where there is one, has no power.
+void soften(const SwmBeats& l, const int64_t* x, ptrdiff_t place, int64_t* row) {
+    const int64_t* const hidden = l.weights ? l.weights + place / l.taps % l.held * l.m : nullptr;
+    const int64_t highest = (int64_t(1) << (l.power_bits - 1)) - 1;
+    int64_t top = std::numeric_limits<int64_t>::min();
+    for (ptrdiff_t c = 0; c < l.m; ++c)
+        if (!hidden || !hidden[c]) top = std::max(top, x[c]);
     const int64_t total = with_word(l.power, [&](const auto& word) {
         int64_t sum = 0;
-        for (ptrdiff_t c = 0; c < l.m; ++c) sum += row[c] = clip(word(x[c] - top), 0, highest);
+        for (ptrdiff_t c = 0; c < l.m; ++c) sum += row[c] = hidden && hidden[c] ? 0 : clip(word(x[c] - top), 0, highest);
         return sum;
     });
     if (!l.table_frac) {
@@ -182,7 +189,7 @@ extern "C" std::int64_t swm_fixed_beats(const SwmBeats* layer, const std::int64_
                 for (ptrdiff_t c = 0; c < l.m; ++c) y[c] = x[c] < 0 ? x[c] * l.weights[c] : left(x[c], l.frac);
                 break;
             case NORMALIZE: normalize(l, x, y); break;
-            case SOFTMAX: soften(l, x, y); break;
+            case SOFTMAX: soften(l, x, s, y); break;
             case OFFSET: add_table(l, whole, place, y); break;
             case MATMUL:
                 if (place == 0) products.store(inputs[1] + frame * (l.along_inner ? l.m : l.channels[0]) * l.heads * l.channels[1]);

@@ -67,7 +67,7 @@ def rtl_findings(specs: Iterable[LayerSpec]) -> tuple[Finding, ...]:
     found = []
     for spec in specs:
         known = _KINDS.get(spec.kind)
-        reason = known.obstacle(spec) if known else "layers of this kind have no RTL"
+        reason = spec.without_rtl or (known.obstacle(spec) if known else "layers of this kind have no RTL")
         if reason:
             found.append(Finding(spec.name, spec.kind, reason, "take back end vitis"))
     return tuple(found)
