@@ -13,6 +13,9 @@
 ///   iterations: stored_beats + loads, then frames * heads * positions * row_period, then the drain of the last group
 ///   row_period = max(row groups * column groups, loads of a row, stored_beats / (heads * positions) rounded up)
 ///
+/// `Shared` heads of A in a row meet one head of B (grouped queries; all heads: multi-query attention), so that there are heads /
+/// Shared of these: the address of B goes on with every `Shared`-th head.
+///
 /// Values of B behind its last row or column are not written: they are taken as zero.
 ///
 /// \tparam Cfg  tick, m (columns of B), n (columns of A), heads, positions (rows of A, for each head), heads_inside,
@@ -34,9 +37,10 @@ struct matmul_times : Base {
   enum { period = max_of(int(Base::period), ceil_div(StoredBeats, Rows)), load_step = period / int(Base::loads) };
 };
 
-template <class Cfg>
+template <class Cfg, int Shared = 1>
 struct matmul_layer {
   enum {
+    stored_heads = Cfg::heads / Shared,
     in_vec = Cfg::in_vec,
     out_vec = Cfg::out_vec,
     rows = Cfg::rows,
@@ -52,7 +56,7 @@ struct matmul_layer {
     line_words = Cfg::along_inner ? Cfg::n : Cfg::m,
     lines = Cfg::along_inner ? Cfg::m : Cfg::n,
     line_beats = ceil_div(line_words, in_vec),
-    stored_beats = Cfg::heads * lines * line_beats,
+    stored_beats = stored_heads * lines * line_beats,
     line_lanes = Cfg::along_inner ? rows : columns,               // lines side by side
     beat_lanes = (Cfg::along_inner ? columns : rows) / in_vec,    // beats of a line side by side
     line_step = Cfg::along_inner ? int(column_groups) : 1,        // addresses between groups of lines
@@ -80,6 +84,7 @@ struct matmul_layer {
   static_assert(Cfg::in_bits >= 4 && Cfg::in_bits <= 18 && Cfg::out_bits >= 4 && Cfg::out_bits <= 18, "data have 4 to 18 bits");
   static_assert(Cfg::stored_bits >= 4 && Cfg::stored_bits <= 18, "data have 4 to 18 bits");
   static_assert(Cfg::heads >= 1 && Cfg::positions >= 1, "at least one row");
+  static_assert(Shared >= 1 && Cfg::heads % Shared == 0, "as many heads share each of those that are stored");
   static_assert(value_bits <= 62, "sums fit 64 bits with room to round");
   static_assert(is_power_of_two(out_vec) && is_power_of_two(in_vec), "beats are powers of two");
   static_assert(columns >= 1 && columns % in_vec == 0, "columns are whole input beats");
@@ -94,12 +99,12 @@ template <class L, class Cfg>
 struct matmul_place {
   count_t<L::line_beats> beat;
   count_t<L::lines> line;
-  count_t<Cfg::heads> head;
+  count_t<L::stored_heads> head;
   count_t<L::beat_lanes> beat_lane;
   count_t<L::line_lanes> line_lane;
   count_t<L::group> beat_address;
   count_t<L::group> line_address;
-  count_t<L::group * Cfg::heads> head_address;
+  count_t<L::group * L::stored_heads> head_address;
 
   matmul_place() : beat(0), line(0), head(0), beat_lane(0), line_lane(0), beat_address(0), line_address(0), head_address(0) {}
 
@@ -115,13 +120,13 @@ struct matmul_place {
     beat_address = count_t<L::group>(line_ends ? 0 : lane_ends ? int(beat_address) + L::beat_step : int(beat_address));
     beat_lane = count_t<L::beat_lanes>(line_ends || lane_ends ? 0 : int(beat_lane) + 1);
     beat = count_t<L::line_beats>(line_ends ? 0 : int(beat) + 1);
-    const bool last_head = int(head) == Cfg::heads - 1, last_line = int(line) == L::lines - 1;
+    const bool last_head = int(head) == L::stored_heads - 1, last_line = int(line) == L::lines - 1;
     const bool next_head = line_ends && (Cfg::stored_inside || last_line);
     const bool next_line = line_ends && (!Cfg::stored_inside || last_head);
     const bool rows_end = int(line_lane) == L::line_lanes - 1;
     if (next_head) {
-      head = count_t<Cfg::heads>(last_head ? 0 : int(head) + 1);
-      head_address = count_t<L::group * Cfg::heads>(last_head ? 0 : int(head_address) + L::group);
+      head = count_t<L::stored_heads>(last_head ? 0 : int(head) + 1);
+      head_address = count_t<L::group * L::stored_heads>(last_head ? 0 : int(head_address) + L::group);
     }
     if (next_line) {
       line = count_t<L::lines>(last_line ? 0 : int(line) + 1);
@@ -135,15 +140,15 @@ struct matmul_place {
 /// \param in      A: ceil(n / in_vec) beats a row
 /// \param stored  B: beats of in_vec values a line
 /// \param out     ceil(m / out_vec) beats a row; surplus values of the last beat are zero
-template <class Cfg, class In, class Stored, class Out>
+template <class Cfg, int Shared = 1, class In, class Stored, class Out>
 void matmul(int frames, In& in, Stored& stored, Out& out) {
-  typedef matmul_layer<Cfg> L;
+  typedef matmul_layer<Cfg, Shared> L;
   typedef typename L::times T;
   typedef int_t<L::acc_bits> acc_t;
   typedef vec<typename L::in_t, L::in_vec> word_t;
   typedef vec<typename L::stored_t, L::in_vec> kept_t;
   constexpr int V = L::in_vec, U = L::out_vec, rows = L::rows, columns = L::columns, banks = T::load_banks;
-  constexpr int store_banks = rows * columns / V, half_words = Cfg::heads * L::group;
+  constexpr int store_banks = rows * columns / V, half_words = L::stored_heads * L::group;
 
   word_t x[banks][2 * L::column_groups];
   SWM_PARTITION(x, 1)
@@ -164,6 +169,7 @@ void matmul(int frames, In& in, Stored& stored, Out& out) {
   count_t<L::store_step> store_wait = 0;
   count_t<L::frame> at = 0;
   count_t<Cfg::heads> head = 0;
+  count_t<Shared> sharing = 0;  // heads so far that met this one of B
   count_t<Cfg::positions> row = 0;
   count_t<half_words> head_address = 0;
   count_t<L::out_beats> set = 0;  // beat of the row
@@ -237,7 +243,9 @@ FLAT:
       const bool last_head = int(head) == Cfg::heads - 1, last_row = int(row) == Cfg::positions - 1;
       const bool next_head = Cfg::heads_inside || last_row, next_row = !Cfg::heads_inside || last_head;
       if (next_head) {
-        head_address = count_t<half_words>(last_head ? 0 : int(head_address) + L::group);
+        const bool next_stored = int(sharing) == Shared - 1;
+        head_address = count_t<half_words>(last_head ? 0 : int(head_address) + (next_stored ? int(L::group) : 0));
+        sharing = count_t<Shared>(next_stored ? 0 : int(sharing) + 1);
         head = count_t<Cfg::heads>(last_head ? 0 : int(head) + 1);
       }
       if (next_row) row = count_t<Cfg::positions>(last_row ? 0 : int(row) + 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // matmul.h against loops over wide integers: heads inside and outside of rows and lines, lines that are rows or columns, groups
-// that are not full, one to three frames.
+// that are not full, heads that share a matrix, one to three frames.
 #include "swm/matmul.h"
 
 #include "check.h"
@@ -17,18 +17,18 @@ struct config {
   typedef Activation activation;
 };
 
-template <class Cfg>
+template <class Cfg, int Shared>
 void bench(int frames, bool rectified) {
-  typedef swm::matmul_layer<Cfg> L;
+  typedef swm::matmul_layer<Cfg, Shared> L;
   const int room = L::in_beats * Cfg::in_vec, line = L::line_beats * Cfg::in_vec, lines = L::lines, width = L::out_beats * Cfg::out_vec;
   const check::words a = check::values(frames * L::tokens * room, Cfg::in_bits);
-  const check::words b = check::values(frames * Cfg::heads * lines * line, Cfg::stored_bits);
+  const check::words b = check::values(frames * L::stored_heads * lines * line, Cfg::stored_bits);
   check::channel<typename L::in_t, Cfg::in_vec> in;
   check::channel<typename L::stored_t, Cfg::in_vec> stored;
   check::channel<typename L::out_t, Cfg::out_vec> out(frames * L::tokens * width);
   in.put(a);
   stored.put(b);
-  swm::matmul<Cfg>(frames, in.port, stored.port, out.port);
+  swm::matmul<Cfg, Shared>(frames, in.port, stored.port, out.port);
   const check::words got = out.take(frames * L::tokens * width);
   const long long ticks = check::ticked(Cfg::tick);
   check::that(ticks == L::iterations(frames), "iterations", ticks, L::iterations(frames));
@@ -41,7 +41,7 @@ void bench(int frames, bool rectified) {
           check::wide sum = 0;
           for (int k = 0; k < Cfg::n && c < Cfg::m; ++k) {
             const int of = Cfg::along_inner ? c : k, at = Cfg::along_inner ? k : c;
-            const int place = f * Cfg::heads * lines + (Cfg::stored_inside ? of * Cfg::heads + h : h * lines + of);
+            const int place = f * L::stored_heads * lines + (Cfg::stored_inside ? of * L::stored_heads + h / Shared : h / Shared * lines + of);
             sum += check::wide(a[row * room + k]) * b[place * line + at];
           }
           if (rectified && sum < 0) sum = 0;
@@ -55,9 +55,9 @@ void bench(int frames, bool rectified) {
   check::that(moved, "outputs other than zero");
 }
 
-template <class Cfg>
+template <class Cfg, int Shared = 1>
 void run(bool rectified = false) {
-  for (int frames = 1; frames < 4; ++frames) bench<Cfg>(frames, rectified);
+  for (int frames = 1; frames < 4; ++frames) bench<Cfg, Shared>(frames, rectified);
 }
 
 }  // namespace
@@ -75,5 +75,8 @@ int main() {
   run<config<3, 10, 2, 2, 5, 8, 8, 8, 9, 4, 4, 3, 12, identity> >();
   run<config<40, 30, 1, 1, 0, 8, 8, 8, 9, 1, 1, 2, 3, identity> >();  // one row: B takes longer to load than to multiply
   run<config<1, 1, 1, 1, 4, 8, 8, 18, 0, 1, 1, 1, 1, identity> >();
+  run<config<9, 6, 4, 5, 7, 8, 8, 8, 9, 2, 1, 3, 2, identity>, 2>();  // heads that share matrices
+  run<config<6, 9, 6, 3, 0, 12, 8, 12, 13, 2, 2, 4, 6, identity>, 3>();
+  run<config<5, 8, 3, 1, 5, 8, 8, 8, 9, 4, 4, 4, 4, identity>, 3>();
   return check::result();
 }

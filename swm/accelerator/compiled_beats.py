@@ -44,7 +44,7 @@ class _SwmBeats(ctypes.Structure):
     _integers = (
         *("kind", "m", "inputs", "out_bits", "frac", "table_frac", "table_step", "table_guard", "centred", "epsilon"),
         *("power_bits", "positions", "outputs", "taps", "before", "held"),
-        *("heads", "heads_inside", "stored_inside", "along_inner"),
+        *("heads", "heads_inside", "stored_inside", "along_inner", "shared"),
     )
     _fields_: ClassVar = [
         *((name, ctypes.c_int64) for name in _integers),
@@ -125,7 +125,7 @@ def _offset(layer: FixedLayer) -> _Made:
 def _matmul(layer: FixedLayer) -> _Made:
     spec = layer.spec
     assert isinstance(spec, MatMulSpec)
-    names = ("heads", "heads_inside", "stored_inside", "along_inner")
+    names = ("heads", "heads_inside", "stored_inside", "along_inner", "shared")
     return {"kind": 8, **{name: int(getattr(spec, name)) for name in names}}, (), {}
 
 

@@ -46,7 +46,7 @@ def normal_forms(graph: Graph) -> Graph:
     """The graph with named activations and with constants inside the nodes that need them.
 
     `x * Sigmoid(x)` is a Swish (SiLU), `x * HardSigmoid(x)` a HardSwish, `x * Tanh(Softplus(x))` a Mish; a PRelu of one
-    slope is a LeakyRelu, a Quant of constant numbers, one each, a Levels; a scale and a mask before a Softmax are a part
+    slope is a LeakyRelu, a Quant of constant numbers, one each, a Levels; a scale and a mask before a Softmax are part
     of it; constants that meet every value of a sample are Offsets; a part of a tensor is a Pad that cuts the rest off.
     Nodes that nothing reads any more stay; tensors keep their names.
     """

@@ -48,6 +48,9 @@ __all__ = [
     "image_order",
     "order_of",
     "passing_axes",
+    "repeated",
+    "repeated_parts",
+    "repeats",
     "transposed",
 ]
 
@@ -88,21 +91,27 @@ class Permuted:
     """The order of a tensor of several axes that pass in another order, the last of `perm` fastest.
 
     Attributes:
-        sizes: the tensor as the model has it, row-major, three axes at least.
-        perm: its axes in the order in which the stream walks over them.
+        sizes: the tensor as the model has it, row-major.
+        perm: its axes in the order in which the stream walks over them; along an axis that is not here, values repeat.
     """
 
     sizes: tuple[int, ...]
     perm: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        if sorted(self.perm) != list(range(len(self.sizes))) or min(self.sizes, default=0) < 1:
+        known = len({*self.perm}) == len(self.perm) and {*self.perm} <= {*range(len(self.sizes))}
+        if not known or not self.perm or min(self.sizes, default=0) < 1:
             raise ValueError(f"{self.perm} is no order of axes {self.sizes}")
 
     @property
     def size(self) -> int:
         """Values a frame."""
-        return prod(self.sizes)
+        return prod(self.sizes[axis] for axis in self.perm)
+
+    @property
+    def repeats(self) -> int:
+        """How often each of them stands in the tensor."""
+        return prod(self.sizes) // self.size
 
     @property
     def channels(self) -> int:
@@ -116,18 +125,31 @@ class Permuted:
 
     def to_words(self, values: NDArray[Number]) -> NDArray[Number]:
         """(samples, ...) in the model's order → (samples, size) in that of the stream."""
-        axes = (0, *(axis + 1 for axis in self.perm))
-        return values.reshape(len(values), *self.sizes).transpose(axes).reshape(len(values), self.size)
+        first = tuple(slice(None) if axis in self.perm else slice(1) for axis in range(len(self.sizes)))
+        once = values.reshape(len(values), *self.sizes)[:, *first]
+        return once.transpose(self._axes).reshape(len(values), self.size)
 
     def to_model(self, values: NDArray[Number]) -> NDArray[Number]:
-        """(samples, ...) in the order of the stream → (samples, size) in the model's."""
-        passing = values.reshape(len(values), *(self.sizes[axis] for axis in self.perm))
-        axes = (0, *(self.perm.index(axis) + 1 for axis in range(len(self.perm))))
-        return passing.transpose(axes).reshape(len(values), self.size)
+        """(samples, ...) in the order of the stream → (samples, size * repeats) in the model's."""
+        along = [axis - 1 for axis in self._axes[1:]]
+        passing = values.reshape(len(values), *(self.sizes[axis] if axis in self.perm else 1 for axis in along))
+        there = passing.transpose(0, *(along.index(axis) + 1 for axis in range(len(along))))
+        return np.broadcast_to(there, (len(values), *self.sizes)).reshape(len(values), -1)
+
+    @property
+    def _axes(self) -> tuple[int, ...]:
+        """Samples, then the axes in the order in which they pass; those along which values repeat are the last."""
+        again = (axis for axis in range(len(self.sizes)) if axis not in self.perm)
+        return (0, *(axis + 1 for axis in (*self.perm, *again)))
 
 
 Order: TypeAlias = ChannelsLast | Permuted | None
 """How a tensor passes; None: in the model's order."""
+
+
+def repeats(order: Order) -> int:
+    """How often each value of a stream stands in the tensor."""
+    return order.repeats if isinstance(order, Permuted) else 1
 
 
 def image_order(channels: int, positions: int) -> Order:
@@ -136,35 +158,50 @@ def image_order(channels: int, positions: int) -> Order:
 
 
 def order_of(sizes: tuple[int, ...], passing: tuple[int, ...]) -> Order:
-    """The order of a tensor whose axes pass in the order `passing`; axes that stay together become one."""
+    """The order of a tensor whose axes pass in the order `passing`; axes that stay together become one.
+
+    Along axes that are not in `passing` values repeat.
+    """
     real = [axis for axis in passing if sizes[axis] > 1]
-    place = {axis: i for i, axis in enumerate(sorted(real))}
+    there = [axis for axis, size in enumerate(sizes) if size > 1]
+    place = {axis: i for i, axis in enumerate(there)}
     groups: list[list[int]] = []
     for axis in real:
         if groups and place[axis] == place[groups[-1][-1]] + 1:
             groups[-1].append(axis)
         else:
             groups.append([axis])
-    rows = sorted(range(len(groups)), key=lambda i: groups[i][0])  # as they lie in the tensor
-    grouped = tuple(prod(sizes[axis] for axis in groups[i]) for i in rows)
-    if len(groups) < 3:
-        return ChannelsLast(*grouped) if len(groups) == 2 else None
-    return Permuted(grouped, tuple(rows.index(i) for i in range(len(groups))))
+    again = [[axis] for axis in there if axis not in real]
+    rows = sorted([*groups, *again])  # as they lie in the tensor
+    grouped = tuple(prod(sizes[axis] for axis in row) for row in rows)
+    if len(rows) < 3 and not again:
+        return ChannelsLast(*grouped) if len(rows) == 2 else None
+    return Permuted(grouped, tuple(map(rows.index, groups)))
 
 
 def passing_axes(order: Order, shape: tuple[int, ...]) -> tuple[Part, ...] | None:
     """Over what a stream walks, the last fastest; axes of one value are left out, one that is split comes in parts.
 
-    None where the order does not belong to this shape.
+    Parts along which values repeat are none of them. None where the order does not belong to this shape.
     """
+    found = _parts(order, shape)
+    return None if found is None else found[1]
+
+
+def repeated_parts(order: Order, shape: tuple[int, ...]) -> tuple[Part, ...] | None:
+    """The parts of axes along which values repeat; None where the order does not belong to this shape."""
+    found = _parts(order, shape)
+    return None if found is None else tuple(part for part in found[0] if part not in found[1])
+
+
+def _parts(order: Order, shape: tuple[int, ...]) -> tuple[tuple[Part, ...], tuple[Part, ...]] | None:
+    """All parts of a tensor's axes, as they lie in it; and those that pass, in the order in which they do."""
     sizes, perm = (shape, tuple(range(len(shape)))) if order is None else _sizes_of(order)
-    if prod(sizes) != prod(shape):
-        return None
-    parts = _common(sizes, shape)
+    parts = _common(sizes, shape) if prod(sizes) == prod(shape) else None
     if parts is None:
         return None
     placed = [(one, Part(place, axis, size)) for place, (one, axis, size) in enumerate(parts)]
-    return tuple(part for axis in perm for one, part in placed if one == axis)
+    return tuple(part for _, part in placed), tuple(part for axis in perm for one, part in placed if one == axis)
 
 
 class Part(NamedTuple):
@@ -210,11 +247,29 @@ def transposed(order: Order, shape: tuple[int, ...], perm: tuple[int, ...]) -> O
         shape: of the tensor without its axis of samples.
         perm: of these axes.
     """
-    passing = passing_axes(order, shape)
-    if passing is None:
+    found = _parts(order, shape)
+    if found is None:
         return "other"
+    every, passing = found
     there = {axis: place for place, axis in enumerate(perm)}  # where each axis lies in the result
-    parts = sorted(passing, key=lambda part: (there[part.axis], part.place))
+    parts = sorted(every, key=lambda part: (there[part.axis], part.place))
+    return order_of(tuple(part.size for part in parts), tuple(parts.index(part) for part in passing))
+
+
+def repeated(order: Order, shape: tuple[int, ...], wide: tuple[int, ...]) -> Order | Literal["other"]:
+    """The order of what an Expand or a Tile makes of a tensor, while its stream stays as it is; "other" if none is.
+
+    Args:
+        order: of the tensor.
+        shape: of the tensor without its axis of samples.
+        wide: that of the result; where an axis is longer, what lies along it follows again and again.
+    """
+    found = _parts(order, shape)
+    if found is None or not found[1] or len(shape) != len(wide) or any(w % h for h, w in zip(shape, wide, strict=True)):
+        return "other"
+    every, passing = found
+    again = [Part(-1, axis, w // h) for axis, (h, w) in enumerate(zip(shape, wide, strict=True)) if w > h]
+    parts = sorted([*every, *again], key=lambda part: (part.axis, part.place))
     return order_of(tuple(part.size for part in parts), tuple(parts.index(part) for part in passing))
 
 

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from swm.accelerator.backend import VITIS, Backend
 from swm.accelerator.forms import normal_forms
-from swm.accelerator.layout import ChannelsLast, Order, Permuted, image_order, transposed
-from swm.accelerator.operands import Held, Streams
+from swm.accelerator.layout import ChannelsLast, Order, Permuted, image_order, repeated, repeats, transposed
+from swm.accelerator.operands import REPEATED, Held, Streams
 from swm.accelerator.rows import ROWS, Taken, take_rows
 from swm.accelerator.sequences import Sequences
 from swm.errors import Finding, UnsupportedModel
-from swm.graph import Cast, Graph, Node, Reshape, Softmax, Squeeze, Transpose, Unsqueeze, reads
+from swm.graph import Cast, Expand, Graph, Node, Reshape, Softmax, Squeeze, Transpose, Unsqueeze, reads
 from swm.layers import registry
 from swm.layers.activations import Chosen, activation_of, joined
 from swm.layers.base import LayerKind, Obstacle, Operand
@@ -120,7 +120,7 @@ def rtl_places() -> dict[type[Node], str]:
 
 def _places(kinds: Iterable[LayerKind]) -> dict[type[Node], str]:
     kernels = dict.fromkeys((node for kind in kinds for node in kind.takes), "kernel")
-    return {**kernels, **dict.fromkeys(FREE, "free")}
+    return {**kernels, **dict.fromkeys((*FREE, Expand), "free")}
 
 
 def safe_identifier(text: str, longest: int = 24) -> str:
@@ -235,14 +235,8 @@ class _Lowering:
     def _take(self, node: Node) -> Obstacle | None:
         """Add a node to the layers, or say why not."""
         sources = [t for t in reads(node) if t not in self.graph.constants]
-        if not isinstance(node, (*self._kernels, *FREE)):
+        if not isinstance(node, (*self._kernels, *FREE, Expand)):
             self.streams.lose(node)  # go on behind it, so that every obstacle is found
-            if node.op_name in ("Expand", "Tile"):
-                return Obstacle(
-                    "it repeats values of a sample",
-                    "leave it to the host (`swm split`); in attention, give each head keys and values of its own: "
-                    "repeat the rows of the weights and of the bias",
-                )
             return Obstacle(
                 "no hardware kernel for this operator",
                 "replace it by what `swm check --operators` lists as kernel, or leave it to the host (`swm split`)",
@@ -254,6 +248,8 @@ class _Lowering:
             return self.sequences.take(node, sources[0], self._uses)
         if isinstance(node, Transpose):
             return self._transpose(node, sources[0])
+        if isinstance(node, Expand):
+            return self._repeat(node, sources[0])
         if isinstance(node, FREE):
             self.streams.alias(node, sources[0], self.streams.orders[sources[0]])
             if isinstance(node, Cast) and node.to != FLOAT:
@@ -281,6 +277,19 @@ class _Lowering:
             return Obstacle(
                 f"it permutes axes {sizes} by {node.perm}", "hardware takes channels before positions, or behind them"
             )
+        streams.alias(node, source, order)
+        return None
+
+    def _repeat(self, node: Expand, source: str) -> Obstacle | None:
+        """The same stream, of which a product of two activations may take values more than once."""
+        streams = self.streams
+        sizes, wide, lost = streams.sizes(source), streams.sizes(node.outputs[0]), streams.of(source).lost
+        alone = len(node.shape) == len(wide or ()) + 1 and node.shape[0] == 1  # samples are not repeated
+        order = repeated(streams.orders[source], sizes, wide) if sizes and wide and alone and not lost else "other"
+        if order == "other":
+            streams.lose(node)
+            there = lost and streams.origin[source] not in {v.name for v in self.graph.inputs}
+            return None if there else Obstacle("it repeats values of a sample", REPEATED)
         streams.alias(node, source, order)
         return None
 
@@ -322,7 +331,7 @@ class _Lowering:
             self.streams.lose(node)
             if isinstance(layer, Obstacle):
                 return layer
-            if self._broadcasts(node, layer):
+            if self._broadcasts(node, layer, 1 if taken.order == "image" else repeats(taken.order)):
                 return _larger(operands)
             layer = replace(layer, name=name if safe else f"{name}_{layer.kind}", output=node.outputs[0])
             self._writer[layer.output] = len(self.layers)
@@ -351,10 +360,10 @@ class _Lowering:
         self.streams.write(node.outputs[0], self.streams.of(sources[0]), self.streams.orders[sources[0]])
         return True
 
-    def _broadcasts(self, node: Node, layer: FloatLayer) -> bool:
+    def _broadcasts(self, node: Node, layer: FloatLayer, times: int) -> bool:
         shape = self.streams.shape(node.outputs[0])
         tail = [s for s in shape[1:] if isinstance(s, int)] if shape else []
-        return prod(tail) > layer.m * layer.positions
+        return prod(tail) > layer.m * layer.positions * times
 
     def _regroup_first(self) -> None:
         """A scale of all values alike that reads the input takes them in the groups in which its readers want them."""

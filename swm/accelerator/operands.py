@@ -6,7 +6,16 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from math import prod
 
-from swm.accelerator.layout import ChannelsLast, Demand, Order, Permuted, channels_first, demand, image_order
+from swm.accelerator.layout import (
+    ChannelsLast,
+    Demand,
+    Order,
+    Permuted,
+    channels_first,
+    demand,
+    image_order,
+    repeats,
+)
 from swm.graph import Affine, Concat, Graph, Linear, Mul, Node, Reduction
 from swm.layers import registry
 from swm.layers.base import Obstacle, Operand
@@ -17,7 +26,12 @@ from swm.layers.reorder import Reorder
 from swm.layers.values import FloatLayer
 from swm.structure import Dense
 
-__all__ = ["Held", "Streams"]
+__all__ = ["REPEATED", "Held", "Streams"]
+
+REPEATED = (
+    "hardware repeats heads of keys and values, each for as many heads of queries in a row; repeat nothing else, or"
+    " leave it to the host (`swm split`)"
+)
 
 PER_CHANNEL: tuple[type[Node], ...] = (Affine, ChannelSlopes, Normalize)  # along the last axis of the model's shape
 
@@ -209,6 +223,8 @@ class Streams:
         order = self.orders[tensor]
         if not isinstance(order, Permuted):
             return None
+        if order.repeats > 1:
+            return Obstacle("it reads values of a sample that are repeated", REPEATED)
         return Obstacle(
             f"its values pass as axes {order.perm} of {order.sizes}",
             "hardware takes heads of attention where they are, and transposes matrices; move no other axes",
@@ -271,7 +287,8 @@ class Streams:
                 f"it multiplies {n} values while the tensor before it holds {size} a sample",
                 "a Flatten is missing, or the model was exported with a wrong shape",
             )
-        turned = self.orders[tensor] is not None and size == n and isinstance(node.weight, Dense)  # its columns turn
+        order = self.orders[tensor]  # columns of a matrix turn, those of repeated values do not
+        turned = order is not None and repeats(order) == 1 and size == n and isinstance(node.weight, Dense)
         if not turned and (obstacle := self.moved(tensor)) is not None:
             return obstacle
         return (Operand(origin if turned else self.brought(tensor, None, n), n, size // n),)

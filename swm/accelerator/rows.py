@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal
 
-from swm.accelerator.layout import Order, order_of, passing_axes
-from swm.accelerator.operands import Streams
+from swm.accelerator.layout import Order, order_of, passing_axes, repeated_parts, repeats
+from swm.accelerator.operands import REPEATED, Streams
 from swm.graph import MatMul, Node, Softmax
 from swm.layers.base import Obstacle, Operand
 from swm.layers.matmul import HeadProducts
@@ -42,8 +42,12 @@ def take_rows(streams: Streams, node: Node, sources: list[str]) -> Taken | Obsta
     if lost or any(shape is None for shape in shapes):
         return Obstacle("the shape of what it reads is unknown", "export with static shapes but for the batch")
     known = [shape for shape in shapes if shape is not None]
-    if not all(shape and prod(shape) == streams.of(t).size for t, shape in zip(sources, known, strict=True)):
+    sizes = [(streams.of(t).size or 0) * repeats(streams.orders[t]) for t in sources]
+    if not all(shape and prod(shape) == size for size, shape in zip(sizes, known, strict=True)):
         return Obstacle("it reads a tensor of another shape than the model says", "export with the right shapes")
+    for tensor in sources[:1]:  # the second operand of a product is what heads share
+        if repeats(streams.orders[tensor]) > 1:
+            return streams.moved(tensor)
     if isinstance(node, MatMul):
         return _products(streams, node, sources, known)
     if isinstance(node, Offsets):
@@ -112,6 +116,9 @@ def _products(streams: Streams, node: MatMul, sources: list[str], shapes: list[t
     if isinstance(stored, Obstacle):
         return stored
     (first, outside), (second, along) = streamed, stored
+    shared = _shared(streams, sources[1], b)
+    if isinstance(shared, Obstacle):
+        return shared
     heads_inside = outside[:1] != ("head",)
     along_inner = along[-1:] == ("inner",) or (inner == 1 and columns == 1) or (columns == 1 and inner > 1)
     line = inner if along_inner else columns
@@ -127,11 +134,22 @@ def _products(streams: Streams, node: MatMul, sources: list[str], shapes: list[t
         heads_inside=heads_inside,
         stored_inside=along[:1] != ("head",),
         along_inner=along_inner,
+        shared=shared,
     )
     made, axes = (*a[:-1], columns), list(range(len(a) - 2))
     passing = (len(a) - 2, *axes, len(a) - 1) if heads_inside else tuple(range(len(a)))
-    operands = (Operand(first, inner, size), Operand(second, line, heads * inner * columns // line))
+    operands = (Operand(first, inner, size), Operand(second, line, heads // shared * inner * columns // line))
     return Taken(seen, operands, order_of(made, passing))
+
+
+def _shared(streams: Streams, tensor: str, shape: tuple[int, ...]) -> int | Obstacle:
+    """How many heads in a row share each of those of the second operand."""
+    order = streams.orders[tensor]
+    again, passing = repeated_parts(order, shape), passing_axes(order, shape)
+    heads = [part.place for part in passing or () if part.axis < len(shape) - 2]
+    if any(part.axis >= len(shape) - 2 or part.place < max(heads, default=0) for part in again or ()):
+        return Obstacle("it reads values of a sample that are repeated", REPEATED)
+    return prod(part.size for part in again or ())
 
 
 def _ordered(

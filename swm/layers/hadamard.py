@@ -105,10 +105,11 @@ class Hadamard(BeatKind):
 
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
         """The exact product, then the end of every layer."""
-        first, second = (
-            v.reshape(-1, shape.positions, layer.spec.n) for v, shape in zip(values, layer.spec.inputs, strict=True)
-        )
-        out, lost = finish((first * second).reshape(-1, layer.spec.n), layer)
+        spec = layer.spec
+        assert isinstance(spec, HadamardSpec)
+        positions = (spec.positions, 1) if spec.held else (1, 1)  # that belong together
+        first, second = (v.reshape(-1, count, spec.n) for v, count in zip(values, positions, strict=True))
+        out, lost = finish((first * second).reshape(-1, spec.n), layer)
         return out, {"output": lost}
 
     def beats(self, spec: LayerSpec, vec: int) -> int:

@@ -74,22 +74,20 @@ def classifier(path, tokens=4, width=6, outputs=3):
     return model.save(path, model.linear(mean, 8, outputs, "head"), outputs)
 
 
-def grouped(path, tokens=4, heads=4, groups=2, inner=3, op="Expand"):
-    """Attention where heads share keys and values, which `op` repeats; None: the weights hold them written out."""
+def grouped(path, tokens=4, heads=4, groups=2, inner=3, op="Expand", turns=False):
+    """A gate behind attention where heads share keys and values, which `op` repeats, each in a row or all in turns."""
     model, width = Model(tokens, heads * inner), heads * inner
 
-    def split(name, count, perm, repeats=1):
-        weight = model.rng.normal(size=(width, count, inner)) / np.sqrt(width)
-        rows = np.repeat(weight, repeats, axis=1).reshape(width, -1)
-        product = model.node("MatMul", "x", model.constant(rows), name=name)
-        shaped = model.node("Reshape", product, model.constant([-1, tokens, count * repeats, inner], np.int64))
+    def split(name, count, perm):
+        weight = model.rng.normal(size=(width, count * inner)) / np.sqrt(width)
+        product = model.node("MatMul", "x", model.constant(weight), name=name)
+        shaped = model.node("Reshape", product, model.constant([-1, tokens, count, inner], np.int64))
         return model.node("Transpose", shaped, perm=perm)
 
     def shared(name, perm, shape):
-        if op is None:
-            return split(name, groups, perm, heads // groups)
-        apart = model.node("Unsqueeze", split(name, groups, perm), model.constant([2], np.int64))
-        times = [1, 1 if op == "Tile" else groups, heads // groups, *((1, 1) if op == "Tile" else shape)]
+        apart = model.node("Unsqueeze", split(name, groups, perm), model.constant([1 if turns else 2], np.int64))
+        have = [1 if op == "Tile" else groups, heads // groups]
+        times = [1, *(have[::-1] if turns else have), *((1, 1) if op == "Tile" else shape)]
         repeated = model.node(op, apart, model.constant(times, np.int64), name=f"{name} repeated")
         return model.node("Reshape", repeated, model.constant([-1, heads, *shape], np.int64))
 
@@ -98,4 +96,5 @@ def grouped(path, tokens=4, heads=4, groups=2, inner=3, op="Expand"):
     soft = model.node("Softmax", model.node("MatMul", query, key), axis=-1)
     joined = model.node("Transpose", model.node("MatMul", soft, value), perm=[0, 2, 1, 3])
     joined = model.node("Reshape", joined, model.constant([-1, tokens, width], np.int64))
-    return model.save(path, model.linear(joined, width, 3, "head"), tokens, 3)
+    gated = model.node("Mul", joined, model.linear(joined, width, width, "gate"))
+    return model.save(path, model.linear(gated, width, 3, "head"), tokens, 3)

@@ -185,17 +185,40 @@ def test_what_is_not_taken_is_said(tmp_path):
     assert "move no other axes" in text
 
 
-@pytest.mark.parametrize("op", ["Expand", "Tile"])
-def test_heads_that_share_keys_are_refused_with_a_remedy_that_works(tmp_path, op):
-    """Grouped queries; with the rows of keys and values written out every head is hardware, and the answer the same."""
-    graph = grouped(tmp_path / "shared.onnx", op=op)
-    texts = [str(f) for f in hardware_findings(graph)]
-    assert len(texts) == 2
-    assert all(op in text and "repeat the rows of the weights" in text for text in texts)
-    written_out = grouped(tmp_path / "own.onnx", op=None)
-    assert not hardware_findings(written_out)
-    x = smooth(20, 4, 12)
-    np.testing.assert_allclose(swm.run(written_out, x), swm.run(graph, x), atol=1e-5)
+@pytest.mark.parametrize(("op", "groups"), [("Expand", 1), ("Tile", 2)])
+def test_heads_share_keys_and_values(tmp_path, op, groups):
+    """Grouped queries, and all heads with the same: nothing is stored or computed more than once."""
+    graph = grouped(tmp_path / "shared.onnx", op=op, groups=groups)
+    scores, mixed = (layer for layer in lower(graph).layers if layer.kind == "matmul")
+    assert (scores.shared, mixed.shared) == (4 // groups, 4 // groups)
+    assert (scores.shapes[1], mixed.shapes[1]) == ((3, 4 * groups), (3, 4 * groups))
+    fixed, x = quantized(graph, smooth(60, 4, 12), 14), smooth(60, 4, 12)
+    assert relative_error(run_fixed(fixed, x).values, swm.run(graph, x)) < 0.01
+    np.testing.assert_array_equal(run_fixed(fixed, x, compiled=True).words, run_fixed(fixed, x).words)
+    refused = {f.reason for f in hardware_findings(graph, backend("rtl")) if f.op == "matmul"}
+    assert "heads that share keys and values have no RTL" in refused
+    if groups == 1:
+        return  # the kernel's own test has both
+    schedule = make_schedule(fixed.shape, load_board("pynq-z2"))
+    result = verify_project(emit_project(Design(fixed, schedule), tmp_path / "p", vectors=x[:10]))
+    assert result.ok, (result.first_mismatch, result.remarks)
+
+
+def test_other_repeats_are_refused(tmp_path):
+    """Heads that meet keys and values in turns, queries, and what other nodes read; by the node that reads them."""
+    model = Model(4, 6)
+    shaped = model.node("Reshape", model.linear("x", 6, 6), model.constant([-1, 4, 1, 6], np.int64))
+    wide = model.node("Expand", shaped, model.constant([1, 1, 3, 1], np.int64), name="wide")
+    flat = model.node("Reshape", wide, model.constant([-1, 4, 18], np.int64))
+    (text,) = refused(tmp_path, model, model.linear(flat, 18, 2, "reader"))
+    assert "reader" in text
+    assert "repeats heads of keys and values" in text
+    model = Model(4, 6)
+    samples = model.node("Expand", "x", model.constant([3, 4, 6], np.int64))
+    (text,) = refused(tmp_path, model, model.linear(samples, 6, 2))
+    assert "it repeats values of a sample" in text
+    (found,) = hardware_findings(grouped(tmp_path / "turns.onnx", groups=2, turns=True))[:1]
+    assert "repeated" in found.reason
 
 
 def test_an_output_of_moved_heads_is_refused(tmp_path):

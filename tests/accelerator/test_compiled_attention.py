@@ -44,14 +44,17 @@ def words(rng, bits, shape):
     st.integers(0, 2**32 - 1), st.integers(4, 18), st.integers(4, 18), st.integers(1, 4), st.integers(1, 5), st.data()
 )
 def test_products_of_two_streams(seed, bits, stored, heads, rows, data):
-    """Every order of heads and lines."""
+    """Every order of heads and lines; heads that share a matrix."""
     rng = np.random.default_rng(seed)
     n, m = (data.draw(st.integers(1, 40)) for _ in range(2))
+    shared = data.draw(st.integers(1, 3))
+    heads *= shared
     inside, stored_inside, along = (data.draw(st.booleans()) for _ in range(3))
     line, lines = (n, m) if along else (m, n)
     activation = data.draw(st.sampled_from(list(EXAMPLES)))
-    a, b = TensorShape(n, bits, heads * rows), TensorShape(line, stored, heads * lines)
+    a, b = TensorShape(n, bits, heads * rows), TensorShape(line, stored, heads // shared * lines)
     orders = {"heads": heads, "heads_inside": inside, "stored_inside": stored_inside, "along_inner": along}
+    orders["shared"] = shared
     out = TensorShape(m, bits, heads * rows)
     spec = MatMulSpec("l", (a, b), out, activation, parameters=EXAMPLES[activation], **orders)
     formats = Format(bits, bits - 1), Format(stored, stored - 2)

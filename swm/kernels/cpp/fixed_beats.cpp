@@ -21,7 +21,7 @@ struct SwmBeats {
                                                 // in a row that share a row of its mask
     int64_t before;                             // offset: positions that leave before the first that comes
     int64_t held;                               // hadamard: whether a frame has one token of factors; softmax: rows of its mask
-    int64_t heads, heads_inside, stored_inside, along_inner;  // product, see swm/layers/matmul/spec.py
+    int64_t heads, heads_inside, stored_inside, along_inner, shared;  // product, see swm/layers/matmul/spec.py
     int64_t channels[8], shifts[8];             // of each input; offset: of the input and of the table
     SwmCurve end, power;                        // of the layer's end; of the powers of a softmax
     const int64_t *weights, *bias, *table_starts, *table_rises, *factors;
@@ -127,13 +127,13 @@ void add_table(const SwmBeats& l, const int64_t* frame, ptrdiff_t place, int64_t
 class Products {
   public:
     explicit Products(const SwmBeats& l)
-        : l_(l), inner_(l.kind == MATMUL ? l.channels[0] : 0), stored_(std::size_t(l.heads * inner_ * l.m)), sums_(std::size_t(l.m)) {}
+        : l_(l), inner_(l.kind == MATMUL ? l.channels[0] : 0), heads_(l.kind == MATMUL ? l.heads / l.shared : 0), stored_(std::size_t(heads_ * inner_ * l.m)), sums_(std::size_t(l.m)) {}
 
     // The lines of B of a frame → [head][inner][m]
     void store(const int64_t* b) {
         const ptrdiff_t words = l_.channels[1], lines = l_.along_inner ? l_.m : inner_;
-        for (ptrdiff_t at = 0; at < lines * l_.heads; ++at, b += words) {
-            const ptrdiff_t head = l_.stored_inside ? at % l_.heads : at / lines, line = l_.stored_inside ? at / l_.heads : at % lines;
+        for (ptrdiff_t at = 0; at < lines * heads_; ++at, b += words) {
+            const ptrdiff_t head = l_.stored_inside ? at % heads_ : at / lines, line = l_.stored_inside ? at / heads_ : at % lines;
             double* const to = stored_.data() + head * inner_ * l_.m + (l_.along_inner ? line : line * l_.m);
             for (ptrdiff_t i = 0; i < words; ++i) to[l_.along_inner ? i * l_.m : i] = double(b[i]);
         }
@@ -142,7 +142,7 @@ class Products {
     // Token `place` of A times the matrix of its head.
     void multiply(const int64_t* x, ptrdiff_t place, int64_t* row) {
         const ptrdiff_t head = l_.heads_inside ? place % l_.heads : place / (l_.positions / l_.heads);
-        const double* b = stored_.data() + head * inner_ * l_.m;
+        const double* b = stored_.data() + head / l_.shared * inner_ * l_.m;
         double* const sums = sums_.data();
         std::fill(sums, sums + l_.m, 0.0);
         for (ptrdiff_t k = 0; k < inner_; ++k, b += l_.m) {
@@ -154,7 +154,7 @@ class Products {
 
   private:
     const SwmBeats& l_;
-    const ptrdiff_t inner_;
+    const ptrdiff_t inner_, heads_;  // of what is stored
     std::vector<double> stored_, sums_;
 };
 

@@ -39,6 +39,7 @@ class MatMulLayer(FloatLayer):
     heads_inside: bool = True
     stored_inside: bool = True
     along_inner: bool = True
+    shared: int = 1
 
 
 class MatMulKind(LayerKind):
@@ -66,6 +67,7 @@ class MatMulKind(LayerKind):
             heads_inside=node.heads_inside,
             stored_inside=node.stored_inside,
             along_inner=node.along_inner,
+            shared=node.shared,
         )
 
     def spec(self, layer: FloatLayer, bits: int) -> MatMulSpec:
@@ -81,6 +83,7 @@ class MatMulKind(LayerKind):
             heads_inside=layer.heads_inside,
             stored_inside=layer.stored_inside,
             along_inner=layer.along_inner,
+            shared=layer.shared,
         )
 
     def quantize(
@@ -104,8 +107,8 @@ class MatMulKind(LayerKind):
         a = a.reshape(-1, *first, inner)
         a = a.swapaxes(1, 2) if spec.heads_inside else a
         lines, line = (columns, inner) if spec.along_inner else (inner, columns)
-        b = b.reshape(-1, *((lines, heads) if spec.stored_inside else (heads, lines)), line)
-        b = b.swapaxes(1, 2) if spec.stored_inside else b
+        b = b.reshape(-1, *((lines, spec.stored_heads) if spec.stored_inside else (spec.stored_heads, lines)), line)
+        b = (b.swapaxes(1, 2) if spec.stored_inside else b).repeat(spec.shared, axis=1)
         sums = a @ (b.swapaxes(2, 3) if spec.along_inner else b)
         sums = sums.swapaxes(1, 2) if spec.heads_inside else sums
         out, lost = finish(np.ascontiguousarray(sums).astype(np.int64).reshape(-1, columns), layer)
@@ -125,7 +128,8 @@ class MatMulKind(LayerKind):
         """One process: B of the next frame and the next row of A are loaded while a row is multiplied."""
         assert isinstance(built, MatMulBuilt)
         spec = built.spec
-        return (ProcessModel("matmul", "matmul", _program(built), cost(built, ports), products=spec.dense_macs),)
+        way, share = _program(built), (spec.shared,) if spec.shared > 1 else ()
+        return (ProcessModel("matmul", "matmul", way, cost(built, ports), arguments=share, products=spec.dense_macs),)
 
     def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
         """As matmul.h asks."""

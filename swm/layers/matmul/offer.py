@@ -44,7 +44,7 @@ def cost(built: MatMulBuilt, ports: DspPorts) -> Cost:
         holding,
         register(spec.data_bits).times(built.columns * max(1, built.rows // 16)),
         memory(2 * built.column_groups, words, banks=built.columns // built.in_vec),
-        memory(2 * spec.heads * built.depth, built.in_vec * spec.stored_width, banks=built.banks),
+        memory(2 * spec.stored_heads * built.depth, built.in_vec * spec.stored_width, banks=built.banks),
         finish_cost(spec, spec.value_bits, built.out_vec, ports),
     )
 

@@ -29,6 +29,7 @@ class HeadProducts(Node):
         heads_inside: whether heads lie inside the rows of A, and of the result.
         stored_inside: whether they lie inside the lines of B.
         along_inner: whether a line of B is one column of it (K of attention), else one row (V).
+        shared: heads of A in a row that meet one of B.
     """
 
     op: ClassVar[str] = "MatMul"
@@ -40,6 +41,7 @@ class HeadProducts(Node):
     heads_inside: bool
     stored_inside: bool
     along_inner: bool
+    shared: int = 1
 
 
 @dataclass(frozen=True)
@@ -55,18 +57,30 @@ class MatMulSpec(LayerSpec):
     heads_inside: bool = True
     stored_inside: bool = True
     along_inner: bool = True
+    shared: int = 1
 
     def __post_init__(self) -> None:
         a, b = self.inputs
         line, lines = (self.n, self.m) if self.along_inner else (self.m, self.n)
         fits = self.heads >= 1 and a.positions % self.heads == 0 and self.output.positions == a.positions
-        if not fits or (b.channels, b.positions) != (line, lines * self.heads):
+        fits = fits and self.shared >= 1 and self.heads % self.shared == 0
+        if not fits or (b.channels, b.positions) != (line, lines * self.stored_heads):
             raise ValueError(f"matrices of {a} and {b} give no {self.output} for {self.heads} heads")
 
     @property
     def tokens(self) -> int:
         """B is a whole frame."""
         return 1
+
+    @property
+    def stored_heads(self) -> int:
+        """Heads of B."""
+        return self.heads // self.shared
+
+    @property
+    def without_rtl(self) -> str:
+        """Grouped queries."""
+        return "heads that share keys and values have no RTL" if self.shared > 1 else ""
 
     @property
     def rows(self) -> int:

@@ -3,6 +3,7 @@
 
 from swm.onnx_io.read.handlers import (
     activations,
+    attention,
     channels_last,
     classical,
     constants,
@@ -24,6 +25,7 @@ from swm.onnx_io.read.handlers import (
 
 __all__ = [
     "activations",
+    "attention",
     "channels_last",
     "classical",
     "constants",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Handlers of operators that move elements: Concat, Split, Slice, Gather, Squeeze, Unsqueeze, Expand, DepthToSpace."""
+"""Handlers of operators that move elements: Concat, Split, Slice, Gather, (Un)Squeeze, Expand, Tile, DepthToSpace."""
 
 from __future__ import annotations
 
@@ -156,6 +156,17 @@ def expand(context: Context, node: RawNode) -> Result:
     if shape is None:
         return None
     return Expand(name=node.name, inputs=node.inputs[:1], outputs=node.outputs, shape=shape)
+
+
+@handler("Tile", since=6, becomes="Expand")
+def tile(context: Context, node: RawNode) -> Result:
+    """Constant repeats of axes of one value, which is a broadcast."""
+    times, dims = integers(context, node, 1), context.dims(node.inputs[0])
+    if times is None or dims is None or len(times) != len(dims):
+        return None
+    if any(count < 1 or (count > 1 and size != 1) for count, size in zip(times, dims, strict=True)):
+        return None
+    return Expand(name=node.name, inputs=node.inputs[:1], outputs=node.outputs, shape=tuple(times))
 
 
 @handler("DepthToSpace", since=1, becomes="DepthToSpace")

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Handlers of attention in one node, as the products, the mask and the Softmax that it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swm.onnx_io.read.arguments import only_first
+from swm.onnx_io.read.context import Context
+from swm.onnx_io.read.decompose import Decomposition, Dims
+from swm.onnx_io.read.registry import RawNode, Result, handler
+
+__all__: list[str] = []
+
+_MOST_SCORES = 1 << 22  # of a mask that is written out
+
+
+@dataclass(frozen=True)
+class _Form:
+    """How a node attends: heads of queries, and of keys and values; the scale of the scores, if given; causality."""
+
+    heads: int
+    groups: int
+    scale: float | None
+    causal: bool
+
+
+@handler("Attention", since=23, becomes="MatMul, Softmax")
+def attention_23(
+    context: Context,
+    node: RawNode,
+    *,
+    is_causal: int = 0,
+    kv_num_heads: int = 0,
+    q_num_heads: int = 0,
+    qk_matmul_output_mode: int = 0,
+    scale: float | None = None,
+    softcap: float = 0.0,
+    softmax_precision: int | None = None,
+) -> Result:
+    """Without keys of the past; with a constant mask, or none."""
+    if softcap or any(node.inputs[4:]) or not only_first(context, node):
+        return None
+    return _attention(context, node, _Form(q_num_heads, kv_num_heads, scale, bool(is_causal)), node.inputs[3:4])
+
+
+@handler("MultiHeadAttention", since=1, becomes="MatMul, Softmax", domain="com.microsoft")
+def multi_head_attention(
+    context: Context,
+    node: RawNode,
+    *,
+    num_heads: int,
+    mask_filter_value: float = -10000.0,
+    scale: float | None = None,
+    unidirectional: int = 0,
+) -> Result:
+    """Queries, keys and values apart, without bias, key padding or past; with a constant mask, or none."""
+    if any(node.inputs[3:5]) or any(node.inputs[6:]) or not only_first(context, node):
+        return None
+    form = _Form(num_heads, num_heads, scale or None, bool(unidirectional))
+    return _attention(context, node, form, node.inputs[5:6])
+
+
+def _attention(context: Context, node: RawNode, form: _Form, masks: tuple[str, ...]) -> Result:
+    parts = Decomposition(context, node)
+    apart = context.rank(node.inputs[0]) == 4  # heads are an axis
+    split = [_heads(parts, t, h) for t, h in zip(node.inputs[:3], (form.heads, form.groups, form.groups), strict=True)]
+    (q, queries), (k, keys), (v, values) = split if all(split) else [("", ())] * 3  # type: ignore[misc]
+    if not queries:
+        return None
+    elem, batch, heads, rows, columns = parts.elem(q), queries[0], queries[1], queries[2], keys[2]
+    mask = _mask(context, masks, rows, columns, causal=form.causal)
+    if mask is None or elem is None or heads % keys[1] or keys[1] != values[1] or keys[3] != queries[3]:
+        return None
+    shared = (_repeated(parts, t, dims, heads) for t, dims in ((k, keys), (v, values)))
+    k, v = (t or "" for t in shared)
+    turned = parts.transpose(k, (0, 1, 3, 2)) if k and v else None
+    grid = (batch, heads, rows, columns)
+    scores = parts.step("MatMul", (q, turned), elem, grid) if turned else None
+    factor = np.float32(form.scale if form.scale is not None else 1 / np.sqrt(queries[3]))
+    scores = scores and parts.step("Mul", (scores, parts.constant(factor, "scale")), elem, grid)
+    if scores and mask.any():
+        scores = parts.step("Add", (scores, parts.constant(mask, "mask")), elem, grid)
+    soft = scores and parts.step("Softmax", (scores,), elem, grid, axis=-1)
+    wide: Dims = (batch, heads, rows, values[3])
+    mixed = soft and parts.step("MatMul", (soft, v), elem, wide, last=apart)
+    if not mixed or apart:
+        return parts.whole(mixed or None)
+    joined = parts.transpose(mixed, (0, 2, 1, 3))
+    shape = parts.constant(np.array([-1, rows, heads * values[3]]), "joined")
+    together: Dims = (batch, rows, heads * values[3])
+    return parts.whole(joined and parts.step("Reshape", (joined, shape), elem, together, last=True))
+
+
+def _heads(parts: Decomposition, tensor: str, heads: int) -> tuple[str, tuple[Any, ...]] | None:
+    """A tensor with its heads along axis 1, and its sizes, of which only the batch may be unknown."""
+    dims = parts.context.dims(tensor)
+    if dims is None or not all(isinstance(d, int) and d > 0 for d in dims[1:]):
+        return None
+    if len(dims) == 4:
+        return tensor, dims
+    width = dims[-1]
+    if len(dims) != 3 or heads < 1 or not isinstance(width, int) or width % heads:
+        return None
+    apart: Dims = (dims[0], dims[1], heads, width // heads)
+    shape = parts.constant(np.array([-1, *apart[1:]]), "heads")
+    shaped = parts.step("Reshape", (tensor, shape), parts.elem(tensor), apart)
+    turned = shaped and parts.transpose(shaped, (0, 2, 1, 3))
+    return (turned, (apart[0], apart[2], apart[1], apart[3])) if turned else None
+
+
+def _repeated(parts: Decomposition, tensor: str, dims: tuple[Any, ...], heads: int) -> str | None:
+    """Keys or values with each head as often in a row as heads of queries share it."""
+    batch, groups, rows, inner = dims
+    if groups == heads:
+        return tensor
+    elem, times = parts.elem(tensor), heads // groups
+    one = parts.constant(np.array([-1, groups, 1, rows, inner]), "apart")
+    apart = parts.step("Reshape", (tensor, one), elem, (batch, groups, 1, rows, inner))
+    wide = parts.constant(np.array([1, groups, times, rows, inner]), "repeated")
+    again = apart and parts.step("Expand", (apart, wide), elem, (batch, groups, times, rows, inner))
+    every = parts.constant(np.array([-1, heads, rows, inner]), "every")
+    return (again and parts.step("Reshape", (again, every), elem, (batch, heads, rows, inner))) or None
+
+
+def _mask(
+    context: Context, given: tuple[str, ...], rows: int, columns: int, *, causal: bool
+) -> NDArray[np.float32] | None:
+    """What is added to the scores; None where it is not constant, too large, or hides a row as a whole."""
+    if rows * columns > _MOST_SCORES:
+        return None
+    table = np.zeros((rows, columns), np.float32)
+    if any(given):
+        values = context.constant(given[0])
+        if values is None or values.ndim > 4 or (values.ndim == 4 and len(values) != 1):
+            return None
+        if values.shape[-1:] != (columns,) or values.shape[-2:-1] not in ((), (1,), (rows,)):
+            return None
+        hides = np.where(values, np.float32(0), np.float32(-np.inf)) if values.dtype == np.bool_ else values
+        if hides.dtype != np.float32:
+            return None
+        table = table + hides
+    if causal:
+        table = np.where(np.triu(np.ones((rows, columns), bool), 1), np.float32(-np.inf), table)
+    return table if np.isfinite(table).any(axis=-1).all() else None
