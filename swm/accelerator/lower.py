@@ -207,7 +207,8 @@ class _Lowering:
         found: list[Finding] = []
         if len(graph.inputs) != 1 or len(graph.outputs) != 1:
             reason = f"the graph has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs"
-            found.append(Finding(graph.name, "graph", reason, "hardware takes one of each; split the model"))
+            remedy = "hardware takes one of each; join inputs to one that the model takes apart, or split it"
+            found.append(Finding(graph.name, "graph", reason, remedy))
         for node in nodes:
             obstacle = self._take(node)
             if obstacle:
