@@ -62,15 +62,7 @@ FLAT:
     const bool first = int(group) == 0, last = int(group) == groups - 1;
     typename L::weight_t w[rows * columns];
     SWM_PARTITION(w, 0)
-  ROM_BANKS:
-    for (int bank = 0; bank < L::rom_banks; ++bank) {
-      SWM_UNROLL
-    ROM_LANES:
-      for (int lane = 0; lane < L::rom_lanes; ++lane) {
-        SWM_UNROLL
-        w[bank * L::rom_lanes + lane] = weights[bank][int(group)][lane];
-      }
-    }
+    read_rom_word(weights, int(group), w);
     vec<typename L::out_t, U> value;
   CLEAR_BEAT:
     for (int v = 0; v < U; ++v) {
@@ -89,7 +81,7 @@ FLAT:
       }
       acc_t sum[rows];
       SWM_PARTITION(sum, 0)
-      detail::row_sums<L>(values, w, sum);
+      row_sums<L>(values, w, sum);
     ACCUMULATE:
       for (int r = 0; r < rows; ++r) {
         SWM_UNROLL

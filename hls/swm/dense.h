@@ -67,47 +67,6 @@ struct dense_layer {
                 "no word beyond 4,096 bits");
 };
 
-namespace detail {
-
-/// sum[r] = sum over c of w[r][c] values[c], the last fabric_rows of the rows in LUTs.
-///
-/// \tparam L  dense_layer
-template <class L, class Value, class Weight, class Sum>
-inline void row_sums(const Value (&values)[L::columns], const Weight (&w)[L::rows * L::columns], Sum (&sum)[L::rows]) {
-  SWM_INLINE
-  constexpr int B = L::in_width, W = L::weight_width, rows = L::rows, columns = L::columns, fast_rows = rows - L::fabric_rows;
-  constexpr int pair_b = L::packed ? B : 1, pair_w = L::packed ? W : 1;  // pairs are compiled for all, used by packed layers
-CLEAR:
-  for (int r = 0; r < rows; ++r) {
-    SWM_UNROLL
-    sum[r] = 0;
-  }
-COLUMNS:
-  for (int c = 0; c < columns; ++c) {
-    SWM_UNROLL
-  FAST_ROWS:
-    for (int r = 0; r < (L::packed ? 0 : fast_rows); ++r) {
-      SWM_UNROLL
-      sum[r] = Sum(sum[r] + multiply<B, W>(values[c], w[r * columns + c]));
-    }
-  PAIRS:
-    for (int r = 0; r < (L::packed ? fast_rows : 0); r += 2) {
-      SWM_UNROLL
-      int_t<pair_w + pair_b> high, low;
-      multiply_pair<pair_w, pair_b>(w[(r + 1) * columns + c], w[r * columns + c], values[c], high, low);
-      sum[r] = Sum(sum[r] + low);
-      sum[r + 1] = Sum(sum[r + 1] + high);
-    }
-  SLOW_ROWS:
-    for (int r = fast_rows; r < rows; ++r) {
-      SWM_UNROLL
-      sum[r] = Sum(sum[r] + multiply_in_fabric<B, W>(values[c], w[r * columns + c]));
-    }
-  }
-}
-
-}  // namespace detail
-
 /// \param weights  ROM, banks of [(group of rows, group of columns)][lane]; over all banks, lane row * columns + column;
 ///                 zeros for rows and columns that do not exist
 /// \param bias     ceil(m / out_vec) * out_vec values at the binary point of the sums
@@ -186,18 +145,10 @@ FLAT:
       }
       typename L::weight_t w[rows * columns];
       SWM_PARTITION(w, 0)
-    ROM_BANKS:
-      for (int bank = 0; bank < L::rom_banks; ++bank) {
-        SWM_UNROLL
-      ROM_LANES:
-        for (int lane = 0; lane < L::rom_lanes; ++lane) {
-          SWM_UNROLL
-          w[bank * L::rom_lanes + lane] = weights[bank][int(walk.address)][lane];
-        }
-      }
+      read_rom_word(weights, int(walk.address), w);
       acc_t sum[rows];
       SWM_PARTITION(sum, 0)
-      detail::row_sums<L>(values, w, sum);
+      row_sums<L>(values, w, sum);
       add_to_rows(acc, held, sum, walk.starts(), walk.completes());
     }
     walk.step(load, active, drain);

@@ -16,6 +16,7 @@
 #include "count.h"
 #include "finish.h"
 #include "ports.h"
+#include "row_sums.h"
 #include "window_walk.h"
 
 namespace swm {
@@ -91,15 +92,7 @@ DEPTHWISE:
     const bool first = int(group) == 0, complete = int(group) == L::groups - 1, last = int(set) == L::beats - 1;
     typename L::weight_t w[L::lanes];
     SWM_PARTITION(w, 0)
-  ROM_BANKS:
-    for (int bank = 0; bank < L::rom_banks; ++bank) {
-      SWM_UNROLL
-    ROM_LANES:
-      for (int lane = 0; lane < L::rom_lanes; ++lane) {
-        SWM_UNROLL
-        w[bank * L::rom_lanes + lane] = weights[bank][int(address)][lane];
-      }
-    }
+    read_rom_word(weights, int(address), w);
     vec<typename L::out_t, V> value;
   CHANNELS:
     for (int c = 0; c < V; ++c) {

@@ -45,6 +45,10 @@ struct matmul_layer {
     out_vec = Cfg::out_vec,
     rows = Cfg::rows,
     columns = Cfg::columns,
+    in_width = Cfg::in_bits,
+    weight_width = Cfg::stored_bits,
+    fabric_rows = 0,
+    packed = 0,
     row_groups = ceil_div(Cfg::m, rows),
     column_groups = ceil_div(Cfg::n, columns),
     group = row_groups * column_groups,  // words of a bank for one head
@@ -219,21 +223,26 @@ FLAT:
       const int from = (walk.half ? int(L::column_groups) : 0) + int(walk.column);
       const int address = (upper ? 0 : half_words) + int(head_address) + int(walk.address);
       const bool last_rows = int(walk.row_group) == L::row_groups - 1, last_columns = int(walk.column) == L::column_groups - 1;
-      acc_t sum[rows];
-      SWM_PARTITION(sum, 0)
-    ROWS:
-      for (int r = 0; r < rows; ++r) {
+      typename L::in_t values[columns];
+      SWM_PARTITION(values, 0)
+      typename L::stored_t w[rows * columns];
+      SWM_PARTITION(w, 0)
+    COLUMNS:
+      for (int c = 0; c < columns; ++c) {
         SWM_UNROLL
-        sum[r] = 0;
-      COLUMNS:
-        for (int c = 0; c < columns; ++c) {
+        values[c] = x[c / V][from].v[c % V];
+      ROWS:
+        for (int r = 0; r < rows; ++r) {
           SWM_UNROLL
           const int bank = Cfg::along_inner ? r * L::beat_lanes + c / V : (r / V) * columns + c;
           const int lane = Cfg::along_inner ? c % V : r % V;
           const bool there = (r < L::tail_rows || !last_rows) && (c < L::tail_columns || !last_columns);
-          if (there) sum[r] = acc_t(sum[r] + multiply<Cfg::in_bits, Cfg::stored_bits>(x[c / V][from].v[c % V], kept[bank][address].v[lane]));
+          w[r * columns + c] = there ? kept[bank][address].v[lane] : typename L::stored_t(0);
         }
       }
+      acc_t sum[rows];
+      SWM_PARTITION(sum, 0)
+      row_sums<L>(values, w, sum);
       add_to_rows(acc, held, sum, walk.starts(), walk.completes());
     }
 

@@ -17,6 +17,7 @@
 #include "recurrent_cell.h"
 #include "recurrent_forms.h"
 #include "recurrent_walk.h"
+#include "row_sums.h"
 
 namespace swm {
 namespace detail {
@@ -265,15 +266,7 @@ FLAT:
       }
       typename L::weight_t w[L::rom_banks * L::rom_lanes];
       SWM_PARTITION(w, 0)
-    ROM_BANKS:
-      for (int bank = 0; bank < L::rom_banks; ++bank) {
-        SWM_UNROLL
-      ROM_LANES:
-        for (int lane = 0; lane < L::rom_lanes; ++lane) {
-          SWM_UNROLL
-          w[bank * L::rom_lanes + lane] = weights[bank][int(walk.address)][lane];
-        }
-      }
+      read_rom_word(weights, int(walk.address), w);
       const bool sums = walk.sums(), complete = walk.completes();
     ROWS:
       for (int o = 0; o < rows; ++o) {

@@ -17,6 +17,7 @@
 #pragma once
 
 #include "count.h"
+#include "row_sums.h"
 #include "spectral_products.h"
 
 namespace swm {
@@ -156,15 +157,7 @@ FLAT:
       }
       typename M::weights_t w;
       SWM_PARTITION(w, 0)
-    ROM_BANKS:
-      for (int bank = 0; bank < L::rom_banks; ++bank) {
-        SWM_UNROLL
-      ROM_LANES:
-        for (int lane = 0; lane < L::rom_lanes; ++lane) {
-          SWM_UNROLL
-          w[bank * L::rom_lanes + lane] = weights[bank][int(walk.address)][lane];
-        }
-      }
+      read_rom_word(weights, int(walk.address), w);
       const bool first_words = int(walk.word_group) == 0, start = walk.starts();
     FAST_ROWS:
       for (int o = 0; o < fast_rows; o += L::packed ? 2 : 1) {

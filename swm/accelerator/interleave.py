@@ -13,7 +13,7 @@ from swm.accelerator.backend import Backend
 from swm.accelerator.design import Schedule
 from swm.accelerator.fixed_graph import FixedGraph, NetworkShape
 from swm.accelerator.line import Pace
-from swm.accelerator.schedule import faster_schedule, make_schedule
+from swm.accelerator.schedule import make_schedule
 from swm.device.board import Board
 from swm.device.limits import Limits
 from swm.errors import OptionError
@@ -105,8 +105,9 @@ def with_sequences(
     while best.fits and 2 * count <= MOST_SEQUENCES:
         for more in sorted({count + 1, 2 * count} - tried):
             tried.add(more)
-            found = faster_schedule(interleaved_shape(network, more), board, _WORTH * best.inferences_per_s, **options)
-            if found is not None:
+            least = _WORTH * best.inferences_per_s
+            found = make_schedule(interleaved_shape(network, more), board, **options, least=least)
+            if found.fits:
                 count, best = more, found
                 break
         else:

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import inf
-from typing import Any
 
 from swm.accelerator.backend import VITIS, Backend
 from swm.accelerator.design import Schedule
@@ -21,7 +19,7 @@ from swm.errors import OptionError, UnsupportedModel
 from swm.layers.rtl.registry import rtl_findings
 from swm.progress import Note, quiet
 
-__all__ = ["can_fit", "faster_schedule", "make_schedule"]
+__all__ = ["can_fit", "make_schedule"]
 
 _WIDENING = 1.02
 """Step by which the interval grows while FIFOs that the simulation made deeper do not fit."""
@@ -38,6 +36,7 @@ def make_schedule(
     target_interval: Pace = None,
     hybrid: bool = False,
     note: Note = quiet,
+    least: float = 0.0,
 ) -> Schedule:
     """Choose the parallelism of every layer and the depth of every stream.
 
@@ -53,6 +52,8 @@ def make_schedule(
         target_interval: cycles; take the cheapest design that is at least this fast. "line": that of a frame on the
             board's serial line, or the fastest that fits if none that fast does. "fastest": that fits the board. None:
             "line" where no frame comes another way (`line_alone`), else "fastest".
+        least: inferences per second that are asked for; what gives fewer counts as what does not fit, and is not
+            simulated where its slowest process says so: its interval and latency are then those of that process.
 
     Returns:
         The schedule. When nothing fits it has minimal parallelism (or the cheapest at `target_interval`), `fits` is
@@ -62,39 +63,6 @@ def make_schedule(
         OptionError: an impossible clock, a target that no parallelism reaches, or a board without a serial line.
         UnsupportedModel: layers that the back end has no modules for.
     """
-    options: dict[str, Any] = {
-        "backend": backend,
-        "clock_mhz": clock_mhz,
-        "limits": limits,
-        "hybrid": hybrid,
-        "note": note,
-    }
-    made = _make(network, board, target_interval=target_interval, **options)
-    assert made is not None
-    return made
-
-
-def faster_schedule(network: NetworkShape, board: Board, least: float, **options: Any) -> Schedule | None:
-    """The same where it fits and gives at least so many inferences per second; else None, without most of the work.
-
-    Takes the options of `make_schedule`, and raises what it raises.
-    """
-    made = _make(network, board, least=least, **options)
-    return made if made is not None and made.fits and made.inferences_per_s >= least else None
-
-
-def _make(
-    network: NetworkShape,
-    board: Board,
-    *,
-    backend: Backend = VITIS,
-    clock_mhz: float | None = None,
-    limits: Limits | None = None,
-    target_interval: Pace = None,
-    hybrid: bool = False,
-    note: Note = quiet,
-    least: float = 0.0,
-) -> Schedule | None:
     if backend.language == "systemverilog" and (findings := rtl_findings(layer.spec for layer in network.layers)):
         what = f"back end {backend.name} has no RTL for these layers (quantized for it, the host keeps what it can):"
         raise UnsupportedModel(what, findings)
@@ -117,13 +85,8 @@ def _make(
     found = _find(search, backend, target, slow)
     longest = slow if target is None else min(slow, target)
     # Neither costs nor intervals depend on the clock; only the pipeline's depth, and with it FIFOs and latency, do.
-    frame = max(getattr(layer.spec, "sequences", 1) for layer in network.layers)
-    schedules = []
-    for clock in clocks:
-        most = frame * clock * 1e6 / least if least else inf
-        made = _complete(search, found, board, backend, clock, limits, note, longest, most)
-        schedules += [replace(made, target=target)] if made is not None else []
-    return max(schedules, key=lambda s: (s.fits, s.inferences_per_s), default=None)
+    schedules = [_complete(search, found, board, backend, clock, limits, note, longest, least) for clock in clocks]
+    return replace(max(schedules, key=lambda s: (s.fits, s.inferences_per_s)), target=target)
 
 
 def can_fit(network: NetworkShape, board: Board, backend: Backend = VITIS) -> bool:
@@ -169,22 +132,22 @@ def _complete(
     limits: Limits,
     note: Note,
     longest: int,
-    most: float,
-) -> Schedule | None:
-    """Depths and cycles by simulation; slower designs, up to `longest`, where deeper FIFOs go beyond the limits.
-
-    None where it needs more cycles than `most`.
-    """
+    least: float,
+) -> Schedule:
+    """Depths and cycles by simulation; slower designs, up to `longest`, where deeper FIFOs go beyond the limits."""
     target = 0
     for _ in range(_MOST_STEPS):
-        if max(target, _slowest_part(found.placement) if backend.streaming else 0) > most:
-            return None
-        note(f"cycles and depths at {clock_mhz:g} MHz")
         place = found.placement
+        bound = max(target, _slowest_part(place)) if backend.streaming else target
+        schedule = Schedule(board, clock_mhz, backend, place.layers, place.edges, max(1, bound), max(1, bound))
+        message = _too_slow(schedule, least)
+        if message:
+            break
+        note(f"cycles and depths at {clock_mhz:g} MHz")
         run = simulated(place, clock_mhz, backend) if backend.streaming else sequential(place, clock_mhz)
         placement = run.placement
         schedule = Schedule(board, clock_mhz, backend, placement.layers, placement.edges, run.interval, run.latency)
-        message = overflow(estimate(schedule).routed, board, limits)
+        message = overflow(estimate(schedule).routed, board, limits) or _too_slow(schedule, least)
         if not message or not found.fits:
             break
         # From the interval asked for, not the one found: the cheapest design of a longer interval may be the same one.
@@ -196,3 +159,7 @@ def _complete(
             break
         found = slower
     return replace(schedule, fits=not message, overflow=message)
+
+
+def _too_slow(schedule: Schedule, least: float) -> str:
+    return "" if schedule.inferences_per_s >= least else f"fewer than {least:,.6g} inferences per second"

@@ -7,17 +7,49 @@ same stream, counted otherwise. Layers over images make several output positions
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import prod
 from typing import TypeVar
 
 from swm.device.primitives import MAX_STREAM_BITS
 from swm.layers.geometry import Geometry
 from swm.layers.values import LayerSpec, TensorShape, ceil_div, clog2
 
-__all__ = ["Beside", "beat_of", "beside", "same_layer", "several"]
+__all__ = ["Beside", "ImageSpec", "beat_of", "beside", "same_layer", "several"]
 
 Spec = TypeVar("Spec", bound=LayerSpec)
+
+
+@dataclass(frozen=True)
+class ImageSpec(LayerSpec):
+    """A layer over windows of an image, whose tokens hold one position or several neighbours of a row.
+
+    Attributes:
+        geometry: of the window.
+    """
+
+    geometry: Geometry = field(kw_only=True)
+
+    @property
+    def positions(self) -> int:
+        """Of the input image; a token may hold several."""
+        return prod(self.geometry.grid)
+
+    @property
+    def n(self) -> int:
+        """Channels of an input position."""
+        return self.inputs[0].channels * self.inputs[0].positions // self.positions
+
+    @property
+    def m(self) -> int:
+        """Channels of an output position."""
+        return self.output.channels * self.output.positions // prod(self.geometry.out)
+
+    @property
+    def tokens(self) -> int:
+        """Its loops count frames."""
+        return 1
 
 
 def beat_of(words: int) -> int:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,10 +17,10 @@ from swm.device.primitives import MAX_STREAM_BITS, Cost, adder, control, multipl
 from swm.graph import Conv, Node
 from swm.layers.base import LayerKind, Obstacle, Offer, Operand, Preference
 from swm.layers.beats import every_beat, vectors
+from swm.layers.beside import ImageSpec
 from swm.layers.convolution import geometry_of, tap_major
 from swm.layers.finish import finish, finish_configuration, finish_cost
 from swm.layers.formats import quantized_weights
-from swm.layers.geometry import Geometry
 from swm.layers.products import NARROW_WEIGHT, bank_lanes, price, weight_rom_cost
 from swm.layers.program import BeatStream, Port, ProcessModel, Program, Rom, Run
 from swm.layers.values import (
@@ -46,18 +46,12 @@ _TRIED = 4  # line buffers priced for an interval: the narrowest beats that are 
 
 
 @dataclass(frozen=True)
-class DepthwiseSpec(LayerSpec):
+class DepthwiseSpec(ImageSpec):
     """A depthwise convolution by its shapes."""
 
     kind: ClassVar[str] = "depthwise"
 
-    geometry: Geometry = field(kw_only=True)
     weight_bits: int = 0
-
-    @property
-    def tokens(self) -> int:
-        """Its loops count frames."""
-        return 1
 
     @property
     def accumulator_bits(self) -> int:

@@ -232,8 +232,8 @@ def test_sequences_that_take_turns_give_the_words_of_each_alone(tmp_path, monkey
     x = smooth(40, STEPS, WIDTH)
     fixed = swm.quantize(sequence(direction="bidirectional"), bits=10, calibration=x)
     alone, asked = swm.design(fixed, board="zcu104", sequences=1), []
-    tried = interleave.faster_schedule
-    monkeypatch.setattr(interleave, "faster_schedule", lambda n, *a, **o: asked.append(n) or tried(n, *a, **o))
+    tried = interleave.make_schedule
+    monkeypatch.setattr(interleave, "make_schedule", lambda n, *a, **o: asked.append(n) or tried(n, *a, **o))
     made = swm.design(fixed, board="zcu104", sequences=None)
     count = made.schedule.sequences
     assert count > 1

@@ -14,7 +14,7 @@ from swm.accelerator.depths import deadlock_free, steady_interval
 from swm.accelerator.line import line_pace
 from swm.accelerator.placement import Placement
 from swm.accelerator.resources import container_bits, estimate
-from swm.accelerator.schedule import faster_schedule, make_schedule
+from swm.accelerator.schedule import make_schedule
 from swm.accelerator.simulation import frame_network, pipeline_fill
 from swm.accelerator.tokens import simulate
 from swm.device.board import Clock, load_board
@@ -218,10 +218,12 @@ def test_a_rate_that_is_asked_for_bounds_the_work(monkeypatch):
     """What cannot reach the rate is not simulated; what reaches it is the schedule that `make_schedule` makes."""
     network, board = residual(), load_board("pynq-z2")
     made = make_schedule(network, board)
-    assert faster_schedule(network, board, made.inferences_per_s) == made
+    assert make_schedule(network, board, least=made.inferences_per_s) == made
     simulated = []
     monkeypatch.setattr(scheduling, "simulated", lambda *a: simulated.append(a))
-    assert faster_schedule(network, board, 1.001 * made.inferences_per_s) is None
+    slow = make_schedule(network, board, least=1.001 * made.inferences_per_s)
+    assert not slow.fits
+    assert "inferences per second" in slow.overflow
     assert not simulated
 
 

@@ -3,54 +3,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
 from swm.device.memories import Storage
+from swm.layers.beside import ImageSpec
 from swm.layers.dense import DenseBuilt, DenseSpec
-from swm.layers.geometry import Geometry
-from swm.layers.values import Implementation, LayerSpec, TensorShape, ceil_div, clog2
+from swm.layers.values import Implementation, TensorShape, ceil_div, clog2
 from swm.layers.window import WindowBuilt
 
 __all__ = ["ConvBuilt", "ConvSpec"]
 
 
 @dataclass(frozen=True)
-class ConvSpec(LayerSpec):
+class ConvSpec(ImageSpec):
     """`y = activation(W patch + b)` at every output position, a patch being what the kernel sees there.
 
     Attributes:
-        geometry: of the kernel.
         weight_bits: of a weight.
         groups: of channels; weights between them are zeros that are stored.
     """
 
     kind: ClassVar[str] = "conv"
 
-    geometry: Geometry = field(kw_only=True)
     weight_bits: int = 0
     groups: int = 1
-
-    @property
-    def positions(self) -> int:
-        """Of the input image; a token may hold several."""
-        return prod(self.geometry.grid)
-
-    @property
-    def n(self) -> int:
-        """Channels of an input position."""
-        return self.inputs[0].channels * self.inputs[0].positions // self.positions
-
-    @property
-    def m(self) -> int:
-        """Channels of an output position."""
-        return self.output.channels * self.output.positions // prod(self.geometry.out)
-
-    @property
-    def tokens(self) -> int:
-        """Its loops count frames."""
-        return 1
 
     @property
     def patch(self) -> int:

@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from math import prod
 from typing import ClassVar
 
 import numpy as np
 
 from swm.layers.averages import Reciprocals, reciprocals
-from swm.layers.beside import Beside
-from swm.layers.geometry import Geometry
+from swm.layers.beside import Beside, ImageSpec
 from swm.layers.rounding import Ints
-from swm.layers.values import FloatLayer, Implementation, LayerSpec, ceil_div, clog2
+from swm.layers.values import FloatLayer, Implementation, ceil_div, clog2
 from swm.layers.window import WindowBuilt
 
 __all__ = ["PoolBuilt", "PoolLayer", "PoolSpec"]
@@ -29,11 +27,10 @@ class PoolLayer(FloatLayer):
 
 
 @dataclass(frozen=True)
-class PoolSpec(LayerSpec):
+class PoolSpec(ImageSpec):
     """The greatest (or the mean) value that a window sees, a channel.
 
     Attributes:
-        geometry: of the window.
         mean: whether it is the mean.
         bounds: of the positions that count in a mean, along each axis: from, to (exclusive). Those of the grid, or
             of the padding too.
@@ -41,29 +38,8 @@ class PoolSpec(LayerSpec):
 
     kind: ClassVar[str] = "pool"
 
-    geometry: Geometry = field(kw_only=True)
     mean: bool = False
     bounds: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
-
-    @property
-    def positions(self) -> int:
-        """Of the input image; a token may hold several."""
-        return prod(self.geometry.grid)
-
-    @property
-    def n(self) -> int:
-        """Channels of a position."""
-        return self.inputs[0].channels * self.inputs[0].positions // self.positions
-
-    @property
-    def m(self) -> int:
-        """As many."""
-        return self.n
-
-    @property
-    def tokens(self) -> int:
-        """Its loops count frames."""
-        return 1
 
     def taps_inside(self, axis: int) -> Ints:
         """Of each output position along an axis: taps that count."""
