@@ -19,8 +19,9 @@
 ///
 ///     prologue   the input rows that the first row of outputs sees, a beat an iteration
 ///     a frame    out_rows rows of outputs, each max(writes, loads) iterations. Its beats leave one an iteration. Meanwhile
-///                the input rows that the next row of outputs sees besides are loaded, a beat each row_step iterations; in
-///                the last row those that no output sees, and the first rows of the next frame, each last_step.
+///                the input rows that the next row of outputs sees besides are loaded, a beat each row_step iterations: as
+///                many rows as the stride, and those of the next frame where this one is complete; in the last row what is
+///                left of the frame and of the first rows of the next one, a beat each last_step.
 ///
 /// A ring of `kept` input rows: columns in tap_columns banks, rows in banks of their own where several leave side by side.
 /// Every bank is written once and read once a cycle, whole beats each.
@@ -54,7 +55,8 @@ void window(int frames, In& in, Out& out) {
   detail::window_taps<Cfg> taps;
   bool filling = L::prologue > 0;
   count_t<L::longest> at = 0;               // iteration of the row of outputs
-  int reach = detail::reach_of<Cfg>(1);     // of the next one
+  constexpr int come = min_of(detail::reach_of<Cfg>(0), int(Cfg::grid_rows)), all = Cfg::grid_rows + L::first;
+  int until = come + Cfg::stride_rows;      // input rows that come before the next one
   const int total = L::iterations(frames);
   int in_beat = 0, out_beat = 0;
 FLAT:
@@ -63,7 +65,7 @@ FLAT:
     SWM_TICK(Cfg::tick);
     const bool last = taps.last_row(), leaves = !filling && taps.leaves();
 
-    if (load.due(detail::clamp_of(reach, L::used), last)) {
+    if (load.due(filling || last || until > all ? all : until)) {
       const stored_t value = read_beat<N, typename L::in_t>(in, in_beat);
       ++in_beat;
       const int line = L::row_banks > 1 ? 0 : int(load.slot) * int(L::bank_columns);
@@ -130,14 +132,14 @@ FLAT:
     const bool filled = filling && int(load.row) == L::first;
     const bool row_ends = !filling && int(at) == (last ? int(L::last_time) : int(L::row_time)) - 1;
     at = count_t<L::longest>(filling || row_ends ? 0 : int(at) + 1);
-    load.go_ahead(last && !filling);
+    if (!filling) load.go_ahead();
     if (row_ends) {
-      reach = last ? detail::reach_of<Cfg>(1) : reach + Cfg::stride_rows;
+      until = last ? come + Cfg::stride_rows : until + Cfg::stride_rows;
       taps.next_row();
     }
     if (filled || (row_ends && last)) load.ahead = false;
     filling = filling && !filled;
-    load.go_ahead(taps.last_row() && !filling);
+    if (!filling) load.go_ahead();
     const int step = last ? int(L::last_step) : int(L::row_step);
     load.wait = typename detail::window_loads<Cfg>::wait_t(
         filling || filled || row_ends || int(load.wait) == step - 1 ? 0 : int(load.wait) + 1);

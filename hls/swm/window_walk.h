@@ -22,12 +22,20 @@ template <class Cfg>
 constexpr int reach_of(int row) {
   return row * Cfg::stride_rows - Cfg::pad_rows + (Cfg::kernel_rows - 1) * Cfg::dilation_rows + 1;
 }
+/// Input rows that have come when output row `row` begins, those of the next frame counted behind the grid's: what it sees at
+/// least, `stride` rows more with each row of outputs, and at the end of a frame all of it and what the next one begins with.
+template <class Cfg>
+constexpr int rows_come(int row, int first) {
+  return row == Cfg::out_rows ? Cfg::grid_rows + first
+                              : clamp_of(min_of(reach_of<Cfg>(0), int(Cfg::grid_rows)) + row * Cfg::stride_rows, Cfg::grid_rows + first);
+}
 /// Most rows in the ring while output rows from `row` to `end` - 1 leave: those from its first one on, and those that are
 /// loaded meanwhile. (Halved, for compilers limit how deep a constant may recur.)
 template <class Cfg>
 constexpr int rows_kept(int row, int end, int used, int first) {
   return end - row > 1 ? max_of(rows_kept<Cfg>(row, (row + end) / 2, used, first), rows_kept<Cfg>((row + end) / 2, end, used, first))
-                       : max_of(max_of(1, first), (end == Cfg::out_rows ? used + first : clamp_of(reach_of<Cfg>(end), used)) -
+                       : max_of(max_of(1, first), clamp_of(rows_come<Cfg>(end, first), used) +
+                                                      clamp_of(rows_come<Cfg>(end, first) - Cfg::grid_rows, first) -
                                                       clamp_of(row * Cfg::stride_rows - Cfg::pad_rows, used));
 }
 
@@ -51,7 +59,7 @@ struct window_layer {
     // A row of outputs, and the last one.
     writes = Cfg::out_columns * window_beats,
     row_loads = Cfg::stride_rows * line,
-    last_loads = (Cfg::grid_rows - used + first) * line,
+    last_loads = (Cfg::grid_rows + first - detail::rows_come<Cfg>(Cfg::out_rows - 1, first)) * line,
     row_time = max_of(writes, row_loads),
     last_time = max_of(writes, last_loads),
     row_step = row_time / row_loads,
@@ -102,11 +110,11 @@ struct window_loads {
   explicit window_loads(int count)
       : frames(count), ahead(L::prologue > 0), row(0), column(0), beat(0), slot(0), bank(0), place(0), wait(0) {}
 
-  /// Whether a beat is read now. `until`: input rows that the next row of outputs sees; `last`: there is none.
-  bool due(int until, bool last) const {
+  /// Whether a beat is read now. `until`: input rows that come before the next row of outputs, as rows_come counts them.
+  bool due(int until) const {
     SWM_INLINE
-    const int most = ahead ? int(L::first) : last ? int(Cfg::grid_rows) : until;
-    return frames > 0 && int(row) < most && int(wait) == 0;
+    const bool more = ahead ? int(row) < until - Cfg::grid_rows : int(row) < until && int(row) < Cfg::grid_rows;
+    return frames > 0 && more && int(wait) == 0;
   }
   bool stored() const {
     SWM_INLINE
@@ -126,10 +134,10 @@ struct window_loads {
     if (next_slot) slot = count_t<L::kept>(int(slot) == L::kept - 1 ? 0 : int(slot) + 1);
     if (next_row) row = count_t<Cfg::grid_rows>(int(row) + 1);
   }
-  /// In the last row of outputs the next frame follows a complete one.
-  void go_ahead(bool last) {
+  /// The next frame follows a complete one.
+  void go_ahead() {
     SWM_INLINE
-    if (last && !ahead && int(row) == Cfg::grid_rows) {
+    if (!ahead && int(row) == Cfg::grid_rows) {
       ahead = true;
       row = 0;
       --frames;

@@ -114,13 +114,22 @@ class WindowBuilt:
         """Input rows that the first row of outputs sees."""
         return self._reach(0)
 
+    def _come(self, row: int) -> int:
+        """Input rows that have come when output row `row` begins, those of the next frame counted behind the grid's."""
+        g, every = self.geometry, self.geometry.grid[0] + self.first
+        if row == g.out[0]:
+            return every
+        start = min((g.kernel[0] - 1) * g.dilations[0] + 1 - g.pads[0], g.grid[0])
+        return min(max(0, start + row * g.strides[0]), every)
+
     @property
     def kept(self) -> int:
         """Input rows in the ring: those that a row of outputs sees, and those loaded meanwhile."""
         g, most = self.geometry, max(1, self.first)
         for row in range(g.out[0]):
-            loaded = self.used + self.first if row == g.out[0] - 1 else self._reach(row + 1)
-            most = max(most, loaded - min(max(0, row * g.strides[0] - g.pads[0]), self.used))
+            come = self._come(row + 1)
+            stored = min(come, self.used) + max(0, come - g.grid[0])
+            most = max(most, stored - min(max(0, row * g.strides[0] - g.pads[0]), self.used))
         return most
 
     @property
@@ -131,8 +140,8 @@ class WindowBuilt:
 
     @property
     def _last_loads(self) -> int:
-        """Beats loaded in the last row: rows that nobody sees, and the first rows of the next frame."""
-        return (self.geometry.grid[0] - self.used + self.first) * self.line
+        """Beats loaded in the last row: what is left of the frame, and of the first rows of the next one."""
+        return (self.geometry.grid[0] + self.first - self._come(self.geometry.out[0] - 1)) * self.line
 
     @property
     def period(self) -> int:
@@ -145,16 +154,14 @@ class WindowBuilt:
         g, line = self.geometry, self.line
         row, last = self.row_times
         step, last_step = row // (g.strides[0] * line), last // max(1, self._last_loads)
-        start_last = (g.out[0] - 1) * row
-        surplus = (g.grid[0] - self.used) * line
-        ahead = (
-            [Run(start_last - self.period + surplus * last_step, last_step, self.first * line)] if self.first else []
-        )
-        own = []
-        for output in range(g.out[0] - 1):
-            count = (self._reach(output + 1) - self._reach(output)) * line
-            own += [Run(output * row, step, count)] if count else []
-        own += [Run(start_last, last_step, surplus)] if surplus else []
+        ahead, own = [], []  # of the next frame, of this one
+        for output in range(g.out[0]):
+            pace = last_step if output == g.out[0] - 1 else step
+            before, behind = self._come(output), self._come(output + 1)
+            mine = max(0, min(behind, g.grid[0]) - before) * line
+            others = (behind - before) * line - mine
+            own += [Run(output * row, pace, mine)] if mine else []
+            ahead += [Run(output * row + mine * pace - self.period, pace, others)] if others else []
         prologue = self.first * line
         first = [Run(0, 1, prologue), *(Run(r.start + prologue, r.step, r.count) for r in own)] if prologue else []
         read = Port(source, (*ahead, *own), tuple(first))

@@ -161,8 +161,11 @@ def test_the_ring_holds_the_rows_of_one_output_and_the_next():
     assert built.program("a", "b").period == 32 * 32 * 9 * 8  # a beat an iteration, without a break
 
 
-def test_all_taps_side_by_side_take_an_output_a_cycle():
-    geometry = Geometry.of((28, 28), (5, 5), (1, 1), (1, 1), (0, 0, 0, 0))
+@pytest.mark.parametrize("pad", [0, 2])
+def test_all_taps_side_by_side_take_an_output_a_cycle(pad):
+    """With padding, too: rows of the next frame come while the last rows of outputs need none of this one."""
+    geometry = Geometry.of((28, 28), (5, 5), (1, 1), (1, 1), (pad,) * 4)
     built = WindowBuilt(geometry, 1, 1, 1, 8, 5, 5)
+    assert built.kept == 6
     assert built.program("a", "b").period == 28 * 28  # as many as positions come in
     assert built.cost().bram18 == 0
