@@ -3,8 +3,7 @@
 
 Nodes ask for the values of an image channels first where a block-circulant matrix stands behind it, or a product along
 another axis. A frame is written into one half of a memory while the one before it is read, in the other order, from
-the other half. Value b of token a lies in bank (a + b) mod V, so that the V values of a beat lie in banks of their own
-in both orders.
+the other half. The V values of a beat lie in banks of their own in both orders (hls/swm/reorder.h).
 """
 
 from __future__ import annotations
@@ -81,22 +80,25 @@ class Reorder(MovingKind):
         return np.ascontiguousarray(frames.swapaxes(1, 2)).reshape(-1, spec.m), {}
 
     def choices(self, spec: LayerSpec) -> list[int]:
-        """Beats of the result do not cross a column, or its tokens end with them."""
-        whole = spec.output.positions == 1
-        every = vectors(max(spec.n, spec.positions), spec.data_bits)
-        return [vec for vec in every if not whole or spec.positions % vec == 0]
+        """Up to the longer of the tokens that come and go."""
+        return vectors(max(spec.n, spec.positions), spec.data_bits)
 
     def beats(self, spec: LayerSpec, vec: int) -> int:
         """Iterations a frame: the longer of what comes and what goes."""
-        return max(spec.positions * ceil_div(spec.n, vec), spec.n * ceil_div(spec.positions, vec))
+        return max(self.moves(spec, vec))
+
+    @staticmethod
+    def moves(spec: LayerSpec, vec: int) -> tuple[int, int]:
+        """Beats a frame that come, and that go."""
+        return spec.positions * ceil_div(spec.n, vec), spec.output.positions * ceil_div(spec.output.channels, vec)
 
     def processes(self, built: Implementation, ports: DspPorts) -> tuple[ProcessModel, ...]:
         """One process: while a frame is written, the one before it is read."""
         spec, vec, period = built.spec, built.in_vec, self.beats(built.spec, built.in_vec)
-        come, go = spec.positions * ceil_div(spec.n, vec), spec.n * ceil_div(spec.positions, vec)
+        come, go = self.moves(spec, vec)
         reads = (Port("in0", every_beat(come, -period)),)
         program = Program(period, reads, (Port("out0", every_beat(go)),), prologue=period)
-        depth, lane = 2 * come, multiplexer(vec, spec.data_bits).times(2) if vec > 1 else None
+        depth, lane = 2 * go, multiplexer(vec, spec.data_bits).times(2) if vec > 1 else None
         address = adder(clog2(depth), registered=True)
         cost = control(2).plus(memory(depth, spec.data_bits, banks=vec), address.times(vec))
         if lane is not None:
@@ -106,4 +108,5 @@ class Reorder(MovingKind):
     def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
         """As reorder.h asks."""
         spec = built.spec
-        return {"n": spec.n, "positions": spec.positions, "bits": spec.data_bits, "vec": built.in_vec}
+        flat = int(spec.output.positions == 1)
+        return {"n": spec.n, "positions": spec.positions, "flat": flat, "bits": spec.data_bits, "vec": built.in_vec}

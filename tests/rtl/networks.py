@@ -3,11 +3,24 @@
 
 from __future__ import annotations
 
+import numpy as np
 from emit.designs import WINDOW, Sketch, convolutions, images, of_nodes
 from layers.activations import EXAMPLES
 from rtl.many_networks import design
 
-from swm.graph import AveragePool, DepthToSpace, GlobalAveragePool, GlobalMaxPool, MaxPool, Mul, Pad, Relu
+from swm.graph import (
+    AveragePool,
+    DepthToSpace,
+    GlobalAveragePool,
+    GlobalMaxPool,
+    Linear,
+    MaxPool,
+    Mul,
+    Pad,
+    Relu,
+    Reshape,
+)
+from swm.structure import BlockCirculant, project
 
 BITS = (4, 8, 12, 16)
 NAMES = (
@@ -18,6 +31,7 @@ NAMES = (
     "greatest of all",
     "gates",
     "around",
+    "flattened",
 )
 
 
@@ -64,6 +78,17 @@ def gates():
         (Relu, "y", (6, 3, 2), {}),
     ]
     return of_nodes(steps, (6, 3, 2), 11, "gates")
+
+
+def flattened():
+    """Nine positions of an image as one token of circulant blocks, in beats that go on from channel to channel."""
+    blocks = BlockCirculant(project(np.random.default_rng(1).normal(size=(8, 54)) / 7, 4).astype(np.float32), (8, 54))
+    steps = [
+        (MaxPool, "a", (6, 3, 3), {**WINDOW, "kernel": (2, 2), "pads": (0, 0, 0, 0), "strides": (1, 1)}),
+        (Reshape, "b", (54,), {"shape": (-1, 54)}),
+        (Linear, "y", (8,), {"weight": blocks}),
+    ]
+    return of_nodes(steps, (6, 4, 4), 8, "flattened")
 
 
 def around():
@@ -137,3 +162,4 @@ def designs():
     yield design(pooled(GlobalMaxPool, 6), built={"l1_node_b": {"tap_rows": 2, "tap_columns": 2}})
     yield design(gates(), built={"l1_node_h": vec(4), "l2_node_m": vec(2)})
     yield design(around(), built={f"l{i}_dense": {"rows": 8} for i in range(4)})
+    yield design(flattened(), built={"l1_reorder": vec(16)})

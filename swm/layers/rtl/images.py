@@ -10,6 +10,7 @@ from swm.layers.global_pool import GlobalPoolSpec
 from swm.layers.pool import PoolBuilt, PoolSpec
 from swm.layers.program import Port, ProcessModel, Program, Run
 from swm.layers.registry import kind
+from swm.layers.reorder import Reorder
 from swm.layers.rtl.base import (
     Parameter,
     RtlKind,
@@ -20,7 +21,7 @@ from swm.layers.rtl.base import (
 )
 from swm.layers.rtl.loops import Loop, block_loops, one_loop
 from swm.layers.rtl.window import WINDOW_CYCLES, blind, window_loops, window_module
-from swm.layers.values import FixedLayer, Implementation, LayerSpec, ceil_div, clog2
+from swm.layers.values import FixedLayer, Implementation, LayerSpec, clog2
 
 __all__ = ["DepthToSpaceRtl", "GlobalPoolRtl", "PadRtl", "PoolRtl", "ReorderRtl", "UpsampleRtl"]
 
@@ -143,8 +144,7 @@ class ReorderRtl(RtlKind):
 
     def loops(self, built: Implementation, processes: tuple[ProcessModel, ...]) -> tuple[Loop, ...]:
         """A frame that comes and one that goes."""
-        spec, vec = built.spec, built.in_vec
-        come, go = spec.positions * ceil_div(spec.n, vec), spec.n * ceil_div(spec.positions, vec)
+        come, go = Reorder.moves(built.spec, built.in_vec)
         return _halves(processes[0], self.latencies(built)[0], (come,), (go,))
 
     def modules(self, layer: FixedLayer | None, built: Implementation) -> tuple[RtlModule, ...]:

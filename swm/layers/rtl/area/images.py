@@ -8,6 +8,7 @@ from swm.layers.depthwise import DepthwiseBuilt
 from swm.layers.global_pool import GlobalPoolSpec
 from swm.layers.pad import PadSpec
 from swm.layers.pool import PoolBuilt, PoolSpec
+from swm.layers.reorder import Reorder
 from swm.layers.reverse import ReverseSpec
 from swm.layers.rtl.area.counts import (
     NOTHING,
@@ -185,16 +186,15 @@ def upsample(built: Implementation, depth: int) -> Count:
 def reorder(built: Implementation, depth: int) -> Count:
     """swm_reorder."""
     spec, vec = built.spec, built.in_vec
-    come, go = ceil_div(spec.n, vec), ceil_div(spec.positions, vec)
-    half, word = spec.positions * come, vec * spec.data_bits
-    address, turn = clog2(2 * half), clog2(vec)
-    steps = [counter(n) for n in (come, spec.positions, go, spec.n)]
-    turned = Count(choice=2 * turn * word)
+    come, half = Reorder.moves(spec, vec)
+    word, address, turn = vec * spec.data_bits, clog2(2 * half), clog2(vec)
+    steps = [counter(n) for n in (come // spec.positions, spec.positions, half)]
+    turned = Count(choice=2 * turn * word, state=2 * turn, adder=2 * turn)
     bank = Count(adder=(3 if vec > 1 else 2) * address, choice=spec.data_bits / 2, register=address)
     banks = bank.plus(ram(2 * half, spec.data_bits)).times(vec)
     straight = Count(state=address, adder=2 * address, register=address + 2 * word)
-    late = delayed(turn + vec, 3)
-    return straight.plus(*steps, walk(half, spec.n * go), turned, banks, late, marks(5), fifo(word, depth, 4))
+    late = delayed(turn + 1, 3)
+    return straight.plus(*steps, walk(come, half), turned, banks, late, marks(5), fifo(word, depth, 4))
 
 
 def depth_to_space(built: Implementation, depth: int) -> Count:

@@ -89,7 +89,7 @@ typedef swm::pool_layer<l3_node_d> l3_node_d_traits;
 /// Formats: input Q2.6, weights -, output Q2.6.
 struct l4_reorder {
   static constexpr int tick = 8;
-  static constexpr int n = 3, positions = 4;
+  static constexpr int n = 3, positions = 4, flat = 1;
   static constexpr int bits = 8;
   static constexpr int vec = 1;
 };
