@@ -32,4 +32,21 @@ struct beside_taps {
                 "what the last position sees has left with the others");
 };
 
+/// Layers whose channels see windows of their own, a position a token or several: words of a beat of outputs, channels of a token
+/// and of a position's, taps of a beat of windows, and where a word's taps lie in it.
+template <class Cfg, class = void>
+struct window_lanes {
+  enum { words = Cfg::window_words, n = Cfg::n, channels = words, taps = window_layer<Cfg>::taps };
+  static constexpr int word(int lane, int tap) { return tap * words + lane; }
+  static constexpr int channel(int lane) { return lane; }
+};
+template <class Cfg>
+struct window_lanes<Cfg, decltype(void(int(Cfg::beside_out)))> {
+  enum { words = Cfg::out_vec, n = Cfg::beside_out * Cfg::n, channels = Cfg::n, taps = beside_taps<Cfg>::taps };
+  static constexpr int word(int lane, int tap) {
+    return lane < n ? beside_taps<Cfg>::word(lane / Cfg::n, tap, lane % Cfg::n) : 0;
+  }
+  static constexpr int channel(int lane) { return lane % Cfg::n; }
+};
+
 }  // namespace swm

@@ -26,25 +26,11 @@
 #include "window_walk.h"
 
 namespace swm {
-/// Words of a beat of outputs, channels of a token, taps of a beat of windows, and where a word's taps lie in it.
-template <class Cfg, class = void>
-struct pool_lanes {
-  enum { words = Cfg::window_words, n = Cfg::n, taps = window_layer<Cfg>::taps };
-  static constexpr int word(int lane, int tap) { return tap * words + lane; }
-};
-template <class Cfg>
-struct pool_lanes<Cfg, decltype(void(int(Cfg::beside_out)))> {
-  enum { words = Cfg::out_vec, n = Cfg::beside_out * Cfg::n, taps = beside_taps<Cfg>::taps };
-  static constexpr int word(int lane, int tap) {
-    return lane < n ? beside_taps<Cfg>::word(lane / Cfg::n, tap, lane % Cfg::n) : 0;
-  }
-  static_assert(Cfg::reciprocals <= 1, "windows side by side count alike");
-};
 
 template <class Cfg>
 struct pool_layer {
   typedef window_layer<Cfg> window;
-  typedef pool_lanes<Cfg> lanes;
+  typedef window_lanes<Cfg> lanes;
   enum {
     V = lanes::words,
     n = lanes::n,
@@ -69,6 +55,7 @@ struct pool_layer {
 
   static constexpr int iterations(int tokens) { return tokens * period; }
 
+  static_assert(int(n) == int(Cfg::n) || Cfg::reciprocals <= 1, "windows side by side count alike");
   static_assert(Cfg::run_beats == 1, "all taps of a beat of channels follow each other");
   static_assert(is_power_of_two(V), "beats are powers of two");
   static_assert(n > (beats - 1) * V && n <= beats * V, "a position is the beats of a token");

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from swm.device.board import DspPorts
 from swm.device.memories import Storage, memory
-from swm.device.primitives import MAX_STREAM_BITS, Cost, adder, control, multiplier
+from swm.device.primitives import Cost, adder, control, multiplier
 from swm.graph import Conv, Node
 from swm.layers.base import LayerKind, Obstacle, Offer, Operand, Preference
-from swm.layers.beats import every_beat, vectors
+from swm.layers.beats import every_beat
 from swm.layers.beside import ImageSpec
+from swm.layers.channelwise import ChannelwiseBuilt
 from swm.layers.convolution import geometry_of, tap_major
 from swm.layers.finish import finish, finish_configuration, finish_cost
 from swm.layers.formats import quantized_weights
@@ -31,17 +32,17 @@ from swm.layers.values import (
     Ints,
     LayerSpec,
     TensorShape,
-    ceil_div,
     clog2,
 )
 from swm.layers.weight_memory import stored_in
-from swm.layers.window import WindowBuilt, seen
+from swm.layers.window import seen
 from swm.package_data import hls_dir
 from swm.structure import Dense
 
 __all__ = ["Depthwise", "DepthwiseBuilt", "DepthwiseSpec"]
 
-_MOST_WORDS = 256  # of a beat out of the line buffer: multipliers side by side
+_MOST_WORDS = 512  # of a beat out of the line buffer: multipliers side by side
+_MOST_LANES = 1024  # multipliers of positions side by side that the search looks at
 _TRIED = 4  # line buffers priced for an interval: the narrowest beats that are fast enough
 
 
@@ -71,7 +72,7 @@ class DepthwiseSpec(ImageSpec):
     @property
     def working_values(self) -> int:
         """What all kernels of a frame see."""
-        return max(super().working_values, self.n * self.geometry.taps * self.output.positions)
+        return max(super().working_values, self.n * self.geometry.taps * prod(self.geometry.out))
 
     @property
     def stored_words(self) -> int:
@@ -86,42 +87,36 @@ class DepthwiseSpec(ImageSpec):
     @property
     def dense_macs(self) -> int:
         """Multiply-accumulates a frame, taps that lie on the padding among them."""
-        return self.stored_words * self.output.positions
+        return self.stored_words * prod(self.geometry.out)
 
 
 @dataclass(frozen=True)
-class DepthwiseBuilt(Implementation):
+class DepthwiseBuilt(ChannelwiseBuilt):
     """A depthwise convolution as it is built.
 
     Attributes:
-        tap_rows: kernel rows side by side.
-        tap_columns: kernel columns likewise.
         fabric: 1 if it multiplies in LUTs.
         storage: where the weights lie.
     """
 
     spec: DepthwiseSpec
-    tap_rows: int = 1
-    tap_columns: int = 1
     fabric: int = 0
     storage: Storage = "bram"
 
     @property
-    def window(self) -> WindowBuilt:
-        """The line buffer: all taps of some channels follow each other."""
-        spec = self.spec
-        beats = ceil_div(spec.n, self.in_vec)
-        return WindowBuilt(spec.geometry, beats, 1, self.in_vec, spec.data_bits, self.tap_rows, self.tap_columns)
+    def weights(self) -> int:
+        """Weights of a cycle: positions side by side share them."""
+        return self.taps * (self.spec.n if self.seen else self.in_vec)
 
     @property
-    def groups(self) -> int:
-        """Beats of all taps of some channels."""
-        return self.spec.geometry.taps // (self.tap_rows * self.tap_columns)
+    def lanes(self) -> int:
+        """Multipliers."""
+        return self.weights * (self.seen.outputs if self.seen else 1)
 
     @property
     def rom_lanes(self) -> int:
         """Weights of a word of each bank."""
-        return bank_lanes(self.window.out_words, self.spec.weight_bits, self.storage)
+        return bank_lanes(self.weights, self.spec.weight_bits, self.storage)
 
     @property
     def program(self) -> Program:
@@ -133,11 +128,10 @@ class DepthwiseBuilt(Implementation):
 
     def cost(self, ports: DspPorts) -> Cost:
         """Multipliers, sums, weights and the end of the layer (modelled)."""
-        spec, window = self.spec, self.window
-        lanes, v = window.out_words, self.in_vec
+        spec, window, lanes, v = self.spec, self.window, self.lanes, self.out_vec
         products = multiplier(spec.weight_bits, spec.data_bits, ports, fabric=bool(self.fabric)).times(lanes)
         sums = adder(spec.accumulator_bits).times(lanes)
-        rom = weight_rom_cost(window.window_beats, lanes, spec.weight_bits, self.storage)
+        rom = weight_rom_cost(window.window_beats, self.weights, spec.weight_bits, self.storage)
         bias = memory(window.beats, v * spec.bias_bits, writes=0)
         return control().plus(products, sums, rom, bias, finish_cost(spec, spec.value_bits, v, ports))
 
@@ -238,7 +232,7 @@ class Depthwise(LayerKind):
         """The line buffer, a frame a token; the products, an output position a token."""
         assert isinstance(built, DepthwiseBuilt)
         spec, window, cost = built.spec, built.window, built.cost(ports)
-        useful = 0 if built.fabric else spec.stored_words
+        useful = 0 if built.fabric else spec.stored_words * (built.seen.outputs if built.seen else 1)
         names = ("weights", "bias")
         return (
             ProcessModel("window", "window", window.program("in0", "windows"), window.cost()),
@@ -256,24 +250,30 @@ class Depthwise(LayerKind):
     def roms(self, layer: FixedLayer, built: Implementation) -> tuple[Rom, ...]:
         """Weights in the order of the line buffer's beats, and the bias; padded with zeros."""
         assert isinstance(built, DepthwiseBuilt)
-        spec, window, v = built.spec, built.window, built.in_vec
+        spec, window, v = built.spec, built.window, built.out_vec
         (rows, columns), taps = spec.geometry.kernel, spec.geometry.taps
-        padded = np.zeros((taps, window.beats * v), np.int64)
-        padded[:, : spec.n] = layer.arrays["weights"].T
-        groups = (rows // built.tap_rows, built.tap_rows, columns // built.tap_columns, built.tap_columns)
-        split = padded.reshape(*groups, window.beats, v).transpose(4, 0, 2, 1, 3, 5)
-        banks = split.reshape(window.window_beats, -1, built.rom_lanes).transpose(1, 0, 2)
+        weights, offsets = layer.arrays["weights"].T, layer.arrays["bias"]
+        if built.seen:  # kernel rows whole
+            words = weights.reshape(window.window_beats, -1)
+            offsets = np.tile(offsets, built.seen.outputs)
+        else:
+            padded = np.zeros((taps, window.beats * v), np.int64)
+            padded[:, : spec.n] = weights
+            groups = (rows // built.tap_rows, built.tap_rows, columns // built.tap_columns, built.tap_columns)
+            words = padded.reshape(*groups, window.beats, v).transpose(4, 0, 2, 1, 3, 5)
+        banks = words.reshape(window.window_beats, -1, built.rom_lanes).transpose(1, 0, 2)
         bias = np.zeros(window.beats * v, np.int64)
-        bias[: spec.n] = layer.arrays["bias"]
+        bias[: len(offsets)] = offsets
         return (Rom("weights", "weight_t", banks, built.storage), Rom("bias", "bias_t", bias))
 
     def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
         """As window.h and depthwise.h ask."""
         assert isinstance(built, DepthwiseBuilt)
         assert layer is not None
-        spec, window = built.spec, built.window
+        spec = built.spec
         return {
-            **window.configuration(),
+            **built.window.configuration(),
+            **(built.seen.configuration() if built.seen else {}),
             "n": spec.n,
             "in_bits": spec.data_bits,
             "weight_bits": spec.weight_bits,
@@ -281,32 +281,37 @@ class Depthwise(LayerKind):
             "in_vec": built.in_vec,
             "out_vec": built.out_vec,
             "fabric": built.fabric,
-            "rom_banks": window.out_words // built.rom_lanes,
+            "rom_banks": built.weights // built.rom_lanes,
             "rom_lanes": built.rom_lanes,
             **finish_configuration(layer),
         }
 
+    def parallelism(self, built: Implementation) -> dict[str, int]:
+        """Where positions lie side by side, how many, too."""
+        assert isinstance(built, DepthwiseBuilt)
+        return {**built.beside, **super().parallelism(built)}
+
 
 class _DepthwiseOffer(Offer):
-    """Channels and taps side by side, the narrowest beats first."""
+    """Channels and taps side by side, the narrowest beats first; where none is fast enough, positions side by side."""
 
     def __init__(self, spec: DepthwiseSpec, ports: DspPorts) -> None:
-        found = [
-            DepthwiseBuilt(spec, v, v, rows, columns)
-            for v in vectors(spec.n, max(spec.bias_bits, spec.out_bits))
-            for rows, columns in spec.geometry.side_by_side()
-            if v * rows * columns <= _MOST_WORDS and v * rows * columns * spec.data_bits <= MAX_STREAM_BITS
-        ]
-        found.sort(key=lambda b: (b.window.out_words, b.tap_rows, b.tap_columns))
         self._small, self._ports = spec.weight_bits <= NARROW_WEIGHT, ports
-        self._ways = [
-            (max(b.window.program("in0", "windows").period, spec.output.positions * b.program.period), b) for b in found
-        ]
+        one = DepthwiseBuilt.one_position(spec, max(spec.bias_bits, spec.out_bits), _MOST_WORDS)
+        several = [built for built in DepthwiseBuilt.several_positions(spec) if built.lanes <= _MOST_LANES]
+        self._ways, self._beside = ([(_cycles(built), built) for built in ways] for ways in (one, several))
 
     def cheapest(self, interval: int, preference: Preference) -> Implementation | None:
         """See `Offer`; all multipliers of the layer lie in LUTs where most of a layer's rows would."""
         fabric = int(preference.fabric > 0.5 and (preference.wide or self._small))
         fast = [built for period, built in self._ways if period <= interval][:_TRIED]
+        if not fast and preference.beside:
+            fast = [built for period, built in self._beside if period <= interval][:_TRIED]
         placed = [replace(b, fabric=fabric, storage=kind) for b in fast for kind in ("lutram", "bram")]
         priced = [price(b.cost(self._ports).plus(b.window.cost()), preference) for b in placed]
         return placed[int(np.argmin(priced))] if placed else None
+
+
+def _cycles(built: DepthwiseBuilt) -> int:
+    """A frame of the slower of the two processes."""
+    return max(built.window.program("in0", "windows").period, built.spec.output.positions * built.program.period)

@@ -23,6 +23,7 @@ from swm.device.board import load_board
 from swm.layers.add import AddSpec
 from swm.layers.beside import Beside, beat_of, beside
 from swm.layers.conv import ConvBesideBuilt, ConvBuilt, ConvSpec
+from swm.layers.depthwise import DepthwiseBuilt, DepthwiseSpec
 from swm.layers.geometry import Geometry
 from swm.layers.pool import PoolBuilt, PoolSpec
 from swm.layers.values import FixedLayer, Format, Implementation, TensorShape, clog2
@@ -54,6 +55,18 @@ class Network:
         here = self.formats[self.last]
         out = Format(bits, here.frac - clog2(spec.patch) // 2)  # about the size of a random sum
         return self._add(spec, built, (self.last,), out, arrays, bits - 1, geometry.out)
+
+    def depthwise(self, kernel, columns, *, strides=(1, 1), pads=(0, 0, 0, 0), rows=1, fabric=0):
+        geometry = Geometry.of(self.grid, kernel, strides, (1, 1), pads)
+        n, shape = self.shape.channels, replace(self.shape, positions=prod(geometry.out))
+        spec = DepthwiseSpec(self.name, (self.shape,), shape, "relu", geometry=geometry, weight_bits=self.bits)
+        bias = integers(self.rng, spec.bias_bits, n) >> 4 + clog2(geometry.taps) // 2
+        arrays = {"weights": integers(self.rng, self.bits, (n, geometry.taps)), "bias": bias}
+        built = next(
+            b for b in DepthwiseBuilt.several_positions(spec) if (b.seen.columns, b.tap_rows) == (columns, rows)
+        )
+        out = Format(self.bits, self.formats[self.last].frac - clog2(geometry.taps) // 2)
+        return self._add(spec, replace(built, fabric=fabric), (self.last,), out, arrays, self.bits - 1, geometry.out)
 
     def pool(self, kernel, columns, *, strides=(1, 1), mean=False, rows=1):
         geometry = Geometry.of(self.grid, kernel, strides, (1, 1), (0, 0, 0, 0))
@@ -111,6 +124,9 @@ NETWORKS = (
     # Neither token a multiple of the other (6 and 4 positions); means; two inputs of one output.
     Network(2, 9, 2, (3, 12)).conv(3, (3, 2), 6, pads=(1, 0, 1, 1), fabric_rows=3)
     .pool((1, 2), 4, strides=(1, 2), mean=True).conv(5, (2, 2), 2, strides=(1, 2)),
+    # A kernel a channel: all rows of it at once, and one after the other; 6 words of 8, and 12 of 16.
+    Network(3, 8, 3, (4, 8)).depthwise((3, 3), 2, pads=(1, 1, 1, 1), rows=3)
+    .depthwise((2, 2), 4, strides=(2, 2), fabric=1).depthwise((2, 1), 4),
 )  # fmt: skip
 
 
@@ -140,7 +156,7 @@ def test_the_networks_hold_what_they_should(drawn):
     for one in drawn[0]:
         words, _ = run_integers(one.graph, one.frames)
         assert len(np.unique(words)) > 8
-    assert {layer.spec.kind for layer in layers} >= {"conv", "pool", "add", "fork", "width"}
+    assert {layer.spec.kind for layer in layers} >= {"conv", "depthwise", "pool", "add", "fork", "width"}
 
 
 @pytest.mark.parametrize("index", range(len(NETWORKS)))

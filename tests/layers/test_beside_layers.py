@@ -18,6 +18,7 @@ from swm.device.primitives import routed
 from swm.layers.add import AddSpec
 from swm.layers.beside import Beside, beside, same_layer, several
 from swm.layers.conv import ConvSpec
+from swm.layers.depthwise import DepthwiseSpec
 from swm.layers.geometry import Geometry
 from swm.layers.pool import PoolSpec
 from swm.layers.values import TensorShape
@@ -61,6 +62,22 @@ def convolution(n, m, grid, kernel, bits=8, pads=(1, 1, 1, 1), name="l0"):
 
 def one_layer(spec):
     return NetworkShape((ShapedLayer(spec, ("x",), "y"),), "x", "y")
+
+
+def test_a_kernel_a_channel_is_faster_than_a_position_a_cycle():
+    geometry = Geometry.of((16, 16), (3, 3), (1, 1), (1, 1), (1, 1, 1, 1))
+    shape = TensorShape(4, 8, 256)
+    spec = DepthwiseSpec("l0", (shape,), shape, "relu", geometry=geometry, weight_bits=8)
+    fast = make_schedule(one_layer(spec), BOARD)
+    placed = next(layer for layer in fast.layers if layer.spec.kind == "depthwise")
+    assert (fast.interval, fast.fits, same_layer(placed.spec, spec)) == (
+        256 * 4 // 16,
+        True,
+        True,
+    )  # the port, 128 bits
+    assert placed.processes[1].products * placed.spec.output.positions == spec.dense_macs == placed.spec.dense_macs
+    assert placed.processes[1].cost.dsp == 4 * 9 * 4  # every one of them in every cycle
+    assert make_schedule(one_layer(spec), BOARD, backend=RTL).interval >= 256
 
 
 def test_a_layer_of_few_channels_is_faster_than_a_position_a_cycle():

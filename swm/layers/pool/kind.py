@@ -12,11 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.device.board import DspPorts
-from swm.device.primitives import MAX_STREAM_BITS, Cost, adder, control, multiplexer, register
+from swm.device.primitives import Cost, adder, control, multiplexer, register
 from swm.graph import AveragePool, MaxPool, Node
 from swm.layers.base import LayerKind, Obstacle, Offer, Operand, Preference
-from swm.layers.beats import vectors
-from swm.layers.beside import Beside, beat_of, beside
 from swm.layers.finish import finish, finish_configuration, finish_cost
 from swm.layers.formats import output_format
 from swm.layers.geometry import Geometry
@@ -174,8 +172,7 @@ class Pool(LayerKind):
     def parallelism(self, built: Implementation) -> dict[str, int]:
         """Where windows lie side by side, how many, too."""
         assert isinstance(built, PoolBuilt)
-        found = super().parallelism(built)
-        return {"beside_in": built.seen.columns, "beside_out": built.seen.outputs, **found} if built.seen else found
+        return {**built.beside, **super().parallelism(built)}
 
     def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
         """As window.h and pool.h ask."""
@@ -201,14 +198,11 @@ class Pool(LayerKind):
 
 class _PoolOffer(Offer):
     def __init__(self, kind: Pool, spec: PoolSpec, ports: DspPorts) -> None:
-        found = [
-            PoolBuilt(spec, v, v, rows, columns)
-            for v in vectors(spec.n, max(spec.data_bits, spec.out_bits))
-            for rows, columns in spec.geometry.side_by_side()
-            if v * rows * columns <= _MOST_WORDS
-        ]
-        found.sort(key=lambda one: (one.window.out_words, one.tap_rows, one.tap_columns))
-        self._ways, self._beside = ([*_priced(kind, ways, ports)] for ways in (found, _beside(spec)))
+        one = PoolBuilt.one_position(spec, max(spec.data_bits, spec.out_bits), _MOST_WORDS)
+        # Windows that count differently have no means side by side.
+        alike = not spec.mean or spec.reciprocals.constant is not None
+        several = PoolBuilt.several_positions(spec) if alike else []
+        self._ways, self._beside = ([*_priced(kind, ways, ports)] for ways in (one, several))
 
     def cheapest(self, interval: int, preference: Preference) -> Implementation | None:
         """See `Offer`."""
@@ -224,21 +218,6 @@ def _priced(kind: Pool, ways: Iterable[PoolBuilt], ports: DspPorts) -> Iterator[
         processes = kind.processes(built, ports)
         cycles = max(p.program.cycles * p.tokens(built.spec) for p in processes)
         yield cycles, processes[0].cost.plus(processes[1].cost), built
-
-
-def _beside(spec: PoolSpec) -> list[PoolBuilt]:
-    """Windows side by side, the fewest words first; not for means of windows that count differently."""
-    if spec.mean and spec.reciprocals.constant is None:
-        return []
-    found = []
-    for columns in Beside.choices(spec.geometry, spec.n, spec.m, max(spec.data_bits, spec.out_bits)):
-        wide = beside(spec, columns)
-        vecs = beat_of(wide.inputs[0].channels), beat_of(wide.output.channels)
-        taken = Beside(spec.geometry, columns, spec.n).geometry.kernel[1]
-        rows = spec.geometry.kernel[0]
-        found += [PoolBuilt(wide, *vecs, r, taken) for r in range(1, rows + 1) if rows % r == 0]
-    found = [b for b in found if b.window.out_words * spec.data_bits <= MAX_STREAM_BITS]
-    return sorted(found, key=lambda one: (one.window.out_words, one.tap_rows))
 
 
 def _geometry(node: MaxPool | AveragePool, operand: Operand) -> Geometry | Obstacle:

@@ -10,10 +10,10 @@ from typing import ClassVar
 import numpy as np
 
 from swm.layers.averages import Reciprocals, reciprocals
-from swm.layers.beside import Beside, ImageSpec
+from swm.layers.beside import ImageSpec
+from swm.layers.channelwise import ChannelwiseBuilt
 from swm.layers.rounding import Ints
-from swm.layers.values import FloatLayer, Implementation, ceil_div, clog2
-from swm.layers.window import WindowBuilt
+from swm.layers.values import FloatLayer, clog2
 
 __all__ = ["PoolBuilt", "PoolLayer", "PoolSpec"]
 
@@ -71,39 +71,12 @@ class PoolSpec(ImageSpec):
 
 
 @dataclass(frozen=True)
-class PoolBuilt(Implementation):
-    """Pooling as it is built; where windows of a row lie side by side, its spec counts tokens of as many positions.
-
-    Attributes:
-        tap_rows: rows of the window that the line buffer gives side by side.
-        tap_columns: columns likewise; of windows side by side, tokens that hold all their columns.
-    """
+class PoolBuilt(ChannelwiseBuilt):
+    """Pooling as it is built."""
 
     spec: PoolSpec
-    tap_rows: int = 1
-    tap_columns: int = 1
 
     @property
-    def window(self) -> WindowBuilt:
-        """The line buffer: all taps of some channels follow each other; outside the grid lies what changes nothing."""
-        spec = self.spec
-        fill = 0 if spec.mean else -(1 << (spec.data_bits - 1))
-        beats = ceil_div(spec.inputs[0].channels, self.in_vec)
-        geometry = self.seen.geometry if self.seen else spec.geometry
-        return WindowBuilt(geometry, beats, 1, self.in_vec, spec.data_bits, self.tap_rows, self.tap_columns, fill)
-
-    @property
-    def seen(self) -> Beside | None:
-        """What windows side by side see; None where a token is one position."""
-        spec, columns = self.spec, self.spec.inputs[0].channels // self.spec.n
-        return Beside(spec.geometry, columns, spec.n) if columns > 1 else None
-
-    @property
-    def groups(self) -> int:
-        """Beats of windows that make one beat of outputs."""
-        return self.window.window_beats // self.window.beats
-
-    @property
-    def taps(self) -> int:
-        """Taps of a window in a beat."""
-        return self.spec.geometry.taps // self.groups
+    def fill(self) -> int:
+        """What changes nothing."""
+        return 0 if self.spec.mean else -(1 << (self.spec.data_bits - 1))
