@@ -28,15 +28,15 @@ void run(bool rectified) {
   static typename L::bias_t bias[L::bias_words];
   bool moved = false;
   for (int trial = 0; trial < 12; ++trial) {
-    const int tokens = trial % 4, size = L::period * L::lanes;
+    const int tokens = trial % 4, size = L::period * L::window::out_words;
     const check::words w = check::values(size, Cfg::weight_bits), b = check::values(L::bias_words, Cfg::bias_bits);
     const check::words x = check::values(tokens * size, Cfg::in_bits);
     for (int at = 0; at < size; ++at) {
-      const int lane = at % L::lanes;
-      weights[lane / Cfg::rom_lanes][at / L::lanes][lane % Cfg::rom_lanes] = typename L::weight_t(w[at]);
+      const int lane = at % L::window::out_words;
+      weights[lane / Cfg::rom_lanes][at / L::window::out_words][lane % Cfg::rom_lanes] = typename L::weight_t(w[at]);
     }
     check::fill(bias, b);
-    check::channel<typename L::in_t, L::lanes> in;
+    check::channel<typename L::in_t, L::window::out_words> in;
     check::channel<typename L::out_t, Cfg::out_vec> values(tokens * L::bias_words);
     in.put(x);
     swm::depthwise<Cfg>(tokens, weights, bias, in.port, values.port);
@@ -47,7 +47,7 @@ void run(bool rectified) {
       const int c = at % L::bias_words, token = at / L::bias_words, first = c / L::V * L::groups;
       check::wide v = c < Cfg::n ? check::wide(b[c]) : 0;
       for (int tap = 0; c < Cfg::n && tap < L::groups * L::taps; ++tap) {
-        const int place = (first + tap / L::taps) * L::lanes + tap % L::taps * L::V + c % L::V;
+        const int place = (first + tap / L::taps) * L::window::out_words + tap % L::taps * L::V + c % L::V;
         v += check::wide(w[place]) * x[token * size + place];
       }
       if (rectified && v < 0) v = 0;

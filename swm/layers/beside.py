@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from swm.device.primitives import MAX_STREAM_BITS
 from swm.layers.geometry import Geometry
@@ -72,7 +72,11 @@ def beside(spec: Spec, columns: int) -> Spec:
     """The same layer, with `columns` positions of its inputs in a token, and those that it makes of them in one."""
     geometry = getattr(spec, "geometry", None)
     outputs = columns // geometry.strides[1] if geometry else columns
-    return replace(spec, inputs=tuple(several(s, columns) for s in spec.inputs), output=several(spec.output, outputs))
+    said: dict[str, Any] = (
+        {"beside": columns} if hasattr(spec, "beside") else {}
+    )  # where nothing else of the spec says how many
+    inputs = tuple(several(s, columns) for s in spec.inputs)
+    return replace(spec, inputs=inputs, output=several(spec.output, outputs), **said)
 
 
 def same_layer(placed: LayerSpec, spec: LayerSpec) -> bool:

@@ -23,6 +23,7 @@ from swm.device.board import load_board
 from swm.layers.add import AddSpec
 from swm.layers.beside import Beside, beat_of, beside
 from swm.layers.conv import ConvBesideBuilt, ConvBuilt, ConvSpec
+from swm.layers.dense import DenseBesideBuilt, DenseSpec
 from swm.layers.depthwise import DepthwiseBuilt, DepthwiseSpec
 from swm.layers.geometry import Geometry
 from swm.layers.pool import PoolBuilt, PoolSpec
@@ -67,6 +68,16 @@ class Network:
         )
         out = Format(self.bits, self.formats[self.last].frac - clog2(geometry.taps) // 2)
         return self._add(spec, replace(built, fabric=fabric), (self.last,), out, arrays, self.bits - 1, geometry.out)
+
+    def dense(self, m, positions, columns, **more):
+        n, shape = self.shape.channels, replace(self.shape, channels=m)
+        spec = DenseSpec(self.name, (self.shape,), shape, "relu", weight_bits=self.bits)
+        bias = integers(self.rng, spec.bias_bits, m) >> 4 + clog2(n) // 2
+        arrays = {"weights": integers(self.rng, self.bits, (m, n)), "bias": bias}
+        ways = DenseBesideBuilt.ways(spec)
+        built = next(way for way in ways if (way.spec.beside, way.columns) == (positions, columns))
+        out = Format(self.bits, self.formats[self.last].frac - clog2(n) // 2)
+        return self._add(spec, replace(built, **more), (self.last,), out, arrays, self.bits - 1, self.grid)
 
     def pool(self, kernel, columns, *, strides=(1, 1), mean=False, rows=1):
         geometry = Geometry.of(self.grid, kernel, strides, (1, 1), (0, 0, 0, 0))
@@ -127,6 +138,9 @@ NETWORKS = (
     # A kernel a channel: all rows of it at once, and one after the other; 6 words of 8, and 12 of 16.
     Network(3, 8, 3, (4, 8)).depthwise((3, 3), 2, pads=(1, 1, 1, 1), rows=3)
     .depthwise((2, 2), 4, strides=(2, 2), fabric=1).depthwise((2, 1), 4),
+    # A matrix at each position: three or five at a time, in beats of parts of a position; a join between them.
+    Network(4, 8, 8, (3, 5)).dense(8, 3, 1, packed=1, storage="lutram").dense(8, 5, 1, fabric_rows=3).sum("tl0", 5)
+    .dense(8, 3, 2).conv(4, (1, 1), 1),
 )  # fmt: skip
 
 
@@ -156,7 +170,7 @@ def test_the_networks_hold_what_they_should(drawn):
     for one in drawn[0]:
         words, _ = run_integers(one.graph, one.frames)
         assert len(np.unique(words)) > 8
-    assert {layer.spec.kind for layer in layers} >= {"conv", "depthwise", "pool", "add", "fork", "width"}
+    assert {layer.spec.kind for layer in layers} >= {"conv", "dense", "depthwise", "pool", "add", "fork", "width"}
 
 
 @pytest.mark.parametrize("index", range(len(NETWORKS)))

@@ -18,6 +18,7 @@ from swm.device.primitives import routed
 from swm.layers.add import AddSpec
 from swm.layers.beside import Beside, beside, same_layer, several
 from swm.layers.conv import ConvSpec
+from swm.layers.dense import DenseSpec
 from swm.layers.depthwise import DepthwiseSpec
 from swm.layers.geometry import Geometry
 from swm.layers.pool import PoolSpec
@@ -62,6 +63,20 @@ def convolution(n, m, grid, kernel, bits=8, pads=(1, 1, 1, 1), name="l0"):
 
 def one_layer(spec):
     return NetworkShape((ShapedLayer(spec, ("x",), "y"),), "x", "y")
+
+
+def test_a_matrix_of_every_position_takes_multipliers_between_powers_of_two():
+    """32 to 32 at 125 positions in 400 cycles: 512 a position, or 64 for each of five, a pair of products in a DSP."""
+    spec = DenseSpec("l0", (TensorShape(32, 8, 125),), TensorShape(32, 8, 125), weight_bits=8)
+    made = make_schedule(one_layer(spec), BOARD, target_interval=400)
+    (placed,) = [layer for layer in made.layers if layer.spec.kind == "dense"]
+    (process,) = placed.processes
+    assert (process.kernel, process.cost.dsp, placed.spec.beside) == ("dense_beside", 5 * 64 // 2, 5)
+    assert same_layer(placed.spec, spec)
+    assert (placed.spec.dense_macs, placed.spec.stored_words) == (spec.dense_macs, spec.stored_words)
+    modules = make_schedule(one_layer(spec), BOARD, target_interval=400, backend=RTL)
+    assert {p.kernel for layer in modules.layers for p in layer.processes} <= {"dense", "width"}
+    assert make_schedule(one_layer(spec), BOARD, target_interval=500).layers[0].spec.beside == 1  # 256 of one position
 
 
 def test_a_kernel_a_channel_is_faster_than_a_position_a_cycle():

@@ -17,7 +17,7 @@ from swm.layers.beside import Beside, beat_of, beside
 from swm.layers.conv.spec import ConvSpec
 from swm.layers.dense import DenseBuilt, DenseSpec
 from swm.layers.dense.build import dense_roms
-from swm.layers.dense.cost import parts
+from swm.layers.dense.cost import several_positions
 from swm.layers.finish import finish_cost
 from swm.layers.products import NARROW_WEIGHT, ROM_STORAGE, price
 from swm.layers.program import Port, ProcessModel, Program, Rom, Run
@@ -112,13 +112,9 @@ def beside_process(built: ConvBesideBuilt, ports: DspPorts) -> ProcessModel:
 def _cost(built: ConvBesideBuilt, ports: DspPorts) -> Cost:
     """Weights once; multipliers, sums and the end of the layer for each position (modelled)."""
     lane, outputs, spec = built.product, built.seen.outputs, built.spec
-    bare = replace(lane, in_vec=1, out_vec=1, fabric_rows=0, storage="bram")
-    found = parts(bare, ports)
-    rows = found.dsp_row.times(lane.rows - lane.fabric_rows).plus(found.fabric_row.times(lane.fabric_rows))
-    more = rows.plus(register(lane.spec.accumulator_bits * lane.rows)).times(outputs - 1)
     bias = memory(1, lane.rows * lane.spec.bias_bits, writes=0)
     end = finish_cost(lane.spec, lane.spec.value_bits, outputs * spec.m, ports)
-    products = found.total(lane.rows, lane.fabric_rows, lane.storage).plus(more)
+    products = several_positions(lane, outputs, ports)
     return products.plus(register(built.window.out_words * spec.data_bits), bias, end)._replace(
         dsp=ceil(products.dsp) + end.dsp
     )

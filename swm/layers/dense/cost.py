@@ -27,7 +27,7 @@ from swm.layers.values import (
     ceil_div,
 )
 
-__all__ = ["cost", "input_cost", "output_cost", "parts"]
+__all__ = ["cost", "input_cost", "output_cost", "parts", "several_positions"]
 
 
 @lru_cache(maxsize=65536)
@@ -71,3 +71,12 @@ def cost(built: DenseBuilt, ports: DspPorts) -> Cost:
     products = parts(bare, ports).total(built.rows, built.fabric_rows, built.storage)
     ends = (input_cost(built.spec, built.columns, built.in_vec), output_cost(built.spec, built.out_vec, ports))
     return products.plus(*ends)._replace(dsp=ceil(products.dsp) + ends[1].dsp)
+
+
+def several_positions(lane: DenseBuilt, positions: int, ports: DspPorts) -> Cost:
+    """Products of several positions side by side: weights once, multipliers and sums for each."""
+    bare = replace(lane, in_vec=1, out_vec=1, fabric_rows=0, storage="bram")
+    found = parts(bare, ports)
+    rows = found.dsp_row.times(lane.rows - lane.fabric_rows).plus(found.fabric_row.times(lane.fabric_rows))
+    more = rows.plus(register(lane.spec.accumulator_bits * lane.rows)).times(positions - 1)
+    return found.total(lane.rows, lane.fabric_rows, lane.storage).plus(more)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,8 +11,15 @@ from numpy.typing import NDArray
 
 from swm.device.board import DspPorts
 from swm.graph import Conv, Linear, Node
-from swm.layers.base import Obstacle, Offer, Operand
+from swm.layers.base import Obstacle, Offer, Operand, Preference
 from swm.layers.convolution import as_matrix
+from swm.layers.dense.beside import (
+    DenseBesideBuilt,
+    DenseBesideOffer,
+    beside_members,
+    beside_process,
+    beside_roms,
+)
 from swm.layers.dense.build import dense_members, dense_process, dense_roms
 from swm.layers.dense.offer import DenseOffer
 from swm.layers.dense.spec import DenseBuilt, DenseSpec
@@ -28,6 +36,7 @@ from swm.layers.values import (
     TensorShape,
 )
 from swm.layers.weight_memory import WeightMemory
+from swm.package_data import hls_dir
 from swm.structure import BlockCirculant
 
 __all__ = ["Dense"]
@@ -39,6 +48,11 @@ class Dense(WeightMemory):
     name: ClassVar[str] = "dense"
     takes: ClassVar[tuple[type[Node], ...]] = (Linear, Conv)
     rescales: ClassVar[bool] = True
+
+    @property
+    def headers(self) -> tuple[Path, ...]:
+        """One position at a time, or several."""
+        return tuple(hls_dir() / "swm" / f"{name}.h" for name in ("dense", "dense_beside"))
 
     def lower(self, node: Node, operands: tuple[Operand, ...], name: str) -> FloatLayer | Obstacle | None:
         """A Linear node, or a convolution that is one, whose matrix no other kind multiplies by.
@@ -109,7 +123,7 @@ class Dense(WeightMemory):
     def offer(self, spec: LayerSpec, ports: DspPorts) -> Offer:
         """Every legal parallelism."""
         assert isinstance(spec, DenseSpec)
-        return DenseOffer(spec, ports)
+        return _DenseOffer(spec, ports)
 
     def minimal(self, spec: LayerSpec) -> DenseBuilt:
         """One multiplier."""
@@ -118,16 +132,49 @@ class Dense(WeightMemory):
 
     def processes(self, built: Implementation, ports: DspPorts) -> tuple[ProcessModel, ...]:
         """One process: load, products and drain in one loop."""
+        if isinstance(built, DenseBesideBuilt):
+            return (beside_process(built, ports),)
         assert isinstance(built, DenseBuilt)
         return (dense_process(built, ports, built.spec.m * built.spec.n),)
 
+    def product(self, built: Any) -> Any:
+        """That of one position."""
+        return built.product if isinstance(built, DenseBesideBuilt) else built
+
     def roms(self, layer: FixedLayer, built: Implementation) -> tuple[Rom, ...]:
         """Weights in the order of the products, and the bias."""
+        if isinstance(built, DenseBesideBuilt):
+            return beside_roms(layer, built)
         assert isinstance(built, DenseBuilt)
         return dense_roms(built, layer.arrays["weights"], layer.arrays["bias"])
 
     def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
-        """As dense.h asks."""
-        assert isinstance(built, DenseBuilt)
+        """As dense.h asks, or dense_beside.h."""
+        assert isinstance(built, DenseBuilt | DenseBesideBuilt)
         assert layer is not None
-        return {**dense_members(built), "bias_bits": built.spec.bias_bits, **finish_configuration(layer)}
+        members = beside_members(built) if isinstance(built, DenseBesideBuilt) else dense_members(built)
+        return {**members, "bias_bits": built.spec.bias_bits, **finish_configuration(layer)}
+
+    def parallelism(self, built: Implementation) -> dict[str, int]:
+        """Where positions lie side by side, how many, too."""
+        more = {"beside": built.spec.beside} if isinstance(built, DenseBesideBuilt) else {}
+        return {**more, **super().parallelism(built)}
+
+
+class _DenseOffer(Offer):
+    """A position at a time, or several."""
+
+    def __init__(self, spec: DenseSpec, ports: DspPorts) -> None:
+        self._one, self._several = DenseOffer(spec, ports), DenseBesideOffer(spec, ports)
+
+    def cheapest(self, interval: int, preference: Preference) -> Implementation | None:
+        """See `Offer`."""
+        found: list[tuple[float, Implementation]] = [
+            best
+            for best in (
+                self._one.best(interval, preference),
+                self._several.best(interval, preference) if preference.beside else None,
+            )
+            if best is not None
+        ]
+        return min(found, key=lambda pair: pair[0])[1] if found else None

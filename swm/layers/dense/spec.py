@@ -22,11 +22,27 @@ __all__ = ["DenseBuilt", "DenseSpec"]
 
 @dataclass(frozen=True)
 class DenseSpec(LayerSpec):
-    """A dense layer by its shapes."""
+    """A dense layer by its shapes.
+
+    Attributes:
+        weight_bits: of a weight.
+        beside: positions of a token.
+    """
 
     kind: ClassVar[str] = "dense"
 
     weight_bits: int = 0
+    beside: int = 1
+
+    @property
+    def n(self) -> int:
+        """Channels of an input position."""
+        return self.inputs[0].channels // self.beside
+
+    @property
+    def m(self) -> int:
+        """Channels of an output position."""
+        return self.output.channels // self.beside
 
     @property
     def accumulator_bits(self) -> int:
@@ -56,7 +72,7 @@ class DenseSpec(LayerSpec):
     @property
     def dense_macs(self) -> int:
         """Multiply-accumulates a frame."""
-        return self.m * self.n * self.positions
+        return self.m * self.n * self.beside * self.positions
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@
 #include "swm/irfft_passes.h"
 #include "swm/spectral_mac.h"
 #include "swm/depthwise.h"
+#include "swm/dense_beside.h"
 
 namespace net {
 

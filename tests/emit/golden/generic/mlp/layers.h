@@ -12,6 +12,7 @@
 #include "swm/irfft_passes.h"
 #include "swm/spectral_mac.h"
 #include "swm/dense.h"
+#include "swm/dense_beside.h"
 
 namespace net {
 

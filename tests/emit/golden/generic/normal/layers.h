@@ -6,6 +6,7 @@
 #pragma once
 
 #include "swm/dense.h"
+#include "swm/dense_beside.h"
 #include "swm/layernorm.h"
 
 namespace net {

@@ -14,6 +14,7 @@
 #include "swm/fork.h"
 #include "swm/add.h"
 #include "swm/dense.h"
+#include "swm/dense_beside.h"
 
 namespace net {
 

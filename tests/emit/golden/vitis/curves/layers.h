@@ -7,6 +7,7 @@
 
 #include "swm/width.h"
 #include "swm/dense.h"
+#include "swm/dense_beside.h"
 #include "swm/circulant.h"
 #include "swm/rfft_unrolled.h"
 #include "swm/irfft_unrolled.h"

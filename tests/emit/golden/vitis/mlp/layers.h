@@ -13,6 +13,7 @@
 #include "swm/spectral_mac.h"
 #include "swm/width.h"
 #include "swm/dense.h"
+#include "swm/dense_beside.h"
 
 namespace net {
 

@@ -7,6 +7,7 @@
 
 #include "swm/width.h"
 #include "swm/dense.h"
+#include "swm/dense_beside.h"
 #include "swm/layernorm.h"
 
 namespace net {

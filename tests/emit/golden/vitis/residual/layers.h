@@ -15,6 +15,7 @@
 #include "swm/width.h"
 #include "swm/add.h"
 #include "swm/dense.h"
+#include "swm/dense_beside.h"
 
 namespace net {
 

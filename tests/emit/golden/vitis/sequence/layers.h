@@ -13,6 +13,7 @@
 #include "swm/recurrent_steps.h"
 #include "swm/recurrent_append.h"
 #include "swm/dense.h"
+#include "swm/dense_beside.h"
 
 namespace net {
 
