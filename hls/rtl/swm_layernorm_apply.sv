@@ -15,6 +15,7 @@ module swm_layernorm_apply #(
     parameter int SPREAD_BITS = 24,
     parameter int NORMAL_FRAC = 8,
     parameter int ROOT_FRAC = 8,
+    parameter int MEAN_FREE = 0,   // sum(x) counts as 0
     parameter int WEIGHT_BITS = 8,
     parameter int BIAS_BITS = 16,
     parameter int OUT_BITS = 8,
@@ -59,7 +60,7 @@ module swm_layernorm_apply #(
 
   // Sum, root and h of the token, along with its beats.
   logic [HELD-1:0] now, held;
-  assign now = {in_data[2*SCALE_BITS+:HW], in_data[SCALE_BITS+:ROOT], in_data[0+:TOTAL_BITS]};
+  assign now = {in_data[2*SCALE_BITS+:HW], in_data[SCALE_BITS+:ROOT], MEAN_FREE != 0 ? TOTAL_BITS'(0) : in_data[0+:TOTAL_BITS]};
   logic [VEC*BITS-1:0] x;
   always_ff @(posedge clk) begin
     if (read && first) held <= now;  // those of a beat that is taken stand until the next is

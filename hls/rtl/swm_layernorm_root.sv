@@ -15,6 +15,7 @@ module swm_layernorm_root #(
     parameter int SCALE_BITS = 20,
     parameter int EPSILON_LOW = 1,   // its lower 30 bits
     parameter int EPSILON_HIGH = 0,
+    parameter int MEAN_FREE = 0,     // sum(x) counts as 0
     parameter int FRAC = 8,
     parameter int STEP_BITS = 4,
     parameter ROOTS = "",
@@ -44,7 +45,7 @@ module swm_layernorm_root #(
   logic [TOTAL_BITS-1:0] total_late;
   logic signed [2*TOTAL_BITS-1:0] square;
   logic signed [SPREAD_BITS-1:0] squares, scaled, spread, spread_late;
-  assign total = in_data[TOTAL_BITS-1:0];
+  assign total = MEAN_FREE != 0 ? '0 : in_data[TOTAL_BITS-1:0];
   swm_multiply #(.WA(TOTAL_BITS), .WB(TOTAL_BITS)) u_square (.clk, .a(total), .b(total), .p(square));
   always_ff @(posedge clk) begin
     squares <= SPREAD_BITS'($signed(in_data[2*SUM_BITS-1:SUM_BITS]));

@@ -3,13 +3,15 @@
 /// \brief Layer normalisation, the first of three: sum(x) and sum(x^2) of each token, exact (docs/arithmetic.md section 6).
 ///
 /// A beat a cycle, ceil(N / VEC) a token; iteration i passes beat i on to the stream of the token (output 0) and writes both sums
-/// (output 1: sum(x), sum(x^2), SUM_BITS each) with the last beat of a token. Places beyond N do not count.
+/// (output 1: sum(x), sum(x^2), SUM_BITS each) with the last beat of a token. Places beyond N do not count. With MEAN_FREE, in all
+/// three processes, sum(x) is taken for 0: an RMS normalisation.
 ///
 /// Latency 3 + log2 VEC, of both outputs: operand, product, adder tree, accumulator.
 module swm_layernorm_sums #(
     parameter int N = 8,
     parameter int BITS = 8,
     parameter int SUM_BITS = 19,
+    parameter int MEAN_FREE = 0,
     parameter int VEC = 1,
     parameter logic [63:0] DEPTHS = {2{32'd2}}
 ) (
@@ -55,7 +57,7 @@ module swm_layernorm_sums #(
   swm_delay #(.N(2 + T)) u_first (.clk, .in(first), .out(first_late));
   always_ff @(posedge clk) begin
     if (add) begin
-      plain <= (first_late ? '0 : plain) + SUM_BITS'(more);
+      plain <= MEAN_FREE != 0 ? '0 : (first_late ? '0 : plain) + SUM_BITS'(more);
       squared <= (first_late ? '0 : squared) + SUM_BITS'(more_squares);
     end
   end

@@ -149,7 +149,7 @@ ROOT:
     SWM_PIPELINE
     SWM_TICK(Cfg::tick + 1);
     const vec<typename L::sum_t, 2> both = read_beat<2, typename L::sum_t>(sums, token);
-    const int_t<L::total_bits> sum = int_t<L::total_bits>(both.v[0]);
+    const int_t<L::total_bits> sum = int_t<L::total_bits>(L::mean_free ? typename L::sum_t(0) : both.v[0]);
     const spread_t epsilon = spread_t(spread_t(spread_t(Cfg::epsilon_high) << 30) + spread_t(Cfg::epsilon_low));
     const spread_t square = spread_t(multiply<L::total_bits, L::total_bits>(sum, sum));
     const spread_t spread = spread_t(spread_t(spread_t(both.v[1]) * spread_t(Cfg::n)) - square + epsilon);
@@ -203,7 +203,7 @@ NORMAL:
     const bool last = beat == L::beats - 1;
     if (beat == 0) {
       const vec<typename L::scale_t, 3> found = read_beat<3, typename L::scale_t>(scale, taken);
-      sum = int_t<L::total_bits>(found.v[0]);
+      sum = int_t<L::total_bits>(L::mean_free ? typename L::scale_t(0) : found.v[0]);
       root = int_t<L::root_bits>(found.v[1]);
       h = int(found.v[2]);
       ++taken;

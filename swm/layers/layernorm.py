@@ -73,6 +73,7 @@ class LayerNormSpec(LayerSpec):
     """A normalisation by its shapes."""
 
     kind: ClassVar[str] = "layernorm"
+    mean_free: ClassVar[bool] = False
 
     weight_bits: int = 0
 
@@ -345,10 +346,11 @@ def _root_cost(spec: LayerNormSpec, ports: DspPorts) -> Cost:
     wide, total = 2 * (spec.data_bits + clog2(spec.n)), spec.data_bits + clog2(spec.n)
     table = roots(min(spec.out_bits + _GUARD + 1, _FINEST_ROOT))
     levels = clog2(wide)
+    squared = Cost() if spec.mean_free else multiplier(total, total, ports).plus(adder(wide))
     return control().plus(
         constant_multiplier(spec.sum_bits, spec.n),
-        multiplier(total, total, ports),
-        adder(wide).times(2),
+        squared,
+        adder(wide),
         multiplexer(2, wide).times(levels),
         Cost(logic=wide),  # which power of four
         memory(len(table.starts), 2 * (table.frac + 4), writes=0),

@@ -31,6 +31,7 @@ class RmsNormSpec(LayerNormSpec):
     """An RMS normalisation by its shapes."""
 
     kind: ClassVar[str] = "rmsnorm"
+    mean_free: ClassVar[bool] = True
 
 
 class RmsNorm(LayerNorm):

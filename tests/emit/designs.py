@@ -22,8 +22,11 @@ from swm.layers.formats import best_format
 from swm.layers.functions import evaluate
 from swm.layers.geometry import Geometry
 from swm.layers.layernorm import NormLayer
+from swm.layers.matmul.kind import MatMulLayer
+from swm.layers.offset import OffsetLayer
 from swm.layers.recurrent import RecurrentLayer
 from swm.layers.registry import kind
+from swm.layers.softmax import SoftmaxLayer
 from swm.layers.values import FloatLayer
 from swm.layers.window import seen
 from swm.structure import BlockCirculant, BlockCirculantConv, Dense, project
@@ -93,14 +96,55 @@ class Sketch:
         made = {"scale": slopes, "m": n, "shapes": ((n, positions),), "positions": positions}
         return self._add("prelu", (source,), target, (x,), np.where(x < 0, x * slopes, x), "identity", None, made)
 
-    def normalize(self, source, target):
+    def normalize(self, source, target, *, kind_name="layernorm"):
         x = self.values[source]
         n, positions = x.shape[1], len(x) // len(self.inputs)
         gain, bias = self.rng.uniform(0.5, 2, n).astype(np.float32), self.rng.normal(size=n).astype(np.float32)
-        y = (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-5) * gain + bias
+        centred = x if kind_name == "rmsnorm" else x - x.mean(1, keepdims=True)
+        y = centred / np.sqrt((centred**2).mean(1, keepdims=True) + 1e-5) * gain + bias
         made = {"gains": gain, "epsilon": 1e-5, "bias": bias, "m": n, "shapes": ((n, positions),)}
         made |= {"positions": positions, "float_layer": NormLayer}
-        return self._add("layernorm", (source,), target, (x,), y, "identity", None, made)
+        return self._add(kind_name, (source,), target, (x,), y, "identity", None, made)
+
+    def offset(self, source, target, *, before=0, after=0, activation="identity"):
+        """Constants for each value, `before` and `after` positions of constants alone around them."""
+        x = self.values[source]
+        n, positions = x.shape[1], len(x) // len(self.inputs)
+        table = (self.rng.normal(size=(before + positions + after, n)) / 4).astype(np.float32)
+        y = np.repeat(table[None].astype(np.float64), len(self.inputs), axis=0)
+        y[:, before : before + positions] += x.reshape(-1, positions, n)
+        made = {"table": table, "before": before, "m": n, "shapes": ((n, positions),)}
+        made |= {"positions": len(table), "float_layer": OffsetLayer}
+        return self._add("offset", (source,), target, (x,), y.reshape(-1, n), activation, None, made)
+
+    def softmax(self, source, target, *, factor=1.0, exact=False):
+        """Over the channels, of values times a factor; quotients by a table of reciprocals, or exact ones."""
+        x = self.values[source]
+        powers = np.exp(factor * (x - x.max(1, keepdims=True)))
+        n, positions = x.shape[1], len(x) // len(self.inputs)
+        made = {"factor": factor, "m": n, "shapes": ((n, positions),), "positions": positions}
+        made |= {"float_layer": SoftmaxLayer}
+        y = powers / powers.sum(1, keepdims=True)
+        return self._add("softmax", (source,), target, (x,), y, "identity", None, made, exact=exact)
+
+    def mix(self, a, b, target, *, heads, inner, inside=True, stored_inside=True, along_inner=True):
+        """The product of two streams for every head, in the orders that `HeadProducts` names; tokens are split anew."""
+        samples = len(self.inputs)
+
+        def matrices(tensor, lines_inside, line):
+            values = self.values[tensor].reshape(samples, *((-1, heads) if lines_inside else (heads, -1)), line)
+            return values.swapaxes(1, 2) if lines_inside else values
+
+        x = matrices(a, inside, inner)
+        columns = self.values[b].size // samples // heads // inner
+        lines = matrices(b, stored_inside, inner if along_inner else columns)
+        y = x @ (lines.swapaxes(2, 3) if along_inner else lines)
+        y = (y.swapaxes(1, 2) if inside else y).reshape(-1, columns)
+        positions = len(y) // samples
+        made = {"shapes": ((inner, positions), (lines.shape[3], heads * lines.shape[2])), "m": columns}
+        made |= {"positions": positions, "heads": heads, "heads_inside": inside, "stored_inside": stored_inside}
+        made |= {"along_inner": along_inner, "float_layer": MatMulLayer}
+        return self._add("matmul", (a, b), target, (x, lines), y, "identity", None, made)
 
     def reverse(self, source, target):
         """The positions of a frame from its end."""
@@ -156,7 +200,7 @@ class Sketch:
         made = {"m": y.shape[1], "shapes": shapes, "positions": positions}
         return self._add(name, sources, target, values, y, activation, None, made)
 
-    def _add(self, name, sources, target, values, y, activation, node, made):
+    def _add(self, name, sources, target, values, y, activation, node, made, *, exact=False):
         index = len(self.layers)
         layer = made.pop("float_layer", FloatLayer)(
             kind=name,
@@ -170,7 +214,8 @@ class Sketch:
         )
         y = evaluate(activation, EXAMPLES[activation], y)
         formats = tuple(self.formats[s] for s in sources)
-        fixed = kind(name).quantize(kind(name).spec(layer, self.bits), layer, values, y, formats)
+        spec = kind(name).spec(layer, self.bits)
+        fixed = kind(name).quantize(kind(name).divided_exactly(spec) if exact else spec, layer, values, y, formats)
         self.layers.append(fixed)
         self.values[target], self.formats[target] = y, fixed.output_format
         return self

@@ -30,6 +30,8 @@ NAMES = (
     "mean of all",
     "greatest of all",
     "gates",
+    "attention",
+    "heads outside",
     "around",
     "flattened",
 )
@@ -99,6 +101,19 @@ def around():
     return sketch.add("c", "d", "y").graph()
 
 
+def attention(bits, *, positions=4, inside=True, exact=False):
+    """A class token, a normalisation, two heads whose keys and values are kept; heads inside the rows or outside."""
+    sketch = Sketch(6, positions=positions, bits=bits, seed=bits).offset("x", "p", before=1, after=1, activation="relu")
+    sketch.normalize("p", "n", kind_name="rmsnorm").offset("n", "o", activation="tanh")
+    tokens = {"positions": positions + 2}
+    for name in "qkv":
+        sketch.product("o", name, 6, **tokens)
+    sketch.mix("q", "k", "s", heads=2, inner=3, inside=inside, stored_inside=inside)
+    sketch.softmax("s", "t", factor=2.0, exact=exact)
+    sketch.mix("t", "v", "m", heads=2, inner=positions + 2, inside=inside, stored_inside=inside, along_inner=False)
+    return sketch.product("m", "y", 3, **tokens).graph()
+
+
 def vec(words):
     return {"in_vec": words, "out_vec": words}
 
@@ -161,5 +176,24 @@ def designs():
     yield design(pooled(GlobalAveragePool, 9), built={"l0_node_a": {"tap_rows": 3}, "l3_node_y": vec(2)})
     yield design(pooled(GlobalMaxPool, 6), built={"l1_node_b": {"tap_rows": 2, "tap_columns": 2}})
     yield design(gates(), built={"l1_node_h": vec(4), "l2_node_m": vec(2)})
+    yield design(
+        attention(8),
+        built={
+            "l0_offset": vec(4),
+            "l1_rmsnorm": vec(4),
+            "l6_matmul": {"in_vec": 1, "rows": 4, "columns": 2},
+            "l7_softmax": vec(4),
+            "l8_matmul": {"in_vec": 2, "out_vec": 1, "rows": 2, "columns": 4},
+        },
+    )
+    yield design(
+        attention(11, positions=3, inside=False, exact=True),
+        built={
+            "l1_rmsnorm": vec(2),
+            "l6_matmul": {"in_vec": 2, "out_vec": 4, "rows": 5, "columns": 4},
+            "l7_softmax": vec(2),
+            "l8_matmul": {"in_vec": 1, "out_vec": 2, "rows": 2, "columns": 2},
+        },
+    )
     yield design(around(), built={f"l{i}_dense": {"rows": 8} for i in range(4)})
     yield design(flattened(), built={"l1_reorder": vec(16)})

@@ -4,7 +4,7 @@
 import pytest
 from emit.designs import convolutions, images
 from rtl.many_networks import design
-from rtl.networks import every_kind, gates, pooled
+from rtl.networks import attention, every_kind, gates, pooled
 from rtl.sequences import gru, lstm, passes
 
 from swm.emit import emit_project
@@ -39,6 +39,8 @@ NETWORKS = {
     "mean of all": lambda: design(pooled(GlobalAveragePool, 9)),
     "greatest of all": lambda: design(pooled(GlobalMaxPool, 6)),
     "gates": lambda: design(gates()),
+    "attention": lambda: design(attention(8)),
+    "exact quotients": lambda: design(attention(8, exact=True)),
     "passes": passes,
     "lstm": lstm,
     "gru": gru,

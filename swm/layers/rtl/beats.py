@@ -4,13 +4,33 @@
 from __future__ import annotations
 
 from swm.layers.fork import ForkSpec
+from swm.layers.offset import OffsetSpec
 from swm.layers.program import Port, ProcessModel, Run
 from swm.layers.registry import kind
-from swm.layers.rtl.base import Parameter, RtlKind, RtlModule, finish_cycles, finish_parameters, rom_file
-from swm.layers.rtl.loops import Loop, block_loops
-from swm.layers.values import FixedLayer, Implementation, ceil_div
+from swm.layers.rtl.base import (
+    Parameter,
+    RtlKind,
+    RtlModule,
+    finish_cycles,
+    finish_parameters,
+    in_luts,
+    other_form,
+    rom_file,
+)
+from swm.layers.rtl.loops import Loop, block_loops, early_loop
+from swm.layers.values import FixedLayer, Implementation, LayerSpec, ceil_div
 
-__all__ = ["AddRtl", "ConcatRtl", "ForkRtl", "HadamardRtl", "PReluRtl", "ReverseRtl", "ScaleRtl", "WidthRtl"]
+__all__ = [
+    "AddRtl",
+    "ConcatRtl",
+    "ForkRtl",
+    "HadamardRtl",
+    "OffsetRtl",
+    "PReluRtl",
+    "ReverseRtl",
+    "ScaleRtl",
+    "WidthRtl",
+]
 
 
 class ScaleRtl(RtlKind):
@@ -36,6 +56,38 @@ class ScaleRtl(RtlKind):
             "LUTRAM": 1,
         }
         return (RtlModule("swm_scale", parameters),)
+
+
+class OffsetRtl(RtlKind):
+    """`swm_offset`."""
+
+    def obstacle(self, spec: LayerSpec) -> str:
+        """Forms that the module does not know."""
+        return other_form(spec, "before", "weight_bits")
+
+    def latencies(self, built: Implementation) -> tuple[int, ...]:
+        """Memory 2, end of the layer."""
+        return (2 + finish_cycles(built.spec),)
+
+    def loops(self, built: Implementation, processes: tuple[ProcessModel, ...]) -> tuple[Loop, ...]:
+        """A frame begins with its first beat, though constants alone may leave before it."""
+        return early_loop(processes[0], *self.latencies(built))
+
+    def modules(self, layer: FixedLayer | None, built: Implementation) -> tuple[RtlModule, ...]:
+        """One module."""
+        spec = built.spec
+        assert isinstance(spec, OffsetSpec)
+        known = kind("offset").configuration(layer, built)
+        names = ("n", "before", "positions", "out_positions", "in_bits", "weight_bits", "in_shift", "weight_shift")
+        words = spec.output.positions * ceil_div(spec.n, built.in_vec)
+        parameters: dict[str, Parameter] = {
+            **{name.upper(): known[name] for name in names},
+            **finish_parameters(layer, known),
+            "VEC": built.in_vec,
+            "WEIGHTS": rom_file(spec.name, "weights"),
+            "LUTRAM": in_luts(words, built.in_vec * spec.weight_bits),
+        }
+        return (RtlModule("swm_offset", parameters),)
 
 
 class AddRtl(RtlKind):

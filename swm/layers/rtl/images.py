@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from swm.layers.depth_to_space import DepthToSpaceSpec
 from swm.layers.global_pool import GlobalPoolSpec
 from swm.layers.pool import PoolBuilt, PoolSpec
-from swm.layers.program import Port, ProcessModel, Program, Run
+from swm.layers.program import Port, ProcessModel, Run
 from swm.layers.registry import kind
 from swm.layers.reorder import Reorder
 from swm.layers.rtl.base import (
@@ -19,7 +17,7 @@ from swm.layers.rtl.base import (
     finish_parameters,
     rom_file,
 )
-from swm.layers.rtl.loops import Loop, block_loops, one_loop
+from swm.layers.rtl.loops import Loop, block_loops, early_loop, one_loop
 from swm.layers.rtl.window import WINDOW_CYCLES, blind, window_loops, window_module
 from swm.layers.values import FixedLayer, Implementation, LayerSpec, clog2
 
@@ -103,22 +101,12 @@ class PadRtl(RtlKind):
 
     def loops(self, built: Implementation, processes: tuple[ProcessModel, ...]) -> tuple[Loop, ...]:
         """A frame begins with its first beat, though what stands around it comes before."""
-        (process,) = processes
-        program = process.program
-        return one_loop(replace(process, program=replace(program, reads=(_at_once(program),))), *self.latencies(built))
+        return early_loop(processes[0], *self.latencies(built))
 
     def modules(self, layer: FixedLayer | None, built: Implementation) -> tuple[RtlModule, ...]:
         """One module."""
         known = kind("pad").configuration(layer, built)
         return (RtlModule("swm_pad", {name.upper(): value for name, value in known.items()}),)
-
-
-def _at_once(program: Program) -> Port:
-    """What a loop reads, its first beat in its first iteration."""
-    (read,) = program.reads
-    first, *rest = read.steady
-    more = (Run(first.start + first.step, first.step, first.count - 1),) if first.count > 1 else ()
-    return Port(read.stream, (Run(0, 1, 1), *more, *rest))
 
 
 class UpsampleRtl(RtlKind):

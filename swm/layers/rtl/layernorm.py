@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Layer normalisation in SystemVerilog."""
+"""Layer normalisation and RMS normalisation in SystemVerilog."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ENTRY = 4  # bits of an entry of the table beyond a root's fraction
 
 
 class LayerNormRtl(RtlKind):
-    """`swm_layernorm_sums`, `swm_layernorm_root`, `swm_layernorm_apply`."""
+    """`swm_layernorm_sums`, `swm_layernorm_root`, `swm_layernorm_apply`, told where sums of values count as zero."""
 
     def latencies(self, built: Implementation) -> tuple[int, ...]:
         """Of the three processes."""
@@ -31,7 +31,7 @@ class LayerNormRtl(RtlKind):
     def rom_bits(self, layer: FixedLayer, built: Implementation, rom: str) -> int:
         """Entries of the table of roots are wider than weights."""
         if rom == "roots":
-            return int(kind("layernorm").configuration(layer, built)["root_frac"]) + _ENTRY
+            return int(kind(built.spec.kind).configuration(layer, built)["root_frac"]) + _ENTRY
         return super().rom_bits(layer, built, rom)
 
     def modules(self, layer: FixedLayer | None, built: Implementation) -> tuple[RtlModule, ...]:
@@ -39,13 +39,14 @@ class LayerNormRtl(RtlKind):
         spec = built.spec
         assert isinstance(spec, LayerNormSpec)
         assert layer is not None
-        known = kind("layernorm").configuration(layer, built)
+        known = kind(spec.kind).configuration(layer, built)
         frac, step = known["root_frac"], known["root_step"]
         total, segments = spec.data_bits + clog2(spec.n), 3 << (frac - step)
         sums: dict[str, Parameter] = {
             "N": spec.n,
             "BITS": spec.data_bits,
             "SUM_BITS": spec.sum_bits,
+            "MEAN_FREE": int(spec.mean_free),
             "VEC": built.in_vec,
         }
         root: dict[str, Parameter] = {
@@ -56,6 +57,7 @@ class LayerNormRtl(RtlKind):
             "SCALE_BITS": spec.scale_bits,
             "EPSILON_LOW": known["epsilon_low"],
             "EPSILON_HIGH": known["epsilon_high"],
+            "MEAN_FREE": int(spec.mean_free),
             "FRAC": frac,
             "STEP_BITS": step,
             "ROOTS": rom_file(spec.name, "roots"),
@@ -69,6 +71,7 @@ class LayerNormRtl(RtlKind):
             "SPREAD_BITS": known["spread_bits"],
             "NORMAL_FRAC": known["normal_frac"],
             "ROOT_FRAC": frac,
+            "MEAN_FREE": int(spec.mean_free),
             "WEIGHT_BITS": known["weight_bits"],
             "BIAS_BITS": known["bias_bits"],
             **finish_parameters(layer, known),

@@ -4,12 +4,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 from swm.layers.program import Port, ProcessModel, Program, Run
 
-__all__ = ["INNER_DEPTH", "Loop", "block_loops", "even_runs", "inner_streams", "one_loop", "product_loops"]
+__all__ = [
+    "INNER_DEPTH",
+    "Loop",
+    "block_loops",
+    "early_loop",
+    "even_runs",
+    "inner_streams",
+    "one_loop",
+    "product_loops",
+]
 
 INNER_DEPTH = 2
 """Of what joins the loops of a product: two halves of a memory; sums that are complete while those before leave."""
@@ -44,7 +53,16 @@ def one_loop(process: ProcessModel, latency: int) -> tuple[Loop, ...]:
     return (Loop(process.name, process.program, latency + process.late, repeats=process.repeats),)
 
 
-def product_loops(process: ProcessModel, latency: int) -> tuple[Loop, ...]:
+def early_loop(process: ProcessModel, latency: int) -> tuple[Loop, ...]:
+    """The same where a frame begins with its first beat, though what is written before needs none."""
+    (read,) = process.program.reads
+    first, *rest = read.steady
+    more = (Run(first.start + first.step, first.step, first.count - 1),) if first.count > 1 else ()
+    at_once = Port(read.stream, (Run(0, 1, 1), *more, *rest))
+    return one_loop(replace(process, program=replace(process.program, reads=(at_once,))), latency)
+
+
+def product_loops(process: ProcessModel, latency: int, tokens: int = 1) -> tuple[Loop, ...]:
     """Loads, products and drains of swm_product_walk.
 
     In C++ they are iterations of one loop, so that products wait when the next token comes late; here they wait for
@@ -56,6 +74,7 @@ def product_loops(process: ProcessModel, latency: int) -> tuple[Loop, ...]:
     Args:
         process: with the loop that `swm.layers.products.product_program` made.
         latency: from a drain to its beat.
+        tokens: of that loop for each of the first two of these, which then have so many in a period.
     """
     (read,), (write,) = process.program.reads, process.program.writes
     loads, drains = sum(run.count for run in read.steady), write.steady
@@ -64,14 +83,14 @@ def product_loops(process: ProcessModel, latency: int) -> tuple[Loop, ...]:
     full, free, done, held = (f"{process.name}.{name}" for name in ("full", "free", "done", "held"))
     ends_of = (done, held) if group > 1 else (done,)  # sums that are complete each cycle leave each cycle
     load = Program(
-        loads,
-        (Port(read.stream, (Run(0, 1, loads),)),),
-        (Port(free, (Run(0, 1, 1),)), Port(full, (Run(loads - 1, 1, 1),))),
+        tokens * loads,
+        (Port(read.stream, (Run(0, 1, tokens * loads),)),),
+        (Port(free, (Run(0, loads, tokens),)), Port(full, (Run(loads - 1, loads, tokens),))),
     )
     multiply = Program(
-        products,
-        (Port(full, (Run(0, 1, 1),)), Port(free, (Run(products - 1, 1, 1),))),
-        tuple(Port(name, (Run(group - 1, group, len(drains)),)) for name in ends_of),
+        tokens * products,
+        (Port(full, (Run(0, products, tokens),)), Port(free, (Run(products - 1, products, tokens),))),
+        tuple(Port(name, (Run(group - 1, group, tokens * len(drains)),)) for name in ends_of),
     )
     starts, ends, place = [], [], 0
     for run in drains:
@@ -89,7 +108,7 @@ def product_loops(process: ProcessModel, latency: int) -> tuple[Loop, ...]:
     return (
         Loop(f"{process.name}.load", load, 0, inner_streams((full, free)), process.repeats),
         Loop(process.name, multiply, 0, inner_streams((done,)) | dict.fromkeys(ends_of[1:], 1), process.repeats),
-        Loop(f"{process.name}.drain", drain, latency, repeats=process.repeats),
+        Loop(f"{process.name}.drain", drain, latency, repeats=process.repeats * tokens),
     )
 
 

@@ -1,22 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Dense and block-circulant layers in SystemVerilog."""
+"""Dense and block-circulant layers, and products of two streams, in SystemVerilog."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from swm.layers.circulant.built import CirculantBuilt
 from swm.layers.circulant.spec import CirculantSpec
 from swm.layers.dense.spec import DenseBuilt
-from swm.layers.program import ProcessModel
+from swm.layers.matmul import MatMulBuilt
+from swm.layers.products import product_program
+from swm.layers.program import Port, ProcessModel, Program, Run
 from swm.layers.registry import kind
-from swm.layers.rtl.base import Parameter, RtlKind, RtlModule, finish_cycles, finish_parameters, rom_file
-from swm.layers.rtl.loops import Loop, one_loop, product_loops
+from swm.layers.rtl.base import Parameter, RtlKind, RtlModule, finish_cycles, finish_parameters, other_form, rom_file
+from swm.layers.rtl.loops import Loop, inner_streams, one_loop, product_loops
 from swm.layers.rtl.passes import pass_latencies, pass_loops, pass_modules
-from swm.layers.values import FixedLayer, Implementation, ceil_div, clog2
+from swm.layers.values import FixedLayer, Implementation, LayerSpec, ceil_div, clog2
 
-__all__ = ["CirculantRtl", "DenseRtl", "dense_cycles", "dense_parameters"]
+__all__ = ["CirculantRtl", "DenseRtl", "MatMulRtl", "dense_cycles", "dense_parameters", "matmul_cycles"]
 
 _SUMS = 5
 """Registers before the sums of swm_dense and swm_spectral_mac, an adder tree apart: memory 2, operand, product, sum."""
@@ -65,6 +68,66 @@ class DenseRtl(RtlKind):
         assert isinstance(built, DenseBuilt)
         assert layer is not None
         return (RtlModule("swm_dense", dense_parameters(layer, built, kind("dense").configuration(layer, built))),)
+
+
+def matmul_cycles(built: MatMulBuilt) -> int:
+    """Registers of swm_matmul from a drain to its beat: as those of swm_dense."""
+    return _SUMS + clog2(built.columns) + finish_cycles(built.spec)
+
+
+class MatMulRtl(RtlKind):
+    """`swm_matmul`."""
+
+    def obstacle(self, spec: LayerSpec) -> str:
+        """Forms that the module does not know."""
+        return other_form(spec, "heads", "heads_inside", "stored_inside", "along_inner")
+
+    def latencies(self, built: Implementation) -> tuple[int, ...]:
+        """See `matmul_cycles`."""
+        assert isinstance(built, MatMulBuilt)
+        return (matmul_cycles(built),)
+
+    def loops(self, built: Implementation, processes: tuple[ProcessModel, ...]) -> tuple[Loop, ...]:
+        """Loads, products and drains of the rows of A; beats of B, of which a half holds a frame.
+
+        The first row of a frame is loaded when B of the frame is whole.
+        """
+        assert isinstance(built, MatMulBuilt)
+        (process,) = processes
+        last = ceil_div(built.spec.m - (built.row_groups - 1) * built.rows, built.out_vec)
+        drain = ceil_div(built.rows, built.out_vec)
+        row = product_program(
+            "in0",
+            "out0",
+            depth=built.depth,
+            loads=built.loads,
+            drain_group=built.column_groups,
+            drain_step=max(1, built.column_groups // drain),
+            drains=[drain] * (built.row_groups - 1) + [last],
+        )
+        rows = replace(process, program=row)
+        load, multiply, out = product_loops(rows, matmul_cycles(built), built.spec.positions)
+        whole, spare = f"{process.name}.whole", f"{process.name}.spare"
+        begins, beats = Port(whole, (Run(0, 1, 1),)), built.stored_beats
+        ends = Port(spare, (Run(multiply.program.period - 1, 1, 1),))
+        store = Program(
+            beats,
+            (Port("in1", (Run(0, 1, beats),)),),
+            (Port(spare, (Run(0, 1, 1),)), Port(whole, (Run(beats - 1, 1, 1),))),
+        )
+        return (
+            Loop(f"{process.name}.store", store, 0, inner_streams((whole, spare))),
+            replace(load, program=replace(load.program, reads=(*load.program.reads, begins))),
+            replace(multiply, program=replace(multiply.program, reads=(*multiply.program.reads, ends))),
+            out,
+        )
+
+    def modules(self, layer: FixedLayer | None, built: Implementation) -> tuple[RtlModule, ...]:
+        """One module."""
+        assert isinstance(built, MatMulBuilt)
+        known = kind("matmul").configuration(layer, built)
+        parameters: dict[str, Parameter] = {name.upper(): value for name, value in built.members().items()}
+        return (RtlModule("swm_matmul", {**parameters, **finish_parameters(layer, known)}),)
 
 
 def _block_cycles(spec: CirculantSpec, last: int) -> int:

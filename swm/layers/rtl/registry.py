@@ -7,12 +7,23 @@ from collections.abc import Iterable
 
 from swm.errors import Finding
 from swm.layers.rtl.base import RtlKind
-from swm.layers.rtl.beats import AddRtl, ConcatRtl, ForkRtl, HadamardRtl, PReluRtl, ReverseRtl, ScaleRtl, WidthRtl
+from swm.layers.rtl.beats import (
+    AddRtl,
+    ConcatRtl,
+    ForkRtl,
+    HadamardRtl,
+    OffsetRtl,
+    PReluRtl,
+    ReverseRtl,
+    ScaleRtl,
+    WidthRtl,
+)
 from swm.layers.rtl.convolutions import CirculantConvRtl, ConvRtl, DepthwiseRtl
 from swm.layers.rtl.images import DepthToSpaceRtl, GlobalPoolRtl, PadRtl, PoolRtl, ReorderRtl, UpsampleRtl
 from swm.layers.rtl.layernorm import LayerNormRtl
-from swm.layers.rtl.products import CirculantRtl, DenseRtl
+from swm.layers.rtl.products import CirculantRtl, DenseRtl, MatMulRtl
 from swm.layers.rtl.recurrent import RecurrentRtl
+from swm.layers.rtl.softmax import SoftmaxRtl
 from swm.layers.values import LayerSpec
 
 __all__ = ["has_rtl", "register_rtl", "rtl", "rtl_findings", "unregister_rtl"]
@@ -32,6 +43,10 @@ _KINDS: dict[str, RtlKind] = {
     "scale": ScaleRtl(),
     "prelu": PReluRtl(),
     "layernorm": LayerNormRtl(),
+    "rmsnorm": LayerNormRtl(),
+    "softmax": SoftmaxRtl(),
+    "offset": OffsetRtl(),
+    "matmul": MatMulRtl(),
     "add": AddRtl(),
     "hadamard": HadamardRtl(),
     "concat": ConcatRtl(),
