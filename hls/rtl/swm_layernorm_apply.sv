@@ -60,7 +60,9 @@ module swm_layernorm_apply #(
 
   // Sum, root and h of the token, along with its beats.
   logic [HELD-1:0] now, held;
-  assign now = {in_data[2*SCALE_BITS+:HW], in_data[SCALE_BITS+:ROOT], MEAN_FREE != 0 ? TOTAL_BITS'(0) : in_data[0+:TOTAL_BITS]};
+  logic [TOTAL_BITS-1:0] sum;
+  assign sum = MEAN_FREE != 0 ? '0 : in_data[0+:TOTAL_BITS];
+  assign now = {in_data[2*SCALE_BITS+:HW], in_data[SCALE_BITS+:ROOT], sum};
   logic [VEC*BITS-1:0] x;
   always_ff @(posedge clk) begin
     if (read && first) held <= now;  // those of a beat that is taken stand until the next is
@@ -88,14 +90,20 @@ module swm_layernorm_apply #(
   generate
     for (i = 0; i < VEC; i = i + 1) begin : g_value
       logic signed [CENTRED-1:0] times, centred;
+      logic [CENTRED-1:0] multiple;  // N x of shifts and sums: no DSP block
       logic signed [WIDE-1:0] halved;
       logic signed [NARROWED-1:0] narrowed;
       logic signed [NARROWED+ROOT-1:0] product;
       logic signed [NORMAL-1:0] normal;
       logic signed [NORMAL+WEIGHT_BITS-1:0] scaled;
       logic signed [OUT_BITS-1:0] y;
+      always_comb begin
+        multiple = '0;
+        for (int j = 0; j <= GROWTH; j = j + 1)
+          if (((N >> j) & 1) != 0) multiple = multiple + (CENTRED'($signed(x[i*BITS+:BITS])) << j);
+      end
       always_ff @(posedge clk) begin
-        times <= CENTRED'($signed(x[i*BITS+:BITS])) * CENTRED'(N);
+        times <= multiple;
         centred <= times - CENTRED'($signed(total));
         halved <= (WIDE'(centred) <<< NORMAL_FRAC) + $signed((WIDE'(1) << h_half) >> 1);
         narrowed <= NARROWED'(halved >>> h);

@@ -47,9 +47,14 @@ module swm_layernorm_root #(
   logic signed [SPREAD_BITS-1:0] squares, scaled, spread, spread_late;
   assign total = MEAN_FREE != 0 ? '0 : in_data[TOTAL_BITS-1:0];
   swm_multiply #(.WA(TOTAL_BITS), .WB(TOTAL_BITS)) u_square (.clk, .a(total), .b(total), .p(square));
+  logic [SPREAD_BITS-1:0] multiple;  // N sum(x^2) of shifts and sums: no DSP block
+  always_comb begin
+    multiple = '0;
+    for (int j = 0; j <= $clog2(N); j = j + 1) if (((N >> j) & 1) != 0) multiple = multiple + (squares << j);
+  end
   always_ff @(posedge clk) begin
     squares <= SPREAD_BITS'($signed(in_data[2*SUM_BITS-1:SUM_BITS]));
-    scaled <= squares * SPREAD_BITS'(N);
+    scaled <= multiple;
     spread <= scaled - SPREAD_BITS'(square) + SPREAD_BITS'(EPSILON);
   end
 

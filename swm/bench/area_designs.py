@@ -87,6 +87,7 @@ class Chain:
         grid: tuple[int, ...],
         lanes: dict[str, Any],
         made: type[FloatLayer] = FloatLayer,
+        exact: bool = False,
         **fields: Any,
     ) -> None:
         """Put a layer of a kind behind those there are.
@@ -97,6 +98,7 @@ class Chain:
             grid: positions that it writes.
             lanes: changes of its minimal parallelism.
             made: type of the float layer.
+            exact: whether a Softmax divides.
             fields: more of it.
         """
         index, count = len(self._layers), prod(grid)
@@ -106,6 +108,7 @@ class Chain:
         layer = made(**{"kind": name, "name": f"l{index}", "node": name, **tensors, **shapes, **fields})
         one = kind(name)
         spec = one.spec(layer, self.bits)
+        spec = one.divided_exactly(spec) if exact else spec
         values = self._rng.normal(size=(_SAMPLES * shape[1], shape[0]))
         wanted = self._rng.normal(size=(_SAMPLES * count, m))
         fixed = one.quantize(spec, layer, (values,), wanted, (self._format,))

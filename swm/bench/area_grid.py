@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from swm.accelerator.design import Design
+from swm.bench.area_attention import attention_cases
 from swm.bench.area_designs import BITS, BOARDS, HELD_OUT, Case, bound, graph_of, placed
 from swm.bench.area_images import image_cases
 from swm.bench.area_steps import step_cases
@@ -69,6 +70,7 @@ def cases(quick: bool) -> Iterator[Case]:
     yield from (_product("xcup", block, HELD_OUT, 1) for block in (1, *BLOCKS))
     yield from image_cases()
     yield from step_cases()
+    yield from attention_cases()
 
 
 def _product(family: str, block: int, bits: int, way: int) -> Case:

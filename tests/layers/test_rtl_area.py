@@ -12,13 +12,15 @@ from swm.device import load_board
 from swm.layers.conv import ConvSpec
 from swm.layers.geometry import Geometry
 from swm.layers.registry import kind
+from swm.layers.regroup import RegroupSpec
 from swm.layers.rtl.area import counts, memories
 from swm.layers.rtl.area.coefficients import ERROR, FF, LUT
 from swm.layers.rtl.area.price import outside, price
 from swm.layers.rtl.area.registry import count, counted
-from swm.layers.softmax import SoftmaxSpec
 from swm.layers.values import TensorShape
 
+IMAGES = ["image, taps side by side, 8 bits", "orders, beats of 4, 8 bits"]
+ATTENTION = ["normed and softened, beats of 4, 8 bits", "two streams, 4 x 4, 8 bits"]
 CELLS = ["lstm, block 4, 8 bits", "gru, block 4, 8 bits", "gru_after, dense, 8 bits", "block 32, beats of 1, 8 bits"]
 GEOMETRY = Geometry.of((6, 6), (3, 3), (1, 1), (1, 1), (0, 0, 0, 0))
 CONV = ConvSpec("l", (TensorShape(2, 8, 36),), TensorShape(4, 8, 16), geometry=GEOMETRY, weight_bits=8)
@@ -68,11 +70,11 @@ def test_only_what_stands_in_the_list_is_counted(schedule):
     built = next(la.built for la in schedule.layers if la.spec.kind == "circulant")
     assert counted("spectral_mac", built) and not counted("no_spectral_mac", built)
     assert counted("dense", kind("conv").minimal(CONV)) and counted("window", kind("conv").minimal(CONV))
-    softmax = SoftmaxSpec("l", (TensorShape(4, 8),), TensorShape(4, 8))
-    assert not counted("dense", kind("softmax").minimal(softmax))
+    pairs = RegroupSpec("l", (TensorShape(4, 8, 2),), TensorShape(8, 8, 1))
+    assert not counted("dense", kind("regroup").minimal(pairs))
 
 
-@pytest.mark.parametrize("name", ["image, taps side by side, 8 bits", "orders, beats of 4, 8 bits", *CELLS])
+@pytest.mark.parametrize("name", [*IMAGES, *CELLS, *ATTENTION])
 def test_a_design_of_any_kind_has_its_modules_counted(name):
     """Every process of such a design, without its numbers and with them: these can only be narrower."""
     made = next(c for c in cases(False) if c.name == name and c.family == "xc7").make()

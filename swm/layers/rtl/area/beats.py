@@ -117,17 +117,19 @@ def sums(built: Implementation, tokens: int, ends: int) -> Count:
     cycles = 3 + levels
     tree = Count(adder=(vec - 1) * (bits + 1), register=(vec - 1) * (bits + 1))
     squares = Count(post=(vec - 1) * (2 * bits + 1), operand=vec * 4 * bits + (vec - 1) * (2 * bits + 1))
-    plain = Count(restart=bits + clog2(spec.n), register=bits + clog2(spec.n))
+    plain = NOTHING if spec.mean_free else Count(restart=bits + clog2(spec.n), register=bits + clog2(spec.n))
+    tree = NOTHING if spec.mean_free else tree
     running = Count(restart=spec.sum_bits, register=spec.sum_bits) if vec > 1 else Count(post=spec.sum_bits)
     return counter(ceil_div(spec.n, vec)).plus(
-        Count(register=vec * bits * cycles),  # one chain with what is summed, which looks into it
+        # one chain with what is summed, which looks into it
+        delayed(vec * bits, cycles) if spec.mean_free else Count(register=vec * bits * cycles),
         tree,
         squares,
         plain,
         running,
         marks(3 * cycles),
         fifo(vec * bits, tokens, cycles),
-        fifo(spec.sum_bits + bits + clog2(spec.n), ends, cycles),
+        fifo(spec.sum_bits + (0 if spec.mean_free else bits + clog2(spec.n)), ends, cycles),
     )
 
 
@@ -135,13 +137,14 @@ def token_root(built: Implementation, depth: int) -> Count:
     """swm_layernorm_root."""
     spec: Any = built.spec
     total, spread = spec.data_bits + clog2(spec.n), 2 * (spec.data_bits - 1 + clog2(spec.n)) + 2
+    total = 0 if spec.mean_free else total
     table = roots(min(spec.out_bits + 2, 18))
     frac, entry = table.frac, table.frac + 4
     line = entry + table.step_bits + 2
     half = clog2(spread // 2 + 1)
     in_luts = not memory(len(table.starts), 2 * entry, writes=0).bram18
     return Count(
-        adder=2 * spread + (frac + 2) + line,
+        adder=(1 if spec.mean_free else 2) * spread + (frac + 2) + line,
         post=line,
         choice=spread + half * (frac + 2),
         register=3 * spread + half + frac + 2 + line,
@@ -162,7 +165,7 @@ def token_ends(built: Implementation, depth: int, known: FixedLayer | None = Non
     beats, total = ceil_div(spec.n, vec), spec.data_bits + clog2(spec.n)
     frac, root = spec.out_bits, min(spec.out_bits + 2, 18) + 2
     half = clog2(total + 1)
-    held = total + root + half
+    held = (0 if spec.mean_free else total) + root + half
     shifted = total + 1 + frac + 2
     normal, narrowed = spec.normal_bits, spec.normal_bits + 1
     lane = Count(

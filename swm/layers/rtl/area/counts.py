@@ -56,7 +56,7 @@ class Count(NamedTuple):
         operand: registers at a multiplier, which a DSP block may hold.
         bram18: blocks of 18 Kb.
         rows: sums of multipliers in LUTs, a row for each bit of the smaller operand.
-        narrow: multipliers whose product is below 9 bits, for which yosys takes LUTs.
+        narrow: multipliers whose product is below 9 bits, for which yosys takes LUTs, or that a table does not need.
     """
 
     adder: float = 0

@@ -28,8 +28,10 @@ __all__ = [
     "forward_block",
     "inverse",
     "inverse_block",
+    "product_walk",
     "products",
     "sum_rows",
+    "sums_leaving",
     "transforms",
 ]
 
@@ -47,12 +49,12 @@ def dense(built: Implementation, depth: int, known: FixedLayer | None = None) ->
     straight = columns * spec.data_bits + (0 if built.packed else weights)  # from a memory to a multiplier
     ends = finish(spec, total, vec, known=known).plus(rom(built.out_beats, vec * offset_bits(spec, known)))
     pipeline = finish_cycles(spec)
-    return _walk(built.loads, columns // built.in_vec, built.row_groups, 1, built.column_groups, beats).plus(
+    return product_walk(built.loads, columns // built.in_vec, built.row_groups, 1, built.column_groups, beats).plus(
         ram(2 * built.column_groups, built.in_vec * spec.data_bits).times(columns // built.in_vec),
         rom(built.rom_depth, weights, built.storage == "lutram"),
         Count(register=-straight, operand=straight + rows * columns * product + columns * spec.data_bits),
         sums,
-        _leaving(beats, vec * total, rows * total),
+        sums_leaving(beats, vec * total, rows * total),
         ends,
         counter(built.out_beats),
         marks(4 * cycles + pipeline),
@@ -84,7 +86,7 @@ def products(built: Implementation, depth: int) -> Count:
     # joined, then rounded
     joined = Count(adder=2 * total * (leaving - spec.unrolled), register=2 * total * leaving)
     drain = joined.plus(rounded(total, spec.rounded_bits).times(2 * leaving)).times(lanes)
-    return _walk(built.loads, max(1, columns // built.fft_lanes), built.row_groups, built.word_groups,
+    return product_walk(built.loads, max(1, columns // built.fft_lanes), built.row_groups, built.word_groups,
                  built.column_groups, beats).plus(
         memory.times(columns),
         rom(built.rom_depth, rows * columns * bins * 2 * weight, built.storage == "lutram"),
@@ -94,7 +96,7 @@ def products(built: Implementation, depth: int) -> Count:
         Count(operand=rows * columns * made * (product + weight + 1) + columns * made * (spectrum + 1)),
         sums,
         kept,
-        _leaving(beats, lanes * held * total, rows * held * total),
+        sums_leaving(beats, lanes * held * total, rows * held * total),
         drain,
         marks(4 * cycles + 3),
         fifo(lanes * 2 * leaving * spec.rounded_bits, depth, cycles + 3),
@@ -131,7 +133,7 @@ def inverse(built: Implementation, depth: int, known: FixedLayer | None = None) 
     return taken.plus(block, parts, steps, ends, more, fifo(vec * spec.out_bits, depth, cycles))
 
 
-def _walk(loads: int, banks: int, rows: int, words: int, columns: int, beats: int) -> Count:
+def product_walk(loads: int, banks: int, rows: int, words: int, columns: int, beats: int) -> Count:
     """swm_product_walk."""
     steps = sum(map(clog2, (loads, banks, columns, columns, words, rows, rows * words * columns, beats + 1)))
     return Count(state=steps + 4 + clog2(max(1, columns * words // beats)), adder=2 * clog2(2 * columns))
@@ -168,7 +170,7 @@ def sum_rows(
     return dsp_rows.plus(in_luts.plus(multiplier).times(fabric))
 
 
-def _leaving(beats: int, beat: int, bits: int) -> Count:
+def sums_leaving(beats: int, beat: int, bits: int) -> Count:
     """Sums in a shift register on their way out: a choice but for those of the last beat."""
     return Count(register=bits, choice=max(0, bits - beat) if beats > 1 else 0)
 

@@ -9,6 +9,15 @@ from typing import Any
 from swm.layers.circulant_conv import CirculantConvBuilt
 from swm.layers.conv import ConvBuilt
 from swm.layers.program import ProcessModel
+from swm.layers.rtl.area.attention import (
+    matmul,
+    offset,
+    softmax_divide,
+    softmax_factor,
+    softmax_power,
+    softmax_scale,
+    softmax_top,
+)
 from swm.layers.rtl.area.beats import add, concat, fork, hadamard, prelu, scale, sums, token_ends, token_root, width
 from swm.layers.rtl.area.counts import Count
 from swm.layers.rtl.area.images import (
@@ -61,11 +70,19 @@ _MODULES: dict[str, Callable[..., Count]] = {
     "layernorm_sums": sums,
     "layernorm_root": token_root,
     "layernorm_apply": token_ends,
+    "offset": offset,
+    "softmax_top": softmax_top,
+    "softmax_power": softmax_power,
+    "softmax_factor": softmax_factor,
+    "softmax_scale": softmax_scale,
+    "softmax_divide": softmax_divide,
+    "matmul": matmul,
 }
 _ENDS = frozenset(
     (
         *("dense", "irfft_unrolled", "irfft_store", "depthwise", "max_pool", "average_pool", "global_pool"),
-        *("recurrent_steps", "scale", "layernorm_apply", "add", "hadamard"),
+        *("recurrent_steps", "scale", "layernorm_apply", "add", "hadamard", "offset", "matmul"),
+        *("softmax_power", "softmax_scale", "softmax_divide"),
     )
 )
 """Modules that end a layer, with its offsets and its activation."""
@@ -73,7 +90,8 @@ _KINDS = frozenset(
     (
         *("dense", "circulant", "conv", "circulant_conv", "depthwise", "pool", "global_pool", "pad", "upsample"),
         *("depth_to_space", "reverse", "reorder", "recurrent"),
-        *("scale", "prelu", "add", "hadamard", "concat", "fork", "width", "layernorm"),
+        *("scale", "prelu", "add", "hadamard", "concat", "fork", "width", "layernorm", "rmsnorm"),
+        *("offset", "softmax", "matmul"),
     )
 )
 """Others may take the same kernels and build them otherwise."""
