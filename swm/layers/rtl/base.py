@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -26,7 +26,6 @@ __all__ = [
     "finish_cycles",
     "finish_parameters",
     "in_luts",
-    "other_form",
     "rom_file",
 ]
 
@@ -82,15 +81,6 @@ class RtlKind(ABC):
     @abstractmethod
     def modules(self, layer: FixedLayer | None, built: Implementation) -> tuple[RtlModule, ...]:
         """One module a process. `layer` is None for kinds that the schedule places."""
-
-
-def other_form(spec: LayerSpec, *known: str) -> str:
-    """For `RtlKind.obstacle`: what of a spec is not its default, and neither `known` nor what every layer has."""
-    everywhere = {one.name for one in fields(LayerSpec)}
-    found = [one.name for one in fields(spec) if one.name not in everywhere | {*known}]
-    plain = {one.name: one.default for one in fields(spec)}
-    other = [name for name in found if getattr(spec, name) != plain[name]]
-    return f"{spec.kind} layers with {' and '.join(other)} have no RTL" if other else ""
 
 
 def rom_file(layer: str, rom: str) -> str:

@@ -14,11 +14,10 @@ from swm.layers.rtl.base import (
     finish_cycles,
     finish_parameters,
     in_luts,
-    other_form,
     rom_file,
 )
 from swm.layers.rtl.loops import Loop, block_loops, early_loop
-from swm.layers.values import FixedLayer, Implementation, LayerSpec, ceil_div
+from swm.layers.values import FixedLayer, Implementation, ceil_div
 
 __all__ = [
     "AddRtl",
@@ -60,10 +59,6 @@ class ScaleRtl(RtlKind):
 
 class OffsetRtl(RtlKind):
     """`swm_offset`."""
-
-    def obstacle(self, spec: LayerSpec) -> str:
-        """Forms that the module does not know."""
-        return other_form(spec, "before", "weight_bits")
 
     def latencies(self, built: Implementation) -> tuple[int, ...]:
         """Memory 2, end of the layer."""

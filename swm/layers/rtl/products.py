@@ -14,10 +14,10 @@ from swm.layers.matmul import MatMulBuilt
 from swm.layers.products import product_program
 from swm.layers.program import Port, ProcessModel, Program, Run
 from swm.layers.registry import kind
-from swm.layers.rtl.base import Parameter, RtlKind, RtlModule, finish_cycles, finish_parameters, other_form, rom_file
+from swm.layers.rtl.base import Parameter, RtlKind, RtlModule, finish_cycles, finish_parameters, rom_file
 from swm.layers.rtl.loops import Loop, inner_streams, one_loop, product_loops
 from swm.layers.rtl.passes import pass_latencies, pass_loops, pass_modules
-from swm.layers.values import FixedLayer, Implementation, LayerSpec, ceil_div, clog2
+from swm.layers.values import FixedLayer, Implementation, ceil_div, clog2
 
 __all__ = ["CirculantRtl", "DenseRtl", "MatMulRtl", "dense_cycles", "dense_parameters", "matmul_cycles"]
 
@@ -77,10 +77,6 @@ def matmul_cycles(built: MatMulBuilt) -> int:
 
 class MatMulRtl(RtlKind):
     """`swm_matmul`."""
-
-    def obstacle(self, spec: LayerSpec) -> str:
-        """Forms that the module does not know."""
-        return other_form(spec, "heads", "heads_inside", "stored_inside", "along_inner")
 
     def latencies(self, built: Implementation) -> tuple[int, ...]:
         """See `matmul_cycles`."""

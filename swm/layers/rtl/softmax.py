@@ -14,11 +14,10 @@ from swm.layers.rtl.base import (
     finish_cycles,
     finish_parameters,
     in_luts,
-    other_form,
     rom_file,
 )
 from swm.layers.softmax import SoftmaxSpec
-from swm.layers.values import FixedLayer, Implementation, LayerSpec, clog2
+from swm.layers.values import FixedLayer, Implementation, clog2
 
 __all__ = ["POWER_ROM", "SoftmaxRtl", "divide_cycles", "power_cycles"]
 
@@ -40,10 +39,6 @@ def divide_cycles(spec: SoftmaxSpec) -> int:
 
 class SoftmaxRtl(RtlKind):
     """`swm_softmax_top`, `swm_softmax_power`; `swm_softmax_factor` and `swm_softmax_scale`, or `swm_softmax_divide`."""
-
-    def obstacle(self, spec: LayerSpec) -> str:
-        """Forms that the modules do not know."""
-        return other_form(spec, "factor", "division")
 
     def latencies(self, built: Implementation) -> tuple[int, ...]:
         """Of the three or four processes."""
