@@ -359,8 +359,8 @@ class Sequences:
         tail = prod(s for s in shape[axis + 1 :] if isinstance(s, int))
         if axis == samples or shape[axis] != layer.positions or (layer.positions > 1 and tail != layer.m):
             return refused
-        alone = isinstance(layer, RecurrentLayer) and not layer.cells and uses.get(origin) == 1
-        if alone and (first, behind) == (layer.positions - 1, layer.positions):
+        at_end = (first, behind) == (layer.positions - 1, layer.positions)
+        if isinstance(layer, RecurrentLayer) and not layer.cells and uses.get(origin) == 1 and at_end:
             streams.layers[place] = replace(layer, last=True, positions=1, output=output)
             del self._steps[origin]
         else:

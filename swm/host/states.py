@@ -129,8 +129,7 @@ class _Rewriting:
         for tensor in (*others, c):
             begin, end = cuts[tensor]
             one, turned = (self._tensors.unique(f"{tensor}/{what}") for what in ("cut", "turned"))
-            cut = {"starts": (begin,), "ends": (end,), "axes": (1,), "steps": (1,)}
-            self._add(Slice, node, f"cut of {tensor}", (first,), one, **cut)
+            self.nodes.append(self._cut(node, f"cut of {tensor}", first, one, (begin, end)))
             flat = whole and tensor != y
             self._add(Transpose, node, f"{tensor} turned", (one,), turned if flat else tensor, perm=back)
             if flat:
@@ -172,37 +171,52 @@ class _Rewriting:
 
         Of all layers but the last the steps that hold their states leave, and their sequences stay inside.
         """
-        shapes = [kind.shape if (kind := self.types.get(end.first)) is not None else None for end in self._ends]
-        sizes = [s[1:] if s and all(isinstance(d, int) for d in s[1:]) else None for s in shapes]
-        if len(self._ends) < 2 or not all(sizes) or not all(end.states for end in self._ends):
+        ends = [(end, size) for end in self._ends if end.states and (size := self._size(end.first))]
+        if len(ends) < 2 or len(ends) < len(self._ends):
             return
-        flat, cut, start, parts = [], [], 0, {}
-        for end, shape, size in zip(self._ends, shapes, sizes, strict=True):
-            assert shape is not None and size is not None
-            inner = end is not self._ends[-1] and bool(end.sequence)
-            made, steps = end.first, end.states if inner else size[0]
-            part = self._tensors.unique(f"{end.first}/outside")
+        last, start = ends[-1][0], 0
+        whole = self._tensors.unique(f"{last.first}/joined")
+        to_whole: list[Node] = []
+        from_whole: list[Node] = []
+        values: list[str] = []
+        parts: dict[str, tuple[str, str]] = {}
+        for end, size in ends:
+            inner = end is not last and bool(end.sequence)
+            steps, kept = (end.states if inner else size[0]), end.first
+            flat, cut, part = (self._tensors.unique(f"{end.first}/{w}") for w in ("values", "cut", "outside"))
             if inner:
-                made = self._tensors.unique(f"{end.first}/states")
-                options = {"starts": (-end.states,), "ends": (_FAR,), "axes": (1,), "steps": (1,)}
-                flat.append(self._node(Slice, end.node, "states alone", (end.first,), made, **options))
-                self.types[made] = TensorType(self.types[end.first].elem, (shape[0], steps, *size[1:]))
-            values = steps * prod(d for d in size[1:] if isinstance(d, int))
-            one, back = (self._tensors.unique(f"{end.first}/{what}") for what in ("values", "part"))
-            flat.append(self._node(Reshape, end.node, "values", (made,), one, shape=(0, values)))
-            self.types[one] = TensorType(self.types[end.first].elem, (shape[0], values))
-            options = {"starts": (start,), "ends": (start + values,), "axes": (1,), "steps": (1,)}
-            parts[end.first] = (part, end.sequence if inner else "", one)
-            cut.append((end.node, options, back, part, (0, steps, *size[1:])))
-            start += values
-        whole = self._tensors.unique(f"{self._ends[-1].first}/joined")
-        last = self._ends[-1]
-        self.types[whole] = TensorType(self.types[last.first].elem, (shapes[-1][0] if shapes[-1] else None, start))
-        flat.append(self._node(Concat, last.node, "all states", tuple(p[2] for p in parts.values()), whole, axis=1))
-        for node, options, back, part, shape in cut:
-            flat.append(self._node(Slice, node, "part of all", (whole,), back, **options))
-            flat.append(self._node(Reshape, node, "part as it was", (back,), part, shape=shape))
-        self.nodes = _behind(self.nodes, {first: (part, kept) for first, (part, kept, _) in parts.items()}, flat)
+                kept = self._tensors.unique(f"{end.first}/states")
+                to_whole.append(self._cut(end.node, "states alone", end.first, kept, (-end.states, _FAR)))
+                self._typed(end.first, kept, steps, *size[1:])
+            many = steps * prod(size[1:])
+            to_whole.append(self._node(Reshape, end.node, "values", (kept,), flat, shape=(0, many)))
+            self._typed(end.first, flat, many)
+            from_whole.append(self._cut(end.node, "part of all", whole, cut, (start, start + many)))
+            shape = (0, steps, *size[1:])
+            from_whole.append(self._node(Reshape, end.node, "part as it was", (cut,), part, shape=shape))
+            parts[end.first] = part, end.sequence if inner else ""
+            values.append(flat)
+            start += many
+        to_whole.append(self._node(Concat, last.node, "all states", tuple(values), whole, axis=1))
+        self._typed(last.first, whole, start)
+        self.nodes = _behind(self.nodes, parts, to_whole + from_whole)
+
+    def _size(self, tensor: str) -> tuple[int, ...] | None:
+        """The shape of a tensor behind its samples; None if some of it is not known."""
+        kind = self.types.get(tensor)
+        shape = kind.shape if kind is not None and kind.shape else ()
+        sizes = tuple(d for d in shape[1:] if isinstance(d, int))
+        return sizes if sizes and len(sizes) == len(shape) - 1 else None
+
+    def _typed(self, like: str, tensor: str, *sizes: int) -> None:
+        """A tensor has the samples of another, and a shape of its own behind them."""
+        kind = self.types[like]
+        assert kind.shape is not None
+        self.types[tensor] = TensorType(kind.elem, (kind.shape[0], *sizes))
+
+    def _cut(self, node: Recurrent, what: str, tensor: str, output: str, ends: tuple[int, int]) -> Node:
+        cut = {"starts": ends[:1], "ends": ends[1:], "axes": (1,), "steps": (1,)}
+        return self._node(Slice, node, what, (tensor,), output, **cut)
 
     def _node(
         self, make: type[Node], node: Recurrent, what: str, inputs: tuple[str, ...], output: str, **options: object
