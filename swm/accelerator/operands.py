@@ -272,6 +272,8 @@ class Streams:
     def _linear(self, node: Linear, tensor: str, held: Held) -> tuple[Operand, ...] | Obstacle | None:
         n = node.weight.shape[1]
         size, origin = held.size, self.origin[tensor]
+        if repeats(self.orders[tensor]) > 1:
+            return self.moved(tensor)
         if size is None:
             shape = self.shape(tensor)
             if origin in {v.name for v in self.graph.inputs} and shape is not None and len(shape) > 2:
@@ -287,8 +289,7 @@ class Streams:
                 f"it multiplies {n} values while the tensor before it holds {size} a sample",
                 "a Flatten is missing, or the model was exported with a wrong shape",
             )
-        order = self.orders[tensor]  # columns of a matrix turn, those of repeated values do not
-        turned = order is not None and repeats(order) == 1 and size == n and isinstance(node.weight, Dense)
+        turned = self.orders[tensor] is not None and size == n and isinstance(node.weight, Dense)  # its columns turn
         if not turned and (obstacle := self.moved(tensor)) is not None:
             return obstacle
         return (Operand(origin if turned else self.brought(tensor, None, n), n, size // n),)

@@ -51,11 +51,6 @@ def _readers(graph: Graph) -> dict[str, list[Node | None]]:
     return found
 
 
-def _sample(graph: Graph, tensor: str) -> tuple[Any, ...] | None:
-    known = graph.types.get(tensor)
-    return None if known is None or known.shape is None else known.shape[1:]
-
-
 def _selected(graph: Graph, node: Node) -> tuple[str, NDArray[np.float32]] | None:
     """The scores and the table of a Where of a constant mask and one low number."""
     mask, yes, no = (graph.constants.get(t) for t in node.inputs)
@@ -65,8 +60,8 @@ def _selected(graph: Graph, node: Node) -> tuple[str, NDArray[np.float32]] | Non
     if low is None or low.size != 1 or low.dtype != np.float32 or not low.item() <= _HIDES:
         return None
     hidden = ~mask if yes is None else mask
-    sample = _sample(graph, scores)
-    if sample is None or sample != _sample(graph, node.outputs[0]) or mask.ndim > len(sample) + 1:
+    sample = graph.sample_shape(scores)
+    if sample is None or sample != graph.sample_shape(node.outputs[0]) or mask.ndim > len(sample) + 1:
         return None
     if not mask.ndim or hidden.all(axis=-1).any() or (mask.ndim == len(sample) + 1 and len(mask) != 1):
         return None

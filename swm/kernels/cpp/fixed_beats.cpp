@@ -127,13 +127,19 @@ void add_table(const SwmBeats& l, const int64_t* frame, ptrdiff_t place, int64_t
 class Products {
   public:
     explicit Products(const SwmBeats& l)
-        : l_(l), inner_(l.kind == MATMUL ? l.channels[0] : 0), heads_(l.kind == MATMUL ? l.heads / l.shared : 0), stored_(std::size_t(heads_ * inner_ * l.m)), sums_(std::size_t(l.m)) {}
+        : l_(l),
+          inner_(l.kind == MATMUL ? l.channels[0] : 0),
+          heads_(l.kind == MATMUL ? l.heads / l.shared : 0),
+          stored_(std::size_t(heads_ * inner_ * l.m)),
+          sums_(std::size_t(l.m)) {}
 
-    // The lines of B of a frame → [head][inner][m]
-    void store(const int64_t* b) {
+    // The lines of B of a frame of all → [head][inner][m]
+    void store(const int64_t* b, ptrdiff_t frame) {
         const ptrdiff_t words = l_.channels[1], lines = l_.along_inner ? l_.m : inner_;
+        b += frame * lines * heads_ * words;
         for (ptrdiff_t at = 0; at < lines * heads_; ++at, b += words) {
-            const ptrdiff_t head = l_.stored_inside ? at % heads_ : at / lines, line = l_.stored_inside ? at / heads_ : at % lines;
+            const ptrdiff_t head = l_.stored_inside ? at % heads_ : at / lines;
+            const ptrdiff_t line = l_.stored_inside ? at / heads_ : at % lines;
             double* const to = stored_.data() + head * inner_ * l_.m + (l_.along_inner ? line : line * l_.m);
             for (ptrdiff_t i = 0; i < words; ++i) to[l_.along_inner ? i * l_.m : i] = double(b[i]);
         }
@@ -192,7 +198,7 @@ extern "C" std::int64_t swm_fixed_beats(const SwmBeats* layer, const std::int64_
             case SOFTMAX: soften(l, x, s, y); break;
             case OFFSET: add_table(l, whole, place, y); break;
             case MATMUL:
-                if (place == 0) products.store(inputs[1] + frame * (l.along_inner ? l.m : l.channels[0]) * l.heads * l.channels[1]);
+                if (place == 0) products.store(inputs[1], frame);
                 products.multiply(x, place, y);
                 break;
             default: pool(l, whole, place, y);
