@@ -17,6 +17,7 @@ from swm.accelerator.store import load_fixed, save_fixed
 from swm.device.board import load_board
 from swm.emit import emit_project, verify_project
 from swm.report import compare_design, to_json
+from swm.simplify.masks import added_masks
 
 TOKENS, WIDTH = 5, 12
 
@@ -121,7 +122,7 @@ def test_exact_quotients_are_closer_and_confirmed(tmp_path):
 @pytest.mark.parametrize("mask", ["where", "fill", "nan", "biased"])
 def test_a_constant_mask_is_a_part_of_the_softmax(tmp_path, mask):
     """However it is written: what is hidden has a weight of 0, whatever the scores, in all engines alike."""
-    graph, x = swm.simplify(encoder(tmp_path / "m.onnx", mask=mask)), 2 * smooth(60, TOKENS, WIDTH)
+    graph, x = added_masks(encoder(tmp_path / "m.onnx", mask=mask)), 2 * smooth(60, TOKENS, WIDTH)
     (soft,) = (layer for layer in lower(graph).layers if layer.kind == "softmax")
     np.testing.assert_array_equal(soft.hidden, np.triu(np.ones((TOKENS, TOKENS), bool), 1))
     assert (soft.each, soft.factor) == (3, pytest.approx(0.5))  # the heads share a row
@@ -138,8 +139,8 @@ def test_a_mask_that_hides_a_row_is_refused(tmp_path):
     """By name: there is no maximum of nothing. RTL refuses every mask, whatever it has of a Softmax."""
     (found,) = hardware_findings(encoder(tmp_path / "row.onnx", mask="a row"))
     assert (found.node, "hides every value of a row" in found.reason) == ("soft", True)
-    masked = swm.simplify(encoder(tmp_path / "m.onnx", mask="add"))
-    refused = {f.node: f.reason for f in hardware_findings(masked, backend("rtl"))}
+    masked = hardware_findings(encoder(tmp_path / "m.onnx", mask="add"), backend("rtl"))
+    refused = {f.node: f.reason for f in masked}
     assert refused["soft"] == "masks of attention have no RTL"
 
 
