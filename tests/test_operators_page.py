@@ -18,7 +18,7 @@ def test_where_operators_run():
     assert (gemm.structured, gemm.fixed, gemm.hls, gemm.rtl) == ("yes", "kernel", "kernel", "kernel")
     for op in ("Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "Pad", "Resize"):
         assert rows["", op].rtl == rows["", op].hls == "kernel", op
-    assert (rows["", "Softmax"].rtl, rows["", "Reshape"].rtl) == ("", "free")
+    assert (rows["", "Softmax"].rtl, rows["", "Reshape"].rtl) == ("kernel", "free")
     assert all(rows["", op].structured == "yes" for op in ("MatMul", "Einsum", "Conv", "LSTM", "GRU", "RNN"))
     assert rows["", "ConvTranspose"].structured == ""
     assert rows["qonnx.custom_op.channels_last", "BatchNormalization"].hls == ""
