@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The public functions behind `swm synth` and `swm build`: what tools, open ones and AMD's, make of a project."""
+"""The public functions behind `swm synth` and `swm build`: what tools, open ones and vendors', make of a project."""
 
 from __future__ import annotations
 
@@ -71,9 +71,9 @@ def build(
 ) -> Build | VendorBuild:
     """Make what a board is loaded with: a bitstream or a card's kernel; the project keeps it and the outcome.
 
-    For devices of AMD that is AMD's tools: HLS, Vivado with a block design for a processor, or `v++` for a card. For
-    others yosys, nextpnr and the family's packer. Steps that ran before on the same files, with the same tools, are not
-    run again. Ctrl-C and SIGTERM end the tools with all that they started.
+    For devices of AMD that is AMD's tools: HLS, Vivado with a block design for a processor, or `v++` for a card; for
+    those of Intel Quartus. For others yosys, nextpnr and the family's packer. Steps that ran before on the same files,
+    with the same tools, are not run again. Ctrl-C and SIGTERM end the tools with all that they started.
 
     Args:
         path: a folder that `emit` wrote with back end "vitis" or "rtl"; for open tools "rtl" and a board with pins,
@@ -97,10 +97,10 @@ def build(
         raise OptionError(f"{limit_s:g} s for a step: give a time that is positive")
     folder, design = Path(path), load_project(path)
     board = design.schedule.board
-    if board.vendor == "AMD":
+    if board.vendor in ("AMD", "Intel"):
         return _with_vendor(folder, design, tools, progress, cosim=cosim, limit_s=limit_s or VENDOR_LIMIT_S)
     if tools is not None or cosim:
-        raise OptionError(f"board {board.name} is built with open tools: --tools and --cosim are for devices of AMD")
+        raise OptionError(f"board {board.name} is built with open tools: --tools and --cosim are for others")
     _rtl_design(path)
     files = files_hash(folder)
     with ended_with_us(), told(progress) as say:
@@ -139,7 +139,7 @@ def _with_vendor(
             progress=say,
         )
     device = design.schedule.board.resources
-    available = Area(device.lut, device.ff, device.dsp, device.bram18, device.uram)
+    available = Area(device.lut, device.ff, device.dsp, device.bram18, device.uram, device.m10k)
     if found.routed is not None and found.fmax_mhz is not None:
         fmax, clock = found.fmax_mhz, found.clock_mhz
         made = Build(

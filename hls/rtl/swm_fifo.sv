@@ -8,7 +8,7 @@
 ///
 /// A beat pushed in cycle c can be read in cycle c + 1. A place is free in the cycle after its beat was read.
 ///
-/// Up to 32 beats lie in a memory with an asynchronous read port (LUTRAM), more in one with a registered read port (block
+/// Up to 32 beats lie in a memory with an asynchronous read port (LUTRAM, of Quartus MLAB), more in one with a registered read port (block
 /// RAM), with a way past it for a beat that is read in the cycle after it was written.
 module swm_fifo #(
     parameter int WIDTH = 8,
@@ -50,7 +50,12 @@ module swm_fifo #(
 
   generate
     if (PLACES <= 32) begin : g_lutram
-      (* ram_style = "distributed" *) logic [WIDTH-1:0] beats[0:PLACES-1];
+`ifdef ALTERA_RESERVED_QIS
+      (* ramstyle = "MLAB, no_rw_check" *)
+`else
+      (* ram_style = "distributed" *)
+`endif
+      logic [WIDTH-1:0] beats[0:PLACES-1];
       always_ff @(posedge clk) if (push) beats[tail] <= in_data;
       assign out_data = beats[head];
     end else begin : g_block

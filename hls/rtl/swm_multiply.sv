@@ -52,12 +52,12 @@ module swm_multiply #(
       logic signed [WA+WB-1:0] product;
       always_ff @(posedge clk) product <= {g_bit[S-1].sum, low[S-2:0]};
 `else
-      (* use_dsp = "no" *) logic signed [WA+WB-1:0] product;
+      (* use_dsp = "no", multstyle = "logic" *) logic signed [WA+WB-1:0] product;
       always_ff @(posedge clk) product <= (WA + WB)'(left) * (WA + WB)'(right);
 `endif
       assign p = product;
     end else begin : g_dsp
-      (* use_dsp = "yes" *) logic signed [WA+WB-1:0] product;
+      (* use_dsp = "yes", multstyle = "dsp" *) logic signed [WA+WB-1:0] product;
       always_ff @(posedge clk) product <= left * right;
       assign p = product;
     end

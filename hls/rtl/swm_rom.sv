@@ -3,7 +3,7 @@
 /// \brief DEPTH words of WIDTH bits from a file ($readmemh), two registers behind the address.
 ///
 /// Latency 2, as block RAM with its output register has it. LUTRAM = 1 asks for LUTs, by the name that yosys has for it or by
-/// Vivado's, which yosys refuses for what is never written. The file's path is relative to the folder in which the tool runs:
+/// Vivado's, which yosys refuses for what is never written; Quartus chooses itself. The file's path is relative to the folder in which the tool runs:
 /// the project.
 module swm_rom #(
     parameter int WIDTH = 8,

@@ -28,6 +28,7 @@ class Backend:
         vendor_files: vendor of a device, and what is written for its devices only: template, file.
         processor_files: the same, for boards with a `[processing_system]`.
         platform_files: the same, for cards with a `[platform]`.
+        pcie_files: the same, for cards with a `[pcie]`.
         library: folders of hls/ that the project takes along, and where to.
         defines: preprocessor symbols of its C simulation; with SWM_ROM_FILES it reads large ROMs from files instead of
             compiling them (hls/swm/rom.h).
@@ -57,6 +58,7 @@ class Backend:
     vendor_files: tuple[tuple[str, str, str], ...] = ()
     processor_files: tuple[tuple[str, str], ...] = ()
     platform_files: tuple[tuple[str, str], ...] = ()
+    pcie_files: tuple[tuple[str, str], ...] = ()
     frames: int = 1
     loading: bool = False
     vendors: tuple[str, ...] = ()
@@ -129,7 +131,7 @@ GENERIC = Backend(
 
 RTL = Backend(
     name="rtl",
-    title="SystemVerilog for Vivado, yosys and Verilator",
+    title="SystemVerilog for Vivado, Quartus, yosys and Verilator",
     streaming=True,
     parallelism="search",
     files=(
@@ -141,12 +143,13 @@ RTL = Backend(
     ),
     linked=(("rtl/board_top.sv.j2", "rtl/board_top.sv"), ("rtl/board.cpp.j2", "sim/board.cpp")),
     clocked=(("rtl/board_pins.sv.j2", "tcl/board_pins.sv"),),
-    vendor_files=(("AMD", "rtl/vivado.tcl.j2", "tcl/vivado.tcl"),),
+    vendor_files=(("AMD", "rtl/vivado.tcl.j2", "tcl/vivado.tcl"), ("Intel", "rtl/quartus.tcl.j2", "tcl/quartus.tcl")),
     processor_files=_PROCESSOR,
+    pcie_files=(*_PROCESSOR, ("board/pcie.xdc.j2", "board/pcie.xdc")),
     library=(("rtl", "rtl"),),
     defines=(),
     include=(),
-    tool="Vivado or yosys",
+    tool="Vivado, Quartus or yosys",
     control="ap_ctrl_none",
     language="systemverilog",
 )

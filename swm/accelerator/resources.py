@@ -28,8 +28,7 @@ from swm.layers.program import ProcessModel
 from swm.layers.registry import kind
 from swm.layers.rtl.area.beats import first as axis_input
 from swm.layers.rtl.area.beats import last as axis_output
-from swm.layers.rtl.area.coefficients import ERROR as MODULE_ERROR
-from swm.layers.rtl.area.price import PACKS, price
+from swm.layers.rtl.area.price import PACKS, module_error, price
 from swm.layers.rtl.area.registry import count, counted
 from swm.layers.values import Implementation
 
@@ -58,7 +57,7 @@ RESOURCE_ERROR = (
 )
 _LOAD_BITS = 64
 """Bits of a beat of the port for weights at most: loading is done once, so a wider one would save nothing."""
-_RESOURCES = (("dsp", "DSP"), ("bram18", "BRAM18"), ("uram", "URAM"), ("lut", "LUT"), ("ff", "FF"))
+_RESOURCES = ("dsp", "bram18", "uram", "lut", "ff")
 
 
 @dataclass(frozen=True)
@@ -126,10 +125,14 @@ def estimate_parts(
         ("", {"axi": axi_cost(edges[0], edges[-1], backend, board.family), **filled, "board": overhead_cost(board)})
     )
     modules = backend.area == "modules"
-    early = routed if modules else hls_level  # no csynth reports modules
-    usages = tuple(LayerUsage(n, tuple(ProcessUsage(k, early(c), routed(c)) for k, c in d.items())) for n, d in rows)
+
+    def used(cost: Cost) -> tuple[Usage, Usage]:
+        late = routed(cost, board.dsp_ports.multipliers)
+        return (late if modules else hls_level(cost)), late  # no csynth reports modules
+
+    usages = tuple(LayerUsage(n, tuple(ProcessUsage(k, *used(c)) for k, c in d.items())) for n, d in rows)
     total = Cost().plus(*(cost for _, costs in rows for cost in costs.values()))
-    return Estimate(usages, early(total), routed(total), MODULE_ERROR if modules else RESOURCE_ERROR)
+    return Estimate(usages, *used(total), module_error(board.family) if modules else RESOURCE_ERROR)
 
 
 def brings_streams(process: ProcessModel, built: Implementation, backend: Backend) -> bool:
@@ -184,18 +187,17 @@ def overflow(used: Usage, board: Board, limits: Limits) -> str:
         limits: fractions of it that may be used.
     """
     faults = []
-    labels = dict(_RESOURCES)
     for key in lacking(used, board, limits):
-        need, share, has = getattr(used, key), getattr(limits, key), getattr(board.resources, key)
+        need, share, has = getattr(used, key), getattr(limits, key), board.resources.of(key)
         ratio = f"{need / has:.2f} x the device" if has else "the device has none"
-        faults.append(f"{labels[key]} {need} of {has}, limit {int(share * has)} ({ratio})")
+        faults.append(f"{board.labels[key]} {need} of {has}, limit {int(share * has)} ({ratio})")
     return "; ".join(faults)
 
 
 def lacking(used: Usage, board: Board, limits: Limits) -> tuple[str, ...]:
     """The resources that go beyond their limit."""
     over = limits.excess(used, board.resources)
-    return tuple(key for key, _ in _RESOURCES if key in over)
+    return tuple(key for key in _RESOURCES if key in over)
 
 
 def axi_cost(first: Edge, last: Edge, backend: Backend = VITIS, family: str = PACKS) -> Cost:

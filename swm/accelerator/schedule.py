@@ -60,12 +60,18 @@ def make_schedule(
         False and `overflow` says what is too large.
 
     Raises:
-        OptionError: an impossible clock, a target that no parallelism reaches, or a board without a serial line.
+        OptionError: an impossible clock, a target that no parallelism reaches, a board without a serial line, or a
+            device for which nobody knows what C++ kernels cost.
         UnsupportedModel: layers that the back end has no modules for.
     """
     if backend.language == "systemverilog" and (findings := rtl_findings(layer.spec for layer in network.layers)):
         what = f"back end {backend.name} has no RTL for these layers (quantized for it, the host keeps what it can):"
         raise UnsupportedModel(what, findings)
+    if board.vendor == "Intel" and backend.area == "operators":
+        raise OptionError(
+            f"back end {backend.name} is not for board {board.name}, a device of Intel: no rules say what C++ kernels"
+            " cost there, and no flow of Intel's HLS compiler is written; take --backend rtl"
+        )
     if clock_mhz is not None and not 0 < clock_mhz <= 1500:
         raise OptionError(f"clock {clock_mhz} MHz: must lie in (0, 1500]")
     if isinstance(target_interval, int) and target_interval < 1:

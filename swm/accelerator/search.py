@@ -224,7 +224,7 @@ class Search:
     def _with_blocks_spared(self, chosen: list[Option], ends: tuple[int, int]) -> tuple[list[Option], bool]:
         """A choice and whether it fits; where block RAM is all that lacks, weights move to UltraRAM and LUTs."""
         cost = self._judge.cost(chosen, ends)
-        lacks = lacking(routed(cost), self._board, self._limits)
+        lacks = lacking(routed(cost, self._ports.multipliers), self._board, self._limits)
         if lacks != ("bram18",):
             return chosen, not lacks
         moved = spared(chosen, cost, self._board, self._limits, uram=self._uram)

@@ -99,4 +99,6 @@ def _row(cost: Cost) -> NDArray[np.float64]:
 
 
 def _allowed(board: Board, limits: Limits) -> NDArray[np.float64]:
-    return np.array([limits.allowed(key, board.resources) for key in ("dsp", "bram18", "uram", "lut", "ff")])
+    held = {key: limits.allowed(key, board.resources) for key in ("dsp", "bram18", "uram", "lut", "ff")}
+    held["dsp"] *= board.dsp_ports.multipliers  # a cost counts these
+    return np.array(list(held.values()))

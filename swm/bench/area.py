@@ -3,8 +3,8 @@
 
 What is counted in a module (`swm.layers.rtl.area`) gets a price for each sort of bits, the same in all modules, and
 each module a factor on top, its median. Both are fitted on layers of 8 and 16 bits on 7-series parts; the errors that
-count are those of rows that no fit has seen: layers of 12 bits, and UltraScale+ parts. `coefficients` writes what the
-model uses.
+count are those of rows that no fit has seen: layers of 12 bits, and UltraScale+ parts. Cyclone V has prices of its own,
+fitted to the same layers mapped there. `coefficients` writes what the model uses.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from swm.accelerator.backend import VITIS
 from swm.accelerator.design import Design, PlacedLayer
 from swm.accelerator.resources import process_costs
-from swm.bench.area_designs import HELD_OUT, Case
+from swm.bench.area_designs import CYCLONE, HELD_OUT, Case
 from swm.bench.area_grid import cases
 from swm.bench.machine import describe
 from swm.device.primitives import routed
@@ -43,13 +43,20 @@ PRICED = {
 _ROUNDS = 1000  # of `_non_negative`, far more than it takes
 
 
-def run_area(*, quick: bool = False, progress: Callable[[str, int, int], None] | None = None) -> dict[str, Any]:
+def run_area(
+    *, quick: bool = False, family: str = "xc7", progress: Callable[[str, int, int], None] | None = None
+) -> dict[str, Any]:
     """Map every layer of the grid, fit prices, and hold the counts against the model's.
+
+    Args:
+        quick: a few layers.
+        family: "xc7" (with UltraScale+ among what is held out) or "cyclonev".
+        progress: called as progress(layer, layers done, layers).
 
     Raises:
         ToolError: yosys is missing or fails.
     """
-    todo = list(cases(quick))
+    todo = list(cases(quick, family))
     rows: list[dict[str, Any]] = []
     tool = ""
     for number, case in enumerate(todo):
@@ -63,7 +70,7 @@ def run_area(*, quick: bool = False, progress: Callable[[str, int, int], None] |
         "machine": describe(),
         "tool": tool,
         "unit": "cells",
-        "held_out": f"{HELD_OUT} bits and UltraScale+",
+        "held_out": f"{HELD_OUT} bits" + ("" if family == CYCLONE else " and UltraScale+"),
         **judge(rows),
     }
 
@@ -104,6 +111,7 @@ def _measure(case: Case) -> tuple[list[dict[str, Any]], str]:
         )
     measured = {(la.name, p.name): p.area for la in found.layers for p in la.processes}
     rows = []
+    board = FAMILIES[case.family].board
     for layer, name, kernel, modelled, bits in _modules(design):
         area = measured[layer.spec.name, name]
         rows.append(
@@ -113,10 +121,10 @@ def _measure(case: Case) -> tuple[list[dict[str, Any]], str]:
                 "process": kernel,
                 "k": case.block,
                 "bits": case.bits,
-                "held_out": case.bits == HELD_OUT or case.family != "xc7",
-                "counted": {key: value for key, value in bits._asdict().items() if value},
+                "held_out": case.bits == HELD_OUT or case.family == "xcup",
+                "counted": {key: value for key, value in bits.of(board)._asdict().items() if value},
                 "operators": {key: getattr(modelled, key) for key in FIGURES},
-                "measured": {key: getattr(area, key) for key in FIGURES},
+                "measured": {**{key: getattr(area, key) for key in FIGURES}, "bram18": area.bram18 or area.m10k},
             }
         )
     return rows, found.tool
@@ -125,7 +133,7 @@ def _measure(case: Case) -> tuple[list[dict[str, Any]], str]:
 def _modules(design: Design) -> Iterator[tuple[PlacedLayer, str, str, Any, Count]]:
     """Every process with what the C++ model says of it, and its counts."""
     known = {layer.spec.name: layer for layer in design.graph.layers}
-    edges = {edge.name: edge for edge in design.schedule.edges}
+    edges, ports = {edge.name: edge for edge in design.schedule.edges}, design.schedule.board.dsp_ports
     for layer in design.schedule.layers:
         inner = dict(layer.depths)
         outer = {f"out{i}": edges[name].depth for i, name in enumerate(layer.outputs)}
@@ -134,7 +142,7 @@ def _modules(design: Design) -> Iterator[tuple[PlacedLayer, str, str, Any, Count
             depths = tuple({**inner, **outer}.get(name, 2) for name in written)
             bits = count(process, layer.built, depths, known.get(layer.spec.name))
             assert bits is not None
-            yield layer, process.name, process.kernel, routed(cost), bits
+            yield layer, process.name, process.kernel, routed(cost, ports.multipliers), bits
 
 
 def _fit(rows: list[dict[str, Any]], key: str) -> dict[str, dict[str, float]]:
@@ -181,9 +189,13 @@ def _errors(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def coefficients(result: dict[str, Any]) -> str:
     """Text of `swm/layers/rtl/area/coefficients.py`, which the model of back end rtl reads."""
-    errors = result["errors"]
+    errors, file = result["errors"], "area.json"
+    fitted, command = "7-series parts", "--coefficients swm/layers/rtl/area/coefficients.py"
+    if {row["family"] for row in result["rows"]} == {CYCLONE}:
+        fitted, file = "Cyclone V", "area_cyclonev.json"
+        command = "--family cyclonev --coefficients swm/layers/rtl/area/cyclonev.py"
     said = (
-        f"{result['tool']}, rows of 7-series parts: {errors['fitted']} fitted, {errors['rows']} held out"
+        f"{result['tool']}, rows of {fitted}: {errors['fitted']} fitted, {errors['rows']} held out"
         f" ({result['held_out']})"
     )
     medians = f"median LUT {errors['lut_predicted']:.1%}, FF {errors['ff_predicted']:.1%}"
@@ -192,9 +204,9 @@ def coefficients(result: dict[str, Any]) -> str:
         "# SPDX-License-Identifier: Apache-2.0",
         '"""Prices of what `swm.layers.rtl.area.counts` counts: LUTs and flip-flops a bit, and a factor a module.',
         "",
-        "Fitted by `swm bench area --coefficients swm/layers/rtl/area/coefficients.py` to counts of cells by",
+        f"Fitted by `swm bench area {command}` to counts of cells by",
         f"{said}.",
-        "Rows: benchmarks/results/area.json. Kind of every figure: modelled, after measured ones.",
+        f"Rows: benchmarks/results/{file}. Kind of every figure: modelled, after measured ones.",
         '"""',
         "",
         '__all__ = ["ERROR", "FF", "FF_FACTOR", "LUT", "LUT_FACTOR"]',

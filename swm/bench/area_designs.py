@@ -19,10 +19,13 @@ from swm.device import Board, load_board
 from swm.layers.registry import kind
 from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation
 
-__all__ = ["BITS", "BOARDS", "HELD_OUT", "Case", "Chain", "bound", "graph_of", "placed"]
+__all__ = ["BITS", "BOARDS", "CYCLONE", "FEWER_BITS", "HELD_OUT", "Case", "Chain", "bound", "graph_of", "placed"]
 
 BITS, HELD_OUT = (8, 12, 16), 12
-BOARDS = {"xc7": "pynq-z2", "xcup": "zcu104"}
+CYCLONE = "cyclonev"
+BOARDS = {"xc7": "pynq-z2", "xcup": "zcu104", CYCLONE: "cyclonev-5cea9"}
+FEWER_BITS = (8, 12)
+"""Of layers over images on Cyclone V."""
 _SAMPLES = 8  # frames that number formats are chosen by
 
 

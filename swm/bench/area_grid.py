@@ -11,8 +11,8 @@ import numpy as np
 
 from swm.accelerator.design import Design
 from swm.bench.area_attention import attention_cases
-from swm.bench.area_designs import BITS, BOARDS, HELD_OUT, Case, bound, graph_of, placed
-from swm.bench.area_images import image_cases
+from swm.bench.area_designs import BITS, BOARDS, CYCLONE, HELD_OUT, Case, bound, graph_of, placed
+from swm.bench.area_images import image_cases, plain_cases
 from swm.bench.area_steps import step_cases
 from swm.device import load_board
 from swm.device.primitives import packs
@@ -55,18 +55,21 @@ WIDTHS = (1, 4, 2, 8)
 _EXAMPLES: dict[str, tuple[float, ...]] = {"leaky_relu": (0.01,), "hard_sigmoid": (0.2, 0.5), "clip": (0.0, 0.5)}
 
 
-def cases(quick: bool) -> Iterator[Case]:
-    """All of them; quick: dense and block 8, built small."""
+def cases(quick: bool, family: str = "xc7") -> Iterator[Case]:
+    """All of them for a family that is fitted; quick: dense and block 8, built small."""
     for way in (0,) if quick else (0, 1):
         for block in (1, 8) if quick else (1, *BLOCKS):
-            yield from (_product("xc7", block, bits, way) for bits in BITS)
+            yield from (_product(family, block, bits, way) for bits in BITS)
     if quick:
         return
-    yield from (_product("xc7", 1, bits, 2) for bits in BITS)
+    yield from (_product(family, 1, bits, 2) for bits in BITS)
     for vec, curves in CURVES.items():
         for bits in BITS:
-            yield Case(f"beats of {vec}, {bits} bits", "xc7", bits, 0, bound(_beats, bits, vec, curves))
-    yield from (Case(f"widths, {bits} bits", "xc7", bits, 0, bound(_widths, bits)) for bits in BITS)
+            yield Case(f"beats of {vec}, {bits} bits", family, bits, 0, bound(_beats, family, bits, vec, curves))
+    yield from (Case(f"widths, {bits} bits", family, bits, 0, bound(_widths, family, bits)) for bits in BITS)
+    if family == CYCLONE:  # where yosys takes minutes for a layer
+        yield from plain_cases(family)
+        return
     yield from (_product("xcup", block, HELD_OUT, 1) for block in (1, *BLOCKS))
     yield from image_cases()
     yield from step_cases()
@@ -101,7 +104,7 @@ def _matrix(family: str, block: int, bits: int, way: int) -> Design:
     return placed(graph_of(bits, _layer(built.spec, ("x",), "y")), (built,), 1, board)
 
 
-def _beats(bits: int, vec: int, curves: tuple[Activation, ...]) -> Design:
+def _beats(family: str, bits: int, vec: int, curves: tuple[Activation, ...]) -> Design:
     """Activations, slopes, a normalisation, and joins of what a fork gave two readers."""
     shape = TensorShape(CHANNELS, bits)
     ends = (shape,), shape
@@ -118,17 +121,17 @@ def _beats(bits: int, vec: int, curves: tuple[Activation, ...]) -> Design:
     specs.append((ConcatSpec("", (shape, shape), TensorShape(2 * CHANNELS, bits)), (f"t{len(specs) - 1}", here)))
     layers = [_layer(replace(spec, name=f"l{i}"), tensors, f"t{i}") for i, (spec, tensors) in enumerate(specs)]
     graph = graph_of(bits, *layers)
-    return placed(graph, tuple(_build(spec, vec) for spec in graph.specs), vec)
+    return placed(graph, tuple(_build(spec, vec) for spec in graph.specs), vec, load_board(BOARDS[family]))
 
 
-def _widths(bits: int) -> Design:
+def _widths(family: str, bits: int) -> Design:
     """Layers of nothing but a gain, which neighbours of other beats follow."""
     shape, layers = TensorShape(CHANNELS, bits), []
     for i in range(len(WIDTHS)):
         spec = ScaleSpec(f"l{i}", (shape,), shape, weight_bits=bits)
         layers.append(_layer(spec, ("x" if i == 0 else f"t{i - 1}",), f"t{i}"))
     graph = graph_of(bits, *layers)
-    return placed(graph, tuple(map(_build, graph.specs, WIDTHS)), 1)
+    return placed(graph, tuple(map(_build, graph.specs, WIDTHS)), 1, load_board(BOARDS[family]))
 
 
 def _build(spec: LayerSpec, vec: int) -> Implementation:

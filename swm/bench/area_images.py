@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from swm.accelerator.design import Design
-from swm.bench.area_designs import BITS, HELD_OUT, Case, Chain, bound
+from swm.bench.area_designs import BITS, BOARDS, FEWER_BITS, HELD_OUT, Case, Chain, bound
 from swm.device import load_board
 from swm.device.primitives import packs
 from swm.layers.convolution import tap_major
@@ -18,7 +18,7 @@ from swm.layers.pool.spec import PoolLayer
 from swm.layers.upsample import UpsampleLayer
 from swm.structure import BlockCirculantConv, Dense
 
-__all__ = ["image_cases"]
+__all__ = ["image_cases", "plain_cases"]
 
 _WAYS = (0, 1)
 BLOCKS = (4, 8)
@@ -40,6 +40,12 @@ def image_cases() -> Iterator[Case]:
                 yield Case(name, family, bits, block, bound(_circulant, family, bits, way))
 
 
+def plain_cases(family: str) -> Iterator[Case]:
+    """A few of them for another family."""
+    for bits in FEWER_BITS:
+        yield Case(f"image, taps one by one, {bits} bits", family, bits, 0, bound(_image, family, bits, 0))
+
+
 def _kernel(grid: tuple[int, ...], size: int, stride: int = 1, pad: int = 0, dilation: int = 1) -> Geometry:
     found = Geometry.of(grid, (size, size), (stride, stride), (dilation, dilation), (pad,) * 4)
     assert found is not None
@@ -48,7 +54,7 @@ def _kernel(grid: tuple[int, ...], size: int, stride: int = 1, pad: int = 0, dil
 
 def _image(family: str, bits: int, way: int) -> Design:
     """A convolution, the greatest of windows, a kernel a channel, means of windows that count alike and do not."""
-    pairs = way == 1 and packs(bits, bits, load_board("pynq-z2").dsp_ports)
+    pairs = way == 1 and packs(bits, bits, load_board(BOARDS[family]).dsp_ports)
     chain = Chain(bits, 4, (14, 14))
     first = _kernel(chain.grid, 3, pad=1)
     plain = {"in_vec": 1, "out_vec": 1} if way == 0 else {"in_vec": 2, "out_vec": 2}

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from swm.accelerator.backend import GENERIC, RTL, VITIS
+from swm.bench.area_designs import CYCLONE
 from swm.bench.validate_resources import percentile
 from swm.errors import OutputError
+from swm.opentools import FAMILIES
 from swm.report.bands import Band, write_bands
 
 __all__ = ["keep_bands", "of_area", "of_validation"]
@@ -119,6 +121,8 @@ def of_area(result: Mapping[str, Any], date: str) -> Iterator[Band]:
     layers: dict[tuple[str, str], dict[str, list[int]]] = {}
     unseen = [row for row in result["rows"] if row["held_out"]]
     families = " and ".join(dict.fromkeys(row["family"] for row in unseen))
+    intel = families == CYCLONE
+    vendor = "Quartus" if intel else "Vivado"
     for row in unseen:
         for name in ("lut", "ff", "dsp", "bram18"):
             sums = layers.setdefault((row["case"], row["family"]), {}).setdefault(name, [0, 0])
@@ -131,12 +135,13 @@ def of_area(result: Mapping[str, Any], date: str) -> Iterator[Band]:
         ratios = [measured / modelled for measured, modelled in pairs]
         yield Band(
             name,
-            f"single layers mapped by {result['tool']} for {families}, not routed; not what Vivado would map",
+            f"single layers mapped by {result['tool']} for {families}, not routed; not what {vendor} would map",
             median=statistics.median(abs(modelled / measured - 1) for measured, modelled in pairs),
             low=percentile(ratios, 0.1),
             high=percentile(ratios, 0.9),
             rows=len(pairs),
-            command=f"swm bench area{' --quick' if result['quick'] else ''}",
+            command=f"swm bench area{' --family cyclonev' if intel else ''}{' --quick' if result['quick'] else ''}",
             date=date,
             backend=RTL.name,
+            family=FAMILIES[CYCLONE].board if intel else "",
         )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -102,11 +103,19 @@ def fixed(quick: bool, json_to: str | None, plot: str | None) -> None:
     metavar="FILE.py",
     help="Also write what was fitted, in the form of swm/layers/rtl/area/coefficients.py.",
 )
+@click.option(
+    "--family",
+    type=click.Choice(["xc7", "cyclonev"]),
+    default="xc7",
+    show_default=True,
+    help="Whose prices are fitted; xc7 holds out UltraScale+, too.",
+)
 @json_option
 @plot_option
 @bands_option
 def area(
     quick: bool,
+    family: str,
     markdown_to: str | None,
     coefficients: str | None,
     json_to: str | None,
@@ -124,7 +133,7 @@ def area(
 
     _check_markdown(markdown_to)
     _check_bands(bands)
-    result = _measured(bench_area.run_area, quick, json_to, plot)
+    result = _measured(partial(bench_area.run_area, family=family), quick, json_to, plot)
     for file, text in ((markdown_to, markdown(result)), (coefficients, bench_area.coefficients(result))):
         if file is not None:
             _write(file, text)

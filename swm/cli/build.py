@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`swm build`: what a board is loaded with, by AMD's tools or by open ones."""
+"""`swm build`: what a board is loaded with, by AMD's tools, Quartus or open ones."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def build(project: str, tools: str | None, cosim: bool, seeds: int, limit: float
     Devices of AMD: HLS (v++ and vitis-run, or vitis_hls), then Vivado's block design with processor and DMA for Zynq
     boards, or v++ for Alveo cards; measured/swm.bit or measured/swm.xclbin is what to load, board/ has the driver. What
     the tools reported stands beside the estimate. Boards with neither get an IP, or an RTL project's routed figures.
+    Devices of Intel (back end rtl): Quartus; measured/board.sof where the board has a serial line, else routed figures.
 
     Other boards with pins (back end rtl: ulx3s, colorlight-i9, tangnano20k): yosys, nextpnr and the family's packer;
     where the clock is missed, other seeds are tried side by side. The tools: pip install 'swm-fpga[open]'.

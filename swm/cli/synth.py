@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -14,7 +13,7 @@ import swm
 from swm.cli.common import example, json_option, out, progress_bar, write_json
 
 if TYPE_CHECKING:
-    from swm.report.measured import Area, Synthesis
+    from swm.report.measured import Synthesis
 
 
 @click.command(epilog=example("swm synth rtl-project\nswm synth rtl-project --family ecp5 --json area.json"))
@@ -36,27 +35,21 @@ def synth(project: str, family: str | None, limit: float, json_to: str | None) -
         out.print(Text(f"measured by {found.tool} ({found.flow}), {found.seconds:.1f} s; not comparable with Vivado's"))
 
 
-_USUAL = {"LUT": "lut", "FF": "ff", "DSP": "dsp", "BRAM18": "bram18", "URAM": "uram"}
-_OF_INTEL = {"ALUT": "lut", "FF": "ff", "DSP": "dsp", "M10K": "m10k"}
+_ORDER = ("lut", "ff", "dsp", "bram18", "uram")
 
 
 def _table(found: Synthesis) -> Table:
-    from swm.device import listed_blocks
+    from swm.device import board_names, load_board, resource_labels
 
-    table = Table()
+    table, labels = Table(), resource_labels(found.board_family)
     table.add_column("layer")
-    intel = found.board_family == "cyclonev"
-    names = _OF_INTEL if intel else _USUAL
-    for name in names:
-        table.add_column(name, justify="right")
+    for key in _ORDER:
+        table.add_column(labels[key], justify="right")
     for layer in found.layers:
-        table.add_row(Text(layer.name or "AXI edges"), *_cells(layer.area, names))
+        table.add_row(Text(layer.name or "AXI edges"), *(f"{layer.area.of(key):,}" for key in _ORDER))
     table.add_section()
-    table.add_row("in all", *_cells(found.area, names))
-    for name, has in listed_blocks(found.board_family):
-        table.add_row(Text(f"{name} has"), *(f"{getattr(has, key):,}" for key in names.values()))
+    table.add_row("in all", *(f"{found.area.of(key):,}" for key in _ORDER))
+    for board in map(load_board, board_names()):
+        if board.family == found.board_family:
+            table.add_row(Text(f"{board.name} has"), *(f"{board.resources.of(key):,}" for key in _ORDER))
     return table
-
-
-def _cells(area: Area, names: Mapping[str, str]) -> list[str]:
-    return [f"{getattr(area, key):,}" for key in names.values()]

@@ -8,9 +8,9 @@ from swm.device.board import (
     DspPorts,
     board_names,
     board_template,
-    listed_blocks,
     load_board,
     load_target,
+    resource_labels,
     target_names,
 )
 from swm.device.calibration import calibration_file, keep_calibration
@@ -37,10 +37,10 @@ __all__ = [
     "energy",
     "hls_level",
     "keep_calibration",
-    "listed_blocks",
     "load_board",
     "load_target",
     "power",
+    "resource_labels",
     "routed",
     "target_names",
 ]

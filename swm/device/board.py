@@ -17,8 +17,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from swm.device.calibration import calibrated_power
-from swm.device.listed import LISTED_FAMILIES, Blocks, ListedTarget
-from swm.device.tables import Count, FigureKind, Name, PartName, Positive, Sourced, Table, Text, Watts, Word
+from swm.device.listed import LISTED_FAMILIES, ListedTarget
+from swm.device.tables import Count, FigureKind, Name, PartName, Positive, Sourced, Table, Text, Watts
+from swm.device.ways import Link, Nextpnr, Pcie, Platform, ProcessingSystem
 from swm.errors import OptionError, UnknownBoard
 from swm.package_data import boards_dir, templates_dir
 
@@ -33,6 +34,7 @@ __all__ = [
     "Link",
     "Nextpnr",
     "Overhead",
+    "Pcie",
     "Platform",
     "PowerModel",
     "ProcessingSystem",
@@ -40,23 +42,47 @@ __all__ = [
     "StaticPower",
     "board_names",
     "board_template",
-    "listed_blocks",
     "load_board",
     "load_target",
+    "resource_labels",
     "target_names",
 ]
 
-VENDORS = {"7series": "AMD", "ultrascale": "AMD", "ultrascale+": "AMD", "ecp5": "Lattice", "gowin": "Gowin"}
+VENDORS = {
+    **dict.fromkeys(("7series", "ultrascale", "ultrascale+"), "AMD"),
+    "ecp5": "Lattice",
+    "gowin": "Gowin",
+    "cyclonev": "Intel",
+}
+M10K = "cyclonev"
+"""The family whose memories are blocks of 10 Kb, not of 18."""
 
 
 class Capacity(Sourced):
-    """What the device holds; `bram18` counts 18 Kb blocks, `uram` 288 Kb blocks."""
+    """What the device holds; `bram18` counts 18 Kb blocks, `uram` 288 Kb blocks.
+
+    Of family `cyclonev` `lut` counts ALUTs, of which an ALM has two, and `m10k` blocks of 10 Kb; they have no `bram18`.
+    """
 
     lut: Annotated[int, Field(gt=0, strict=True)]
     ff: Annotated[int, Field(gt=0, strict=True)]
-    bram18: Count
+    bram18: Count = 0
+    m10k: Count = 0
     dsp: Count
     uram: Count = 0
+
+    @model_validator(mode="after")
+    def _memories(self) -> Capacity:
+        if not {"bram18", "m10k"} & self.model_fields_set:
+            raise ValueError("bram18: Field required (of family cyclonev m10k)")
+        if self.bram18 and self.m10k:
+            raise ValueError("bram18 and m10k: a device has blocks of 18 Kb or of 10 Kb")
+        return self
+
+    def of(self, resource: str) -> int:
+        """How much there is of a resource of `Usage`, whose `bram18` counts M10K where the device has these."""
+        held: int = self.m10k or self.bram18 if resource == "bram18" else getattr(self, resource)
+        return held
 
 
 class DspPorts(Sourced):
@@ -64,12 +90,14 @@ class DspPorts(Sourced):
 
     7-series has the DSP48E1 (25 x 18), UltraScale and UltraScale+ the DSP48E2 (27 x 18), all with a pre-adder of the
     wide port; ECP5 and Gowin have 18 x 18 and none that open tools use.
-    Whether two products fit one block follows: `swm.device.primitives.packs`.
+    Whether two products fit one block follows: `swm.device.primitives.packs`. A Cyclone V block is two multipliers of
+    18 x 18, `multipliers`, each with factors of its own.
     """
 
     wide: Annotated[int, Field(ge=18, le=64)]
     narrow: Annotated[int, Field(ge=8, le=64)]
     preadder: bool = True
+    multipliers: Annotated[int, Field(ge=1, le=4, strict=True)] = 1
 
 
 class Clock(Table):
@@ -145,97 +173,6 @@ class Overhead(Sourced):
     dsp: Count = 0
 
 
-class Link(Sourced):
-    """The pins of a bitstream whose host sits behind a serial line: an oscillator, a serial line to the host, LEDs.
-
-    Attributes:
-        clock_hz: of the oscillator at `clock_pin`; of a differential one the clock that a PLL makes of it.
-        clock_pin: of the oscillator.
-        clock_pin_n: the other pin of a differential oscillator, of `oscillator_hz`; on 7-series devices.
-        oscillator_hz: see there.
-        uart_rx_pin: where the device receives from the host; at `uart_tx_pin` it sends.
-        led_pins: of `led[0]` and so on.
-        led_active_low: a LED lights at 0.
-        baud: bits a second on the serial line.
-        io_standard: of all these pins, as nextpnr and Vivado name it.
-    """
-
-    clock_hz: Annotated[int, Field(gt=0, strict=True)]
-    clock_pin: Word
-    clock_pin_n: Word | None = None
-    oscillator_hz: Annotated[int, Field(gt=0, strict=True)] | None = None
-    uart_rx_pin: Word
-    uart_tx_pin: Word
-    led_pins: Annotated[tuple[Word, ...], Field(min_length=1, max_length=64)]
-    led_active_low: bool = False
-    baud: Annotated[int, Field(ge=300, le=12_000_000, strict=True)] = 115_200
-    io_standard: Word = "LVCMOS33"
-
-    @model_validator(mode="after")
-    def _whole(self) -> Link:
-        if (self.clock_pin_n is None) != (self.oscillator_hz is None):
-            raise ValueError("a differential oscillator has both clock_pin_n and oscillator_hz")
-        if self.oscillator_hz is not None and self.pll is None:
-            raise ValueError(
-                f"no PLL of a 7-series device makes {self.clock_hz:,} Hz of {self.oscillator_hz:,} Hz:"
-                f" {self.oscillator_hz:,} x M / D with M from 2 to 64, D from 1 to 128, and 800 to 1,600 MHz after M"
-            )
-        return self
-
-    @property
-    def pll(self) -> tuple[int, int] | None:
-        """Factors M, D of a 7-series PLLE2 that makes the clock of a differential oscillator; None if there are none.
-
-        Frequencies between both are those of the slowest speed grade (enjoy-digital/litex @14e196a,
-        litex/soc/cores/clock/xilinx_s7.py).
-        """
-        if self.oscillator_hz is None:
-            return None
-        for factor in range(2, 65):
-            between = self.oscillator_hz * factor
-            divisor, rest = divmod(between, self.clock_hz)
-            if 800_000_000 <= between <= 1_600_000_000 and not rest and divisor <= 128:
-                return factor, divisor
-        return None
-
-    @property
-    def pins(self) -> tuple[tuple[str, str], ...]:
-        """Ports of a board's top (templates/rtl/board_top.sv.j2, board_pins.sv.j2), each with its pin."""
-        leds = ((f"led[{i}]", pin) for i, pin in enumerate(self.led_pins))
-        clock: tuple[tuple[str, str], ...] = (("clk", self.clock_pin),)
-        if self.clock_pin_n is not None:
-            clock = ("clk_p", self.clock_pin), ("clk_n", self.clock_pin_n)
-        return (*clock, ("uart_rx", self.uart_rx_pin), ("uart_tx", self.uart_tx_pin), *leds)
-
-
-class ProcessingSystem(Sourced):
-    """The hard processor that feeds the accelerator: how Vivado's block design sets it up.
-
-    Attributes:
-        ip: of Vivado: `processing_system7` on Zynq-7000, `zynq_ultra_ps_e` on Zynq UltraScale+.
-        board_part: whose preset (memory, pins, clocks) it takes, with the version of the board files.
-    """
-
-    ip: Literal["processing_system7", "zynq_ultra_ps_e"]
-    board_part: Annotated[str, Field(pattern=r"^[\w.-]+:[\w.-]+:[\w.-]+:[\w.-]+$")]
-
-
-class Platform(Sourced):
-    """A card's Vitis platform, for `v++`, and the memory that a kernel's buffers lie in (`HBM[0]`, `DDR[0]`)."""
-
-    name: Word
-    memory: Annotated[str, Field(pattern=r"^[A-Z]+\[[0-9]+(:[0-9]+)?\]$")]
-
-
-class Nextpnr(Table):
-    """What nextpnr calls the device: ECP5 `device`, `package` and `speed`; Gowin `device` and `chip`."""
-
-    device: Word
-    package: Word | None = None
-    speed: Word | None = None
-    chip: Word | None = None
-
-
 class Board(Table):
     """One board; `part` is the vendor's part string for its tools.
 
@@ -247,7 +184,7 @@ class Board(Table):
     title: Text
     device: Text
     part: PartName
-    family: Literal["7series", "ultrascale", "ultrascale+", "ecp5", "gowin"]
+    family: Literal["7series", "ultrascale", "ultrascale+", "ecp5", "gowin", "cyclonev"]
     resources: Capacity
     dsp_ports: DspPorts
     clocks: Annotated[tuple[Clock, ...], BeforeValidator(_clock_list), Field(alias="clock", min_length=1)]
@@ -258,11 +195,18 @@ class Board(Table):
     nextpnr: Nextpnr | None = None
     processing_system: ProcessingSystem | None = None
     platform: Platform | None = None
+    pcie: Pcie | None = None
 
     @model_validator(mode="after")
     def _clocked(self) -> Board:
         if self.link is not None and self.link.clock_pin_n is not None and self.family != "7series":
             raise ValueError(f"link.clock_pin_n: differential oscillators are for family 7series, not {self.family}")
+        if self.pcie is not None and self.family not in ("ultrascale", "ultrascale+"):
+            raise ValueError(f"pcie: its block design is for families ultrascale and ultrascale+, not {self.family}")
+        if self.family == M10K and self.resources.bram18:
+            raise ValueError("resources.bram18: devices of family cyclonev have m10k, blocks of 10 Kb")
+        if self.family != M10K and self.resources.m10k:
+            raise ValueError(f"resources.m10k: devices of family {self.family} have bram18, blocks of 18 Kb")
         return self
 
     @property
@@ -271,9 +215,25 @@ class Board(Table):
         return VENDORS[self.family]
 
     @property
+    def labels(self) -> dict[str, str]:
+        """How the device's vendor calls the resources of a `Usage`."""
+        return resource_labels(self.family)
+
+    @property
+    def block_kilobits(self) -> int:
+        """Of a memory that `Usage.bram18` counts."""
+        return 10 if self.family == M10K else 18
+
+    @property
     def clock(self) -> Clock:
         """The default clock: the first."""
         return self.clocks[0]
+
+
+def resource_labels(family: str) -> dict[str, str]:
+    """How the vendor of a family calls the resources of a `Usage`."""
+    memories, logic = ("M10K", "ALUT") if family == M10K else ("BRAM18", "LUT")
+    return {"dsp": "DSP", "bram18": memories, "uram": "URAM", "lut": logic, "ff": "FF"}
 
 
 def target_names() -> tuple[str, ...]:
@@ -284,12 +244,6 @@ def target_names() -> tuple[str, ...]:
 def board_names() -> tuple[str, ...]:
     """Names of the boards that swm designs for and that travel with it, sorted."""
     return tuple(name for name in target_names() if isinstance(_shipped(boards_dir(), name), Board))
-
-
-def listed_blocks(family: str) -> tuple[tuple[str, Blocks], ...]:
-    """Names of the targets of a family that are only listed, each with what the device holds."""
-    found = (load_target(name) for name in target_names())
-    return tuple((t.name, t.blocks) for t in found if isinstance(t, ListedTarget) and t.family == family and t.blocks)
 
 
 def board_template() -> str:

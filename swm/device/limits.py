@@ -40,7 +40,7 @@ class Limits:
     def allowed(self, resource: str, capacity: Capacity) -> float:
         """How much of a resource may be taken; infinitely much where there is no limit, even of what is not there."""
         share: float = getattr(self, resource)
-        return share if share == float("inf") else share * float(getattr(capacity, resource))
+        return share if share == float("inf") else share * capacity.of(resource)
 
     def excess(self, used: Usage, capacity: Capacity) -> dict[str, float]:
         """By resource, how many times its limit is taken, for those that are above it; empty when the design fits.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Targets that swm lists but designs nothing for: devices of other vendors, and chips, with what is known of them.
+"""Targets that swm lists but designs nothing for: chips, with what is known of them.
 
 Each lies in `boards/` beside the boards, in a TOML file of these keys, and says in `refused` why nothing is designed.
-Of chips, whose operations have energies, reports estimate what an inference takes (`swm/device/chip.py`).
+Of those whose operations have energies, reports estimate what an inference takes (`swm/device/chip.py`).
 """
 
 from __future__ import annotations
@@ -11,33 +11,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from swm.device.tables import Count, Name, PartName, Positive, Sourced, Table, Text
+from swm.device.tables import Name, PartName, Positive, Sourced, Table, Text
 
-__all__ = ["LISTED_FAMILIES", "Blocks", "Counted", "DspModes", "ListedTarget", "OperationEnergy"]
+__all__ = ["LISTED_FAMILIES", "Counted", "ListedTarget", "OperationEnergy"]
 
-LISTED_FAMILIES = ("cyclonev", "asic")
+LISTED_FAMILIES = ("asic",)
 Counted = Literal["addition", "multiplication", "register", "sram"]
 """Operations and accesses that a report counts; those of a register are of one bit."""
-
-
-class Blocks(Sourced):
-    """What an Intel device holds: adaptive logic modules, flip-flops, memories of 10 Kb, DSP blocks."""
-
-    alm: Count
-    ff: Count
-    m10k: Count
-    dsp: Count
-
-    @property
-    def lut(self) -> int:
-        """ALUTs: an ALM has two."""
-        return 2 * self.alm
-
-
-class DspModes(Sourced):
-    """What one DSP block multiplies at once, each mode in words: "two 18x18"."""
-
-    multipliers: tuple[Text, ...]
 
 
 class OperationEnergy(Sourced):
@@ -63,16 +43,14 @@ class OperationEnergy(Sourced):
 
 
 class ListedTarget(Table):
-    """A target without designs. `energy` is filled for chips, `blocks` and `dsp_modes` for devices."""
+    """A target without designs; `energy` is what is known of it."""
 
     name: Name
     title: Text
     device: Text
     part: PartName | None = None
-    family: Literal["cyclonev", "asic"]
+    family: Literal["asic"]
     refused: Text
-    blocks: Blocks | None = None
-    dsp_modes: DspModes | None = None
     energy: tuple[OperationEnergy, ...] = ()
 
     @property

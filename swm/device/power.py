@@ -23,6 +23,7 @@ __all__ = [
     "Energy",
     "Watts",
     "beyond_supply",
+    "blocks_of_36",
     "dynamic_watts",
     "energy",
     "power",
@@ -92,6 +93,11 @@ def dynamic_watts(
     return clock_mhz * 1e-6 * micro * activity / ACTIVITY
 
 
+def blocks_of_36(board: Board, used: Usage) -> float:
+    """Memories in blocks of 36 Kb, by their bits; UltraRAM as one each."""
+    return used.bram18 * board.block_kilobits / 36 + used.uram
+
+
 def power(board: Board, clock_mhz: float, used: Usage, activity: float = ACTIVITY) -> Watts:
     """Power of a design on a board.
 
@@ -114,7 +120,7 @@ def power(board: Board, clock_mhz: float, used: Usage, activity: float = ACTIVIT
         board.power.dynamic,
         clock_mhz,
         dsp=used.dsp,
-        bram36=used.bram18 / 2 + used.uram,
+        bram36=blocks_of_36(board, used),
         lut=used.lut,
         ff=used.ff,
         activity=activity,

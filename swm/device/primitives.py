@@ -78,7 +78,15 @@ NOTHING = Cost()
 
 @dataclass(frozen=True)
 class Usage:
-    """Whole resources at one level; `bram18` counts 18 Kb blocks, `uram` 288 Kb blocks."""
+    """Whole resources at one level.
+
+    Attributes:
+        dsp: DSP blocks.
+        bram18: memories of 18 Kb; of 10 Kb (M10K) on family cyclonev.
+        lut: LUTs; ALUTs on family cyclonev, of which an ALM has two.
+        ff: flip-flops.
+        uram: memories of 288 Kb.
+    """
 
     dsp: int
     bram18: int
@@ -87,9 +95,14 @@ class Usage:
     uram: int = 0
 
 
-def routed(cost: Cost) -> Usage:
-    """The cost in whole resources, after routing."""
-    return Usage(cost.dsp, cost.bram18, ceil(cost.lut), ceil(cost.ff), cost.uram)
+def routed(cost: Cost, multipliers: int = 1) -> Usage:
+    """The cost in whole resources, after routing.
+
+    Args:
+        cost: `dsp` counts multipliers.
+        multipliers: that a DSP block is (`DspPorts.multipliers`).
+    """
+    return Usage(-(-cost.dsp // multipliers), cost.bram18, ceil(cost.lut), ceil(cost.ff), cost.uram)
 
 
 def hls_level(cost: Cost) -> Usage:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The way from a project to a board of AMD: block design and driver behind a processor, kernel and host for a card."""
+"""The way from a project to a board of AMD: block design and driver behind a processor or PCIe, a card's kernel."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from swm.emit.host_files import SHARED_DRIVER, driver_settings, word_bits
 from swm.errors import OptionError
 from swm.package_data import templates_dir
 
-__all__ = ["board_context", "card_commands", "host_path", "write_board"]
+__all__ = ["board_context", "card_commands", "host_path", "path_files", "write_board"]
 
 FOLDER = "board"
 SETTINGS = "board.json"
-DRIVERS = {"processor": ("overlay.py", "overlay.ipynb"), "card": ("kernel.py",)}
+DRIVERS = {"processor": ("overlay.py", "overlay.ipynb"), "card": ("kernel.py",), "pcie": ("stream.py",)}
+PCIE_MHZ = 250  # of the clock that the DMA gives
 DMA_BITS = (8, 16, 32, 64, 128, 256, 512, 1024)  # of a stream: AMD PG021 7.1, C_M_AXIS_MM2S_TDATA_WIDTH
 FEWEST_FLAGS, MOST_FLAGS = 16, 4096  # frames inside the accelerator that templates/board/swm_batch.v.j2 counts
 IP_PLACES = {
@@ -28,13 +29,22 @@ IP_PLACES = {
 
 
 def host_path(design: Design) -> str | None:
-    """How numbers reach the hardware: "processor", "card", "link", or None where nothing is written for that board."""
+    """How numbers reach the hardware: "processor", "card", "pcie", "link", or None where nothing is written for it."""
     board, backend = design.schedule.board, design.backend
     if board.processing_system is not None and backend.processor_files:
         return "processor"
     if board.platform is not None and backend.platform_files and backend.control == "s_axilite":
         return "card"  # the kernel says how many frames come
+    if board.pcie is not None and backend.pcie_files:
+        return "pcie"
     return "link" if board.link is not None and backend.linked else None
+
+
+def path_files(design: Design) -> tuple[tuple[str, str], ...]:
+    """Templates of the way to the board that a project has, each with its file."""
+    backend = design.backend
+    files = {"processor": backend.processor_files, "card": backend.platform_files, "pcie": backend.pcie_files}
+    return files.get(host_path(design) or "", ())
 
 
 def board_context(design: Design, context: dict[str, Any]) -> dict[str, Any] | None:
@@ -66,7 +76,9 @@ def board_context(design: Design, context: dict[str, Any]) -> dict[str, Any] | N
         "out_bytes": _frame_bytes(schedule.output),
         "weights_bits": filled[0].port_bits if filled else None,
     }
-    return {**common, **(_processor(design) if path == "processor" else _card(design, bool(filled)))}
+    if path == "card":
+        return {**common, **_card(design, bool(filled))}
+    return {**common, **_between(design), **(_processor(design) if path == "processor" else _pcie(design, widths))}
 
 
 def _frame_bytes(edge: Edge) -> int:
@@ -80,8 +92,6 @@ def _processor(design: Design) -> dict[str, Any]:
     zynq7000 = system.ip == "processing_system7"
     hls, control = design.backend.language == "c++", design.backend.control == "s_axilite"
     loaded = bool(loads(schedule))
-    frames = schedule.latency // max(1, schedule.interval) + 4
-    flags = min(MOST_FLAGS, max(FEWEST_FLAGS, 1 << (frames - 1).bit_length()))
     registers = ["dma S_AXI_LITE"]
     registers += ["swm_top s_axi_control s_axi_CTRL s_axi_AXILiteS"] if control else []
     registers += ["weights_dma S_AXI_LITE"] if loaded else []
@@ -104,6 +114,15 @@ def _processor(design: Design) -> dict[str, Any]:
         "memory_ports": memory,
         "clocked": [*ps, "resets/slowest_sync_clk", "registers/aclk", "memory/aclk", *dma, "batch/aclk", core[0]],
         "reset": ["registers/aresetn", "memory/aresetn", *resets, "batch/aresetn", core[1]],
+    }
+
+
+def _between(design: Design) -> dict[str, Any]:
+    """The accelerator's IP, and the module between it and a DMA."""
+    schedule, hls = design.schedule, design.backend.language == "c++"
+    frames = schedule.latency // max(1, schedule.interval) + 4
+    flags = min(MOST_FLAGS, max(FEWEST_FLAGS, 1 << (frames - 1).bit_length()))
+    return {
         "top_in": "in_r in" if hls else "s_axis",
         "top_out": "out_r out" if hls else "m_axis",
         "ip_places": IP_PLACES[design.backend.language],
@@ -111,6 +130,25 @@ def _processor(design: Design) -> dict[str, Any]:
         "in_period": schedule.input.positions * schedule.input.beats,
         "flags": flags,
         "flag_bits": flags.bit_length() - 1,
+    }
+
+
+def _pcie(design: Design, widths: dict[str, int]) -> dict[str, Any]:
+    pcie = design.schedule.board.pcie
+    assert pcie is not None
+    if max(widths.values()) > pcie.bits:
+        raise OptionError(
+            f"board {design.schedule.board.name}: streams of {max(widths.values())} bits, its DMA has {pcie.bits};"
+            " give the board file a narrower [stream]"
+        )
+    converters = [name for name, end in (("narrow", "in_bits"), ("widen", "out_bits")) if widths[end] != pcie.bits]
+    ours = ["batch/aclk", "swm_top/aclk", *(f"{name}/aclk" for name in converters)]
+    return {
+        "pcie": {**pcie.model_dump(), "bits": pcie.bits, "speed": pcie.speed, "mhz": PCIE_MHZ},
+        "board_part": None,
+        "ps_clock": "clock/clk_out1",
+        "clocked": ["resets/slowest_sync_clk", "in_queue/m_axis_aclk", "out_queue/s_axis_aclk", *ours],
+        "reset": ["out_queue/s_axis_aresetn", *(name.replace("aclk", "aresetn") for name in ours)],
     }
 
 
@@ -150,6 +188,8 @@ def write_board(folder: Path, design: Design) -> None:
         "weights": bool(loads(design.schedule)),
         "latency_s": design.schedule.latency / (1e6 * design.schedule.clock_mhz),
     }
+    if path == "pcie" and design.schedule.board.pcie is not None:
+        settings["dma_bytes"] = design.schedule.board.pcie.bits // 8
     (place / SETTINGS).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     for name in DRIVERS[path]:
         shutil.copyfile(templates_dir() / FOLDER / name, place / name)

@@ -17,7 +17,7 @@ from swm.accelerator.design import Design
 from swm.accelerator.integers import run_fixed
 from swm.accelerator.loading import loads, weight_bytes
 from swm.accelerator.store_design import save_design
-from swm.emit.board_files import board_context, host_path, write_board
+from swm.emit.board_files import board_context, host_path, path_files, write_board
 from swm.emit.context import kinds_of, project_context
 from swm.emit.floats import float_layers, save_floats
 from swm.emit.folder import MANIFEST, check_output, hashes, whole_folder
@@ -97,9 +97,7 @@ def emit_project(
         _render(folder, design, context)
         on_board = board_context(design, context)
         if on_board is not None:
-            behind = context["host_path"] == "processor"
-            files = design.backend.processor_files if behind else design.backend.platform_files
-            _render_files(folder, design, on_board, files)
+            _render_files(folder, design, on_board, path_files(design))
         if rtl:
             copy_modules(folder / "rtl", design)
             _write_roms(folder, design)

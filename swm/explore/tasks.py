@@ -123,7 +123,7 @@ def _design(
         watts=found.watts.total if found.watts else None,
         joules=found.joules.total if found.joules else None,
         **{name: getattr(used, name) for name in names},
-        share=max(getattr(used, n) / getattr(has, n) for n in names if getattr(used, n)),
+        share=max(getattr(used, n) / has.of(n) for n in names if getattr(used, n)),
     )
     return {"figures": asdict(figures), "reason": ""}
 

@@ -15,7 +15,7 @@ from swm.report.value import BoardReport, Report
 __all__ = ["SUMMARY_HEAD", "Answer", "answers", "summary_rows"]
 
 SUMMARY_HEAD = ("board", "fits", "dense twin", "inferences/s", "dense twin", "uJ each", "dense twin")
-_RESOURCES = {"dsp": "DSP", "bram18": "BRAM18", "uram": "URAM", "lut": "LUT", "ff": "FF"}
+_RESOURCES = ("dsp", "bram18", "uram", "lut", "ff")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,9 @@ def answers(report: Report, row: BoardReport) -> tuple[Answer, ...]:
 
 def _fits(report: Report, row: BoardReport) -> Answer:
     design, level = row.structured, " before routing" if row.bands["lut"].level else ""
-    errors = ", ".join(f"{name} {_percent(row.bands[key].median)}" for key, name in _RESOURCES.items() if key != "uram")
+    errors = ", ".join(
+        f"{row.board.labels[key]} {_percent(row.bands[key].median)}" for key in _RESOURCES if key != "uram"
+    )
     twin = "yes" if row.dense.fits else f"no; {_fullest(row.dense)}"
     return Answer(
         "Does it fit?",
@@ -67,10 +69,10 @@ def _fullest(design: DesignFigures) -> str:
     if design.beyond_supply:
         return design.beyond_supply
     has, used = design.plan.board.resources, design.used.routed
-    shares = {key: getattr(used, key) / max(getattr(has, key), 0.5) for key in _RESOURCES}
+    shares = {key: getattr(used, key) / max(has.of(key), 0.5) for key in _RESOURCES}
     most = max(shares, key=lambda key: shares[key])
-    held, taken = getattr(has, most), getattr(used, most)
-    return f"fullest: {_RESOURCES[most]}, {taken:,} of {held:,}" + (f" ({taken / held:.0%})" if held else "")
+    held, taken, name = has.of(most), getattr(used, most), design.plan.board.labels[most]
+    return f"fullest: {name}, {taken:,} of {held:,}" + (f" ({taken / held:.0%})" if held else "")
 
 
 def _speed(report: Report, row: BoardReport) -> Answer:

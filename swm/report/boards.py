@@ -33,11 +33,12 @@ def board_figures(board: Board, clock_mhz: float | None = None) -> list[tuple[st
         clock_mhz: the clock of a design, in the place of all that the board states.
     """
     has, ports = board.resources, board.dsp_ports
-    uram = f", {has.uram:,} URAM" if has.uram else ""
-    capacity = f"{has.lut:,} LUT, {has.ff:,} FF, {has.bram18:,} BRAM18, {has.dsp:,} DSP{uram}"
+    order = ("lut", "ff", "bram18", "dsp", *(("uram",) if has.uram else ()))
+    capacity = ", ".join(f"{has.of(key):,} {board.labels[key]}" for key in order)
+    several = f"{ports.multipliers} of " if ports.multipliers > 1 else ""
     rows = [
         ("capacity", capacity, has.kind, has.source),
-        ("DSP ports", f"{ports.wide} x {ports.narrow} bits", ports.kind, ports.source),
+        ("DSP ports", f"{several}{ports.wide} x {ports.narrow} bits", ports.kind, ports.source),
         *_power(board.power),
         *_clocks(board, clock_mhz),
         ("AXI stream", f"{board.stream.bits} bits", "chosen", board.stream.reason),
@@ -58,6 +59,9 @@ def _ways(board: Board) -> list[tuple[str, str, str, str]]:
     if board.platform is not None:
         card = board.platform
         rows.append(("platform", f"{card.name}, buffers in {card.memory}", card.kind, card.source))
+    if board.pcie is not None:
+        pcie = board.pcie
+        rows.append(("PCIe", f"generation {pcie.generation}, {pcie.lanes} lanes", pcie.kind, pcie.source))
     if board.link is not None:
         link = board.link
         made = f" of {link.oscillator_hz / 1e6:g} MHz" if link.oscillator_hz else ""
@@ -95,14 +99,7 @@ def target_to_json(target: Board | ListedTarget) -> dict[str, Any]:
 
 def listed_figures(target: ListedTarget) -> list[tuple[str, str, str, str]]:
     """Every figure of a target that nothing is designed for, as (name, value, kind, source)."""
-    rows: list[tuple[str, str, str, str]] = []
-    if (has := target.blocks) is not None:
-        held = f"{has.alm:,} ALM, {has.ff:,} FF, {has.m10k:,} M10K, {has.dsp:,} DSP"
-        rows.append(("capacity", held, has.kind, has.source))
-    if (modes := target.dsp_modes) is not None:
-        rows.append(("one DSP block", " or ".join(modes.multipliers), modes.kind, modes.source))
-    energies = ((e.operation, f"{e.picojoule:g} pJ, {e.bits} bit", e.kind, e.source) for e in target.energy)
-    return [*rows, *energies]
+    return [(e.operation, f"{e.picojoule:g} pJ, {e.bits} bit", e.kind, e.source) for e in target.energy]
 
 
 def target_table(target: Board | ListedTarget) -> Table:
@@ -143,7 +140,7 @@ def boards_table(boards: Sequence[Board]) -> Table:
         table.add_column(name, justify="right")
     for board in boards:
         has, stated = board.resources, board.power
-        counts = [f"{n:,}" for n in (has.lut, has.ff, has.bram18, has.dsp, has.uram)]
+        counts = [f"{has.of(key):,}" for key in ("lut", "ff", "bram18", "dsp", "uram")]
         clocks = ", ".join(f"{clock.mhz:g}" for clock in board.clocks)
         processor = stated.processor if stated else None
         watts = [f"{stated.static.watts:g}" if stated else "-", f"{processor.watts:g}" if processor else "-"]

@@ -24,7 +24,6 @@ PART_NAMES = {
 }
 """How a legend calls a part, where that is not its name."""
 _MOST_PROCESSES = 30  # of both designs; beyond it a layer has one bar
-_RESOURCES = {"dsp": "DSP", "bram18": "BRAM18", "uram": "URAM", "lut": "LUT", "ff": "FF"}
 _LEAST = 0.4  # percent, so that a small value is still seen
 
 
@@ -75,8 +74,8 @@ def energy_chart(row: BoardReport) -> Chart:
 def resource_chart(row: BoardReport) -> Chart:
     """What both designs take of the device, in percent; a bar that is full is at the device or beyond."""
     bars = []
-    for key, label in _RESOURCES.items():
-        held: int = getattr(row.board.resources, key)
+    for key, label in row.board.labels.items():
+        held = row.board.resources.of(key)
         if not held:
             continue
         for i, (group, design) in enumerate(_designs(row)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from swm.device.power import dynamic_watts
+from swm.device.power import blocks_of_36, dynamic_watts
 from swm.report.bands import Band
 from swm.report.figures import DesignFigures
 from swm.report.numbers import NONE, quantity
@@ -50,7 +50,7 @@ def energy_parts(design: DesignFigures, board_band: Band | None = None) -> tuple
         "processor": design.watts.processor,
         "DSP": dynamic_watts(c, clock, dsp=used.dsp, bram36=0, lut=0, ff=0),
         "logic": dynamic_watts(c, clock, dsp=0, bram36=0, lut=used.lut, ff=used.ff),
-        "memories": dynamic_watts(c, clock, dsp=0, bram36=used.bram18 / 2 + used.uram, lut=0, ff=0),
+        "memories": dynamic_watts(c, clock, dsp=0, bram36=blocks_of_36(board, used), lut=0, ff=0),
         "board": max(0.0, (board_band.beside_w or 0.0) if board_band else 0.0),
     }
     kept = {name: watts for name, watts in parts.items() if watts or name not in ("processor", "board")}

@@ -119,7 +119,7 @@ def design_figures(plan: Schedule) -> DesignFigures:
         beyond_supply=fault,
         weight_bits=sum(spec.stored_bits for spec in specs),
         weight_words=sum(spec.stored_words for spec in specs),
-        useful_share=useful / (used.routed.dsp * plan.interval)
+        useful_share=useful / (used.routed.dsp * plan.board.dsp_ports.multipliers * plan.interval)
         if used.routed.dsp and plan.fits and not fault
         else None,
         stream_bits_max=widest_word(plan),

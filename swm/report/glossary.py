@@ -27,7 +27,10 @@ GLOSSARY = (
     ("process", "one pipelined loop: a function in the C++, a module in the circuit; rfft, mac and irfft make a layer"),
     ("interval", "cycles from one frame to the next at full speed; clock / interval is inferences per second"),
     ("latency", "from the first beat in to the last beat out of a frame alone"),
-    ("useful share", "DSP-cycles that multiply something needed, as a part of DSP blocks x interval"),
+    (
+        "useful share",
+        "DSP-cycles that multiply something needed, as a part of the multipliers of DSP blocks x interval",
+    ),
     ("block", "size k of a block-circulant matrix: k x k weights are stored as k numbers"),
     ("output error", "norm of a layer's outputs' difference from the dense network's, over the norm of those"),
     ("answers as dense", "share of samples whose largest output is that of the dense network"),
@@ -35,6 +38,7 @@ GLOSSARY = (
     ("dense twin", "the same network without weight structure, built by the same library for the same board"),
     ("HLS, routed", "what a synthesis report of the C++ would show, and what is left after place and route"),
     ("DSP, BRAM18, URAM", "multiplier blocks, 18 Kb and 288 Kb memories of the device"),
+    ("ALUT, M10K", "look-up tables of Intel devices, two an adaptive logic module (ALM), and their 10 Kb memories"),
     ("LUT, FF", "look-up tables and flip-flops"),
 )
 """Term and meaning, in the order of a report's tables."""

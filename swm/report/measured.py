@@ -26,6 +26,11 @@ class Area:
     uram: int = 0
     m10k: int = 0
 
+    def of(self, resource: str) -> int:
+        """How much of a resource, as a model's usage names it: `bram18` for M10K, too."""
+        count: int = self.bram18 or self.m10k if resource == "bram18" else getattr(self, resource)
+        return count
+
     def __add__(self, other: Area) -> Area:
         """Of both."""
         return Area(

@@ -139,7 +139,9 @@ def _board(report: Report, row: BoardReport, details: bool) -> Iterator[Block]:
     yield Line(ROOF_NOTE, "soft")
     for found, date, stale in report.evidence.measured.synthesis:
         title = rows.synthesis_title(found, date, stale=stale)
-        yield Table(title, rows.SYNTHESIS_HEAD, rows.synthesis_rows(row.structured, found))
+        yield Table(
+            title, rows.head_for(rows.SYNTHESIS_HEAD, found.board_family), rows.synthesis_rows(row.structured, found)
+        )
     yield from _design("structured" if row.has_twin else "design", row.structured, report.evidence)
     if row.dense.fits and row.has_twin:
         yield from _design("dense twin", row.dense, Evidence())
@@ -152,6 +154,7 @@ def _design(name: str, design: DesignFigures, known: Evidence) -> Iterator[Block
     yield Table(title, rows.LAYER_HEAD, rows.layer_rows(design, known.layer_errors), left=2)
     yield Table(f"parallelism, {name}", rows.PARALLELISM_HEAD, rows.parallelism_rows(design), left=2, fold=(0, 1))
     lines = [r.cells for r in rows.process_rows(design)]
-    yield Table(f"processes, {name} (resources routed)", rows.PROCESS_HEAD, lines)
+    head = rows.head_for(rows.PROCESS_HEAD, design.plan.board.family)
+    yield Table(f"processes, {name} (resources routed)", head, lines)
     title = f"streams, {name}; widest word {design.stream_bits_max} bits"
     yield Table(title, rows.STREAM_HEAD, rows.stream_rows(design), left=3, fold=(0, 1, 2))

@@ -20,7 +20,7 @@ from swm.report.value import BoardReport
 __all__ = ["ROOF_HEAD", "ROOF_NOTE", "Roofline", "fullest", "roof_rows", "roofline", "slowest"]
 
 ROOF_HEAD = ("per inference", "structured", "dense twin", "the device gives a cycle")
-BRAM18_BITS = 36
+BRAM18_BITS, M10K_BITS = 36, 40
 """Bits that an 18 Kb block reads in a cycle at its widest (512 x 36, simple dual port)."""
 ROOF_NOTE = (
     "Cycles that each bound alone would ask for, if the design had all of the device; the largest is the roof. "
@@ -85,9 +85,9 @@ def roofline(design: DesignFigures) -> Roofline:
         products=sum(p.products * p.tokens(layer.spec) for layer in plan.layers for p in layer.processes),
         stream_bits=max(ends),
         weight_bits=sum(layer.spec.stored_bits * _reads(layer) for layer in plan.layers),
-        dsp_products=board.resources.dsp,
+        dsp_products=board.resources.dsp * board.dsp_ports.multipliers,
         stream_width=board.stream.bits,
-        memory_width=board.resources.bram18 * BRAM18_BITS,
+        memory_width=board.resources.of("bram18") * (M10K_BITS if board.resources.m10k else BRAM18_BITS),
         clock_mhz=plan.clock_mhz,
         interval=design.interval,
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from swm.accelerator.resources import Usage
-from swm.device.board import Board
+from swm.device.board import Board, resource_labels
 from swm.layers.registry import kind
 from swm.report.energy_split import board_watts, watts_range
 from swm.report.evidence import ACCURACY_KEYS, Accuracy
@@ -31,6 +31,7 @@ __all__ = [
     "accuracy_rows",
     "error_rows",
     "figure_rows",
+    "head_for",
     "layer_rows",
     "parallelism_rows",
     "process_rows",
@@ -52,11 +53,9 @@ PARALLELISM_HEAD = ("layer", "built with")
 PROCESS_HEAD = ("process", "iterations", "cycles", "DSP", "BRAM18", "LUT", "FF")
 SYNTHESIS_HEAD = ("layer", "LUT, model", "measured", "FF, model", "measured", "DSP", "measured", "BRAM18", "measured")
 STREAM_HEAD = ("stream", "from", "to", "words x bits", "depth, beats")
-_RESOURCES = (("dsp", "DSP"), ("bram18", "BRAM18"), ("uram", "URAM"), ("lut", "LUT"), ("ff", "FF"))
 _ERRORS_OF = {
     "interval": "interval, inferences/s",
     "latency": "latency",
-    **dict(_RESOURCES),
     "static_w": "static and processor power",
     "dynamic_w": "dynamic power and energy",
     "board_j": "power and energy with the board",
@@ -121,8 +120,8 @@ def figure_rows(row: BoardReport) -> list[tuple[str, ...]]:
         cells = (NONE if w is None else f"{w:.2f}" for w in wholes)
         rows.append(("power of the whole board, W", *cells, "", bands["board_j"].short))
     rows.append(("useful share of DSP-cycles", *(percent(d.useful_share) for d in pair), "", cycles))
-    for key, label in _RESOURCES:
-        held: int = getattr(has, key)
+    for key, label in row.board.labels.items():
+        held = has.of(key)
         taken = [getattr(d.used.routed, key) for d in pair]
         if held or any(taken):
             shares = (f"{n:,} ({n / held:.0%})" if held else f"{n:,}" for n in taken)
@@ -156,8 +155,8 @@ def resource_rows(row: BoardReport) -> list[tuple[str, ...]]:
     board: Board = row.board
     usages = [u for d in (row.structured, row.dense) for u in (d.used.hls, d.used.routed)]
     rows = []
-    for key, label in _RESOURCES:
-        has: int = getattr(board.resources, key)
+    for key, label in board.labels.items():
+        has = board.resources.of(key)
         if has or any(getattr(u, key) for u in usages):
             rows.append((label, f"{has:,}", *(f"{getattr(u, key):,}" for u in usages), _short(row, key)))
     return rows
@@ -187,11 +186,12 @@ def parallelism_rows(design: DesignFigures) -> list[tuple[str, ...]]:
 def error_rows(row: BoardReport) -> list[tuple[str, ...]]:
     """How far each model was off, over how many rows, against what and by which command, as in `ERROR_HEAD`."""
     rows: list[tuple[str, ...]] = []
+    labels = row.board.labels
     for name, band in row.bands.items():
         spread = NONE if band.low is None or band.high is None else f"x{band.low:.2f} to x{band.high:.2f}"
         found = f"{band.rows}, {band.whose}" if band.rows else NONE
         source = f"{band.against} ({band.command}, {band.date})" if band.command else band.against
-        rows.append((_ERRORS_OF[name], band.short, spread, found, source))
+        rows.append((labels.get(name) or _ERRORS_OF[name], band.short, spread, found, source))
     return rows
 
 
@@ -233,8 +233,13 @@ def stream_rows(design: DesignFigures) -> list[tuple[str, ...]]:
 def synthesis_title(found: Synthesis, date: str, *, stale: bool) -> str:
     """Which tool counted what, and of which files."""
     old = "; of other files than lie here now: run swm synth again" if stale else ""
-    blocks = f", {found.area.m10k:,} M10K" if found.area.m10k else ""
-    return f"area beside the model's, measured ({found.tool}, family {found.family}{blocks}, {date[:10]}){old}"
+    return f"area beside the model's, measured ({found.tool}, family {found.family}, {date[:10]}){old}"
+
+
+def head_for(head: tuple[str, ...], family: str) -> tuple[str, ...]:
+    """A head with the names that a family's vendor gives its resources."""
+    names = resource_labels(family)
+    return tuple(cell.replace("BRAM18", names["bram18"]).replace("LUT", names["lut"]) for cell in head)
 
 
 def synthesis_rows(design: DesignFigures, found: Synthesis) -> list[tuple[str, ...]]:
@@ -248,9 +253,9 @@ def synthesis_rows(design: DesignFigures, found: Synthesis) -> list[tuple[str, .
     for layer in found.layers:
         known = modelled.get(layer.name)
         usages = [process.routed for process in known.processes] if known else []
-        pairs = ((sum(getattr(u, key) for u in usages), getattr(layer.area, key)) for key in _OF_AN_AREA)
+        pairs = ((sum(getattr(u, key) for u in usages), layer.area.of(key)) for key in _OF_AN_AREA)
         rows.append((layer.name or "edges", *_pairs(pairs, known is not None)))
-    pairs = ((getattr(design.used.routed, key), getattr(found.area, key)) for key in _OF_AN_AREA)
+    pairs = ((getattr(design.used.routed, key), found.area.of(key)) for key in _OF_AN_AREA)
     rows.append(("in all", *_pairs(pairs, own)))
     return rows
 

@@ -161,11 +161,13 @@ def built_sentence(report: Report) -> str:
     day = f"on {date[:10]} with {', '.join(found.tools)}"
     if stale:
         return f"The last build ({day}) is of other files than lie here now; run swm build again."
+    names = {"lut": "ALUT"} if found.available.m10k else {}
     pairs = [
-        (f.name.upper(), getattr(found.area, f.name), getattr(found.available, f.name)) for f in fields(found.area)
+        (names.get(f.name, f.name.upper()), getattr(found.area, f.name), getattr(found.available, f.name))
+        for f in fields(found.area)
     ]
     taken = ", ".join(f"{n:,} {name} of {has:,}" for name, n, has in pairs if n)
-    whose = "nextpnr" if found.seeds else "Vivado"
+    whose = "nextpnr" if found.seeds else "Quartus" if found.available.m10k else "Vivado"
     clock = f"{found.fmax_mhz:.1f} MHz by {whose}'s timing analysis, {found.clock_mhz:g} MHz on the board"
     if not found.met:
         return f"Build {day}: the clock is MISSED ({clock}), so there is no bitstream; measured: {taken}."

@@ -84,7 +84,8 @@ class _BoardView:
     resources: list[tuple[str, ...]]
     roof: list[tuple[str, ...]]
     roofline: Plot | None
-    synthesis: tuple[tuple[str, list[tuple[str, ...]]], ...]
+    synthesis: tuple[tuple[str, tuple[str, ...], list[tuple[str, ...]]], ...]
+    process_head: tuple[str, ...]
     designs: tuple[_DesignView, ...]
     charts: tuple[Chart, ...]
     errors: list[tuple[str, ...]]
@@ -188,9 +189,14 @@ def _board(report: Report, index: int, row: BoardReport) -> _BoardView:
         roof=roof_rows(row),
         roofline=roofline_plot(row),
         synthesis=tuple(
-            (rows.synthesis_title(found, date, stale=stale), rows.synthesis_rows(row.structured, found))
+            (
+                rows.synthesis_title(found, date, stale=stale),
+                rows.head_for(rows.SYNTHESIS_HEAD, found.board_family),
+                rows.synthesis_rows(row.structured, found),
+            )
             for found, date, stale in report.evidence.measured.synthesis
         ),
+        process_head=rows.head_for(rows.PROCESS_HEAD, board.family),
         designs=tuple(designs),
         charts=tuple(chart for chart in charts if chart.bars),
         errors=rows.error_rows(row),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From an emitted project to what a board is loaded with, by AMD's tools: step after step, resumed where it broke off.
+"""From an emitted project to what a board is loaded with, by a vendor's tools: step after step, resumed.
 
 What a step leaves lies in the project's own folders, `swm_hls` and `build`. A step that ended well is run again where
 the project's files, its command, its tool's version or a step before it have changed.
@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from swm.accelerator.design import Design
+from swm.emit import host_path
 from swm.emit.folder import MEASURED
 from swm.errors import OutputError, ToolError
 from swm.opentools.run import run_logged
@@ -30,10 +31,10 @@ __all__ = ["LIMIT_S", "build_with_vendor"]
 LIMIT_S = 24 * 3600.0
 """Seconds that a step may take where the caller does not say otherwise: place and route takes hours."""
 LOGS, BOARD = Path("build") / "logs", Path("build") / "board"
-REPORTS = ("swm_hls", "build/board/reports", "build/vivado")
+REPORTS = ("swm_hls", "build/board/reports", "build/vivado", "build/quartus/output")
 TOPS = (None, "swm_top", "swm_wrapper", "swm_kernel", "board_top", "board_pins")
-ROUTED = ("impl_timing.rpt", "build_timing.rpt", "board_timing.rpt")
-LOADED = ("measured/swm.bit", "measured/swm.xclbin", "measured/board.bit")
+ROUTED = ("impl_timing.rpt", "build_timing.rpt", "board_timing.rpt", "build.sta.summary", "board.sta.summary")
+LOADED = ("measured/swm.bit", "measured/swm.xclbin", "measured/board.bit", "measured/board.sof")
 
 
 def build_with_vendor(
@@ -95,13 +96,16 @@ def build_with_vendor(
         write_record(project, record)
     reading = _reading(project)
     slack, period = _routed(reading)
+    if period is None:  # Quartus does not state it beside the slack
+        link = design.schedule.board.link if host_path(design) == "link" else None
+        period = 1000.0 / design.schedule.clock_mhz if link is None else 1e9 / link.clock_hz
     loaded = [name for name in LOADED if (project / name).is_file()]
     return VendorBuild(
         board=design.schedule.board.name,
         tools=tuple(dict.fromkeys(titles[step.tool] for step in steps)),
         steps=tuple(done),
         clock_mhz=design.schedule.clock_mhz,
-        fmax_mhz=None if slack is None or not period else round(1000.0 / (period - slack), 2),
+        fmax_mhz=None if slack is None else round(1000.0 / (period - slack), 2),
         missed=missed,
         bitstream="" if missed or not loaded else loaded[0],
         reading=reading,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from swm.accelerator.design import Design
 from swm.emit import card_commands, host_path
 from swm.errors import OptionError
-from swm.vendortools.tools import VITIS_HLS, VITIS_RUN, VIVADO, VPP, VendorTool
+from swm.vendortools.tools import QUARTUS, VITIS_HLS, VITIS_RUN, VIVADO, VPP, VendorTool
 
 __all__ = ["IMPLEMENT", "Step", "steps_of"]
 
@@ -58,11 +58,13 @@ def steps_of(design: Design, has: Callable[[VendorTool], bool], *, cosim: bool =
         OptionError: another vendor's board, or another back end's project.
     """
     board, backend = design.schedule.board, design.backend
+    path = host_path(design)
+    if board.vendor == "Intel":
+        return (_quartus(on_board=path == "link"),)
     if board.vendor != "AMD":
         raise OptionError(f"board {board.name} has a device of {board.vendor}, which AMD's tools do not build for")
-    path = host_path(design)
     if backend.language == "systemverilog":
-        if path == "processor":
+        if path in ("processor", "pcie"):
             return (_vivado("ip", "tcl/vivado.tcl", makes=RTL_IP), *_BOARD)
         if path == "link":
             reports = ("build/vivado/board_*.rpt", *SERIAL)
@@ -93,6 +95,12 @@ def _vitis_hls(*, cosim: bool) -> tuple[Step, ...]:
     # One start: the script opens its project anew.
     steps = ("csynth", *(("cosim",) if cosim else ()), "export")
     return (Step("hls", VITIS_HLS, ("-f", "tcl/vitis_hls.tcl", "-tclargs", *steps), makes=HLS_IP),)
+
+
+def _quartus(*, on_board: bool) -> Step:
+    step, makes = ("board", ("measured/board.sof",)) if on_board else ("build", ())
+    clears = (f"build/quartus/output/{step}.*", *makes)
+    return Step(IMPLEMENT, QUARTUS, ("-t", "tcl/quartus.tcl", step), makes=makes, clears=clears)
 
 
 def _vivado(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AMD's tools on this machine: on PATH, or below a folder that the caller names."""
+"""Tools of AMD and Intel on this machine: on PATH, or below a folder that the caller names."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 
 from swm.errors import OptionError, ToolError
 
-__all__ = ["VITIS_HLS", "VITIS_RUN", "VIVADO", "VPP", "VendorTool", "find_vendor_tool", "tool_title"]
+__all__ = ["QUARTUS", "VITIS_HLS", "VITIS_RUN", "VIVADO", "VPP", "VendorTool", "find_vendor_tool", "tool_title"]
 
 ASK_S = 120.0
-VERSION = re.compile(r"\bv(20\d\d\.\d(?:\.\d)?)")
+VERSION = re.compile(r"\b(?:v(?=20)|Version )(\d{2,4}\.\d(?:\.\d)?)")
 PLACES = ("{0}", "bin/{0}", "*/bin/{0}", "*/*/bin/{0}")  # Vivado/2023.2/bin below /opt/Xilinx; 2025.1/Vivado/bin
 
 
@@ -31,6 +31,7 @@ class VendorTool:
 VIVADO = VendorTool("vivado", "-version", "AMD Vivado")
 VITIS_HLS = VendorTool("vitis_hls", "-version", "AMD Vitis (its v++ and vitis-run, where both are, serve as well)")
 VITIS_RUN = VendorTool("vitis-run", "", "AMD Vitis 2024.2 or later")
+QUARTUS = VendorTool("quartus_sh", "--version", "Intel Quartus Prime (Standard or Lite)")
 VPP = VendorTool("v++", "--version", "AMD Vitis")
 
 

@@ -10,7 +10,7 @@ from swm.bench import area, area_designs, area_grid, area_images, area_steps
 from swm.bench.area_page import markdown
 from swm.bench.plots import draw
 from swm.bench.tables import headlines, rows_as_text
-from swm.layers.rtl.area import coefficients
+from swm.layers.rtl.area import coefficients, memories
 from swm.layers.rtl.area.counts import Count
 from swm.layers.rtl.area.price import priced_bits
 from swm.report.measured import Area, LayerArea, ProcessArea, Synthesis
@@ -90,6 +90,28 @@ def test_the_coefficients_are_those_of_the_rows_that_are_kept():
     errors = judged["errors"]
     assert errors["lut_predicted"] <= 0.15 and errors["ff_predicted"] <= 0.20
     assert errors["dsp_predicted_exact"] == errors["bram18_predicted_exact"] == 1
+
+
+def test_cyclone_v_has_prices_of_its_own():
+    kept = json.loads((ROOT / "benchmarks" / "results" / "area_cyclonev.json").read_text())
+    judged = area.judge(kept["rows"])
+    assert judged["errors"] == kept["errors"]
+    text = (ROOT / "swm" / "layers" / "rtl" / "area" / "cyclonev.py").read_text()
+    assert area.coefficients({**kept, **judged}) == text
+    assert markdown({**kept, **judged}) == (ROOT / "docs" / "area_cyclonev.md").read_text()
+    errors = judged["errors"]
+    assert errors["lut_predicted"] <= 0.10 and errors["ff_predicted"] <= 0.10
+    assert errors["dsp_predicted_exact"] >= 0.9 and errors["bram18_predicted_exact"] >= 0.9
+    cases = list(area_grid.cases(False, "cyclonev"))
+    assert {c.family for c in cases} == {"cyclonev"}
+    assert {row["case"] for row in kept["rows"]} <= {c.name for c in cases}
+    assert {c.block for c in cases} == {0, 1, *area_grid.BLOCKS}
+
+
+@pytest.mark.parametrize(("words", "bits", "blocks"), [(9216, 8, 9), (9216, 12, 18), (192, 8, 1), (8, 32, 0)])
+def test_memories_of_cyclone_v_are_where_yosys_puts_them(words, bits, blocks):
+    """Of `dense, 1 x 1` in the grid: 9,216 weights of 8 and 12 bits, its input; and a memory too small for a block."""
+    assert memories.intel(words, bits).bram18 == blocks
 
 
 def test_modules_that_stand_in_several_layers_count_once():

@@ -25,7 +25,8 @@ from swm.device import (
     power,
     target_names,
 )
-from swm.device.primitives import multiplier, packs
+from swm.device.power import blocks_of_36
+from swm.device.primitives import Cost, Usage, multiplier, packs, routed
 from swm.errors import OptionError, OutputError, UnknownBoard
 from swm.package_data import boards_dir
 from swm.report import boards_table, listing, target_table, to_html, to_json, to_text
@@ -121,7 +122,7 @@ def test_every_table_is_whole(name):
     board = load_board(name)
     assert board.name == name
     assert board.part.lower().startswith(board.device.lower())
-    wide = {"7series": 25, "ultrascale": 27, "ultrascale+": 27, "ecp5": 18, "gowin": 18}
+    wide = {"7series": 25, "ultrascale": 27, "ultrascale+": 27, "ecp5": 18, "gowin": 18, "cyclonev": 18}
     assert board.dsp_ports.wide == wide[board.family]
     assert load_board(boards_dir() / f"{name}.toml") == board
     assert hash(board) == hash(load_board(name))
@@ -341,14 +342,44 @@ def test_an_oscillator_that_cannot_be_is_refused(tmp_path, old, new, said):
         load_board(write(tmp_path, (MINE + LINK).replace(old, new)))
 
 
+def test_cyclone_v_counts_in_aluts_and_blocks_of_ten_kilobits(tmp_path):
+    nano, paper = load_board("de10-nano"), load_board("cyclonev-5cea9")
+    assert (nano.resources.lut, nano.resources.m10k, nano.resources.dsp) == (2 * 41_910, 553, 112)
+    assert (paper.resources.lut, paper.resources.m10k, paper.resources.dsp) == (2 * 113_560, 1_220, 342)
+    assert paper.resources.of("bram18") == 1_220 and paper.labels["bram18"] == "M10K" and paper.vendor == "Intel"
+    assert dict(nano.link.pins)["clk"] == "V11" and paper.link is None
+    (capacity,) = [row[1] for row in board_figures(paper) if row[0] == "capacity"]
+    assert capacity == "227,120 ALUT, 454,240 FF, 1,220 M10K, 342 DSP"
+    text = (boards_dir() / "de10-nano.toml").read_text()
+    with pytest.raises(OptionError, match="resources.bram18: devices of family cyclonev have m10k"):
+        load_board(write(tmp_path, text.replace("m10k = 553", "bram18 = 553")))
+    with pytest.raises(OptionError, match="bram18: Field required"):
+        load_board(write(tmp_path, text.replace("m10k = 553\n", "")))
+    with pytest.raises(OptionError, match="resources.m10k: devices of family 7series have bram18"):
+        load_board(write(tmp_path, MINE.replace("bram18 =", "m10k =")))
+    again = type(paper).model_validate(paper.model_dump(mode="json", by_alias=True))
+    assert again == paper
+
+
+def test_a_block_of_two_multipliers_counts_once():
+    """Power and resources of Cyclone V: a DSP block for two products, memories by their bits."""
+    assert routed(Cost(dsp=5, bram18=3), 2) == Usage(dsp=3, bram18=3, lut=0, ff=0)
+    used = Usage(dsp=0, bram18=36, lut=0, ff=0)
+    assert blocks_of_36(load_board("de10-nano"), used) == 10 and blocks_of_36(load_board("pynq-z2"), used) == 18
+
+
+def test_pcie_is_for_devices_that_its_block_design_knows(tmp_path):
+    ku3 = load_board("adm-pcie-ku3").pcie
+    assert (ku3.bits, ku3.speed) == (256, "8.0_GT/s")
+    text = (boards_dir() / "adm-pcie-ku3.toml").read_text().replace('"ultrascale"', '"7series"')
+    with pytest.raises(OptionError, match="pcie: its block design is for families ultrascale and ultrascale"):
+        load_board(write(tmp_path, text))
+
+
 def test_listed_targets_are_known_and_refused():
-    """Devices of other vendors and chips are in the list, with their figures; nothing designs for them."""
+    """Chips are in the list, with their figures; nothing designs for them."""
     listed = {name: load_target(name) for name in target_names() if name not in board_names()}
-    assert {"de10-nano", "cyclonev-5cea9", "asic-40nm", "asic-65nm"} <= listed.keys()
-    nano = listed["de10-nano"].blocks
-    assert nano is not None and (nano.alm, nano.m10k, nano.dsp) == (41_910, 553, 112)
-    paper = listed["cyclonev-5cea9"].blocks
-    assert paper is not None and (paper.alm, paper.m10k, paper.dsp) == (113_560, 1_220, 342)
+    assert listed.keys() == {"asic-40nm", "asic-65nm"}
     energies = {(e.operation, e.bits): e.picojoule for e in listed["asic-40nm"].energy}
     assert energies["integer multiplication", 32] == 8.63
     scaled = {(e.operation, e.bits): e for e in listed["asic-65nm"].energy}["integer addition", 32]
@@ -367,12 +398,12 @@ def test_boards_lists_every_file_and_why_nothing_is_designed():
     console = Console(file=stream, width=400)
     for table in (*listing([load_target(n) for n in target_names()]), target_table(load_target("asic-65nm"))):
         console.print(table)
-    assert "342 DSP" in stream.getvalue() and "no areas" in stream.getvalue()
+    assert "1,220" in stream.getvalue() and "no areas" in stream.getvalue()
 
 
 def test_a_listed_target_of_ones_own(tmp_path: Path):
-    text = (boards_dir() / "de10-nano.toml").read_text().replace("dsp = 112", "dps = 112")
-    with pytest.raises(OptionError, match=r"blocks.dps: no such key; did you mean 'dsp'\?"):
+    text = (boards_dir() / "asic-40nm.toml").read_text().replace("picojoule", "picojoules", 1)
+    with pytest.raises(OptionError, match=r"energy.picojoules: no such key; did you mean 'picojoule'\?"):
         load_board(write(tmp_path, text))
 
 
@@ -383,8 +414,10 @@ def test_a_listed_target_of_ones_own(tmp_path: Path):
         ("alveo-u250", "xilinx_u250_gen3x16_xdma_4_1_202210_1, buffers in DDR[0]"),
         ("arty-a7-100t", "115,200 baud, 100 MHz"),
         ("vc707", "115,200 baud, 100 MHz of 200 MHz"),
+        ("de10-nano", "115,200 baud, 50 MHz"),
+        ("adm-pcie-ku3", "generation 3, 8 lanes"),
     ],
 )
 def test_a_board_shows_how_a_host_reaches_it(name, way):
-    (row,) = [row for row in board_figures(load_board(name)) if row[0] in ("processor", "platform", "serial line")]
+    (row,) = [row for row in board_figures(load_board(name)) if row[0] in ("processor", "platform", "PCIe", "serial line")]
     assert row[1:3] == (way, "published") and "/" in row[3]

@@ -18,7 +18,8 @@ from swm.device import board_names, load_board
 from swm.emit import emit_project
 from swm.emit.board_files import host_path
 
-# Interfaces, then pins, of a cell: PG082 and PG201 (processors), PG164 (resets), PG247 (SmartConnect), PG021 (DMA).
+# Interfaces, then pins, of a cell: PG082 and PG201 (processors), PG164 (resets), PG247 (SmartConnect), PG021 (DMA);
+# PG195 (XDMA), PG065 (clock), PG085 (streams).
 CELLS = {
     "processing_system7": (
         "M_AXI_GP0 S_AXI_HP0",
@@ -28,19 +29,28 @@ CELLS = {
         "M_AXI_HPM0_FPD S_AXI_HP0_FPD",
         "maxihpm0_fpd_aclk saxihp0_fpd_aclk pl_clk0 pl_resetn0",
     ),
-    "proc_sys_reset": ("", "slowest_sync_clk ext_reset_in peripheral_aresetn"),
+    "proc_sys_reset": ("", "slowest_sync_clk ext_reset_in dcm_locked peripheral_aresetn"),
     "smartconnect": ("", "aclk aresetn"),
     "axi_dma": (
         "S_AXI_LITE M_AXI_MM2S M_AXI_S2MM M_AXIS_MM2S S_AXIS_S2MM",
         "s_axi_lite_aclk m_axi_mm2s_aclk m_axi_s2mm_aclk axi_resetn",
     ),
+    "util_ds_buf": ("CLK_IN_D", "IBUF_OUT IBUF_DS_ODIV2"),
+    "xdma": ("pcie_mgt M_AXIS_H2C_0 S_AXIS_C2H_0", "sys_clk sys_clk_gt sys_rst_n usr_irq_req axi_aclk axi_aresetn"),
+    "xlconstant": ("", "dout"),
+    "clk_wiz": ("", "clk_in1 clk_out1 locked"),
+    "axis_data_fifo": ("S_AXIS M_AXIS", "s_axis_aclk s_axis_aresetn m_axis_aclk"),
+    "axis_dwidth_converter": ("S_AXIS M_AXIS", "aclk aresetn"),
     "swm_batch": ("s_dma m_top s_top m_dma", "aclk aresetn"),
     "hls": ("in_r out_r s_axi_control", "ap_clk ap_rst_n"),
     "hls with weights": ("in_r out_r weights s_axi_control", "ap_clk ap_rst_n"),
     "rtl": ("s_axis m_axis", "aclk aresetn"),
 }
 ONE_WAY = ["M_AXI_S2MM", "S_AXIS_S2MM", "m_axi_s2mm_aclk"]  # what a DMA without a way back has not
-SAY = "create_project create_bd_design add_files update_compile_order update_ip_catalog apply_bd_automation"
+# Pins that drive others.
+OUTPUTS = "FCLK|pl_|peripheral|IBUF|axi_aclk$|xdma/axi_aresetn|dout|clk_out1|locked$"
+SAY = "create_bd_intf_port create_bd_port "
+SAY += "create_project create_bd_design add_files update_compile_order update_ip_catalog apply_bd_automation"
 SAY += " assign_bd_address validate_bd_design "
 SAY += "save_bd_design generate_target close_project open_project reset_run launch_runs"
 SAY += " wait_on_run open_run report_utilization report_timing_summary report_power"
@@ -76,6 +86,8 @@ proc get_bd_pins {args} {
   if {[llength $found] == 0} { error "no pin $args" }
   return $found
 }
+proc get_bd_ports {name} { return port:$name }
+proc get_bd_intf_ports {name} { return port:$name }
 proc get_bd_cells {args} { return [lindex $args end] }
 proc connect_bd_intf_net {a b} { note intf $a $b }
 proc connect_bd_net {a b} { note net $a $b }
@@ -146,18 +158,20 @@ def all_joined(calls, top):
             interfaces += [f"M{i:02d}_AXI" for i in range(int(counts["CONFIG.NUM_MI"]))]
         one_way = settings.get(name, {}).get("CONFIG.c_include_s2mm") == "0"
         wanted |= {f"{name}/{i}" for i in interfaces if not (one_way and i in ONE_WAY)}
-    joined = [pin for call in calls if call[0] == "intf" for pin in call[1:]]
+    joined = [pin for call in calls if call[0] == "intf" for pin in call[1:] if not pin.startswith("port:")]
     assert sorted(joined) == sorted(wanted)
     driven = [call[2] for call in calls if call[0] == "net"]
     inputs = {
         f"{n}/{p}"
         for n, kind in types.items()
         for p in CELLS[kind][1].split()
-        if not re.search("FCLK|pl_|peripheral", p)
+        if not re.search(OUTPUTS, f"{n}/{p}") or f"{n}/{p}" == "resets/dcm_locked"
     }
     inputs -= {f"weights_dma/{p}" for p in ONE_WAY}
+    if "xdma" not in types:  # a processor's clock stands from the start
+        inputs.discard("resets/dcm_locked")
     assert sorted(driven) == sorted(inputs)
-    clock = re.compile("clk(?!_reset)", re.I)
+    clock = re.compile("clk(?!_reset)|IBUF", re.I)
     assert all(bool(clock.search(call[1])) == bool(clock.search(call[2])) for call in calls if call[0] == "net")
     return settings
 
@@ -213,6 +227,30 @@ def test_weights_have_a_dma_of_their_own_and_rtl_no_registers(tmp_path, case):
         assert settings["weights_dma"]["CONFIG.c_m_axis_mm2s_tdata_width"] == "64"
 
 
+@pytest.mark.parametrize("ends", [(1, 1), (16, 16)])
+def test_a_card_behind_pcie_has_the_dma_and_queues_between_clocks(tmp_path, ends):
+    """Words narrower than the DMA's have converters, words as wide have none."""
+    graph = Sketch(32, bits=12 if ends[0] == 16 else 8).product("x", "y", 32).graph()
+    made = rtl_design(graph, ends=ends, board="adm-pcie-ku3")
+    project = with_ip(emit_project(made, tmp_path / "p"), "build/vivado/ip")
+    calls, done = run(project, "design", top="rtl")
+    assert done.returncode == 0, done.stderr
+    settings = all_joined(calls, "rtl")
+    dma = settings["xdma"]
+    assert dma["CONFIG.pl_link_cap_max_link_width"] == "X8" and dma["CONFIG.axi_data_width"] == "256_bit"
+    assert dma["CONFIG.xdma_axi_intf_mm"] == "AXI_Stream" and settings["in_queue"]["CONFIG.IS_ACLK_ASYNC"] == "1"
+    assert settings["clock"]["CONFIG.CLKOUT1_REQUESTED_OUT_FREQ"] == "100"
+    if ends == (1, 1):
+        assert settings["narrow"]["CONFIG.M_TDATA_NUM_BYTES"] == settings["widen"]["CONFIG.S_TDATA_NUM_BYTES"] == "1"
+    else:
+        assert not {"narrow", "widen"} & settings.keys()
+    pins = (project / "board" / "pcie.xdc").read_text()
+    assert "PACKAGE_PIN AB6 [get_ports {pcie_refclk_clk_p[0]}]" in pins and "PACKAGE_PIN K22" in pins
+    assert "board_part" not in (project / "board" / "vivado.tcl").read_text()
+    page = (project / "README.md").read_text(encoding="utf-8")
+    assert "python board/stream.py" in page and "no way from a host" not in page
+
+
 def test_steps_leave_reports_and_a_bitstream_with_its_description(project):
     board = project / "build" / "board"
     calls, done = run(project, "synth")
@@ -264,6 +302,8 @@ def test_every_board_of_amd_has_a_way_or_says_that_it_has_none(tmp_path):
     arty = rtl_design(Sketch(6, bits=8).product("x", "y", 3).graph(), board="arty-a7-100t")
     assert host_path(arty) == "link"  # of RTL only
     assert host_path(rtl_design(Sketch(6, bits=8).product("x", "y", 3).graph(), board="vc707")) == "link"
+    ku3 = rtl_design(Sketch(6, bits=8).product("x", "y", 3).graph(), board="adm-pcie-ku3")
+    assert host_path(ku3) == "pcie"  # of RTL only, too
     assert ways[None] == {"arty-a7-100t", "vc707", "adm-pcie-ku3", "adm-pcie-7v3"}
 
 

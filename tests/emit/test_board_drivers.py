@@ -4,14 +4,16 @@ the compiled kernel out, compared with swm bit for bit. No board and no vendor's
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from designs import Sketch, design
-from fake_pynq import Hardware, fake_pynq, fake_pyxrt, from_wire, to_wire
+from fake_pynq import Hardware, containers, fake_pynq, fake_pyxrt, from_wire, to_wire
 from host.host_models import anomaly, load
 from rtl.many_networks import design as rtl_design
 from support import inputs
@@ -141,6 +143,61 @@ def test_rtl_has_no_registers_and_takes_frames_as_they_come(tmp_path):
     x = samples(5)
     assert np.array_equal(driver.Overlay(batch=3).infer(x), swm.run(made.graph, x))
     assert hardware.transfers == [3, 2]
+
+
+class Pipes:
+    """A card behind PCIe: two pipes, and what stands for the accelerator between them."""
+
+    def __init__(self, folder, made, words):
+        self.names = [folder / name for name in ("h2c", "c2h")]
+        self.made, self.words, self.transfers = made, words, []
+        for name in self.names:
+            os.mkfifo(name)
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        edges = self.made.schedule.input, self.made.schedule.output
+        size = edges[0].positions * edges[0].beats * edges[0].vec * containers(edges[0]) // 8
+        with self.names[0].open("rb") as source, self.names[1].open("wb", buffering=0) as sink:
+            held = b""
+            while data := source.read1(1000):  # a stream knows no transfers, and gives what it has
+                held += data
+                count = len(held) // size
+                if count and self.words is not None:
+                    sink.write(to_wire(self.words(from_wire(held[: count * size], edges[0])), edges[1]))
+                held = held[count * size :]
+                self.transfers.append(count)
+
+
+@pytest.fixture(scope="module")
+def card(tmp_path_factory):
+    made = network(board="adm-pcie-ku3", backend="rtl")
+    return made, emit_project(made, tmp_path_factory.mktemp("card") / "p")
+
+
+def test_a_card_behind_pcie_gives_the_same_words(card, tmp_path):
+    made, project = card
+    driver, pipes = imported(project, "stream"), Pipes(tmp_path, made, engine(made.graph))
+    with driver.Stream(*pipes.names, batch=24) as stream:
+        x = samples(40)
+        assert np.array_equal(stream.infer(x), run_fixed(made.graph, x.reshape(40, -1)).values)
+        # whole words of 32 bytes on both sides: 24 and 16 frames, filled up
+        assert sum(pipes.transfers) % stream.step == 0 and sum(pipes.transfers) >= 40
+        assert stream.frame_bytes("input") * stream.step % 32 == stream.frame_bytes("output") * stream.step % 32 == 0
+        assert stream.self_test()[0] == 0
+
+
+def test_a_card_that_is_silent_or_gone_is_an_error(card, tmp_path):
+    made, project = card
+    driver, pipes = imported(project, "stream"), Pipes(tmp_path, made, None)
+    with driver.Stream(*pipes.names, timeout=0.1) as stream:
+        with pytest.raises(driver.StreamError, match=r"answers did not come within 0\.1 s"):
+            stream.infer(samples(3))
+        with pytest.raises(ValueError, match="samples of 25 values, the network reads 26"):
+            stream.infer(np.zeros((4, 25)))
+    with pytest.raises(OSError, match="nowhere"):
+        driver.Stream(tmp_path / "nowhere", tmp_path / "nowhere")
+    assert driver.main(["--device", str(tmp_path / "xdma0")]) == 2
 
 
 def test_the_host_parts_run_around_the_board(tmp_path):

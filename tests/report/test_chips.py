@@ -2,6 +2,7 @@
 """Energies on chips: counts against the structures' own, prices against the files' figures, every form of a report."""
 
 import json
+import re
 from itertools import pairwise
 from math import sqrt
 
@@ -141,7 +142,23 @@ def test_the_command(tmp_path):
     data = json.loads(done.stdout)
     assert data["boards"] == [] and data["chips"][0]["structured"]["energy_j"] > 0
     refused = CliRunner().invoke(command, [model, "--board", "de10-nano"])
-    assert isinstance(refused.exception, OptionError) and "designs nothing" in str(refused.exception)
+    assert isinstance(refused.exception, OptionError)
+    assert "board de10-nano, a device of Intel" in str(refused.exception) and "--backend rtl" in str(refused.exception)
+
+
+def test_cyclone_v_has_figures_with_their_errors(tmp_path):
+    """The device of the SWM paper, by back end rtl: ALUTs, M10K, DSP blocks, watts, each with what is known of it."""
+    model = write_mlp(tmp_path / "m.onnx")
+    words = [model, "--board", "cyclonev-5cea9", "--board", "de10-nano", "--backend", "rtl"]
+    done = CliRunner().invoke(command, [*words, "--html", str(tmp_path / "r.html")])
+    assert done.exit_code == 0, done.output
+    for text in ("M10K, of 1,220", "ALUT, of 227,120", "DSP, of 342", "M10K, of 553", "cyclonev, rtl"):
+        assert text in done.output, text
+    assert not re.search(r"BRAM18 +\S+ +[\d,]", done.output) and "BRAM18, of" not in done.output
+    data = json.loads(CliRunner().invoke(command, [*words, "--json"]).stdout)
+    row = data["boards"][0]
+    assert row["structured"]["interval_cycles"] > 0 and row["structured"]["power_w"]["static"] == 0.52
+    assert row["errors"]["lut"]["rows"] > 10 and row["errors"]["dynamic_w"]["median"] is None
 
 
 def test_a_chip_of_ones_own(tmp_path):

@@ -29,6 +29,9 @@ COMMON = """
 import json, pathlib
 name = pathlib.Path(sys.argv[0]).name
 if sys.argv[1:] in (["-version"], ["--version"]):
+    if name == "quartus_sh":
+        print("Quartus Prime Shell\\nVersion 20.1.1 Build 720 11/11/2020 SJ Lite Edition")
+        sys.exit()
     print(f"{name} v{os.environ.get('SWM_TEST_VERSION', '2023.2')} (64-bit)")
     sys.exit()
 with open(os.environ["CALLS"], "a") as log:
@@ -119,6 +122,44 @@ if step == "bitstream":
     leave("measured/swm.bit", "bits")
     leave("measured/swm.hwh")
 """
+FITTED = """Fitter report for {step}
+Quartus Prime Version 20.1.1 Build 720 11/11/2020 SJ Lite Edition
+; Fitter Status               ; Successful - Sun Nov 22 08:00:00 2026 ;
+; Top-level Entity Name       ; swm_top                               ;
+; Device                      ; 5CSEBA6U23I7                          ;
+; Logic utilization (in ALMs) ; 1,234 / 41,910 ( 3 % )                ;
+; Total registers             ; 4,321                                 ;
+; Total RAM Blocks            ; 12 / 553 ( 2 % )                      ;
+; Total DSP Blocks            ; 7 / 112 ( 6 % )                       ;
+; Combinational ALUT usage for logic ; 2,005 ; ;
+"""
+SUMMARY = """------------------------------------------------------------
+Timing Analyzer Summary
+------------------------------------------------------------
+
+Type  : Slow 1100mV 85C Model Setup 'clk'
+Slack : {slack}
+TNS   : 0.000
+
+Type  : Slow 1100mV 85C Model Hold 'clk'
+Slack : 0.300
+TNS   : 0.000
+"""
+WATTS = """Power Analyzer report for {step}
+; Power Analyzer Status                  ; Successful ;
+; Total Thermal Power Dissipation        ; 450.07 mW  ;
+; Core Dynamic Thermal Power Dissipation ; 28.96 mW   ;
+; Core Static Thermal Power Dissipation  ; 412.43 mW  ;
+"""
+QUARTUS_TOOL = f"""
+step, slack = sys.argv[-1], os.environ.get("SWM_TEST_SLACK", "4.0")
+for end, text in (("fit.rpt", {FITTED!r}), ("sta.summary", {SUMMARY!r}), ("pow.rpt", {WATTS!r})):
+    leave(f"build/quartus/output/{{step}}.{{end}}", text.format(step=step, slack=slack))
+if float(slack) < 0:
+    sys.exit(1)
+if step == "board":
+    leave("measured/board.sof")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -131,8 +172,11 @@ def emitted(tmp_path_factory):
     emit_project(design(graph, board="vc707"), folder / "none")
     emit_project(design(graph, "generic"), folder / "generic")
     emit_project(rtl_design(graph, board="pynq-z2"), folder / "rtl")
-    emit_project(rtl_design(graph, board="adm-pcie-ku3"), folder / "rtl none")
+    emit_project(rtl_design(graph, board="adm-pcie-7v3"), folder / "rtl none")
+    emit_project(rtl_design(graph, board="adm-pcie-ku3"), folder / "pcie")
     emit_project(rtl_design(graph, board="arty-a7-100t"), folder / "serial")
+    emit_project(rtl_design(graph, board="de10-nano"), folder / "intel")
+    emit_project(rtl_design(graph, board="cyclonev-5cea9"), folder / "intel none")
     board = load_board("ulx3s")
     made = rtl_design(graph)
     made = replace(made, schedule=replace(made.schedule, board=board, clock_mhz=board.clock.mhz))
@@ -155,7 +199,7 @@ def calls(tmp_path, monkeypatch):
         place = tmp_path / folder
         place.mkdir(parents=True, exist_ok=True)
         for name in names:
-            program(place, name, COMMON + (VIVADO_TOOL if name == "vivado" else HLS_TOOL))
+            program(place, name, COMMON + {"vivado": VIVADO_TOOL, "quartus_sh": QUARTUS_TOOL}.get(name, HLS_TOOL))
         if on_path:
             monkeypatch.setenv("PATH", f"{place}:/usr/bin:/bin")
         return lambda: [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
@@ -258,11 +302,14 @@ def test_without_the_clock_there_is_no_bitstream(project, calls, monkeypatch):
         ("card", ["synthesis", "link"], "measured/swm.xclbin"),
         ("none", ["synthesis", "package"], ""),
         ("rtl none", ["build"], ""),
+        ("pcie", ["ip", *BOARD], "measured/swm.bit"),
         ("serial", ["board"], "measured/board.bit"),
+        ("intel", ["board"], "measured/board.sof"),
+        ("intel none", ["build"], ""),
     ],
 )
 def test_every_kind_of_project_has_its_steps(project, calls, name, ran, loaded):
-    made = calls("v++", "vitis-run", "vivado")
+    made = calls("v++", "vitis-run", "vivado", "quartus_sh")
     found = swm.build(project(name))
     assert (names(made()), found.bitstream, found.met) == (ran, loaded, True)
     if name == "card":
@@ -271,6 +318,29 @@ def test_every_kind_of_project_has_its_steps(project, calls, name, ran, loaded):
         ]
     if name == "rtl none":
         assert (found.fmax_mhz, found.routed.lut, found.routed.bram18) == (105.4, 4321, 13)
+
+
+def test_quartus_makes_what_an_intel_board_is_loaded_with(project, calls, monkeypatch):
+    made = calls("quartus_sh")
+    folder = project("intel")
+    done = CliRunner().invoke(build_command, [str(folder), "--json"])
+    assert done.exit_code == 0, done.output
+    assert made() == [["quartus_sh", str(folder), ["-t", "tcl/quartus.tcl", "board"]]]
+    data = json.loads(done.stdout)
+    assert (data["bitstream"], data["met"], data["fmax_mhz"]) == ("measured/board.sof", True, 62.5)  # 20 ns less 4
+    assert data["tools"] == ["quartus_sh 20.1.1"]
+    kinds = {r["kind"]: r for r in data["reports"]}
+    assert kinds["fit"]["dsp"] == 7 and kinds["fit"]["more"]["alm"] == 1234
+    assert kinds["timing"]["more"]["wns_ns"] == 4.0 and kinds["power"]["static_w"] == 0.41243
+    built = json.loads((folder / "measured" / "build.json").read_text())
+    area = {"lut": 2005, "ff": 4321, "dsp": 7, "bram18": 0, "uram": 0, "m10k": 12}
+    assert built["value"]["area"] == area if "value" in built else area in built.values()
+    assert "2,005 ALUT of 83,820" in swm.report(folder).to_text(width=400)
+    monkeypatch.setenv("SWM_TEST_SLACK", "-5.0")
+    (folder / "rtl" / "swm_top.sv").write_text("// another\n")
+    done = CliRunner().invoke(build_command, [str(folder)])
+    assert done.exit_code == 1 and "the clock is MISSED, so there is no bitstream; Fmax 40.00 MHz" in done.output
+    assert not (folder / "measured" / "board.sof").exists()
 
 
 def test_what_is_missing_is_said_before_anything_runs(project, calls):
@@ -288,7 +358,7 @@ def test_what_is_missing_is_said_before_anything_runs(project, calls):
         swm.build(folder, tools=folder / "nowhere")
     with pytest.raises(OptionError, match="nothing builds projects of back end generic"):
         swm.build(project("generic"))
-    with pytest.raises(OptionError, match="--tools and --cosim are for devices of AMD"):
+    with pytest.raises(OptionError, match="--tools and --cosim are for others"):
         swm.build(project("open"), cosim=True)
     with pytest.raises(OptionError, match="0 s for a step"):
         swm.build(folder, limit_s=0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a build with AMD's tools came to, as a value; `swm/vendortools/` makes it."""
+"""What a build with AMD's tools, or Intel's, came to, as a value; `swm/vendortools/` makes it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from typing import Any
 
 from swm.report.measured import Area
 from swm.report.vendor.present import reading_to_json
-from swm.report.vendor.values import Reading
+from swm.report.vendor.values import Reading, number
 
 __all__ = ["StepDone", "VendorBuild"]
 
-ROUTED = ("impl_utilization.rpt", "build_utilization.rpt", "board_utilization.rpt")
-"""Reports of a routed design, as templates/board/block_design.tcl.j2 and templates/rtl/vivado.tcl.j2 name them."""
+ROUTED = (
+    *("impl_utilization.rpt", "build_utilization.rpt", "board_utilization.rpt"),
+    *("build.fit.rpt", "board.fit.rpt"),
+)
+"""Reports of a routed design, as the scripts of templates/board and templates/rtl name them."""
+FITTED = {"lut": "alut", "m10k": "ram_blocks"}
+"""What the fitter's report of an Intel device has under names of its own."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +33,14 @@ class StepDone:
 
 @dataclass(frozen=True)
 class VendorBuild:
-    """What AMD's tools made of a project.
+    """What a vendor's tools made of a project.
 
     Attributes:
         board: its name.
         tools: with their versions.
         steps: in order.
         clock_mhz: that was asked for.
-        fmax_mhz: of the routed design, by Vivado's timing analysis; None where nothing was routed.
+        fmax_mhz: of the routed design, by the tool's timing analysis; None where nothing was routed.
         missed: the clock is missed, so that there is no bitstream.
         bitstream: what the board is loaded with, a file in the project; empty where there is none.
         reading: what the tools reported of the design's top.
@@ -61,8 +66,11 @@ class VendorBuild:
     def routed(self) -> Area | None:
         """What the routed design takes, the board's own logic included; None where no report says it."""
         for report in reversed(self.reading.reports):
-            if report.kind == "utilization" and report.path.endswith(ROUTED):
+            if report.kind in ("utilization", "fit") and report.path.endswith(ROUTED):
                 known = {f.name: report.values.get(f.name) for f in fields(Area)}
+                known |= {
+                    name: number(str(report.more.get(other))) for name, other in FITTED.items() if other in report.more
+                }
                 return Area(**{name: int(value) for name, value in known.items() if value is not None})
         return None
 

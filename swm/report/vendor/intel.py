@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quartus's flow, fitter and power reports, and the lines of JSON of oneAPI.
+"""Quartus's flow, fitter, timing and power reports, and the lines of JSON of oneAPI.
 
 An ALM is not a LUT, and an M20K is not a block RAM of 18 Kb: such counts stand under names of their own.
 """
@@ -13,12 +13,15 @@ from typing import Any
 from swm.report.vendor.tables import cells, field_of
 from swm.report.vendor.values import ReportError, VendorReport, number
 
-__all__ = ["parse", "parse_oneapi", "recognise", "recognise_oneapi"]
+__all__ = ["parse", "parse_oneapi", "parse_timing", "recognise", "recognise_oneapi", "recognise_timing"]
 
 TITLE = re.compile(r"^(Flow|Fitter|Power Analyzer|PowerPlay Power Analyzer) report for (\S+)", re.MULTILINE)
 VERSION = re.compile(r"^Quartus (?:Prime|II) (?:64-Bit )?Version (\S+)", re.MULTILINE)
+ALUTS = "Combinational ALUT usage for logic"  # in the fitter's own table, of three columns
 KINDS = {"Flow": "fit", "Fitter": "fit", "Power Analyzer": "power", "PowerPlay Power Analyzer": "power"}
 
+TIMING = re.compile(r"^(?:TimeQuest )?Timing Analyzer Summary$", re.MULTILINE)
+SLACK = re.compile(r"^Type\s*:[^\n]*\b(Setup|Hold)\b[^\n]*\nSlack\s*:\s*(-?\d[\d.]*)\s*$", re.MULTILINE)
 WATTS = {"mW": 1e-3, "W": 1.0, "uW": 1e-6}
 
 # The rows of the power summary: their names, less the words that came and went between releases.
@@ -29,6 +32,34 @@ STATIC = ("Core Static Power Dissipation", "Device Static Power Dissipation", "T
 def recognise(head: str) -> bool:
     """Whether the first characters of a file are those of a Quartus report that is read here."""
     return TITLE.search(head) is not None
+
+
+def recognise_timing(head: str) -> bool:
+    """Whether the first characters of a file are those of the timing analyzer's summary (`.sta.summary`)."""
+    return TIMING.search(head) is not None
+
+
+def parse_timing(text: str) -> VendorReport:
+    """The worst slack of setup and of hold, of all clocks and corners.
+
+    Raises:
+        ReportError: There is none of setup.
+    """
+    slacks: dict[str, list[float]] = {"Setup": [], "Hold": []}
+    for kind, amount in SLACK.findall(text):
+        slacks[kind].append(float(number(amount) or 0))
+    if not slacks["Setup"]:
+        raise ReportError("no slack of setup")
+    worst = min(slacks["Setup"])
+    return VendorReport(
+        tool="Quartus Prime",
+        version=None,
+        kind="timing",
+        state="Fitted",
+        values={},
+        more={"wns_ns": worst, "whs_ns": min(slacks["Hold"], default=None)},
+        notes=(f"timing is not met: slack {worst:g} ns",) if worst < 0 else (),
+    )
 
 
 def recognise_oneapi(head: str) -> bool:
@@ -46,7 +77,9 @@ def parse(text: str) -> VendorReport:
     found = TITLE.search(text)
     version = VERSION.search(text)
     kind = KINDS[found.group(1)] if found else "fit"
-    rows = {row[0]: row[1] for line in lines if (row := cells(line, ";")) is not None and len(row) == 2}
+    tables = [row for line in lines if (row := cells(line, ";")) is not None]
+    rows = {row[0]: row[1] for row in tables if len(row) == 2}
+    rows |= {row[0]: row[1] for row in tables if len(row) == 3 and row[0] == ALUTS}
     status = next((rows[name] for name in ("Flow Status", "Fitter Status", "Power Analyzer Status",
                                            "PowerPlay Power Analyzer Status") if name in rows), "")  # fmt: skip
     if status and not status.startswith("Successful"):
@@ -144,6 +177,7 @@ def _fit(rows: dict[str, str]) -> tuple[dict[str, float | int | None], dict[str,
         {"ff": row("Total dedicated logic registers", "Total registers"), "dsp": row("Total DSP Blocks")},
         {
             "alm": row("Logic utilization (in ALMs)"),
+            **({"alut": row(ALUTS)} if ALUTS in rows else {}),
             "ram_blocks": row("Total RAM Blocks"),
             "memory_bits": row("Total block memory bits"),
         },

@@ -28,7 +28,7 @@ def modelled_figures(design: DesignFigures) -> Figures:
         "lut": used.lut,
         "ff": used.ff,
         "dsp": used.dsp,
-        "bram18": used.bram18,
+        "bram18": None if design.plan.board.resources.m10k else used.bram18,
         "uram": used.uram,
         "latency_cycles": design.latency,
         "interval_cycles": design.interval,

@@ -15,9 +15,9 @@ from swm.report.vendor.values import Reading, ReportError, Skipped, VendorReport
 __all__ = ["PARSERS", "Parser", "read_reports"]
 
 # What tools give their reports. Other files of a project (sources, netlists, images) are passed over without a word.
-SUFFIXES = frozenset({".rpt", ".xml", ".ndjson", ".json", ".log", ".txt", ".app", ".stat"})
+SUFFIXES = frozenset({".rpt", ".xml", ".ndjson", ".json", ".log", ".txt", ".app", ".stat", ".summary"})
 # Of these, only what is recognised is spoken of: a project is full of them, and few are reports.
-QUIET = frozenset({".json", ".log", ".txt", ".xml", ".stat"})
+QUIET = frozenset({".json", ".log", ".txt", ".xml", ".stat", ".summary"})
 
 MAXIMUM_BYTES = 64 << 20
 MAXIMUM_FILES = 20_000
@@ -43,6 +43,7 @@ PARSERS = (
     Parser(vivado.recognise_timing, vivado.parse_timing),
     Parser(vivado.recognise_power, vivado.parse_power),
     Parser(intel.recognise, intel.parse),
+    Parser(intel.recognise_timing, intel.parse_timing),
     Parser(intel.recognise_oneapi, intel.parse_oneapi),
     Parser(opentools.recognise_yosys_json, opentools.parse_yosys_json),
     Parser(opentools.recognise_nextpnr, opentools.parse_nextpnr),

@@ -13,6 +13,7 @@ from swm.layers.rtl.area import memories
 from swm.layers.values import FixedLayer, LayerSpec, clog2
 
 __all__ = [
+    "INTEL",
     "LUTRAM_PLACES",
     "NOTHING",
     "Count",
@@ -29,6 +30,8 @@ __all__ = [
     "walk",
 ]
 
+INTEL = "cyclonev"
+"""The family whose memories lie elsewhere, with prices of its own."""
 LUTRAM_PLACES = 32
 """Beats that swm_fifo keeps in LUTRAM; more lie in a memory with a registered read port."""
 ROM_WORDS = 16
@@ -57,6 +60,12 @@ class Count(NamedTuple):
         bram18: blocks of 18 Kb.
         rows: sums of multipliers in LUTs, a row for each bit of the smaller operand.
         narrow: multipliers whose product is below 9 bits, for which yosys takes LUTs, or that a table does not need.
+        m10k: blocks of 10 Kb that the memories take on Cyclone V; there `mlab` stands for `table`, `spread` for
+            `constant`, `apart` registers stand beside the others, and `lines` beside `choice`.
+        mlab: see there.
+        spread: see there.
+        apart: see there.
+        lines: see there.
     """
 
     adder: float = 0
@@ -73,6 +82,32 @@ class Count(NamedTuple):
     bram18: float = 0
     rows: float = 0
     narrow: float = 0
+    m10k: float = 0
+    mlab: float = 0
+    spread: float = 0
+    apart: float = 0
+    lines: float = 0
+
+    def of(self, family: str) -> Count:
+        """The same on devices of a family, in the fields before `m10k`.
+
+        Cyclone V has memories of 10 Kb (`bram18` counts these), no shift registers, and in yosys's flow nothing beside
+        a multiplier in its block.
+        """
+        if family != INTEL:
+            return self._replace(m10k=0, mlab=0, spread=0, apart=0, lines=0)
+        return Count(
+            adder=self.adder + self.post,
+            restart=self.restart,
+            choice=self.choice + self.lines,
+            clip=self.clip,
+            table=self.mlab,
+            constant=self.spread,
+            state=self.state,
+            register=self.register + self.operand + self.apart,
+            bram18=self.m10k,
+            rows=self.rows,
+        )
 
     def plus(self, *others: Count) -> Count:
         """Sum of this and the others."""
@@ -103,15 +138,23 @@ def marks(n: int) -> Count:
 
 def delayed(bits: int, n: int) -> Count:
     """swm_delay."""
-    return Count(register=n * bits) if n < _SRL else Count(shift=-(-n // 32) * bits)
+    return Count(register=n * bits) if n < _SRL else Count(shift=-(-n // 32) * bits, apart=n * bits)
 
 
 def rom(words: int, bits: int, in_luts: bool = True) -> Count:
     """swm_rom; in LUTs where these are asked for, else where yosys puts it."""
+    other = memories.intel(words, bits)  # Cyclone V has no storage that a ROM may ask for
+    spread = 0.0 if other.bram18 else _constants(words, bits)
     if in_luts:
-        return Count(constant=_constants(words, bits), register=2 * bits)
-    placed = _placed(memories.rom(words, bits), bits)
-    return placed._replace(table=0, constant=_constants(words, bits) if placed.table else 0)
+        return Count(
+            constant=_constants(words, bits),
+            register=2 * bits,
+            m10k=other.bram18,
+            spread=spread,
+            apart=-bits if other.bram18 else 0,
+        )
+    placed = _placed(memories.rom(words, bits), other, bits)
+    return placed._replace(table=0, constant=_constants(words, bits) if placed.table else 0, mlab=0, spread=spread)
 
 
 def _constants(words: int, bits: int) -> float:
@@ -121,14 +164,23 @@ def _constants(words: int, bits: int) -> float:
 
 def ram(words: int, bits: int) -> Count:
     """swm_ram, where yosys puts it."""
-    return _placed(memories.ram(words, bits), bits)
+    return _placed(memories.ram(words, bits), memories.intel(words, bits), bits)
 
 
-def _placed(placed: memories.Placed, bits: int) -> Count:
-    """Two registers behind the address; block RAM has one of them."""
-    rows = (placed.rows - 1) / 2 * bits
-    read = 0 if placed.bram18 else bits
-    return Count(table=placed.luts, choice=rows, register=bits + read, bram18=placed.bram18)
+def _placed(placed: memories.Placed, other: memories.Placed, bits: int) -> Count:
+    """Two registers behind the address; block RAM has one of them. `other`: on Cyclone V."""
+    rows, lines = ((place.rows - 1) / 2 * bits for place in (placed, other))
+    read, there = (0 if place.bram18 else bits for place in (placed, other))
+    return Count(
+        table=placed.luts,
+        choice=rows,
+        register=bits + read,
+        bram18=placed.bram18,
+        m10k=other.bram18,
+        mlab=other.luts,
+        apart=there - read,
+        lines=lines - rows,
+    )
 
 
 def fifo(bits: int, depth: int, pipeline: int) -> Count:
@@ -136,10 +188,10 @@ def fifo(bits: int, depth: int, pipeline: int) -> Count:
     places = depth + pipeline
     state = 2 * clog2(places) + 2 * clog2(places + 1)
     if places <= LUTRAM_PLACES:
-        return Count(state=state, table=4 * -(-bits // 6))
+        return Count(state=state, table=4 * -(-bits // 6), mlab=memories.intel(places, bits, clocked=False).luts)
     # a way past the memory for a beat that is read as it is written, and the address of the beat after this one
     past = Count(state=state, register=bits + 1, choice=bits + clog2(places), adder=clog2(places))
-    return past.plus(_placed(memories.ram(places, bits), bits), Count(register=-bits))
+    return past.plus(ram(places, bits), Count(register=-bits))
 
 
 def rounded(bits: int, out: int) -> Count:

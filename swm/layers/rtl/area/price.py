@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from swm.device.primitives import Cost
-from swm.layers.rtl.area.coefficients import FF, FF_FACTOR, LUT, LUT_FACTOR
-from swm.layers.rtl.area.counts import Count
+from swm.layers.rtl.area import coefficients, cyclonev
+from swm.layers.rtl.area.counts import INTEL, Count
 
-__all__ = ["PACKS", "STORED", "outside", "price", "priced_bits"]
+__all__ = ["PACKS", "STORED", "module_error", "outside", "price", "priced_bits"]
 
 PACKS = "7series"
 """The family for which yosys moves registers and adders into DSP blocks; on UltraScale+ and ECP5 it leaves them out."""
@@ -43,9 +43,18 @@ def price(kernel: str, count: Count, dsp: int, family: str = PACKS) -> Cost:
         dsp: multipliers that DSP blocks may do; those of a narrow product yosys builds of LUTs.
         family: of the device.
     """
-    tables = (LUT, FF) if family == PACKS else (outside(LUT), outside(FF))
+    prices = cyclonev if family == INTEL else coefficients
+    count = count.of(family)
+    tables = (prices.LUT, prices.FF)
+    if family not in (INTEL, PACKS):
+        tables = (outside(prices.LUT), outside(prices.FF))
     luts, registers = (priced_bits(count, table) for table in tables)
-    factor, memory = LUT_FACTOR.get(kernel, 1.0), sum(luts.get(name, 0.0) for name in STORED)
+    factor, memory = prices.LUT_FACTOR.get(kernel, 1.0), sum(luts.get(name, 0.0) for name in STORED)
     logic = factor * (sum(luts.values()) - memory)
-    ff = FF_FACTOR.get(kernel, 1.0) * sum(registers.values())
+    ff = prices.FF_FACTOR.get(kernel, 1.0) * sum(registers.values())
     return Cost(dsp - int(count.narrow), int(count.bram18), 0, logic, factor * memory, ff)
+
+
+def module_error(family: str) -> str:
+    """What is known of the error of these prices."""
+    return cyclonev.ERROR if family == INTEL else coefficients.ERROR
