@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 import swm
 from swm import bundled
+from swm.accelerator.backend import RTL
 from swm.accelerator.lower import lower
 from swm.accelerator.quantize import network_shape
 from swm.accelerator.schedule import make_schedule
@@ -43,6 +44,29 @@ def test_every_row_says_how_it_is_known_and_where_from():
         assert system.watts is None or system.boundary
         if system.board:
             load_target(system.board)
+
+
+def test_every_row_of_the_literature_that_something_checks_is_there():
+    """Of /work/shared/facts/literature.md, read once: network, board and rate of rows that are sourced or checked."""
+    found = {(s.name.split(" (")[0], s.board): s.frames_per_s for s in systems()}
+    wanted = {
+        ("SWM, MNIST 2", "cyclonev-5cea9"): 2.9e7,
+        ("SWM, SVHN", "cyclonev-5cea9"): 384_900,
+        ("FINN, CIFAR-10", "zc706"): 21_900,
+        ("E-RNN, LSTM, block 8", "adm-pcie-ku3"): 231_514,
+        ("E-RNN, LSTM, block 16", "adm-pcie-ku3"): 429_327,
+        ("E-RNN, GRU, block 16", "adm-pcie-7v3"): 464_582,
+        ("fpgaConvNet, image classification, ZedBoard", ""): 2_431,
+    }
+    assert {key: found[key] for key in wanted} == wanted
+    swm_own = [s for s in systems() if s.board == "cyclonev-5cea9" and s.network]
+    assert [s.network.board for s in swm_own] == [""]  # the paper's own device
+
+
+def test_the_paper_s_device_is_modelled_by_the_back_end_that_knows_it():
+    made = published._modelled(mlp((20, 16, 5), 4, 8), "cyclonev-5cea9", None)
+    plan = make_schedule(mlp((20, 16, 5), 4, 8), load_board("cyclonev-5cea9"), backend=RTL)
+    assert made["fits"] and made["interval"] == plan.interval and made["clock_mhz"] == 100
 
 
 def test_rates_agree_with_what_they_were_checked_against():

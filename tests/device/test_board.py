@@ -26,7 +26,7 @@ from swm.device import (
     target_names,
 )
 from swm.device.power import blocks_of_36
-from swm.device.primitives import Cost, Usage, multiplier, packs, routed
+from swm.device.primitives import Cost, multiplier, packs, routed
 from swm.errors import OptionError, OutputError, UnknownBoard
 from swm.package_data import boards_dir
 from swm.report import boards_table, listing, target_table, to_html, to_json, to_text
@@ -351,11 +351,11 @@ def test_cyclone_v_counts_in_aluts_and_blocks_of_ten_kilobits(tmp_path):
     (capacity,) = [row[1] for row in board_figures(paper) if row[0] == "capacity"]
     assert capacity == "227,120 ALUT, 454,240 FF, 1,220 M10K, 342 DSP"
     text = (boards_dir() / "de10-nano.toml").read_text()
-    with pytest.raises(OptionError, match="resources.bram18: devices of family cyclonev have m10k"):
+    with pytest.raises(OptionError, match=r"resources\.bram18: devices of family cyclonev have m10k"):
         load_board(write(tmp_path, text.replace("m10k = 553", "bram18 = 553")))
     with pytest.raises(OptionError, match="bram18: Field required"):
         load_board(write(tmp_path, text.replace("m10k = 553\n", "")))
-    with pytest.raises(OptionError, match="resources.m10k: devices of family 7series have bram18"):
+    with pytest.raises(OptionError, match=r"resources\.m10k: devices of family 7series have bram18"):
         load_board(write(tmp_path, MINE.replace("bram18 =", "m10k =")))
     again = type(paper).model_validate(paper.model_dump(mode="json", by_alias=True))
     assert again == paper
@@ -419,5 +419,7 @@ def test_a_listed_target_of_ones_own(tmp_path: Path):
     ],
 )
 def test_a_board_shows_how_a_host_reaches_it(name, way):
-    (row,) = [row for row in board_figures(load_board(name)) if row[0] in ("processor", "platform", "PCIe", "serial line")]
+    (row,) = [
+        row for row in board_figures(load_board(name)) if row[0] in ("processor", "platform", "PCIe", "serial line")
+    ]
     assert row[1:3] == (way, "published") and "/" in row[3]
