@@ -155,12 +155,12 @@ def convert(quick: bool, json_to: str | None, plot: str | None) -> None:
 @bench.command(
     epilog=example("swm bench models zoo/ --quick\nswm bench models model.onnx --block 16 --json models.json")
 )
-@click.argument("folder", type=click.Path(exists=True))
+@click.argument("folder", type=click.Path(exists=True), required=False)
 @click.option("--block", type=int, help="Block size [default: 8, or the largest below it at which a layer fits].")
 @quick_option
 @json_option
 @plot_option
-def models(folder: str, block: int | None, quick: bool, json_to: str | None, plot: str | None) -> None:
+def models(folder: str | None, block: int | None, quick: bool, json_to: str | None, plot: str | None) -> None:
     """Converted models by `swm.run` against onnxruntime on the originals.
 
     FOLDER is searched for .onnx files; one such file may stand in its place. Batch 1 and 64, one thread. Weights are
@@ -171,6 +171,11 @@ def models(folder: str, block: int | None, quick: bool, json_to: str | None, plo
     """
     from functools import partial
 
+    if folder is None:
+        raise click.UsageError(
+            "Missing argument 'FOLDER', of .onnx files to race. How far the models of resources, cycles, power and energy"
+            " are off says swm bench validate."
+        )
     from swm.bench.models import run_models
 
     result = _measured(partial(run_models, folder, block=block), quick, json_to, plot)
