@@ -173,8 +173,8 @@ def models(folder: str | None, block: int | None, quick: bool, json_to: str | No
 
     if folder is None:
         raise click.UsageError(
-            "Missing argument 'FOLDER', of .onnx files to race. How far the models of resources, cycles, power and energy"
-            " are off says swm bench validate."
+            "Missing argument 'FOLDER', of .onnx files to race. How far the models of resources, cycles, power and"
+            " energy are off says swm bench validate."
         )
     from swm.bench.models import run_models
 
