@@ -196,7 +196,7 @@ def test_check_says_why_weights_are_out_of_reach():
     )
     found = from_proto(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9))
     assert [n.structured for n in swm.check(found).nodes] == [
-        "stays dense: convolution in 4 groups",
+        "stays dense: convolution in 4 groups of 1 x 1 channels, no whole blocks of 2",
         "",
         "stays dense: weights of float16; only float32 can be structured",
         "",

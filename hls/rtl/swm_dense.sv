@@ -7,12 +7,13 @@
 /// memory, COLUMNS / IN_VEC banks of whole beats.
 ///
 /// A word of the weights' file holds a cycle's, lane row * COLUMNS + column, lane 0 in the lowest bits; words run over groups
-/// of rows, then groups of columns. PACKED: two rows share a multiplier; FABRIC_ROWS: the last rows multiply in LUTs.
+/// of rows, then groups of columns, GROUPS outermost. PACKED: two rows share a multiplier; FABRIC_ROWS: the last rows multiply in LUTs.
 ///
 /// Latency from a drain to its beat: that of swm_row_sums.
 module swm_dense #(
     parameter int M = 8,
     parameter int N = 8,
+    parameter int GROUPS = 1,      // tokens that follow each other with weights and a bias of their own
     parameter int IN_BITS = 8,
     parameter int WEIGHT_BITS = 8,
     parameter int BIAS_BITS = 19,
@@ -49,7 +50,7 @@ module swm_dense #(
   localparam int LAST_BEATS = (M - (ROW_GROUPS - 1) * ROWS + OUT_VEC - 1) / OUT_VEC;
   localparam int STEP = COLUMN_GROUPS / BEATS;
   localparam int PLACE = $clog2(2 * COLUMN_GROUPS);
-  localparam int DEEP = ROW_GROUPS * COLUMN_GROUPS;
+  localparam int DEEP = ROW_GROUPS * COLUMN_GROUPS * GROUPS;
   localparam int ADDRESS = DEEP > 1 ? $clog2(DEEP) : 1;
   localparam int BANK = BANKS > 1 ? $clog2(BANKS) : 1;
 
@@ -60,7 +61,7 @@ module swm_dense #(
   logic unused_word, unused_unit, unused_first;
   swm_product_walk #(
       .LOAD_BANKS(BANKS), .LOADS((N + IN_VEC - 1) / IN_VEC), .ROW_GROUPS(ROW_GROUPS), .COLUMNS(COLUMN_GROUPS),
-      .BEATS(BEATS), .LAST_BEATS(LAST_BEATS), .DRAIN_STEP(STEP > 1 ? STEP : 1)
+      .BEATS(BEATS), .LAST_BEATS(LAST_BEATS), .DRAIN_STEP(STEP > 1 ? STEP : 1), .GROUPS(GROUPS)
   ) u_walk (
       .clk, .rst, .in_valid, .in_ready, .load, .load_unit(unused_unit), .load_bank, .load_to, .active, .from, .address, .word_group(unused_word),
       .starts, .sums(unused_sums), .completes, .room, .drain, .drain_first(unused_first));
@@ -83,7 +84,7 @@ module swm_dense #(
   swm_row_sums #(
       .M(M), .ROWS(ROWS), .COLUMNS(COLUMNS), .IN_BITS(IN_BITS), .WEIGHT_BITS(WEIGHT_BITS), .ACC(WEIGHT_BITS + IN_BITS + $clog2(N)),
       .BIAS_BITS(BIAS_BITS), .OUT_BITS(OUT_BITS), .OUT_SHIFT(OUT_SHIFT), .POLICY(POLICY), .FINISH(FINISH), .CURVE(CURVE),
-      .TABLE(TABLE), .OUT_VEC(OUT_VEC), .FABRIC_ROWS(FABRIC_ROWS), .PACKED(PACKED), .BIAS(BIAS), .DEPTH(DEPTH)
+      .TABLE(TABLE), .OUT_VEC(OUT_VEC), .FABRIC_ROWS(FABRIC_ROWS), .PACKED(PACKED), .BIAS(BIAS), .GROUPS(GROUPS), .DEPTH(DEPTH)
   ) u_rows (
       .clk, .rst, .active, .starts, .completes, .x, .w, .room, .drain, .out_valid, .out_ready, .out_data);
   logic unused;

@@ -25,11 +25,12 @@ module swm_product_walk #(
     parameter int LAST_BEATS = 1,   // of the last drain of a token
     parameter int DRAIN_STEP = 1,
     parameter int WHOLE = 1,        // a group that drains is all word groups of a row group; 0: one of them
+    parameter int GROUPS = 1,       // tokens that follow each other with weights of their own
     parameter int LOAD_UNIT = LOAD_UNITS > 1 ? $clog2(LOAD_UNITS) : 1,
     parameter int PLACE = $clog2(2 * COLUMNS),
     parameter int BANK = LOAD_BANKS > 1 ? $clog2(LOAD_BANKS) : 1,
-    parameter int PRODUCTS = ROW_GROUPS * WORD_GROUPS * COLUMNS,
-    parameter int ADDRESS = PRODUCTS > 1 ? $clog2(PRODUCTS) : 1,
+    parameter int ADDRESSES = ROW_GROUPS * WORD_GROUPS * COLUMNS * GROUPS,
+    parameter int ADDRESS = ADDRESSES > 1 ? $clog2(ADDRESSES) : 1,
     parameter int WORD = WORD_GROUPS > 1 ? $clog2(WORD_GROUPS) : 1
 ) (
     input  logic               clk,
@@ -79,11 +80,12 @@ module swm_product_walk #(
   // Products.
   logic [CW-1:0] column;
   logic [RW-1:0] unused_row;
-  logic word_last, row_last, address_last, held_up;
+  logic word_last, row_last, token_last, unused_address_last, held_up;
   swm_counter #(.N(COLUMNS)) u_column (.clk, .rst, .step(active), .at(column), .last(sums));
   swm_counter #(.N(WORD_GROUPS)) u_word (.clk, .rst, .step(active && sums), .at(word_group), .last(word_last));
   swm_counter #(.N(ROW_GROUPS)) u_row (.clk, .rst, .step(active && sums && word_last), .at(unused_row), .last(row_last));
-  swm_counter #(.N(PRODUCTS)) u_address (.clk, .rst, .step(active), .at(address), .last(address_last));
+  swm_counter #(.N(ADDRESSES)) u_address (.clk, .rst, .step(active), .at(address), .last(unused_address_last));
+  assign token_last = sums && word_last && row_last;
   assign from = (half ? PLACE'(COLUMNS) : '0) + PLACE'(column);
   assign starts = column == '0;
   assign completes = sums && (word_last || WHOLE == 0);
@@ -99,7 +101,7 @@ module swm_product_walk #(
         full[load_half] <= 1'b1;
         load_half <= !load_half;
       end
-      if (active && address_last) begin
+      if (active && token_last) begin
         full[half] <= 1'b0;
         half <= !half;
       end
@@ -125,5 +127,5 @@ module swm_product_walk #(
     end
   end
   logic unused;
-  assign unused = &{1'b0, unused_column_last, unused_beat, unused_row};
+  assign unused = &{1'b0, unused_column_last, unused_beat, unused_row, unused_address_last};
 endmodule

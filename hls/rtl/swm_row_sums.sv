@@ -27,6 +27,7 @@ module swm_row_sums #(
     parameter int FABRIC_ROWS = 0,
     parameter int PACKED = 0,
     parameter BIAS = "",
+    parameter int GROUPS = 1,      // tokens that follow each other with a bias of their own
     parameter int DEPTH = 2
 ) (
     input  logic                                clk,
@@ -102,16 +103,17 @@ module swm_row_sums #(
     else if (leave) held <= held >> (OUT_VEC * ACC);
   end
 
-  localparam int SW = OUT_BEATS > 1 ? $clog2(OUT_BEATS) : 1;
-  logic [SW-1:0] set;  // beat of the token, two cycles ahead of the sums
+  localparam int SETS = OUT_BEATS * GROUPS;
+  localparam int SW = SETS > 1 ? $clog2(SETS) : 1;
+  logic [SW-1:0] set;  // beat of the tokens of all groups, two cycles ahead of the sums
   logic [OUT_VEC*OFFSET-1:0] bias;
   logic [OUT_VEC*OUT_BITS-1:0] value;
   swm_valid #(.N(A - 2)) u_set_step (.clk, .rst, .in(drain), .out(set_step));
-  swm_counter #(.N(OUT_BEATS)) u_set (.clk, .rst, .step(set_step), .at(set), .last(set_last));
+  swm_counter #(.N(SETS)) u_set (.clk, .rst, .step(set_step), .at(set), .last(set_last));
   swm_delay #(.N(2 + FINISH)) u_last (.clk, .in(set_last), .out(last));
   generate
     if (BIAS_BITS > 0) begin : g_bias
-      swm_rom #(.WIDTH(OUT_VEC * BIAS_BITS), .DEPTH(OUT_BEATS), .FILE(BIAS), .LUTRAM(1)) u_bias (
+      swm_rom #(.WIDTH(OUT_VEC * BIAS_BITS), .DEPTH(SETS), .FILE(BIAS), .LUTRAM(1)) u_bias (
           .clk, .address(set), .data(bias));
     end else begin : g_none
       logic unused_set;

@@ -12,7 +12,7 @@
 /// 0 and K/4, then u and K/2 - u) stand weights and sums. MAC_BINS words of a group of rows leave together.
 ///
 /// A word of the weights' file holds a cycle's, lane ((row * MAC_COLUMNS + column) * MAC_BINS + word) * 2 + part, lane 0 in the lowest
-/// bits; words run over groups of block rows, groups of words, groups of block columns.
+/// bits; words run over GROUPS, groups of block rows, groups of words, groups of block columns.
 ///
 /// Latency from a drain to its beat: 8 + ceil(log2 MAC_COLUMNS), PACKED one more (memory 2, operand and product 2, adder
 /// tree, accumulator, joined, rounded, saturated).
@@ -20,6 +20,7 @@ module swm_spectral_mac #(
     parameter int K = 8,
     parameter int P = 1,
     parameter int Q = 1,
+    parameter int GROUPS = 1,      // tokens that follow each other with weights of their own
     parameter int SPECTRUM_BITS = 15,
     parameter int WEIGHT_BITS = 12,
     parameter int SUM_BITS = 16,
@@ -70,7 +71,7 @@ module swm_spectral_mac #(
   localparam int BEATS_DEEP = UNITS / SUBS;    // beats of a block in one of them
   localparam int UNIT = UNITS > 1 ? $clog2(UNITS) : 1;
   localparam int PLACE = $clog2(2 * COLUMN_GROUPS);
-  localparam int DEEP = ROW_GROUPS * WORD_GROUPS * COLUMN_GROUPS;
+  localparam int DEEP = ROW_GROUPS * WORD_GROUPS * COLUMN_GROUPS * GROUPS;
   localparam int ADDRESS = DEEP > 1 ? $clog2(DEEP) : 1;
   localparam int BANK = BANKS > 1 ? $clog2(BANKS) : 1;
   localparam int WG = WORD_GROUPS > 1 ? $clog2(WORD_GROUPS) : 1;
@@ -84,7 +85,7 @@ module swm_spectral_mac #(
   swm_product_walk #(
       .LOAD_UNITS(UNITS), .LOAD_BANKS(BANKS), .LOADS((Q + IN_LANES - 1) / IN_LANES * UNITS), .ROW_GROUPS(ROW_GROUPS), .WORD_GROUPS(WORD_GROUPS),
       .COLUMNS(COLUMN_GROUPS), .BEATS(BEATS), .LAST_BEATS(LAST_BEATS), .DRAIN_STEP(STEP > 1 ? STEP : 1),
-      .WHOLE(K > 16 ? 0 : 1)
+      .WHOLE(K > 16 ? 0 : 1), .GROUPS(GROUPS)
   ) u_walk (
       .clk, .rst, .in_valid, .in_ready, .load, .load_unit, .load_bank, .load_to, .active, .from, .address, .word_group, .starts,
       .sums, .completes, .room, .drain, .drain_first);

@@ -26,6 +26,7 @@
 ///   fabric_rows   optional: the last rows of mac_rows multiply in LUTs
 ///   packed        optional, with 4 products: 1 where two rows share a multiplier
 ///   unrolled      optional: 1 where blocks of more than 16 are transformed at once, too
+///   groups        optional: tokens that follow each other with weights of their own (groups of a convolution)
 ///   activation    identity, relu, sigmoid or tanh_
 #pragma once
 
@@ -106,7 +107,8 @@ struct circulant {
     row_groups = ceil_div(p, mac_rows),
     column_groups = ceil_div(q, mac_columns),
     word_groups = words / mac_bins,
-    rom_depth = row_groups * word_groups * column_groups,
+    groups = groups_of<Cfg>::value,
+    rom_depth = row_groups * word_groups * column_groups * groups,
     rom_banks = Cfg::rom_banks,
     rom_lanes = Cfg::rom_lanes,
     mac_loads = fft_groups * (words / beat_words),  // input beats a token
@@ -127,7 +129,7 @@ struct circulant {
   /// Loads, products and drains of spectral_mac.
   typedef product_times<words / beat_words, max_of(1, mac_columns / fft_lanes), mac_loads, row_groups, word_groups, column_groups,
                         bool(streaming), ceil_div(mac_rows, ifft_lanes),
-                        ceil_div(p - (row_groups - 1) * mac_rows, ifft_lanes)>
+                        ceil_div(p - (row_groups - 1) * mac_rows, ifft_lanes), groups>
       mac_times;
 
   /// Iterations of a call; rfft_unrolled and irfft_unrolled take in_parts and out_parts cycles each.
@@ -166,6 +168,8 @@ struct circulant {
   static_assert(streaming || mac_bins >= 2, "from k = 32 on mac_bins is even");
   static_assert(mac_columns % fft_lanes == 0, "mac_columns is a multiple of the blocks in an input beat");
   static_assert(mac_rows % ifft_lanes == 0 || row_groups == 1, "mac_rows is a multiple of the blocks in an output beat");
+  static_assert(groups == 1 || (p % mac_rows == 0 && p % ifft_lanes == 0 && q % fft_lanes == 0),
+                "no beat and no group of rows holds blocks of two groups of channels");
   static_assert(rom_banks * rom_lanes == mac_rows * mac_columns * mac_bins * 2, "rom_banks times rom_lanes are all weights of a cycle");
   static_assert(fabric_rows >= 0 && fabric_rows <= mac_rows, "fabric_rows are among mac_rows");
   static_assert(!packed || (Cfg::products == 4 && mac_rows % 2 == 0 && fabric_rows % 2 == 0), "pairs of rows, four products");

@@ -21,18 +21,28 @@ struct conv_window : Cfg {
   static constexpr int tick = Cfg::tick + circulant<Cfg>::mac_place;
 };
 
-/// Products and inverse transforms, behind the line buffer: as many blocks as its beats hold.
+/// Products, behind the line buffer: as many blocks as its beats hold. All taps of a group of channels (`groups`, optional)
+/// follow each other: each group is a token, with weights of its own.
 template <class Cfg>
 struct conv_spectra : Cfg {
   typedef window_layer<Cfg> window;
   typedef circulant<Cfg> front;
-  static constexpr int tick = Cfg::tick + 1;
-  static constexpr int n = Cfg::kernel_rows * Cfg::kernel_columns * front::fft_groups * front::fft_lanes * Cfg::k;
+  static constexpr int channel_groups = groups_of<Cfg>::value;
+  static constexpr int tick = Cfg::tick + 1, m = Cfg::m / channel_groups;
+  static constexpr int n = Cfg::kernel_rows * Cfg::kernel_columns * front::fft_groups / channel_groups * front::fft_lanes * Cfg::k;
   static_assert(Cfg::tap_rows == 1 && Cfg::tap_columns == 1, "spectra leave the line buffer one tap at a time");
   static_assert(int(window::words) == front::x_beat && Cfg::window_bits == front::spectrum_bits,
                 "the line buffer holds beats of spectra");
-  static_assert(Cfg::position_beats == front::mac_loads && Cfg::run_beats == Cfg::position_beats,
-                "all blocks of a tap follow each other");
+  static_assert(Cfg::position_beats == front::mac_loads && Cfg::run_beats * channel_groups == Cfg::position_beats,
+                "all blocks of a tap and group follow each other");
+  static_assert(channel_groups == 1 || (Cfg::m % (Cfg::k * channel_groups) == 0 && front::fft_groups % channel_groups == 0),
+                "no block and no beat holds two groups of channels");
+};
+
+/// Inverse transforms: all blocks of an output position, those of one group after those of another.
+template <class Cfg>
+struct conv_inverse : conv_spectra<Cfg> {
+  static constexpr int m = Cfg::m, groups = 1;
 };
 
 }  // namespace swm

@@ -10,7 +10,8 @@
 ///
 /// \tparam Cfg  tick, m, n, in_bits, weight_bits, bias_bits, out_bits, out_shift, in_vec, out_vec,
 ///              rom_banks, rom_lanes, fabric_rows, packed (two rows share a multiplier) as in circulant.h; rows and columns
-///              (a multiple of in_vec): the multipliers; activation
+///              (a multiple of in_vec): the multipliers; activation; groups (optional): tokens that follow each other with
+///              weights and a bias of their own
 #pragma once
 
 #include "circulant.h"
@@ -29,7 +30,8 @@ struct dense_layer {
     columns = Cfg::columns,
     row_groups = ceil_div(Cfg::m, rows),
     column_groups = ceil_div(Cfg::n, columns),
-    rom_depth = row_groups * column_groups,
+    groups = groups_of<Cfg>::value,
+    rom_depth = row_groups * column_groups * groups,
     rom_banks = Cfg::rom_banks,
     rom_lanes = Cfg::rom_lanes,
     fabric_rows = fabric_rows_of<Cfg>::value,
@@ -40,11 +42,11 @@ struct dense_layer {
     value_bits = max_of(acc_bits, Cfg::bias_bits) + 1,
     in_beats = ceil_div(Cfg::n, in_vec),
     out_beats = ceil_div(Cfg::m, out_vec),
-    bias_words = out_beats * out_vec
+    bias_words = out_beats * out_vec * groups
   };
   /// Loads, products and drains.
   typedef product_times<1, max_of(1, columns / in_vec), in_beats, row_groups, 1, column_groups, true, ceil_div(rows, out_vec),
-                        ceil_div(Cfg::m - (row_groups - 1) * rows, out_vec)>
+                        ceil_div(Cfg::m - (row_groups - 1) * rows, out_vec), groups>
       times;
   static constexpr int iterations(int tokens) { return times::iterations(tokens); }
 
@@ -59,6 +61,7 @@ struct dense_layer {
   static_assert(is_power_of_two(out_vec), "output beats are powers of two");
   static_assert(in_vec >= 1 && columns >= 1 && columns % in_vec == 0, "columns are whole input beats");
   static_assert(rows >= 1 && (rows % out_vec == 0 || row_groups == 1), "an output beat lies inside one group of rows");
+  static_assert(groups == 1 || (Cfg::m % out_vec == 0 && Cfg::n % in_vec == 0), "no beat holds values of two groups of channels");
   static_assert(rom_banks * rom_lanes == rows * columns, "rom_banks times rom_lanes are all weights of a cycle");
   static_assert(fabric_rows >= 0 && fabric_rows <= rows, "fabric_rows are among the rows");
   static_assert(!packed || (rows % 2 == 0 && fabric_rows % 2 == 0), "pairs of rows");
@@ -69,7 +72,7 @@ struct dense_layer {
 
 /// \param weights  ROM, banks of [(group of rows, group of columns)][lane]; over all banks, lane row * columns + column;
 ///                 zeros for rows and columns that do not exist
-/// \param bias     ceil(m / out_vec) * out_vec values at the binary point of the sums
+/// \param bias     groups * ceil(m / out_vec) * out_vec values at the binary point of the sums
 /// \param in       ceil(n / in_vec) beats of in_vec inputs a token
 /// \param out      ceil(m / out_vec) beats of out_vec outputs a token; surplus values of the last beat are zero
 template <class Cfg, class In, class Out>
@@ -97,7 +100,8 @@ void dense(int tokens,
   product_walk<T> walk(tokens);
   const int total = L::iterations(tokens);
   int in_beat = 0, out_beat = 0;
-  count_t<L::out_beats> set = 0;  // beat of the token
+  constexpr int sets = L::out_beats * L::groups;
+  count_t<sets> set = 0;  // beat of the token, or of as many as there are groups
 FLAT:
   for (int i = 0; i < total; ++i) {
     SWM_PIPELINE
@@ -111,7 +115,7 @@ FLAT:
     }
 
     if (drain) {
-      const bool last = int(set) == L::out_beats - 1;
+      const bool last = int(set) == sets - 1;  // with groups none ends inside a beat
       vec<typename L::out_t, U> value;
     DRAIN_ROWS:
       for (int r = 0; r < U; ++r) {
@@ -125,7 +129,7 @@ FLAT:
       }
       write_beat<U>(out, out_beat, value);
       ++out_beat;
-      set = count_t<L::out_beats>(last ? 0 : int(set) + 1);
+      set = count_t<sets>(last ? 0 : int(set) + 1);
       next_held<U>(held);
     }
 

@@ -15,14 +15,25 @@
 /// \tparam RowGroups, WordGroups, Columns  the three counters of products
 /// \tparam WholeRows   a drain group is all word groups of a row group (otherwise one of them)
 /// \tparam Beats       beats of a drain group; LastBeats: in the last row group, which may have fewer rows
+/// \tparam Groups      tokens that follow each other with weights of their own: the groups of a convolution
 #pragma once
 
 #include "fixed.h"
 
 namespace swm {
 
+/// Groups of channels of a convolution; 1 where Cfg has no such member.
+template <class Cfg, class = void>
+struct groups_of {
+  enum { value = 1 };
+};
+template <class Cfg>
+struct groups_of<Cfg, decltype(void(int(Cfg::groups)))> {
+  enum { value = Cfg::groups };
+};
+
 template <int LoadUnits, int LoadBanks, int Loads, int RowGroups, int WordGroups, int Columns, bool WholeRows, int Beats,
-          int LastBeats>
+          int LastBeats, int Groups = 1>
 struct product_times {
   enum {
     load_units = LoadUnits,
@@ -35,6 +46,7 @@ struct product_times {
     beats = Beats,
     last_beats = LastBeats,
     products = RowGroups * WordGroups * Columns,
+    addresses = products * Groups,
     period = max_of(products, Loads),
     load_step = period / Loads,
     group_products = WholeRows ? WordGroups * Columns : Columns,
@@ -61,7 +73,7 @@ struct product_walk {
   count_t<T::load_units> load_unit;        // place of a loaded beat: unit, bank of columns, group of columns
   count_t<T::load_banks> load_bank;
   count_t<T::columns> load_column;
-  count_t<T::products> address;            // of the weights
+  count_t<T::addresses> address;           // of the weights
   count_t<T::row_groups> row_group;
   count_t<T::word_groups> word_group;
   count_t<T::columns> column;
@@ -119,7 +131,7 @@ struct product_walk {
       column = count_t<T::columns>(next_words ? 0 : int(column) + 1);
       word_group = count_t<T::word_groups>(next_rows ? 0 : next_words ? int(word_group) + 1 : int(word_group));
       row_group = count_t<T::row_groups>(wrap ? 0 : next_rows ? int(row_group) + 1 : int(row_group));
-      address = count_t<T::products>(wrap ? 0 : int(address) + 1);
+      address = count_t<T::addresses>(int(address) == T::addresses - 1 ? 0 : int(address) + 1);
     }
     // Loads.
     if (loaded || filling) {

@@ -8,7 +8,7 @@ stays below 2^53, where float64 arithmetic on integers has no rounding.
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,7 +27,17 @@ from swm.layers.scale import ScaleSpec
 from swm.layers.values import TWIDDLE_FRAC, FixedLayer, Ints, LayerSpec, clog2
 from swm.layers.window import seen
 
-__all__ = ["EXACT_BITS", "KINDS", "CompiledLayer", "bits_in", "compiled", "proven", "seen_index"]
+__all__ = [
+    "EXACT_BITS",
+    "KINDS",
+    "CompiledGroups",
+    "CompiledLayer",
+    "bits_in",
+    "compiled",
+    "compiled_groups",
+    "proven",
+    "seen_index",
+]
 
 EXACT_BITS = 53  # a two's complement integer of so many bits, and every sum on the way to it, is exact in float64
 MOST_SHIFT = 50
@@ -160,13 +170,48 @@ class CompiledLayer:
         return out, self.counts(lost)
 
 
-def compiled(layer: FixedLayer) -> CompiledLayer | None:
-    """Build what runs a layer; None where fixed.cpp does not know its kind.
+@dataclass(frozen=True, eq=False)
+class CompiledGroups:
+    """A convolution of several groups of channels, each of them a convolution of its own.
+
+    Attributes:
+        parts: of each group.
+    """
+
+    parts: tuple[CompiledLayer, ...]
+
+    def convolve(self, values: Ints) -> tuple[Ints, dict[str, int]]:
+        """(frames * positions, channels) → (frames * outputs, m), and saturation counts."""
+        channels = np.split(values, len(self.parts), axis=1)
+        words, counts = zip(*(one.convolve(x) for one, x in zip(self.parts, channels, strict=True)), strict=True)
+        return np.concatenate(words, axis=1), {place: sum(c[place] for c in counts) for place in counts[0]}
+
+
+def compiled_groups(layer: FixedLayer) -> CompiledGroups | None:
+    """Build what runs a convolution of several groups of channels; None for any other layer.
 
     Raises:
         ToolError: no compiler.
     """
-    if not _known(layer):
+    spec = layer.spec
+    if not isinstance(spec, ConvSpec | CirculantConvSpec) or spec.groups == 1:
+        return None
+    (read,), written, groups = spec.inputs, spec.output, spec.groups
+    channels = replace(read, channels=read.channels // groups), replace(written, channels=written.channels // groups)
+    one = replace(spec, inputs=channels[:1], output=channels[1], groups=1)
+    arrays = zip(*(np.split(array, groups) for array in layer.arrays.values()), strict=True)
+    parts = [replace(layer, spec=one, arrays=dict(zip(layer.arrays, part, strict=True))) for part in arrays]
+    made = tuple(found for part in parts if (found := compiled(part)) is not None)
+    return CompiledGroups(made) if len(made) == groups else None
+
+
+def compiled(layer: FixedLayer) -> CompiledLayer | None:
+    """Build what runs a layer; None where fixed.cpp does not know its kind, and for convolutions in groups.
+
+    Raises:
+        ToolError: no compiler.
+    """
+    if not _known(layer) or getattr(layer.spec, "groups", 1) > 1:
         return None
     spec = _sums(layer.spec)
     block, p, q, shifts, rounded = 1, spec.m, spec.n, 0, 0

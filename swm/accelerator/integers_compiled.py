@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swm.accelerator.compiled_beats import CompiledBeats, compiled_beats
-from swm.accelerator.compiled_layers import CompiledLayer, bits_in, compiled, proven
+from swm.accelerator.compiled_layers import CompiledGroups, CompiledLayer, bits_in, compiled, compiled_groups, proven
 from swm.accelerator.compiled_moves import CompiledMove, compiled_move
 from swm.accelerator.compiled_recurrent import CompiledRecurrent, compiled_recurrent
 from swm.accelerator.fixed_graph import FixedGraph
@@ -52,7 +52,7 @@ class _Stretch:
     alone: _Runner | None = None
 
 
-_Compiled = CompiledLayer | CompiledBeats | CompiledMove | CompiledRecurrent | None
+_Compiled = CompiledLayer | CompiledGroups | CompiledBeats | CompiledMove | CompiledRecurrent | None
 _compiled: WeakKeyDictionary[FixedGraph, tuple[_Compiled, ...]] = WeakKeyDictionary()
 
 
@@ -167,7 +167,8 @@ class _FastRun:
 
 def _known(layer: FixedLayer) -> _Compiled:
     """What the compiled engine runs a layer by; None for numpy."""
-    return compiled(layer) or compiled_beats(layer) or compiled_move(layer) or compiled_recurrent(layer)
+    products = compiled(layer) or compiled_groups(layer)
+    return products or compiled_beats(layer) or compiled_move(layer) or compiled_recurrent(layer)
 
 
 def _runner(layer: FixedLayer, made: _Compiled, exact: bool) -> _Runner:

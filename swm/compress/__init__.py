@@ -11,7 +11,7 @@ from swm.compress.plan import Planned, plan, possible_blocks, prepared
 from swm.compress.precision import WEIGHTED, float32_advice, other_weights
 from swm.compress.record import CONVERSION, ConversionRecord, parse_record, sample_hashes
 from swm.compress.report import ConversionReport, LayerReport
-from swm.compress.weights import Blocks, parse_blocks, reason_to_stay_dense
+from swm.compress.weights import Blocks, parse_blocks, reason_against_groups, reason_to_stay_dense
 
 __all__ = [
     "CONVERSION",
@@ -37,6 +37,7 @@ __all__ = [
     "plan",
     "possible_blocks",
     "prepared",
+    "reason_against_groups",
     "reason_to_stay_dense",
     "sample_hashes",
     "wilson",

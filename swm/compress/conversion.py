@@ -107,8 +107,8 @@ def convert(
     """Replace dense weights by block-circulant ones, or by ones of another structure (`swm.structure.STRUCTURES`).
 
     Per-channel scales are folded first. A weight stays dense by rule if it is the last one (its few outputs are the
-    answer), has fewer than two blocks in a dimension, belongs to a convolution in groups, or if a block would
-    straddle two gates; the report gives the rule. With calibration inputs each layer, in order, is fitted by
+    answer), has fewer than two blocks in a dimension, or if a block would straddle two gates or two groups of a
+    convolution; the report gives the rule. With calibration inputs each layer, in order, is fitted by
     data-aware least squares: it reads what the already converted network before it gives, and aims at what the dense
     network answers there; dense matrices and convolutions behind it are refitted in the same way, so that
     later layers repair errors of earlier ones. Errors that a ReLU swallows do not count.

@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 
 from swm.compress.activation_pairs import ActivationPairs, rows
 from swm.compress.counting import Positions, multiplications
-from swm.compress.fit_layers import fit_conv, fit_linear, pixels, refit
+from swm.compress.fit_layers import fit_conv, fit_linear, patch_spectra, pixels, refit
 from swm.compress.methods import Method, Problem
 from swm.errors import CalibrationError, OptionError
 from swm.graph import Add, Conv, Graph, Linear, Node, TensorType, node_names, tensor_names
 from swm.structure import BlockCirculant, BlockCirculantConv, Dense, WeightStructure
 from swm.structure.moments import moments
-from swm.structure.spectral import block_spectra
 
 __all__ = ["Corrected", "check_correction", "corrected"]
 
@@ -108,10 +107,10 @@ def corrected(
         positions: how often an inference runs it, None where that is not known.
 
     Returns:
-        None where smaller blocks, of half the size (or dense weights), pay as much.
+        None where smaller blocks, of half the size (or dense weights), pay as much, and for convolutions in groups.
     """
     (m, n), block = new.weight.shape, new.weight.size
-    if rank >= min(m, n):
+    if rank >= min(m, n) or (isinstance(node, Conv) and node.group > 1):
         return None
     fit = _Fit(node, new, rank, method, pairs)
     pairs.note("smaller blocks")
@@ -190,13 +189,9 @@ class _Fit:
     def _circulant(self, target: Array, block: int) -> tuple[WeightStructure, Array]:
         """The circulant part of least squares."""
         node = self.node
-        if isinstance(node, Linear):
-            sides, matrix = [self.x], node.weight.to_dense()[:, :, None]
-        else:
-            shaped = self.x.reshape(len(self.x), node.channels, -1)
-            sides = [shaped[:, :, i] for i in range(shaped.shape[2])]
-            matrix = node.weight.to_dense().reshape(node.weight.shape[0], node.channels, -1)
-        spectra = np.concatenate([block_spectra(side, block) for side in sides], axis=2)
+        channels = node.channels if isinstance(node, Conv) else self.x.shape[1]
+        matrix = node.weight.to_dense().reshape(node.weight.shape[0], channels, -1)
+        spectra = patch_spectra(self.x, channels, block)
         matrices = tuple(matrix[:, :, i] for i in range(matrix.shape[2]))
         found = self.method().fit(Problem(matrices, block, lambda: [(spectra, target)]))
         assert found.bias is not None  # check_correction sees to the method

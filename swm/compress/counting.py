@@ -31,7 +31,7 @@ class Positions:
 
     Attributes:
         written: output pixels of a convolution, tokens of a product, steps of a recurrent layer (of each direction).
-        read: input pixels of a convolution, which its transforms of inputs run at; else as `written`.
+        read: input pixels of a convolution, which its transforms of inputs run at, times its groups; else as `written`.
     """
 
     written: int
@@ -144,4 +144,5 @@ def _counted(node: Node, shapes: Mapping[str, tuple[int, ...]], batch: int) -> P
             read = written
     if read is None or written is None or prod(written[:-1]) % batch or prod(read[:-1]) % batch:
         return None
-    return Positions(prod(written[:-1]) // batch, prod(read[:-1]) // batch)
+    groups = node.group if isinstance(node, Conv) else 1  # the transforms of a kernel are those of one group
+    return Positions(prod(written[:-1]) // batch, prod(read[:-1]) // batch * groups)

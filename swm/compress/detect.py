@@ -31,8 +31,8 @@ def detect_structure(graph: Graph, *, bits: bool = True) -> Graph:
     layers in two directions where both have one structure and size.
 
     Elements of a block that must be equal may differ by float noise (`swm.structure.detect.TOLERANCE` of the largest
-    weight); they become their mean. Blocks may not straddle two gates of a recurrent layer; convolutions in groups
-    stay as they are. A graph in which nothing is found is returned itself.
+    weight); they become their mean. Blocks may not straddle two gates of a recurrent layer, nor two groups of a
+    convolution, where no other structure is looked for. A graph in which nothing is found is returned itself.
 
     Args:
         graph: a float graph.
@@ -53,13 +53,15 @@ def _detected(node: Node, *, bits: bool = True) -> Node:
                 return replace(node, weight=BlockCirculant(columns[0], node.weight.shape))
             other = _other(node.weight, bits=bits)
             return node if other is None else replace(node, weight=other)
-        case Conv(weight=Dense(), group=1):
-            m = node.weight.shape[0]
+        case Conv(weight=Dense()):
+            m, groups = node.weight.shape[0], node.group
             tensor = node.weight.to_dense().reshape(m, node.channels, -1)
-            columns = circulant_columns(tensor.transpose(2, 0, 1))
+            sizes = m // groups | node.channels
+            limit = {} if groups == 1 else {"limit": sizes & -sizes}  # the largest size that divides both
+            columns = circulant_columns(tensor.transpose(2, 0, 1), **limit)
             if columns is not None:
                 return replace(node, weight=BlockCirculantConv(columns, (m, node.channels), node.kernel))
-            other = _other(node.weight, bits=bits)
+            other = None if groups > 1 else _other(node.weight, bits=bits)
             return node if other is None else replace(node, weight=other)
         case Recurrent():
             return _sides(node, bits=bits)

@@ -18,7 +18,7 @@ from swm.structure import BlockCirculant, BlockCirculantConv, Dense, WeightStruc
 from swm.structure.circulant_conv import pixel_spectra, windows
 from swm.structure.spectral import block_spectra
 
-__all__ = ["fit_conv", "fit_linear", "fit_own", "pixels", "refit"]
+__all__ = ["fit_conv", "fit_linear", "fit_own", "patch_spectra", "pixels", "refit"]
 
 Array = NDArray[Any]
 
@@ -102,14 +102,21 @@ def pixels(node: Conv, pairs: Pairs) -> Iterator[tuple[Array, Array]]:
 
 
 def fit_conv(node: Conv, block: int, method: Method, pairs: Pairs | None) -> Conv:
-    """The node with a kernel of circulant blocks; all pixels of all samples count."""
-    m = node.weight.shape[0]
-    tensor = node.weight.to_dense().reshape(m, node.channels, -1)
-    matrices = tuple(np.ascontiguousarray(tensor[:, :, i]) for i in range(tensor.shape[2]))
-    chunks = None if pairs is None else _patches(node, block, pairs)
-    solution = method.fit(Problem(matrices, block, chunks, _rectified(node, pairs), _note(pairs)))
-    kernel = BlockCirculantConv(np.stack(solution.columns), (m, node.channels), node.kernel)
-    return replace(node, weight=kernel, bias=node.bias if solution.bias is None else solution.bias)
+    """The node with a kernel of circulant blocks; all pixels of all samples count, of groups as `pixels` thins them."""
+    m, groups = node.weight.shape[0], node.group
+    tensors = node.weight.to_dense().reshape(groups, m // groups, node.channels, -1)
+    if pairs is None:
+        chunks: list[Chunks | None] = [None] * groups
+    else:
+        chunks = [_patches(node, block, pairs)] if groups == 1 else _group_patches(node, block, pairs)
+    found = []
+    for tensor, of_group in zip(tensors, chunks, strict=True):
+        matrices = tuple(np.ascontiguousarray(tensor[:, :, i]) for i in range(tensor.shape[2]))
+        found.append(method.fit(Problem(matrices, block, of_group, _rectified(node, pairs), _note(pairs))))
+    columns = np.concatenate([np.stack(solution.columns) for solution in found], axis=1)
+    bias = [solution.bias for solution in found if solution.bias is not None]
+    kernel = BlockCirculantConv(columns, (m, node.channels), node.kernel)
+    return replace(node, weight=kernel, bias=np.concatenate(bias) if bias else node.bias)
 
 
 def _rectified(node: Linear | Conv, pairs: Pairs | None) -> bool:
@@ -118,6 +125,22 @@ def _rectified(node: Linear | Conv, pairs: Pairs | None) -> bool:
 
 def _note(pairs: Pairs | None) -> Note:
     return quiet if pairs is None else pairs.note
+
+
+def patch_spectra(x: Array, channels: int, block: int) -> NDArray[np.complexfloating]:
+    """Patches (rows, channels * taps) → spectra (bins, rows, taps * q), the blocks of a tap side by side."""
+    shaped = x.reshape(len(x), channels, -1)
+    return np.concatenate([block_spectra(shaped[:, :, i], block) for i in range(shaped.shape[2])], axis=2)
+
+
+def _group_patches(node: Conv, block: int, pairs: Pairs) -> list[Chunks | None]:
+    """Spectra and targets of each group, from rows that are gathered once."""
+    pieces = list(pixels(node, pairs))
+
+    def of(group: int) -> Chunks:
+        return lambda: ((patch_spectra(x[:, group], node.channels, block), y[:, group]) for x, y in pieces)
+
+    return [of(group) for group in range(node.group)]
 
 
 def _patches(node: Conv, block: int, pairs: Pairs) -> Chunks:

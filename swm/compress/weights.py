@@ -18,6 +18,7 @@ __all__ = [
     "asked_by_name",
     "dense_weights",
     "parse_blocks",
+    "reason_against_groups",
     "reason_to_stay_dense",
     "resolve_blocks",
 ]
@@ -72,7 +73,8 @@ def reason_to_stay_dense(
     if block == 1 and structure.one_is_dense:
         return "block size 1 asked for"
     if isinstance(ref.node, Conv) and ref.node.group > 1:
-        return f"convolution in {ref.node.group} groups"
+        m, n = ref.shape
+        return reason_against_groups(ref.node.group, (m // ref.node.group, n), block, structure)
     if structure is not BlockCirculant:
         return _reason_against_other(ref, block, structure)
     against = structure.reason_against(ref.shape, block)
@@ -82,6 +84,24 @@ def reason_to_stay_dense(
     if isinstance(ref.node, Recurrent) and ref.node.hidden % block:
         return f"a block of {block} would straddle two gates of {ref.node.hidden} cells"
     return ""
+
+
+def reason_against_groups(
+    groups: int, shape: tuple[int, int], block: int, structure: type[WeightStructure] = BlockCirculant
+) -> str:
+    """Why the kernel of a convolution in groups stays dense; empty if it does not.
+
+    Args:
+        groups: of channels.
+        shape: output and input channels of each.
+        block: asked for.
+        structure: asked for.
+    """
+    if structure is not BlockCirculant:
+        return f"convolution in {groups} groups"
+    m, n = shape
+    straddles = m % block or n % block
+    return f"convolution in {groups} groups of {m} x {n} channels, no whole blocks of {block}" if straddles else ""
 
 
 def _reason_against_other(ref: WeightRef, size: int, structure: type[WeightStructure]) -> str:

@@ -37,8 +37,8 @@ class Conv(Node):
 
     Attributes:
         weight: the kernel as a matrix (M, C/group * positions) whose columns are ordered as ONNX orders the axes
-            (C/group, kernel...); a BlockCirculantConv keeps that meaning. Any matrix structure may hold it; engines
-            then take it written out (`runs_dense`).
+            (C/group, kernel...); a BlockCirculantConv keeps that meaning, no block of it in two groups. Any matrix
+            structure may hold it; engines then take it written out (`runs_dense`).
         bias: (M,) float32 or None.
         channels: C/group.
         kernel: size of each spatial axis.
@@ -173,8 +173,13 @@ def is_structured(node: Node) -> bool:
 
 
 def runs_dense(node: Node) -> bool:
-    """Whether engines can only run a structured node with its weights written out: a kernel that does not convolve."""
-    return isinstance(node, Conv) and not isinstance(node.weight, Dense | ConvStructure)
+    """Whether engines can only run a structured node with its weights written out.
+
+    That is a kernel that does not convolve, or one in groups, which onnxruntime runs.
+    """
+    if not isinstance(node, Conv) or isinstance(node.weight, Dense):
+        return False
+    return node.group > 1 or not isinstance(node.weight, ConvStructure)
 
 
 def densified(node: Node) -> Node:

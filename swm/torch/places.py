@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 
 from torch import Tensor, nn
 
+from swm.compress import reason_against_groups
 from swm.errors import OptionError
 from swm.structure import BlockCirculant, CoarseGrain, FewBits, Hierarchical, WeightStructure
 from swm.structure.coarse_few_bits import CoarseFewBits
@@ -57,7 +58,7 @@ class Place:
         """Why it stays dense at a block size; empty if it does not. The rules of `swm.convert`."""
         m, n = self.weight.shape[0] // self.gates, self.weight.shape[1]
         if self.group > 1:
-            return f"convolution in {self.group} groups"
+            return reason_against_groups(self.group, (m // self.group, n), block, kind)
         if kind is not BlockCirculant:
             rows, columns = len(self.weight), self.weight.numel() // len(self.weight)
             against = kind.reason_against((rows, columns), block)

@@ -101,6 +101,7 @@ def _node(module: nn.Module, place: Place) -> Linear | Conv | None:
             strides=tuple(module.stride),
             dilations=tuple(module.dilation),
             pads=_pads(module, kernel),
+            group=module.groups,
             **names,
         )
     return None

@@ -10,7 +10,7 @@ from layers.activations import EXAMPLES
 from test_integers_compiled import make_graph, make_layer, needs_compiler, random_inputs
 
 from swm.accelerator.compiled_beats import compiled_beats
-from swm.accelerator.compiled_layers import compiled, proven
+from swm.accelerator.compiled_layers import compiled, compiled_groups, proven
 from swm.accelerator.integers import run_integers, run_layer, sample_parts
 from swm.accelerator.integers_compiled import run_integers_fast
 from swm.layers.add import AddSpec
@@ -35,17 +35,18 @@ GEOMETRIES = [
 ]
 
 
-def convolution(rng, kind, n, m, geometry, bits, activation, block=4, shifts=0, name="c"):
+def convolution(rng, kind, n, m, geometry, bits, activation, block=4, shifts=0, name="c", groups=1):
     """A layer of random weights."""
     positions, out = prod(geometry.grid), prod(geometry.out)
     ends = ((TensorShape(n, bits, positions),), TensorShape(m, bits, out), activation)
     more = {"geometry": geometry, "weight_bits": bits, "parameters": EXAMPLES[activation]}
+    more |= {"groups": groups} if kind != "depthwise" else {}
     if kind == "circulant_conv":
         spec = CirculantConvSpec(name, *ends, block=block, fft_shifts=shifts, **more)
-        shape, bias_bits = (spec.summed.p, spec.summed.q, block // 2, 2), spec.summed.bias_bits
+        shape, bias_bits = (spec.summed.p * groups, spec.summed.q, block // 2, 2), spec.summed.bias_bits
     else:
         spec = (ConvSpec if kind == "conv" else DepthwiseSpec)(name, *ends, **more)
-        shape, bias_bits = (m, geometry.taps * n if kind == "conv" else geometry.taps), spec.bias_bits
+        shape, bias_bits = (m, spec.patch if kind == "conv" else geometry.taps), spec.bias_bits
     high = 1 << (bits - 1)
     arrays = {
         "weights": rng.integers(-high, high, size=shape),
@@ -58,24 +59,27 @@ def convolution(rng, kind, n, m, geometry, bits, activation, block=4, shifts=0, 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 @pytest.mark.parametrize(
-    ("kind", "n", "m", "block", "shifts"),
+    ("kind", "n", "m", "block", "shifts", "groups"),
     [
-        ("conv", 3, 11, 1, 0),
-        ("depthwise", 5, 5, 1, 0),
-        ("circulant_conv", 7, 9, 2, 0),
-        ("circulant_conv", 6, 13, 8, 1),
-        ("circulant_conv", 40, 33, 32, 0),
+        ("conv", 3, 11, 1, 0, 1),
+        ("conv", 6, 9, 1, 0, 3),
+        ("depthwise", 5, 5, 1, 0, 1),
+        ("circulant_conv", 7, 9, 2, 0, 1),
+        ("circulant_conv", 6, 13, 8, 1, 1),
+        ("circulant_conv", 40, 33, 32, 0, 1),
+        ("circulant_conv", 32, 16, 8, 0, 2),
     ],
 )
-def test_convolutions(geometry, kind, n, m, block, shifts):
+def test_convolutions(geometry, kind, n, m, block, shifts, groups):
     rng, lost = np.random.default_rng(0), 0
     for bits, activation in ((4, "relu"), (12, "tanh"), (18, "identity")):
-        layer = convolution(rng, kind, n, m, geometry, bits, activation, block, shifts)
+        layer = convolution(rng, kind, n, m, geometry, bits, activation, block, shifts, groups=groups)
+        made = compiled(layer) or compiled_groups(layer)
         assert proven(layer, bits)
         for frames in (1, 3):
             x = rng.integers(-1 << (bits - 1), 1 << (bits - 1), size=(frames * prod(geometry.grid), n))
             words, counts = run_layer(layer, (x,))
-            fast, fast_counts = compiled(layer).convolve(x)
+            fast, fast_counts = made.convolve(x)
             np.testing.assert_array_equal(fast, words)
             assert fast_counts == counts
             lost += sum(counts.values())

@@ -121,6 +121,11 @@ def test_convolutions_over_all_positions(tmp_path):
     assert node.weight.size == 4
     x = rng.normal(size=(1, 8, 6, 6)).astype(np.float32)
     np.testing.assert_allclose(swm.run(detect_structure(graph), x), swm.run(graph, x), atol=1e-4)
+    # In two groups of channels, where blocks of both side by side could be one of twice the size.
+    grouped = _one_node(tmp_path, "Conv", kernel[:, :4], [1, 8, 6, 6], [1, 8, 4, 4], group=2)
+    (node,) = detect_structure(grouped).nodes
+    assert (node.group, node.weight.block, node.weight.columns.shape) == (2, 4, (9, 2, 1, 4))
+    np.testing.assert_allclose(swm.run(detect_structure(grouped), x), swm.run(grouped, x), atol=1e-4)
     # One position of nine that is not circulant: the layer is not.
     kernel[0, 0, 1, 1] += 0.1
     graph = _one_node(tmp_path, "Conv", kernel, [1, 8, 6, 6], [1, 8, 4, 4])
@@ -245,8 +250,8 @@ def _save(path, model):
     return path
 
 
-def _one_node(folder, op, weight, into, out):
-    node = onnx.helper.make_node(op, ["x", "w"], ["y"], name="n")
+def _one_node(folder, op, weight, into, out, **attributes):
+    node = onnx.helper.make_node(op, ["x", "w"], ["y"], name="n", **attributes)
     info = onnx.helper.make_tensor_value_info
     graph = onnx.helper.make_graph(
         [node], "g", [info("x", 1, into)], [info("y", 1, out)], [onnx.numpy_helper.from_array(weight, "w")]

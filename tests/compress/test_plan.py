@@ -119,7 +119,7 @@ def test_check_says_which_sizes_the_rules_allow():
     lstm = said(from_proto(recurrent("LSTM", 4, 50, 50)))["rnn"]
     assert lstm == "W can be, block 2 (200 x 50); R can be, block 2 (200 x 50)"
     found = said(from_proto(convolutions()))
-    assert found["depthwise"] == "stays dense: convolution in 16 groups"
+    assert found["depthwise"] == "stays dense: convolution in 16 groups of 1 x 1 channels, no whole blocks of 2"
     assert found["pointwise"] == "can be, block 2 to 8 (32 x 16 x 1 x 1)"
     assert found["last"].startswith("last layer: stays dense unless --block names it, block 2 ")
     assert said(from_proto(mlp((50, 1))))["fc0"] == "stays dense: fewer than two blocks of 2 in a 1 x 50 matrix"

@@ -120,7 +120,7 @@ def test_rules_for_staying_dense_stand_in_the_report():
     report = swm.convert(from_proto(convolutional()), block=8, calibration=images()).report
     reasons = {row.name: row.reason for row in report.layers}
     assert "fewer than two blocks of 8 in 8 x 3 channels" in reasons["conv1"]
-    assert reasons["depthwise"] == "convolution in 16 groups"
+    assert reasons["depthwise"] == "convolution in 16 groups of 1 x 1 channels, no whole blocks of 8"
     assert reasons["fc"].startswith("last layer")
     report = swm.convert(from_proto(recurrent(hidden=10)), block=4, calibration=sequences()).report
     assert "straddle two gates of 10 cells" in report.layers[0].reason
@@ -185,6 +185,40 @@ def test_convolution_is_the_least_squares_solution_over_all_pixels():
     np.testing.assert_allclose(new.weight.columns, wanted, atol=1e-4)
     np.testing.assert_allclose(new.bias, fit.bias, atol=1e-4)
     assert dense.pads == (1, 0, 1, 0)
+
+
+@pytest.mark.parametrize("calibrated", [False, True])
+def test_groups_are_fitted_as_convolutions_of_their_own(tmp_path, calibrated):
+    """Two groups in one file, or each in a file of its own: the same blocks, and the file runs in onnxruntime."""
+    rng, halves = np.random.default_rng(0), (slice(0, 4), slice(4, 8))
+    weight, x = rng.normal(size=(16, 4, 3, 2)), rng.normal(size=(40, 8, 6, 5)).astype(np.float32)
+
+    def network(w, bias, channels, group):
+        nodes = [
+            helper.make_node("Conv", ["x", "w", "b"], ["c"], "first", pads=[1, 0, 0, 1], strides=[2, 1], group=group),
+            helper.make_node("Conv", ["c", "v"], ["y"], "last"),
+        ]
+        weights = {"w": w, "b": bias, "v": rng.normal(size=(2, len(w), 1, 1))}
+        return from_proto(model_of(nodes, ["batch", channels, 6, 5], 4, weights))
+
+    def first(graph, x):
+        options = {"calibration": x} if calibrated else {}
+        made = swm.convert(graph, block={"first": 2}, hold_out=False, permute=False, **options).graph
+        return made, next(n for n in made.nodes if n.name == "first")
+
+    bias = rng.normal(size=16)
+    made, joint = first(network(weight, bias, 8, 2), x)
+    assert (joint.group, joint.weight.columns.shape) == (2, (6, 8, 2, 2))
+    apart = [
+        first(network(weight[8 * i : 8 * i + 8], bias[8 * i : 8 * i + 8], 4, 1), x[:, h])[1]
+        for i, h in enumerate(halves)
+    ]
+    wanted = np.concatenate([n.weight.columns for n in apart], axis=1)
+    np.testing.assert_allclose(joint.weight.columns, wanted, atol=1e-4)
+    np.testing.assert_allclose(joint.bias, np.concatenate([n.bias for n in apart]), atol=1e-4)
+    assert_close(swm.run(made, x), plain(made, x, tmp_path / "k.onnx"))
+    again = next(n for n in swm.load(tmp_path / "k.onnx").nodes if n.name == "first")
+    assert (again.group, again.weight.block) == (2, 2)
 
 
 def test_calibration_beats_projection_for_convolutions():

@@ -56,22 +56,23 @@ class Sketch:
         made = {"weight": weight, "bias": bias, "m": m, "shapes": ((n, positions),), "positions": positions}
         return self._add(name, (source,), target, (x,), y, activation, node, made)
 
-    def convolution(self, source, target, m, geometry, *, block=None, depthwise=False, activation="identity"):
+    def convolution(self, source, target, m, geometry, *, block=None, groups=1, activation="identity"):
         """A kernel over a grid: plain, block-circulant, or one a channel."""
         x = self.values[source]
         n, taps = x.shape[1], geometry.taps
-        tensor = self.rng.normal(size=(m, 1 if depthwise else n, *geometry.kernel)).astype(np.float32) / np.sqrt(n)
+        tensor = self.rng.normal(size=(m, n // groups, *geometry.kernel)).astype(np.float32) / np.sqrt(n)
         weight = Dense(tap_major(tensor.reshape(m, -1), tensor.shape[1]))
         if block is not None:
             weight = BlockCirculantConv.from_dense(tensor, block=block)
             tensor = weight.to_tensor()
         bias = (self.rng.normal(size=m) / 4).astype(np.float32)
         patches = seen(x.reshape(len(self.inputs), *geometry.grid, n), geometry).reshape(-1, taps, n)
-        flat = tensor.reshape(m, -1, taps)
-        y = np.einsum("stc,ct->sc", patches, flat[:, 0]) if depthwise else np.einsum("stc,mct->sm", patches, flat)
-        name = "depthwise" if depthwise else "conv" if block is None else "circulant_conv"
+        flat = tensor.reshape(groups, m // groups, -1, taps)
+        apart = patches.reshape(-1, taps, groups, n // groups)
+        y = np.einsum("stgc,gmct->sgm", apart, flat).reshape(-1, m)
+        name = "depthwise" if groups == n == m else "conv" if block is None else "circulant_conv"
         made = {"weight": weight, "bias": bias, "m": m, "shapes": ((n, int(np.prod(geometry.grid))),)}
-        made |= {"positions": int(np.prod(geometry.out)), "geometry": geometry}
+        made |= {"positions": int(np.prod(geometry.out)), "geometry": geometry, "groups": groups}
         return self._add(name, (source,), target, (x,), y + bias, activation, None, made)
 
     def add(self, a, b, target, *, activation="identity"):
@@ -268,7 +269,17 @@ def convolutions(*, bits=8, **options):
     third = Geometry.of(second.out, (3, 1), (2, 1), (1, 1), (0, 0, 1, 0))
     sketch = Sketch(2, positions=20, bits=bits, **options)
     sketch.convolution("x", "a", 6, first, activation="relu").convolution("a", "b", 4, second, block=4)
-    return sketch.convolution("b", "c", 4, third, depthwise=True).product("c", "y", 3).graph()
+    return sketch.convolution("b", "c", 4, third, groups=4).product("c", "y", 3).graph()
+
+
+@lru_cache
+def groups(*, bits=8):
+    """Kernels of channels in groups: plain, with blocks that are transformed at once, and pass by pass."""
+    geometry = Geometry.of((3, 2), (2, 2), (1, 1), (1, 1), (1, 0, 0, 1))
+    sketch = Sketch(4, positions=6, bits=bits, seed=2)
+    sketch.convolution("x", "a", 16, geometry, groups=2, activation="relu")
+    sketch.convolution("a", "b", 64, geometry, block=4, groups=2)
+    return sketch.convolution("b", "y", 64, geometry, block=32, groups=2).graph()
 
 
 @lru_cache

@@ -48,27 +48,30 @@ def random_geometry(rng):
             return found
 
 
-def draw(seed, *, spec_type, block=0, bits=None):
+def draw(seed, *, spec_type, block=0, bits=None, groups=1):
     """A layer of one kind; binary points leave many values, few saturated."""
     rng = np.random.default_rng(seed)
     geometry, activation = random_geometry(rng), ACTIVATIONS[seed % len(ACTIVATIONS)]
     in_bits, weight_bits, out_bits = (int(rng.integers(4, 19)) for _ in range(3)) if bits is None else (bits,) * 3
     n, m = (int(rng.integers(1, max(9, 2 * block))) for _ in range(2))
     m = n if spec_type is DepthwiseSpec else m
+    if groups > 1:
+        n, m = ((1 + v % 3) * max(block, 2) * groups for v in (n, m))
     form = Format(in_bits, in_bits - 3)
     shapes = (TensorShape(n, in_bits, prod(geometry.grid)),), TensorShape(m, out_bits, prod(geometry.out))
     more = {"parameters": EXAMPLES[activation], "geometry": geometry, "weight_bits": weight_bits}
+    more |= {"groups": groups} if groups > 1 else {}
     acc_shift = 0
     if spec_type is CirculantConvSpec:
         shifts = forward_shifts(in_bits, block)
         spec = CirculantConvSpec("l0", *shapes, activation, block=block, fft_shifts=shifts, **more)
         summed = spec.summed
-        weights = integers(rng, weight_bits, (summed.p, summed.q, block // 2, 2))
+        weights = integers(rng, weight_bits, (summed.p * groups, summed.q, block // 2, 2))
         acc_shift = max(0, summed.accumulator_bits - summed.rounded_bits - int(rng.integers(0, 6)))
         bias_bits, value_bits = summed.bias_bits, summed.value_bits
     else:
         spec = spec_type("l0", *shapes, activation, **more)
-        weights = integers(rng, weight_bits, (m, geometry.taps * (1 if spec_type is DepthwiseSpec else n)))
+        weights = integers(rng, weight_bits, (m, spec.geometry.taps if spec_type is DepthwiseSpec else spec.patch))
         bias_bits, value_bits = spec.bias_bits, spec.accumulator_bits + 1
     arrays = {"weights": weights, "bias": integers(rng, bias_bits, m) >> int(rng.integers(0, 5))}
     frames = integers(rng, in_bits, (FRAMES, n * prod(geometry.grid)))
@@ -97,6 +100,8 @@ def random_built(rng, spec, ports):
         fabric = int(rng.integers(rows + 1)) if rng.random() < 0.3 else 0
         columns = beat * power(rng, 4)
         built = ConvBuilt(spec, v, power(rng, 8), *taps, rows, columns, fabric, packed, storage)
+        if spec.groups > 1 and spec.n // spec.groups % v:
+            return None
         right = built.product.valid and not (packed and fabric % 2) and rows * columns <= 2 * MOST_LANES
         return built if right else None
     read = spec.read
@@ -114,6 +119,8 @@ def random_built(rng, spec, ports):
         packed,
         storage,
     )
+    if spec.groups > 1 and read.q // spec.groups % built.front.fft_lanes:
+        return None
     wide = max(s.width for s in (*built.front.streams(), *built.product.streams()))
     odd = packed and (rows % 2 or built.fabric_rows % 2)
     return built if built.product.valid and built.product.lanes <= MOST_LANES and wide <= WIDEST and not odd else None
@@ -131,9 +138,11 @@ def random_design(rng, graph, backend):
 
 
 def drawings():
-    """Plain, depthwise and block-circulant ones, with every block size; narrow ones, which pack, at the end."""
-    found = [draw(seed, spec_type=ConvSpec) for seed in range(7)]
+    """Plain, depthwise and block-circulant ones, every block size, some in groups; narrow ones, which pack, last."""
+    found = [draw(seed, spec_type=ConvSpec, groups=1 + max(0, seed - 4)) for seed in range(7)]
     found += [draw(20 + seed, spec_type=DepthwiseSpec) for seed in range(4)]
-    found += [draw(40 + i, spec_type=CirculantConvSpec, block=block) for i, block in enumerate((*BLOCKS, 4, 8, 16))]
+    found += [draw(40 + i, spec_type=CirculantConvSpec, block=block) for i, block in enumerate(BLOCKS)]
+    grouped = ((4, 2), (8, 3), (16, 2), (32, 2))
+    found += [draw(45 + i, spec_type=CirculantConvSpec, block=b, groups=g) for i, (b, g) in enumerate(grouped)]
     found += [draw(60, spec_type=ConvSpec, bits=4), draw(61, spec_type=CirculantConvSpec, block=4, bits=4)]
     return found

@@ -11,7 +11,7 @@ from test_random_networks import build, check, of_arrays
 
 from swm.accelerator.backend import VITIS as STREAMS
 
-COUNT = 21
+COUNT = 22
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,8 @@ def test_the_networks_hold_what_they_should(drawn):
     geometries = [spec.geometry for spec in specs]
     assert {spec.kind for spec in specs} == {"conv", "depthwise", "circulant_conv"}
     assert {getattr(spec, "block", 0) for spec in specs} >= set(BLOCKS)
+    grouped = [(s.kind, getattr(s, "block", 0) > 16) for s in specs if getattr(s, "groups", 1) > 1]
+    assert set(grouped) == {("conv", False), ("circulant_conv", False), ("circulant_conv", True)}
     for axes in ("strides", "dilations", "pads"):
         assert any(max(getattr(g, axes)) > 1 for g in geometries)
     assert any(g.grid[1] == 1 < g.grid[0] for g in geometries)  # a sequence

@@ -81,6 +81,29 @@ def test_a_depthwise_kernel_sums_what_it_sees():
     assert np.array_equal(words, plain(x, w, layer.arrays["bias"], GEOMETRY, 5))
 
 
+def test_groups_are_convolutions_of_their_own():
+    """Plain and block-circulant: the words of the groups side by side, and what saturates counted over all."""
+    rng = np.random.default_rng(0)
+    plain_spec = ConvSpec("l", *shapes(GEOMETRY, 6, 4), geometry=GEOMETRY, weight_bits=8, groups=2)
+    blocks = CirculantConvSpec("l", *shapes(GEOMETRY, 16, 8), geometry=GEOMETRY, block=4, weight_bits=8, groups=2)
+    summed = blocks.summed
+    assert (summed.p, summed.q, summed.groups, blocks.stored_words) == (1, 12, 2, 2 * 12 * 4)
+    for spec, size in ((plain_spec, (4, 18)), (blocks, (2, 12, 2, 2))):
+        layer = layer_of(spec, rng.integers(-128, 128, size), 0 if spec is plain_spec else 6)
+        x = rng.integers(-128, 128, (2 * prod(GEOMETRY.grid), spec.n))
+        got, counts = kind(spec.kind).run(layer, (x,))
+        read, written = shapes(GEOMETRY, spec.n // 2, spec.m // 2)
+        one = replace(spec, inputs=read, output=written, groups=1)
+        halves = {name: np.split(array, 2) for name, array in layer.arrays.items()}
+        parts = [
+            kind(spec.kind).run(replace(layer, spec=one, arrays={k: a[i] for k, a in halves.items()}), (part,))
+            for i, part in enumerate(np.split(x, 2, axis=1))
+        ]
+        assert np.array_equal(got, np.concatenate([words for words, _ in parts], axis=1))
+        assert counts == {place: sum(c[place] for _, c in parts) for place in counts}
+        assert np.count_nonzero(got) > got.size / 2
+
+
 @pytest.mark.parametrize("block", [2, 8, 32])
 def test_spectra_are_transformed_once_and_summed_over_all_taps(block):
     """The same bits as the circulant layer gives for the patch written out, every block of it transformed."""
@@ -166,7 +189,7 @@ def test_weights_are_counted_once_whatever_the_groups(tmp_path):
         *(8 * 12 * 30, 12 * 30 * 5),
     ]
     made = specs[1], kind("conv").minimal(specs[1])
-    assert specs[1].stored_words == 8 * 72  # between groups zeros are stored
+    assert specs[1].stored_words == 8 * 18  # nothing lies between groups
     assert sum(p.products * p.tokens(made[0]) for p in kind("conv").processes(made[1], PORTS)) == specs[1].dense_macs
 
 
@@ -174,11 +197,14 @@ def test_weights_are_counted_once_whatever_the_groups(tmp_path):
     "spec",
     [
         ConvSpec("l", *shapes(GEOMETRY, 6, 10), geometry=GEOMETRY, weight_bits=8),
+        ConvSpec("l", *shapes(GEOMETRY, 12, 24), geometry=GEOMETRY, weight_bits=8, groups=3),
         DepthwiseSpec("l", *shapes(GEOMETRY, 6, 6), geometry=GEOMETRY, weight_bits=8),
         CirculantConvSpec("l", *shapes(GEOMETRY, 12, 16), geometry=GEOMETRY, block=4, weight_bits=8),
         CirculantConvSpec("l", *shapes(GEOMETRY, 40, 32), geometry=GEOMETRY, block=32, weight_bits=8),
+        CirculantConvSpec("l", *shapes(GEOMETRY, 16, 32), geometry=GEOMETRY, block=4, weight_bits=8, groups=2),
+        CirculantConvSpec("l", *shapes(GEOMETRY, 64, 128), geometry=GEOMETRY, block=32, weight_bits=8, groups=2),
     ],
-    ids=lambda spec: f"{spec.kind}{getattr(spec, 'block', '')}",
+    ids=lambda spec: f"{spec.kind}{getattr(spec, 'block', '')}_{getattr(spec, 'groups', 1)}",
 )
 def test_offers_meet_the_interval_they_are_asked_for(spec):
     """From the slowest form to the fastest: every process in time (the C++ counts the same: tests/hls)."""
@@ -233,8 +259,11 @@ def test_what_cannot_be_built_is_refused_by_name():
     assert "no image" in asked(dense, Operand("x", 2, 25)).reason
     assert "larger than the padded input" in asked(dense, Operand("x", 2, 8, (4, 2))).reason
     assert "positions" in asked(dense, Operand("x", 2, 1 << 22, (1 << 11, 1 << 11))).reason
-    grouped = node(BlockCirculantConv.from_dense(np.ones((4, 2, 3, 3)), block=2), 2, (3, 3), group=2)
-    assert "groups" in asked(grouped, Operand("x", 4, 25, (5, 5))).reason
+    for n, m in ((3, 4), (2, 6)):  # channels of a group that are no whole blocks, in or out
+        grouped = node(BlockCirculantConv.from_dense(np.ones((m, n, 3, 3)), block=2), n, (3, 3), group=2)
+        refused = asked(grouped, Operand("x", 2 * n, 25, (5, 5)))
+        assert f"straddle two of its 2 groups, of {n} channels in and {m // 2} out" in refused.reason
+        assert "'c=1'" in refused.remedy
     large = node(BlockCirculantConv.from_dense(np.ones((4, 600, 3, 3)), block=512), 600, (3, 3))
     refused = asked(large, Operand("x", 600, 25, (5, 5)))
     assert isinstance(refused, Obstacle)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
-from emit.designs import WINDOW, Sketch, convolutions, images, of_nodes
+from emit.designs import WINDOW, Sketch, convolutions, groups, images, of_nodes
 from layers.activations import EXAMPLES
 from rtl.many_networks import design
 
@@ -26,6 +26,7 @@ BITS = (4, 8, 12, 16)
 NAMES = (
     *(f"{bits} bits" for bits in BITS),
     "convolutions",
+    "groups",
     "images",
     "mean of all",
     "greatest of all",
@@ -161,6 +162,15 @@ def designs():
             "l0_conv": {"in_vec": 2, "tap_rows": 3, "columns": 6, "rows": 2, "out_vec": 2},
             "l1_circulant_conv": {"in_vec": 2, "mac_bins": 2},
             "l2_depthwise": {**vec(2), "tap_rows": 3, "fabric": 1},
+        },
+    )
+    # Groups of channels take turns: several rows of one, several groups of rows, whole blocks.
+    yield design(
+        groups(),
+        built={
+            "l0_conv": {"in_vec": 2, "tap_columns": 2, "columns": 4, "rows": 6, "out_vec": 2},
+            "l1_circulant_conv": {"in_vec": 8, "out_vec": 8, "mac_columns": 2, "mac_rows": 4},
+            "l2_circulant_conv": {"in_vec": 4, "out_vec": 4, "mac_bins": 4},
         },
     )
     yield design(

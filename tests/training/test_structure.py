@@ -135,6 +135,7 @@ def test_every_kind_of_weight_takes_part_and_the_rules_say_why_others_do_not():
         {
             "conv": nn.Conv2d(8, 16, 3),
             "grouped": nn.Conv2d(16, 16, 3, groups=4),
+            "depthwise": nn.Conv2d(16, 16, 3, groups=16),
             "lstm": nn.LSTM(8, 16, 2, bidirectional=True),
             "gru": nn.GRU(8, 16),
             "odd": nn.GRU(8, 18),
@@ -148,8 +149,9 @@ def test_every_kind_of_weight_takes_part_and_the_rules_say_why_others_do_not():
     )
     done = {w.name: w for w in swm.torch.structure(model, block=4).weights}
     stays = {name: w.reason for name, w in done.items() if w.block == 1}
-    assert set(stays) == {"grouped.weight", "odd.weight_ih_l0", "odd.weight_hh_l0", "last.weight"}
-    assert "4 groups" in stays["grouped.weight"] and "straddle two gates of 18" in stays["odd.weight_hh_l0"]
+    assert set(stays) == {"depthwise.weight", "odd.weight_ih_l0", "odd.weight_hh_l0", "last.weight"}
+    assert columns_of(model["grouped"], "weight").numel() == 16 * 4 * 9 // 4
+    assert "16 groups of 1 x 1" in stays["depthwise.weight"] and "straddle two gates of 18" in stays["odd.weight_hh_l0"]
     assert done["lstm.weight_hh_l1_reverse"].words == (64 * 16, 64 * 16 // 4)
     assert done["attention.in_proj_weight"].block == done["other.k_proj_weight"].block == 4
     assert columns_of(model["lstm"], "weight_ih_l0").shape == (4, 4, 2, 4)

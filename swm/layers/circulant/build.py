@@ -13,20 +13,26 @@ __all__ = ["spectral_members", "spectral_roms", "unit_order"]
 
 
 def spectral_roms(built: CirculantBuilt, weights: Ints, offsets: Ints) -> tuple[Rom, Rom]:
-    """Packed spectra (p, q, k/2, 2) in the order of the products (hls/swm/spectral_mac.h), and the bias (m,)."""
+    """The memories of the products (hls/swm/spectral_mac.h) and of the bias.
+
+    Args:
+        built: the matrix of a group.
+        weights: packed spectra (groups * p, q, k/2, 2).
+        offsets: (groups * m,).
+    """
     spec = built.spec
     if not spec.unrolled:
         weights = weights[:, :, unit_order(spec.block)]
-    rows, columns, bins = built.mac_rows, built.mac_columns, built.mac_bins
-    padded = np.zeros((built.row_groups * rows, built.column_groups * columns, spec.words, 2), np.int64)
-    padded[: spec.p, : spec.q] = weights
-    split = padded.reshape(built.row_groups, rows, built.column_groups, columns, built.word_groups, bins, 2)
+    groups, rows, columns, bins = spec.groups, built.mac_rows, built.mac_columns, built.mac_bins
+    padded = np.zeros((groups, built.row_groups * rows, built.column_groups * columns, spec.words, 2), np.int64)
+    padded[:, : spec.p, : spec.q] = weights.reshape(groups, spec.p, *weights.shape[1:])
+    split = padded.reshape(groups * built.row_groups, rows, built.column_groups, columns, built.word_groups, bins, 2)
     # address (g, f, c), lane (row, column, bin, part)
     words = split.transpose(0, 4, 2, 1, 3, 5, 6).reshape(built.rom_depth, -1)
     banks = words.reshape(built.rom_depth, -1, built.rom_lanes).transpose(1, 0, 2)
-    bias = np.zeros(built.out_beats * built.out_vec, np.int64)
-    bias[: spec.m] = offsets
-    return Rom("weights", "weight_t", banks, built.storage), Rom("bias", "bias_t", bias)
+    bias = np.zeros((groups, built.out_beats * built.out_vec), np.int64)
+    bias[:, : spec.m] = offsets.reshape(groups, spec.m)
+    return Rom("weights", "weight_t", banks, built.storage), Rom("bias", "bias_t", bias.reshape(-1))
 
 
 def spectral_members(built: CirculantBuilt) -> dict[str, int]:

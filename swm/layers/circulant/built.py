@@ -89,9 +89,14 @@ class CirculantBuilt(Implementation):
         return self.spec.words if self.spec.unrolled else self.mac_bins
 
     @property
-    def rom_depth(self) -> int:
-        """Words of the weight ROM: iterations that multiply, a token."""
+    def multiplies(self) -> int:
+        """Iterations that multiply, a token."""
         return self.row_groups * self.word_groups * self.column_groups
+
+    @property
+    def rom_depth(self) -> int:
+        """Words of the weight ROM: those iterations, of each group."""
+        return self.multiplies * self.spec.groups
 
     @property
     def rom_lanes(self) -> int:
@@ -111,7 +116,7 @@ class CirculantBuilt(Implementation):
     @property
     def mac_period(self) -> int:
         """N: iterations a token of the products."""
-        return max(self.rom_depth, self.loads)
+        return max(self.multiplies, self.loads)
 
     @property
     def drain_group(self) -> int:
@@ -155,6 +160,7 @@ class CirculantBuilt(Implementation):
             and drains <= self.drain_group
             and (self.in_vec <= s.block or s.unrolled)
             and (self.out_vec <= s.block or s.unrolled)
+            and (s.groups == 1 or not (s.p % self.mac_rows or s.p % self.out_lanes or s.q % self.fft_lanes))
         )
 
     def mac_program(self) -> Program:
@@ -165,7 +171,7 @@ class CirculantBuilt(Implementation):
         return product_program(
             "spectra",
             "sums",
-            depth=self.rom_depth,
+            depth=self.multiplies,
             loads=self.loads,
             drain_group=self.drain_group,
             drain_step=self.drain_step,

@@ -28,7 +28,7 @@ from swm.layers.products import Parts, weight_rom_cost
 from swm.layers.program import ProcessModel
 from swm.layers.values import TWIDDLE_FRAC
 
-__all__ = ["end_costs", "forward", "packs_pairs", "processes", "product_parts", "products", "transform_cost"]
+__all__ = ["end_costs", "forward", "inverse", "packs_pairs", "processes", "product_parts", "products", "transform_cost"]
 
 
 def packs_pairs(spec: CirculantSpec, ports: DspPorts) -> bool:
@@ -59,15 +59,19 @@ def products(built: CirculantBuilt, ports: DspPorts, columns: int) -> tuple[Proc
         ports: port widths of the device's DSP.
         columns: block columns of the network; others are padding.
     """
-    spec = built.spec
     useful = _useful_products(built, columns)
     program, cost = built.mac_program(), _mac_cost(built, ports)
-    mac = ProcessModel("mac", "spectral_mac", program, cost, ("weights",), products=useful)
+    return (ProcessModel("mac", "spectral_mac", program, cost, ("weights",), products=useful), *inverse(built, ports))
+
+
+def inverse(built: CirculantBuilt, ports: DspPorts) -> tuple[ProcessModel, ...]:
+    """The inverse transforms."""
+    spec = built.spec
     if not spec.unrolled:
-        return (mac, *inverse_processes(built, ports))
+        return inverse_processes(built, ports)
     _, back = end_costs(built, ports)
     turns = 3 * _general_rotations(spec.block) * spec.p
-    return (mac, ProcessModel("irfft", "irfft_unrolled", built.irfft_program(), back, ("bias",), products=turns))
+    return (ProcessModel("irfft", "irfft_unrolled", built.irfft_program(), back, ("bias",), products=turns),)
 
 
 def end_costs(built: CirculantBuilt, ports: DspPorts) -> tuple[Cost, Cost]:
@@ -82,7 +86,7 @@ def end_costs(built: CirculantBuilt, ports: DspPorts) -> tuple[Cost, Cost]:
     inverse = transform_cost(spec.block, spec.inverse_bits, ports).times(built.out_lanes)
     # a block leaves in parts through a multiplexer
     select = multiplexer(built.out_parts, spec.inverse_bits * min(built.out_vec, spec.block))
-    bias = memory(built.out_beats, built.out_vec * spec.bias_bits, writes=0)
+    bias = memory(built.out_beats * spec.groups, built.out_vec * spec.bias_bits, writes=0)
     tail = finish_cost(spec, spec.value_bits, built.out_vec, ports)
     front = control(1).plus(collect, forward, spectra)
     return front, control(1).plus(inverse, select, bias, tail, sums)

@@ -86,6 +86,8 @@ class CirculantOffer(Offer):
             widest = max(stream.width for stream in built.streams())
             if max(widest, v * max(spec.data_bits, spec.out_bits)) > MAX_STREAM_BITS:
                 break
+            if spec.groups > 1 and spec.p % built.out_lanes:
+                break  # a beat would hold blocks of two groups
             front, back = end_costs(built, ports)
             front_cycles, back_cycles = built.end_cycles()
             self._front[v] = Front(front_cycles, built.fft_lanes, built.loads, front)
@@ -166,7 +168,7 @@ def _options(spec: CirculantSpec, ports: DspPorts) -> _Options:
         for bins in powers_of_two(spec.words)
         for products, packed in forms
         if columns <= _MOST_COLUMNS and rows * columns * bins <= _MOST_LANES
-        if (bins >= 2 or spec.unrolled) and not (packed and rows % 2)
+        if (bins >= 2 or spec.unrolled) and not (packed and rows % 2) and (spec.groups == 1 or spec.p % rows == 0)
     ]
     small = spec.weight_bits <= NARROW_WEIGHT
     table = ProductTable(
@@ -176,7 +178,7 @@ def _options(spec: CirculantSpec, ports: DspPorts) -> _Options:
         tuple(found),
         np.array([o.mac_rows for o in found]),
         np.array([o.mac_columns for o in found]),
-        np.array([o.rom_depth for o in found]),
+        np.array([o.multiplies for o in found]),
         np.array([o.drain_group for o in found]),
         np.array([o.row_groups == 1 for o in found]),
         table,

@@ -186,7 +186,7 @@ def _inverse_costs(built: CirculantBuilt, ports: DspPorts) -> list[Cost]:
         costs.append(_pass_cost(stage, before, after, lanes, spec.block, ii, ports))
     store = memory(spec.block // 2, spec.inverse_bits, banks=4 * lanes)
     arrange = _rotators(built.out_vec, lanes, spec, spec.inverse_bits)
-    bias = memory(built.out_beats, built.out_vec * spec.bias_bits, writes=0)
+    bias = memory(built.out_beats * spec.groups, built.out_vec * spec.bias_bits, writes=0)
     tail = finish_cost(spec, spec.value_bits, built.out_vec, ports)
     costs.append(store.plus(arrange, adder(spec.inverse_bits).times(7 * lanes), bias, tail, control(2)))
     return costs

@@ -24,13 +24,22 @@ def forward_shifts(data_bits: int, block: int) -> int:
 
 @dataclass(frozen=True)
 class CirculantSpec(LayerSpec):
-    """`y = activation(C x + b)`, C made of p x q circulant blocks of `block`, at every position."""
+    """`y = activation(C x + b)`, C made of p x q circulant blocks of `block`, at every position.
+
+    Attributes:
+        block: k.
+        weight_bits: of a part of a spectral weight.
+        fft_shifts: right shifts inside the forward transform.
+        groups: tokens that follow each other with weights of their own (groups of a convolution); no beat and no group
+            of rows holds blocks of two.
+    """
 
     kind: ClassVar[str] = "circulant"
 
     block: int = 2
     weight_bits: int = 0
     fft_shifts: int = 0
+    groups: int = 1
 
     @property
     def p(self) -> int:
@@ -99,8 +108,8 @@ class CirculantSpec(LayerSpec):
 
     @property
     def stored_words(self) -> int:
-        """Weight integers that are stored: p q k (counted)."""
-        return self.p * self.q * self.block
+        """Weight integers that are stored: p q k, of each group (counted)."""
+        return self.p * self.q * self.block * self.groups
 
     @property
     def stored_bits(self) -> int:

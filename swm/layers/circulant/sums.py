@@ -52,12 +52,15 @@ def quantized_spectra(
 
 
 def finished_sums(layer: FixedLayer, summed: CirculantSpec, re: Ints, im: Ints) -> tuple[Ints, dict[str, int]]:
-    """Exact sums of products of spectra (rows, q, words), one rounding, inverse transforms, finish.
+    """Exact sums of products of spectra (rows, groups * q, words), one rounding, inverse transforms, finish.
 
     Returns:
         Words (rows, m), and how many values saturated: of the sums, of the outputs.
     """
-    sum_re, sum_im = spectral_product(re, im, layer.arrays["weights"], summed.accumulator_bits)
+    weights = layer.arrays["weights"]
+    groups = (np.split(re, summed.groups, 1), np.split(im, summed.groups, 1), np.split(weights, summed.groups))
+    sums = [spectral_product(*each, summed.accumulator_bits) for each in zip(*groups, strict=True)]
+    sum_re, sum_im = (np.concatenate(part, axis=1) for part in zip(*sums, strict=True))
     a_re, lost_re = saturate(round_shift(sum_re, layer.acc_shift), summed.rounded_bits)
     a_im, lost_im = saturate(round_shift(sum_im, layer.acc_shift), summed.rounded_bits)
     y = inverse_transform(a_re, a_im, summed.fft_shifts).reshape(len(a_re), -1)[:, : layer.spec.m]

@@ -17,7 +17,7 @@ from swm.graph import Node
 from swm.layers.arithmetic import forward_transform
 from swm.layers.base import Obstacle, Offer, Operand
 from swm.layers.circulant.build import spectral_members, spectral_roms
-from swm.layers.circulant.cost import forward, products
+from swm.layers.circulant.cost import forward, inverse, products
 from swm.layers.circulant.spec import LARGEST_BLOCK, forward_shifts
 from swm.layers.circulant.sums import finished_sums, quantized_spectra
 from swm.layers.circulant.work import spectral_work
@@ -63,8 +63,14 @@ class CirculantConv(WeightMemory):
         block = node.weight.block
         if block > LARGEST_BLOCK:
             return Obstacle(f"its blocks hold {block} values", f"hardware takes blocks of at most {LARGEST_BLOCK}")
-        if node.group != 1:
-            return Obstacle("its kernel is block-circulant in groups", "leave it dense")
+        groups = node.group
+        outputs = node.weight.shape[0] // groups
+        if groups > 1 and (node.channels % block or outputs % block):
+            return Obstacle(
+                f"a block of {block} would straddle two of its {groups} groups, of {node.channels} channels in and "
+                f"{outputs} out",
+                f"choose a block that divides both, or leave it dense: --block '{node.name}=1'",
+            )
         geometry = geometry_of(node, operand)
         if isinstance(geometry, Obstacle):
             return geometry
@@ -82,6 +88,7 @@ class CirculantConv(WeightMemory):
             bias=np.zeros(m, np.float32) if node.bias is None else node.bias,
             grid=geometry.out[: len(operand.grid or ())],
             geometry=geometry,
+            groups=groups,
         )
 
     def spec(self, layer: FloatLayer, bits: int) -> CirculantConvSpec:
@@ -99,6 +106,7 @@ class CirculantConv(WeightMemory):
             block=layer.weight.block,
             weight_bits=bits,
             fft_shifts=forward_shifts(bits, layer.weight.block),
+            groups=layer.groups,
         )
 
     def resized(self, spec: LayerSpec, inputs: tuple[int, ...], output: int) -> LayerSpec | None:
@@ -120,8 +128,11 @@ class CirculantConv(WeightMemory):
         assert isinstance(layer.weight, BlockCirculantConv)
         taps, p, q, k = layer.weight.columns.shape
         columns = layer.weight.columns.transpose(1, 0, 2, 3).reshape(p, taps * q, k)
-        matrix = BlockCirculant(columns, (spec.m, taps * q * k))
-        half = matrix.spectral_product(_patches(spec, inputs[0]))
+        seen_values = np.split(_patches(spec, inputs[0]), spec.groups, axis=-1)
+        matrices = (BlockCirculant(c, (spec.m // spec.groups, taps * q * k)) for c in np.split(columns, spec.groups))
+        half = np.concatenate(
+            [m.spectral_product(x.reshape(len(x), -1)) for m, x in zip(matrices, seen_values, strict=True)], axis=None
+        )
         return quantized_spectra(spec, spec.summed, layer, columns, half, outputs, formats)
 
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
@@ -133,7 +144,8 @@ class CirculantConv(WeightMemory):
         padded[:, : spec.n] = values[0]
         spectra = forward_transform(padded.reshape(rows, read.q, spec.block), spec.fft_shifts)
         windows = (seen(part.reshape(-1, *spec.geometry.grid, read.q * read.words), spec.geometry) for part in spectra)
-        re, im = (part.reshape(-1, summed.q, summed.words) for part in windows)
+        apart = (part.reshape(*part.shape[:4], spec.groups, -1).swapaxes(3, 4) for part in windows)  # taps of a group
+        re, im = (part.reshape(-1, spec.groups * summed.q, summed.words) for part in apart)
         return finished_sums(layer, summed, re, im)
 
     def rounded_values(self, spec: LayerSpec, place: str) -> int:
@@ -176,6 +188,7 @@ class CirculantConv(WeightMemory):
             parameters=spec.parameters,
             geometry=spec.geometry,
             weight_bits=spec.weight_bits,
+            groups=spec.groups,
         )
 
     def product(self, built: Any) -> Any:
@@ -183,16 +196,19 @@ class CirculantConv(WeightMemory):
         return built.product
 
     def processes(self, built: Implementation, ports: DspPorts) -> tuple[ProcessModel, ...]:
-        """Transforms of each input position, the line buffer, products and transforms of each output position."""
+        """Transforms of each input position, the line buffer, products and transforms of each output position.
+
+        Products of an output position are a token for each group, transforms one for all.
+        """
         assert isinstance(built, CirculantConvBuilt)
         spec, window = built.spec, built.window
         front = (replace(one, repeats=spec.positions) for one in forward(built.front, ports))
         line = ProcessModel("window", "window", window.program("spectra", "windows"), window.cost(), view="conv_window")
-        columns = spec.geometry.taps * spec.read.q
-        mac, *back = (
-            replace(one, repeats=spec.output.positions, view="conv_spectra")
-            for one in products(built.product, ports, columns)
-        )
+        columns, outputs = spec.geometry.taps * spec.read.q // spec.groups, spec.output.positions
+        mac = products(built.product, ports, columns)[0]
+        mac = replace(mac, repeats=outputs * spec.groups, view="conv_spectra")
+        view = "conv_spectra" if spec.groups == 1 else "conv_inverse"
+        back = (replace(one, repeats=outputs, view=view) for one in inverse(built.back, ports))
         (read,) = mac.program.reads
         program = replace(mac.program, reads=(replace(read, stream="windows"),))
         return (*front, line, replace(mac, program=program), *back)
@@ -200,7 +216,7 @@ class CirculantConv(WeightMemory):
     def streams(self, built: Implementation) -> tuple[BeatStream, ...]:
         """Spectra before and behind the line buffer, sums, and what passes between stages; beats of a frame."""
         assert isinstance(built, CirculantConvBuilt)
-        spec, front, back = built.spec, built.front.streams(), built.product.streams()
+        spec, front, back = built.spec, built.front.streams(), built.back.streams()
         place = [stream.name for stream in front].index("spectra") + 1
         ahead = (replace(s, beats=s.beats * spec.positions) for s in front[:place])
         windows = replace(front[place - 1], name="windows", beats=built.window.out_beats)
@@ -212,30 +228,33 @@ class CirculantConv(WeightMemory):
         assert isinstance(built, CirculantConvBuilt)
         spec, product = built.spec, built.product
         taps, q = spec.geometry.taps, spec.read.q
-        shape = (product.spec.p, taps, product.spec.q // taps, product.spec.words, 2)
+        shape = (product.spec.p * spec.groups, taps, product.spec.q // taps, product.spec.words, 2)
         padded = np.zeros(shape, np.int64)
-        padded[:, :, :q] = layer.arrays["weights"].reshape(shape[0], taps, q, *shape[3:])
+        padded[:, :, : q // spec.groups] = layer.arrays["weights"].reshape(*shape[:2], q // spec.groups, *shape[3:])
         return spectral_roms(product, padded.reshape(shape[0], -1, *shape[3:]), layer.arrays["bias"])
 
     def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
         """As window.h and circulant.h ask; what the products read is derived by circulant_conv.h."""
         assert isinstance(built, CirculantConvBuilt)
         assert layer is not None
-        product = {**spectral_members(built.product), "n": built.spec.n}
+        spec = built.spec
         return {
             **built.window.configuration(),
-            **product,
+            **spectral_members(built.product),
+            "m": spec.m,
+            "n": spec.n,
+            **({"groups": spec.groups} if spec.groups > 1 else {}),
             "acc_shift": layer.acc_shift,
             **finish_configuration(layer),
         }
 
 
 def _patches(spec: CirculantConvSpec, x: NDArray[np.floating]) -> NDArray[np.float64]:
-    """What kernels see in some of the calibration samples, evenly among them: (rows, taps * q * k)."""
+    """What kernels see in some of the calibration samples, evenly among them: (rows, taps, q * k)."""
     q, k, g = spec.read.q, spec.block, spec.geometry
     images = x.reshape(-1, *g.grid, spec.n)
     step = -(-len(images) * prod(g.out) * g.taps * q * k // _MOST_SUMS)
     some = images[::step].astype(np.float64)
     padded = np.zeros((*some.shape[:-1], q * k))
     padded[..., : spec.n] = some
-    return seen(padded, g).reshape(-1, g.taps * q * k)
+    return seen(padded, g).reshape(-1, g.taps, q * k)

@@ -29,6 +29,8 @@ class CirculantConvOffer(Offer):
         front, self._ways = spec.read, list[_Way]()
         for v in powers_of_two(_MOST_VECTOR if front.unrolled else front.block):
             built = CirculantConvBuilt(spec, v)
+            if spec.groups > 1 and front.q // spec.groups % built.front.fft_lanes:
+                break  # a beat would hold blocks of two groups
             widest = max(stream.width for stream in built.front.streams())
             if max(widest, v * spec.data_bits) > MAX_STREAM_BITS:
                 break

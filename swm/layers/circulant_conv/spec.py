@@ -25,6 +25,7 @@ class CirculantConvSpec(LayerSpec):
         block: k.
         weight_bits: of a part of a spectral weight.
         fft_shifts: right shifts inside the forward transform.
+        groups: of channels, whole blocks each; each output block sees those of its own.
     """
 
     kind: ClassVar[str] = "circulant_conv"
@@ -33,6 +34,7 @@ class CirculantConvSpec(LayerSpec):
     block: int = 2
     weight_bits: int = 0
     fft_shifts: int = 0
+    groups: int = 1
 
     @property
     def tokens(self) -> int:
@@ -53,14 +55,25 @@ class CirculantConvSpec(LayerSpec):
 
     @property
     def summed(self) -> CirculantSpec:
-        """The layer as its products see it: a token an output position, the blocks of all taps one after the other."""
+        """The layer as its products see it: a token an output position, the blocks of all taps one after the other.
+
+        Of several groups each is a token with weights of its own.
+        """
         return self.summed_over(self.read.q)
 
     def summed_over(self, blocks: int) -> CirculantSpec:
-        """The same with so many blocks a tap, those beyond the channels zero."""
-        n = self.geometry.taps * blocks * self.block
-        shape = TensorShape(n, self.data_bits, prod(self.geometry.out))
-        return replace(self.read, inputs=(shape,), activation=self.activation, parameters=self.parameters)
+        """The same with so many blocks a tap, all groups together; those beyond the channels are zero."""
+        tokens = prod(self.geometry.out) * self.groups
+        shape = TensorShape(self.geometry.taps * blocks // self.groups * self.block, self.data_bits, tokens)
+        output = TensorShape(self.m // self.groups, self.out_bits, tokens)
+        return replace(
+            self.read,
+            inputs=(shape,),
+            output=output,
+            activation=self.activation,
+            parameters=self.parameters,
+            groups=self.groups,
+        )
 
     @property
     def working_values(self) -> int:
@@ -80,7 +93,7 @@ class CirculantConvSpec(LayerSpec):
     @property
     def dense_macs(self) -> int:
         """Multiply-accumulates a frame of the same layer left dense."""
-        return self.m * self.n * self.geometry.taps * self.output.positions
+        return self.m * self.n // self.groups * self.geometry.taps * self.output.positions
 
 
 @dataclass(frozen=True)
@@ -103,14 +116,17 @@ class CirculantConvBuilt(Implementation):
 
     @property
     def window(self) -> WindowBuilt:
-        """The line buffer of spectra: all blocks of a tap follow each other."""
+        """The line buffer of spectra: all blocks of a tap and group follow each other."""
         front = self.front
-        words = front.fft_lanes * front.beat_words * 2
-        return WindowBuilt(self.spec.geometry, front.loads, front.loads, words, self.spec.read.spectrum_bits)
+        words, run = front.fft_lanes * front.beat_words * 2, front.loads // self.spec.groups
+        return WindowBuilt(self.spec.geometry, front.loads, run, words, self.spec.read.spectrum_bits)
 
     @property
     def product(self) -> CirculantBuilt:
-        """Products and inverse transforms of an output position; blocks that fill up a beat meet weights of zero."""
+        """Products and inverse transforms of a group of an output position.
+
+        Blocks that fill up a beat meet weights of zero.
+        """
         front = self.front
         return CirculantBuilt(
             self.spec.summed_over(ceil_div(front.spec.q, front.fft_lanes) * front.fft_lanes),
@@ -124,3 +140,13 @@ class CirculantConvBuilt(Implementation):
             self.packed,
             self.storage,
         )
+
+    @property
+    def back(self) -> CirculantBuilt:
+        """The inverse transforms of an output position: the blocks of all groups, as if they were of one matrix."""
+        product, spec = self.product, self.spec
+        if spec.groups == 1:
+            return product
+        output = TensorShape(spec.m, spec.out_bits, prod(spec.geometry.out))
+        inputs = (replace(product.spec.inputs[0], positions=output.positions),)
+        return replace(product, spec=replace(product.spec, inputs=inputs, output=output, groups=1))

@@ -102,7 +102,7 @@ def beside_process(built: ConvBesideBuilt, ports: DspPorts) -> ProcessModel:
     groups, spec, product = built.groups, built.spec, built.product
     program = Program(groups, (Port("windows", every_beat(groups)),), (Port("out0", (Run(groups - 1, groups, 1),)),))
     on_dsp = (product.rows - product.fabric_rows) / product.rows
-    useful = round(spec.weights * built.seen.outputs * on_dsp / (1 + built.packed))
+    useful = round(spec.stored_words * built.seen.outputs * on_dsp / (1 + built.packed))
     names = ("weights", "bias")
     return ProcessModel(
         "conv", "conv_beside", program, _cost(built, ports), names, products=useful, repeats=spec.output.positions

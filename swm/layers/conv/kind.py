@@ -55,7 +55,6 @@ class Conv(WeightMemory):
         if isinstance(geometry, Obstacle):
             return geometry
         m = node.weight.shape[0]
-        matrix = _between_groups(tap_major(node.weight.to_dense(), node.channels), node.group, geometry.taps)
         return FloatLayer(
             self.name,
             name,
@@ -65,7 +64,7 @@ class Conv(WeightMemory):
             ((operand.channels, operand.positions),),
             m,
             prod(geometry.out),
-            Dense(matrix),
+            Dense(tap_major(node.weight.to_dense(), node.channels)),
             bias=np.zeros(m, np.float32) if node.bias is None else node.bias,
             grid=geometry.out[: len(operand.grid or ())],
             geometry=geometry,
@@ -107,8 +106,10 @@ class Conv(WeightMemory):
         """Exact sums over whole frames; below 2^53 by the width rules, so float64 BLAS adds them without rounding."""
         spec = layer.spec
         assert isinstance(spec, ConvSpec)
-        patches = seen(values[0].astype(np.float64).reshape(-1, *spec.geometry.grid, spec.n), spec.geometry)
-        sums = patches.reshape(-1, spec.patch) @ layer.arrays["weights"].T.astype(np.float64)
+        image, groups = values[0].astype(np.float64).reshape(-1, *spec.geometry.grid, spec.n), spec.groups
+        weights = layer.arrays["weights"].astype(np.float64).reshape(groups, -1, spec.patch)
+        patches = (seen(part, spec.geometry).reshape(-1, spec.patch) for part in np.split(image, groups, axis=-1))
+        sums = np.concatenate([patch @ w.T for patch, w in zip(patches, weights, strict=True)], axis=1)
         out, lost = finish(sums.astype(np.int64) + layer.arrays["bias"], layer)
         return out, {"output": lost}
 
@@ -133,11 +134,9 @@ class Conv(WeightMemory):
         buffer = ProcessModel("window", "window", window.program("in0", "windows"), window.cost())
         if isinstance(built, ConvBesideBuilt):
             return buffer, beside_process(built, ports)
-        product = dense_process(built.product, ports, spec.weights, "windows")
-        return (
-            buffer,
-            replace(product, name="conv", repeats=spec.output.positions, view="conv_products"),
-        )
+        product = dense_process(built.product, ports, spec.stored_words // spec.groups, "windows")
+        repeats = spec.output.positions * spec.groups
+        return buffer, replace(product, name="conv", repeats=repeats, view="conv_products")
 
     def streams(self, built: Implementation) -> tuple[BeatStream, ...]:
         """What the kernels see."""
@@ -152,10 +151,11 @@ class Conv(WeightMemory):
         assert isinstance(built, ConvBuilt)
         spec, window = built.spec, built.window
         (rows, columns), v = spec.geometry.kernel, built.in_vec
-        padded = np.zeros((spec.m, spec.geometry.taps, window.beats * v), np.int64)
-        padded[..., : spec.n] = layer.arrays["weights"].reshape(spec.m, -1, spec.n)
+        beats, channels = window.beats // spec.groups, spec.n // spec.groups
+        padded = np.zeros((spec.m, spec.geometry.taps, beats * v), np.int64)
+        padded[..., :channels] = layer.arrays["weights"].reshape(spec.m, -1, channels)
         taps = (rows // built.tap_rows, built.tap_rows, columns // built.tap_columns, built.tap_columns)
-        split = padded.reshape(spec.m, *taps, window.beats, v).transpose(0, 5, 1, 3, 2, 4, 6)
+        split = padded.reshape(spec.m, *taps, beats, v).transpose(0, 5, 1, 3, 2, 4, 6)
         return dense_roms(built.product, split.reshape(spec.m, -1), layer.arrays["bias"])
 
     def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
@@ -165,8 +165,10 @@ class Conv(WeightMemory):
             return {**beside_members(built), **finish_configuration(layer)}
         assert isinstance(built, ConvBuilt)
         spec = built.spec
-        product = {**dense_members(built.product), "n": spec.n, "in_vec": built.in_vec, "bias_bits": spec.bias_bits}
-        return {**built.window.configuration(), **product, **finish_configuration(layer)}
+        image = {"m": spec.m, "n": spec.n, "in_vec": built.in_vec, "bias_bits": spec.bias_bits}
+        product = {**dense_members(built.product), **image}
+        grouped = {"groups": spec.groups} if spec.groups > 1 else {}
+        return {**built.window.configuration(), **product, **grouped, **finish_configuration(layer)}
 
     def parallelism(self, built: Implementation) -> dict[str, int]:
         """Where positions lie side by side, how many, too."""
@@ -174,12 +176,3 @@ class Conv(WeightMemory):
         if not isinstance(built, ConvBesideBuilt):
             return found
         return {"beside_in": built.seen.columns, "beside_out": built.seen.outputs, **found}
-
-
-def _between_groups(matrix: NDArray[np.floating], groups: int, taps: int) -> NDArray[np.float32]:
-    """(M, taps * channels of a group) → (M, taps * all channels), zeros for channels of other groups."""
-    m, channels = len(matrix), matrix.shape[1] // taps
-    full = np.zeros((groups, m // groups, taps, groups, channels), np.float32)
-    for group, rows in enumerate(matrix.reshape(groups, m // groups, taps, channels)):
-        full[group, :, :, group] = rows
-    return full.reshape(m, -1)

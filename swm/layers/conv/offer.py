@@ -22,12 +22,15 @@ _TRIED = 4  # line buffers priced for an interval: the narrowest beats that are 
 
 
 class ConvOffer(Offer):
-    """Every line buffer of one shape, each with every product; where none is fast enough, positions side by side."""
+    """Every line buffer of one shape, each with every product; where none is fast enough, positions side by side.
+
+    Groups of channels take turns: one position of one group a cycle is the fastest.
+    """
 
     def __init__(self, spec: ConvSpec, ports: DspPorts) -> None:
         """List the line buffers, those of narrow beats first."""
         self._spec = spec
-        self._beside = ConvBesideOffer(spec, ports)
+        self._beside = ConvBesideOffer(spec, ports) if spec.groups == 1 else None
         self._ways = [_Way(ConvBuilt(spec, v, 1, rows, columns), ports) for v, rows, columns in beats_of_windows(spec)]
 
     def cheapest(self, interval: int, preference: Preference) -> Implementation | None:
@@ -48,7 +51,7 @@ class ConvOffer(Offer):
                 built = way.built
                 found = total, ConvBuilt(self._spec, built.in_vec, p.out_vec, built.tap_rows, built.tap_columns, *forms)
         if found is None:  # one position a cycle is too slow
-            return self._beside.cheapest(interval, preference) if preference.beside else None
+            return self._beside.cheapest(interval, preference) if preference.beside and self._beside else None
         return found[1]
 
 
@@ -56,7 +59,8 @@ def beats_of_windows(spec: ConvSpec) -> list[tuple[int, int, int]]:
     """Channels, kernel rows and kernel columns side by side, in rising order of the words that they are."""
     found = [
         (v, rows, columns)
-        for v in vectors(spec.n, spec.data_bits)
+        for v in vectors(spec.n // spec.groups, spec.data_bits)
+        if spec.groups == 1 or spec.n // spec.groups % v == 0  # no beat of two groups
         for rows, columns in spec.geometry.side_by_side()
         if v * rows * columns <= _MOST_WORDS and v * rows * columns * spec.data_bits <= MAX_STREAM_BITS
     ]

@@ -22,7 +22,7 @@ class ConvSpec(ImageSpec):
 
     Attributes:
         weight_bits: of a weight.
-        groups: of channels; weights between them are zeros that are stored.
+        groups: of channels; each output sees its own.
     """
 
     kind: ClassVar[str] = "conv"
@@ -32,8 +32,8 @@ class ConvSpec(ImageSpec):
 
     @property
     def patch(self) -> int:
-        """Values that a kernel sees."""
-        return self.geometry.taps * self.n
+        """Values that an output sees."""
+        return self.geometry.taps * self.n // self.groups
 
     @property
     def accumulator_bits(self) -> int:
@@ -61,14 +61,9 @@ class ConvSpec(ImageSpec):
         return self.stored_words * self.weight_bits
 
     @property
-    def weights(self) -> int:
-        """Weights of the network among them: those inside groups."""
-        return self.m * self.patch // self.groups
-
-    @property
     def dense_macs(self) -> int:
         """Multiply-accumulates a frame, taps that lie on the padding among them."""
-        return self.weights * prod(self.geometry.out)
+        return self.stored_words * prod(self.geometry.out)
 
 
 @dataclass(frozen=True)
@@ -103,11 +98,20 @@ class ConvBuilt(Implementation):
 
     @property
     def product(self) -> DenseBuilt:
-        """The product of a patch, which travels in whole beats: channels that fill up a beat meet weights of zero."""
-        spec, window = self.spec, self.window
-        patch = TensorShape(window.window_beats * window.out_words, spec.data_bits, prod(spec.geometry.out))
+        """The product of a patch, which travels in whole beats: channels that fill up a beat meet weights of zero.
+
+        The line buffer gives the channels of a group one after the other: each group is a token of its own.
+        """
+        spec, window, groups = self.spec, self.window, self.spec.groups
+        tokens = prod(spec.geometry.out) * groups
         inner = DenseSpec(
-            spec.name, (patch,), spec.output, spec.activation, parameters=spec.parameters, weight_bits=spec.weight_bits
+            spec.name,
+            (TensorShape(window.window_beats // groups * window.out_words, spec.data_bits, tokens),),
+            TensorShape(spec.m // groups, spec.out_bits, tokens),
+            spec.activation,
+            parameters=spec.parameters,
+            weight_bits=spec.weight_bits,
+            groups=groups,
         )
         return DenseBuilt(
             inner,

@@ -29,7 +29,7 @@ def dense_process(built: DenseBuilt, ports: DspPorts, weights: int, source: str 
     program = product_program(
         source,
         "out0",
-        depth=built.rom_depth,
+        depth=built.multiplies,
         loads=built.loads,
         drain_group=built.column_groups,
         drain_step=max(1, built.column_groups // drain),
@@ -41,16 +41,16 @@ def dense_process(built: DenseBuilt, ports: DspPorts, weights: int, source: str 
 
 
 def dense_roms(built: DenseBuilt, weights: Ints, offsets: Ints) -> tuple[Rom, Rom]:
-    """Weights (m, n) in the order of the products, and the bias (m,)."""
-    spec, rows, columns = built.spec, built.rows, built.columns
-    padded = np.zeros((built.row_groups * rows, built.column_groups * columns), np.int64)
-    padded[: spec.m, : spec.n] = weights
-    split = padded.reshape(built.row_groups, rows, built.column_groups, columns).transpose(0, 2, 1, 3)
+    """Weights (groups * m, n) in the order of the products, and the bias (groups * m,)."""
+    spec, groups, rows, columns = built.spec, built.spec.groups, built.rows, built.columns
+    padded = np.zeros((groups, built.row_groups * rows, built.column_groups * columns), np.int64)
+    padded[:, : spec.m, : spec.n] = weights.reshape(groups, spec.m, spec.n)
+    split = padded.reshape(groups * built.row_groups, rows, built.column_groups, columns).transpose(0, 2, 1, 3)
     words = split.reshape(built.rom_depth, rows * columns)
     banks = words.reshape(built.rom_depth, -1, built.rom_lanes).transpose(1, 0, 2)
-    bias = np.zeros(built.out_beats * built.out_vec, np.int64)
-    bias[: spec.m] = offsets
-    return Rom("weights", "weight_t", banks, built.storage), Rom("bias", "bias_t", bias)
+    bias = np.zeros((groups, built.out_beats * built.out_vec), np.int64)
+    bias[:, : spec.m] = offsets.reshape(groups, spec.m)
+    return Rom("weights", "weight_t", banks, built.storage), Rom("bias", "bias_t", bias.reshape(-1))
 
 
 def dense_members(built: DenseBuilt) -> dict[str, int]:

@@ -61,7 +61,7 @@ def input_cost(spec: DenseSpec, columns: int, in_vec: int) -> Cost:
 @lru_cache(maxsize=4096)
 def output_cost(spec: DenseSpec, out_vec: int, ports: DspPorts) -> Cost:
     """Bias, activation and rounding of a beat."""
-    bias = memory(ceil_div(spec.m, out_vec), out_vec * spec.bias_bits, writes=0)
+    bias = memory(ceil_div(spec.m, out_vec) * spec.groups, out_vec * spec.bias_bits, writes=0)
     return finish_cost(spec, spec.value_bits, out_vec, ports).plus(bias)
 
 

@@ -111,7 +111,8 @@ class DenseOffer(Offer):
         spec, options = self._spec, self._options
         for v in [v for v in self._beats if ceil_div(spec.n, v) <= token][:2]:
             legal = (options.depth <= token) & (options.columns % v == 0)
-            for out in [w for w in self._vectors if ceil_div(spec.m, w) <= token][:3]:
+            whole = [w for w in self._vectors if spec.groups == 1 or spec.m % w == 0]  # no beat of two groups
+            for out in [w for w in whole if ceil_div(spec.m, w) <= token][:3]:
                 drains = -(-options.rows // out)
                 usable = legal & ((options.rows % out == 0) | (options.rows >= spec.m)) & (drains <= self._groups)
                 places = np.flatnonzero(usable)
@@ -138,5 +139,5 @@ def _options(spec: DenseSpec, ports: DspPorts, step: int) -> _Options:
     table = ProductTable(
         [parts(o, ports) for o in found], [o.rows for o in found], [1 + o.packed for o in found], small
     )
-    rows, columns, depth = (np.array([getattr(o, f) for o in found]) for f in ("rows", "columns", "rom_depth"))
+    rows, columns, depth = (np.array([getattr(o, f) for o in found]) for f in ("rows", "columns", "multiplies"))
     return _Options(tuple(found), rows, columns, depth, table)

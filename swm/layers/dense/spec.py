@@ -27,11 +27,14 @@ class DenseSpec(LayerSpec):
     Attributes:
         weight_bits: of a weight.
         beside: positions of a token.
+        groups: tokens that follow each other with weights of their own (groups of a convolution); no beat holds values
+            of two.
     """
 
     kind: ClassVar[str] = "dense"
 
     weight_bits: int = 0
+    groups: int = 1
     beside: int = 1
 
     @property
@@ -61,8 +64,8 @@ class DenseSpec(LayerSpec):
 
     @property
     def stored_words(self) -> int:
-        """Weight integers that are stored: m n (counted)."""
-        return self.m * self.n
+        """Weight integers that are stored: m n, of each group (counted)."""
+        return self.m * self.n * self.groups
 
     @property
     def stored_bits(self) -> int:
@@ -105,9 +108,14 @@ class DenseBuilt(Implementation):
         return ceil_div(self.spec.n, self.columns)
 
     @property
-    def rom_depth(self) -> int:
+    def multiplies(self) -> int:
         """Iterations that multiply, a token."""
         return self.row_groups * self.column_groups
+
+    @property
+    def rom_depth(self) -> int:
+        """Words of the weight ROM: those iterations, of each group."""
+        return self.multiplies * self.spec.groups
 
     @property
     def rom_lanes(self) -> int:
@@ -132,12 +140,13 @@ class DenseBuilt(Implementation):
             and (self.rows % self.out_vec == 0 or self.row_groups == 1)
             and ceil_div(self.rows, self.out_vec) <= self.column_groups
             and (not self.packed or self.rows % 2 == 0)
+            and (self.spec.groups == 1 or not (self.spec.m % self.out_vec or self.spec.n % self.in_vec))
         )
 
     @property
     def period(self) -> int:
         """Iterations a token."""
-        return max(self.rom_depth, self.loads)
+        return max(self.multiplies, self.loads)
 
     @property
     def out_beats(self) -> int:

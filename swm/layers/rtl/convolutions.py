@@ -100,7 +100,7 @@ class CirculantConvRtl(RtlKind):
     def latencies(self, built: Implementation) -> tuple[int, ...]:
         """Transforms of input positions, line buffer, products, transforms of output positions."""
         assert isinstance(built, CirculantConvBuilt)
-        front, back = _BLOCKS.latencies(built.front), _BLOCKS.latencies(built.product)
+        front, back = _BLOCKS.latencies(built.front), _BLOCKS.latencies(built.back)
         place = _forward_processes(built)
         return (*front[:place], WINDOW_CYCLES, *back[place:])
 
@@ -111,7 +111,7 @@ class CirculantConvRtl(RtlKind):
         return (
             *_loops(built.front, processes[:place], latencies[:place]),
             *window_loops(processes[place], built.window),
-            *_loops(built.product, processes[place + 1 :], latencies[place + 1 :]),
+            *_loops(built.back, processes[place + 1 :], latencies[place + 1 :]),
         )
 
     def rom_bits(self, layer: FixedLayer, built: Implementation, rom: str) -> int:
@@ -122,9 +122,9 @@ class CirculantConvRtl(RtlKind):
     def modules(self, layer: FixedLayer | None, built: Implementation) -> tuple[RtlModule, ...]:
         """One each."""
         assert isinstance(built, CirculantConvBuilt)
-        front, back = _BLOCKS.modules(layer, built.front), _BLOCKS.modules(layer, built.product)
+        front, product, back = (_BLOCKS.modules(layer, one) for one in (built.front, built.product, built.back))
         place = _forward_processes(built)
-        return (*front[:place], window_module(built.window), *back[place:])
+        return (*front[:place], window_module(built.window), product[place], *back[place + 1 :])
 
 
 def _forward_processes(built: CirculantConvBuilt) -> int:

@@ -35,6 +35,7 @@ def dense_parameters(layer: FixedLayer, built: DenseBuilt, known: Mapping[str, A
     return {
         "M": built.spec.m,
         "N": built.spec.n,
+        **_groups(built.spec.groups),
         "IN_BITS": known["in_bits"],
         "WEIGHT_BITS": known["weight_bits"],
         "BIAS_BITS": known["bias_bits"],
@@ -170,6 +171,7 @@ def _products(built: CirculantBuilt, known: Mapping[str, Any]) -> RtlModule:
         "K": spec.block,
         "P": spec.p,
         "Q": spec.q,
+        **_groups(spec.groups),
         "SPECTRUM_BITS": spec.spectrum_bits,
         "WEIGHT_BITS": spec.weight_bits,
         "SUM_BITS": spec.rounded_bits,
@@ -186,6 +188,11 @@ def _products(built: CirculantBuilt, known: Mapping[str, Any]) -> RtlModule:
         "LUTRAM": int(built.storage == "lutram"),
     }
     return RtlModule("swm_spectral_mac", parameters)
+
+
+def _groups(count: int) -> dict[str, Parameter]:
+    """Where a convolution has several."""
+    return {"GROUPS": count} if count > 1 else {}
 
 
 def _block_modules(

@@ -47,16 +47,18 @@ def dense(built: Implementation, depth: int, known: FixedLayer | None = None) ->
     sums = sum_rows(product, columns, total, built.packed, built.fabric_rows, rows, columns == 1 and not built.packed)
     weights = rows * columns * spec.weight_bits
     straight = columns * spec.data_bits + (0 if built.packed else weights)  # from a memory to a multiplier
-    ends = finish(spec, total, vec, known=known).plus(rom(built.out_beats, vec * offset_bits(spec, known)))
+    sets = built.out_beats * spec.groups
+    ends = finish(spec, total, vec, known=known).plus(rom(sets, vec * offset_bits(spec, known)))
     pipeline = finish_cycles(spec)
-    return product_walk(built.loads, columns // built.in_vec, built.row_groups, 1, built.column_groups, beats).plus(
+    walk = product_walk(built.loads, columns // built.in_vec, built.row_groups, 1, built.column_groups, beats, spec.groups)
+    return walk.plus(
         ram(2 * built.column_groups, built.in_vec * spec.data_bits).times(columns // built.in_vec),
         rom(built.rom_depth, weights, built.storage == "lutram"),
         Count(register=-straight, operand=straight + rows * columns * product + columns * spec.data_bits),
         sums,
         sums_leaving(beats, vec * total, rows * total),
         ends,
-        counter(built.out_beats),
+        counter(sets),
         marks(4 * cycles + pipeline),
         fifo(vec * spec.out_bits, depth, cycles + pipeline),
     )
@@ -87,7 +89,7 @@ def products(built: Implementation, depth: int) -> Count:
     joined = Count(adder=2 * total * (leaving - spec.unrolled), register=2 * total * leaving)
     drain = joined.plus(rounded(total, spec.rounded_bits).times(2 * leaving)).times(lanes)
     return product_walk(built.loads, max(1, columns // built.fft_lanes), built.row_groups, built.word_groups,
-                 built.column_groups, beats).plus(
+                 built.column_groups, beats, spec.groups).plus(
         memory.times(columns),
         rom(built.rom_depth, rows * columns * bins * 2 * weight, built.storage == "lutram"),
         shared,
@@ -133,9 +135,9 @@ def inverse(built: Implementation, depth: int, known: FixedLayer | None = None) 
     return taken.plus(block, parts, steps, ends, more, fifo(vec * spec.out_bits, depth, cycles))
 
 
-def product_walk(loads: int, banks: int, rows: int, words: int, columns: int, beats: int) -> Count:
+def product_walk(loads: int, banks: int, rows: int, words: int, columns: int, beats: int, groups: int = 1) -> Count:
     """swm_product_walk."""
-    steps = sum(map(clog2, (loads, banks, columns, columns, words, rows, rows * words * columns, beats + 1)))
+    steps = sum(map(clog2, (loads, banks, columns, columns, words, rows, rows * words * columns * groups, beats + 1)))
     return Count(state=steps + 4 + clog2(max(1, columns * words // beats)), adder=2 * clog2(2 * columns))
 
 

@@ -125,5 +125,6 @@ def _part(kernel: str, built: Implementation) -> Any:
     if kernel == "window":
         return built.window  # type: ignore[attr-defined]
     if isinstance(built, CirculantConvBuilt):
-        return built.front if kernel == "rfft_unrolled" else built.product
+        ends = {"rfft": built.front, "irfft": built.back}
+        return ends.get(kernel.split("_")[0], built.product)
     return built.product if isinstance(built, ConvBuilt) else built
