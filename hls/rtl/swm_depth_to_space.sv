@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file swm_depth_to_space.sv
-/// \brief A position of SIDE x SIDE x M channels becomes SIDE x SIDE positions of M channels.
+/// \brief A position of SIDE rows of pixels becomes SIDE rows of as many pixels, the channels of each together.
 ///
 /// The N channels of a position are [pixel row][pixel column][channel]. Those of one pixel row already follow each other in
 /// the order in which they leave, so a row of positions is kept and read SIDE times, one pixel row of every position each.

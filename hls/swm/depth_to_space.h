@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file depth_to_space.h
-/// \brief A position of side x side x M channels becomes side x side positions of M channels.
+/// \brief A position of side x wide x M channels becomes side x wide positions of M channels.
 ///
 /// The n channels of a position are [pixel row][pixel column][channel]. Those of one pixel row already follow each other in
-/// the order in which they leave, so a row of positions is kept and read `side` times, one pixel row of every position each.
+/// the order in which they leave, so a row of positions is kept and read `side` times, one pixel row of every position each;
+/// how many columns of pixels that is, nothing here depends on.
 /// A row is written into one half of a memory while the one before it is read from the other half.
 ///
 /// II = 1. Iterations: prologue + frames * period, prologue = columns * n / V (a row), period = rows * columns * n / V. A
@@ -36,14 +37,14 @@ struct depth_to_space_layer {
   static constexpr int iterations(int frames) { return frames > 0 ? prologue + frames * period : 0; }
 
   static_assert(Cfg::n >= 1 && Cfg::rows >= 1 && Cfg::columns >= 1 && Cfg::side >= 1, "at least one value");
-  static_assert(Cfg::n % (Cfg::side * Cfg::side * V) == 0, "a pixel is whole beats");
+  static_assert(Cfg::n % (Cfg::side * V) == 0, "a row of pixels is whole beats");
   static_assert(is_power_of_two(V), "beats are powers of two");
   static_assert(Cfg::bits >= 4 && Cfg::bits <= 18, "data have 4 to 18 bits");
 };
 
 /// \param frames  of this call
 /// \param in      n / V beats a position
-/// \param out     n / side / side / V beats a position
+/// \param out     in_beats a frame: M / V a pixel
 template <class Cfg, class In, class Out>
 void depth_to_space(int frames, In& in, Out& out) {
   typedef depth_to_space_layer<Cfg> L;

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from math import prod
 
@@ -16,9 +17,11 @@ from swm.accelerator.layout import (
     image_order,
     repeats,
 )
+from swm.accelerator.patches import Patches, patches_of
 from swm.graph import Affine, Concat, Graph, Linear, Mul, Node, Reduction
 from swm.layers import registry
 from swm.layers.base import Obstacle, Operand
+from swm.layers.depth_to_space import DepthToSpace
 from swm.layers.global_pool import MODES, AllPositions
 from swm.layers.layernorm import Normalize
 from swm.layers.prelu import ChannelSlopes
@@ -57,12 +60,12 @@ class Streams:
     """Tensors of a graph, and the tensors of layers in which their values pass.
 
     Attributes:
-        layers: so far; `reorder` layers are placed here.
+        layers: so far; `reorder` and `depth_to_space` layers are placed here.
         origin: of every tensor that holds activations, the tensor of a layer (or the input) with the same values.
         orders: of all of these, how the values pass there.
         held: what is known of the tensors of layers.
-        copies: tensors of `reorder` layers, which hold those of another tensor of the graph.
-        reordered: values a frame that such layers take.
+        copies: tensors of such layers, which hold those of another tensor of the graph.
+        reordered: values a sample that they take.
     """
 
     def __init__(self, graph: Graph, first: Order) -> None:
@@ -175,7 +178,9 @@ class Streams:
         if len(ranks) > 1:
             return Obstacle("its operands differ in rank", "hardware takes operands of equal shape; write it out")
         order = self.order(wanted, sources)
-        for obstacle in map(self.moved, sources):
+        for tensor in sources:
+            image = wanted == "image" and (self._shuffled(tensor) or self._patches(tensor))
+            obstacle = None if image else self.moved(tensor)
             if obstacle is not None and any(self.orders[t] != order for t in sources):
                 return obstacle
         if wanted in ("image", "last"):
@@ -218,6 +223,24 @@ class Streams:
         grid = held.grid if held.channels == order.channels else None
         return Operand(self.brought(tensor, order, order.channels), order.channels, order.positions, grid)
 
+    def _shuffled(self, tensor: str) -> tuple[int, int] | None:
+        """Channels a group, and groups, of an image that passes with its groups outermost in each position.
+
+        What a channel shuffle makes: (N, groups, channels, ...) transposed to (N, channels, groups, ...).
+        """
+        order, sizes = self.orders[tensor], self.sizes(tensor)
+        if not isinstance(order, Permuted) or order.perm != (2, 1, 0) or not sizes:
+            return None
+        channels, groups, _ = order.sizes
+        return (channels, groups) if sizes[0] == channels * groups else None
+
+    def _patches(self, tensor: str) -> Patches | None:
+        """How an image passes that a Transpose has laid out of patches: patch by patch, the pixels of each in rows."""
+        order, sizes = self.orders[tensor], self.sizes(tensor)
+        if not isinstance(order, Permuted) or not sizes or not 2 <= len(sizes) <= 3:
+            return None
+        return patches_of(order, (sizes[0], 1, sizes[1]) if len(sizes) == 2 else sizes)
+
     def moved(self, tensor: str) -> Obstacle | None:
         """Why a tensor cannot be brought to another order, where no transpose of a matrix does that."""
         order = self.orders[tensor]
@@ -227,7 +250,8 @@ class Streams:
             return Obstacle("it reads values of a sample that are repeated", REPEATED)
         return Obstacle(
             f"its values pass as axes {order.perm} of {order.sizes}",
-            "hardware takes heads of attention where they are, and transposes matrices; move no other axes",
+            "hardware takes heads of attention where they are, shuffles channels and lays out patches in front of what "
+            "reads an image, and transposes matrices; move no other axes",
         )
 
     def brought(self, tensor: str, want: Order, channels: int) -> str:
@@ -238,6 +262,11 @@ class Streams:
         have, source = self.orders[tensor], self.origin[tensor]
         if have == want:
             return source
+        if (shuffled := self._shuffled(tensor)) is not None:
+            assert isinstance(want, ChannelsLast)
+            return self._reorder(tensor, source, want, shuffled, whole=True, frames=want.positions)
+        if (patches := self._patches(tensor)) is not None:
+            return self._laid_out(tensor, source, want, patches)
         assert not isinstance(have, Permuted)
         assert not isinstance(want, Permuted)
         if have is not None:
@@ -247,18 +276,54 @@ class Streams:
             source = self._reorder(tensor, source, want, (want.positions, want.channels), whole=False)
         return source
 
-    def _reorder(self, tensor: str, source: str, order: Order, shape: tuple[int, int], *, whole: bool) -> str:
+    def _laid_out(self, tensor: str, source: str, want: Order, found: Patches) -> str:
+        """The tensor of layers that lay patches out: channels behind the pixels of each, then rows of pixels."""
+        (rows, columns), (side, wide), channels = found.grid, found.pixels, found.channels
+        if found.channels_first:
+            shape, flat = (side * wide, channels), replace(found, channels_first=False).order
+            source = self._reorder(tensor, source, flat, shape, whole=True, frames=rows * columns)
+        if side == 1:
+            return source
+        kind = registry.kind(DepthToSpace.name)
+        assert isinstance(kind, DepthToSpace)
+
+        def made(name: str, output: str) -> FloatLayer:
+            tensors = source, output
+            return kind.layer(name, f"order of {tensor}", tensors, channels * side * wide, found.grid, found.pixels)
+
+        return self._copy(tensor, source, f"{source}, laid out", want, kind.name, made)
+
+    def _reorder(
+        self, tensor: str, source: str, order: Order, shape: tuple[int, int], *, whole: bool, frames: int = 1
+    ) -> str:
         """The tensor that a layer `reorder` of this shape writes."""
         output = f"{source}, {shape[1]} x {shape[0]} transposed" + (", whole" if whole else "")
+        output += ", each position" if frames > 1 else ""
+        kind = registry.kind(Reorder.name)
+        assert isinstance(kind, Reorder)
+
+        def made(name: str, output: str) -> FloatLayer:
+            return kind.layer(name, f"order of {tensor}", (source, output), shape, whole=whole, frames=frames)
+
+        return self._copy(tensor, source, output, order, kind.name, made)
+
+    def _copy(
+        self,
+        tensor: str,
+        source: str,
+        output: str,
+        order: Order,
+        kind: str,
+        made: Callable[[str, str], FloatLayer],
+    ) -> str:
+        """The tensor of a layer that holds a tensor of the graph in another order; `made` of its names, once."""
         if output not in self.copies:
             while output in self.origin:  # a model may call a tensor anything
                 output += "'"
-            kind = registry.kind(Reorder.name)
-            assert isinstance(kind, Reorder)
-            name = f"l{len(self.layers)}_reorder"
-            self.layers.append(kind.layer(name, f"order of {tensor}", (source, output), shape, whole=whole))
+            layer = made(f"l{len(self.layers)}_{kind}", output)
+            self.layers.append(layer)
             self.copies[output], self.orders[output] = self.copies.get(source, tensor), order
-            self.reordered += prod(shape)
+            self.reordered += layer.m * layer.positions
         return output
 
     def _behind(self, tensor: str, axis: int) -> int | None:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The depth_to_space layer: a position of s x s x M channels becomes s x s positions of M channels (ONNX's mode DCR).
+"""The depth_to_space layer: a position of s x t x M channels becomes s x t positions of M channels (ONNX's mode DCR).
 
-What a transposed convolution and a sub-pixel convolution end in. The channels of a row of pixels already lie in a row
+What a transposed convolution and a sub-pixel convolution end in, and patches laid out as an image, which the lowering
+finds in a transposition. The channels of a row of pixels already lie in a row
 of the input, so that only rows of one token change places: a row of positions is written into one half of a memory
 while the one before it is read from the other half, pixel row after pixel row.
 """
@@ -42,7 +43,7 @@ class DepthToSpaceSpec(LayerSpec):
 
     Attributes:
         rows_columns: of the grid that comes in.
-        side: rows, and columns, that a position becomes.
+        side: rows that a position becomes; it becomes n / side / m columns.
     """
 
     kind: ClassVar[str] = "depth_to_space"
@@ -80,17 +81,40 @@ class DepthToSpace(MovingKind):
                 f"it makes {side} x {side} positions each of {operand.channels} channels at {operand.positions:,} ones",
                 f"hardware takes a multiple of {side**2} channels, and makes at most {_MOST_OUT:,} positions",
             )
+        ends = (operand.tensor, node.outputs[0])
+        return self.layer(name, node.name, ends, operand.channels, (grid[0], grid[1]), (side, side))
+
+    def layer(
+        self,
+        name: str,
+        node: str,
+        tensors: tuple[str, str],
+        channels: int,
+        grid: tuple[int, int],
+        pixels: tuple[int, int],
+    ) -> FloatLayer:
+        """The layer.
+
+        Args:
+            name: C identifier.
+            node: any text that says for whom.
+            tensors: read, and written.
+            channels: of a position that comes in.
+            grid: of these positions.
+            pixels: rows and columns that each of them becomes.
+        """
+        (rows, columns), (side, wide) = grid, pixels
         return DepthToSpaceLayer(
             kind=self.name,
             name=name,
-            node=node.name,
-            inputs=(operand.tensor,),
-            output=node.outputs[0],
-            shapes=((operand.channels, operand.positions),),
-            m=operand.channels // side**2,
-            positions=operand.positions * side**2,
-            grid=tuple(n * side for n in grid),
-            rows_columns=(grid[0], grid[1]),
+            node=node,
+            inputs=tensors[:1],
+            output=tensors[1],
+            shapes=((channels, rows * columns),),
+            m=channels // (side * wide),
+            positions=rows * columns * side * wide,
+            grid=(rows * side, columns * wide),
+            rows_columns=grid,
             side=side,
         )
 
@@ -106,7 +130,7 @@ class DepthToSpace(MovingKind):
         spec = layer.spec
         assert isinstance(spec, DepthToSpaceSpec)
         rows, columns = spec.rows_columns
-        frames = values[0].reshape(-1, rows, columns, spec.side, spec.side * spec.m)
+        frames = values[0].reshape(-1, rows, columns, spec.side, spec.n // spec.side)
         return np.ascontiguousarray(frames.swapaxes(2, 3)).reshape(-1, spec.m), {}
 
     def choices(self, spec: LayerSpec) -> list[int]:

@@ -18,6 +18,7 @@ from swm.accelerator.lower import hardware_findings, lower
 from swm.accelerator.store import load_fixed, save_fixed
 from swm.compress import fold_affine
 from swm.errors import OutputError
+from swm.simplify.transposed import as_convolutions
 
 SHAPE = (6, 4, 4)
 
@@ -146,6 +147,55 @@ def test_what_is_turned_otherwise_turns_columns_or_is_named(tmp_path):
     moved = batch.node("Transpose", "x", perm=[1, 0, 2], name="culprit")
     (found,) = hardware_findings(batch.save(tmp_path / "b.onnx", batch.linear(moved, 4, 3, "fc")))
     assert "samples" in found.reason
+
+
+def convolved(model, tensor, channels, outputs, group=1):
+    """Each position alone."""
+    weight = model.constant(model.rng.normal(size=(outputs, channels // group, 1, 1)) / np.sqrt(channels // group))
+    return model.node("Conv", tensor, weight, group=group)
+
+
+def shuffled(path):
+    """Channels of two groups change places between convolutions of groups, as in ShuffleNet; the result is pooled."""
+    model = Model(6, 3, 4)
+    parts = model.constant([0, 2, 6, 3, 4], np.int64)
+    apart = model.node("Reshape", convolved(model, "x", 6, 12, 2), parts)
+    together = model.constant([0, 12, 3, 4], np.int64)
+    mixed = model.node("Reshape", model.node("Transpose", apart, perm=[0, 2, 1, 3, 4]), together)
+    pooled = model.node("GlobalAveragePool", convolved(model, model.node("Relu", mixed), 12, 8, 2))
+    return model.save(path, pooled, 8, 1, 1)
+
+
+def transposed_convolutions(path):
+    """Strides that differ along rows and columns, groups, one output channel."""
+    model = Model(4, 3, 2)
+    tensor, channels = "x", 4
+    for outputs, group, strides, pads in (
+        (6, 1, [2, 1], [1, 0, 0, 1]),
+        (4, 2, [1, 3], [0, 1, 0, 0]),
+        (1, 1, [3, 2], [0] * 4),
+    ):
+        weight = model.constant(model.rng.normal(size=(channels, outputs // group, 3, 3)) / 3)
+        more = {"strides": strides, "pads": pads, "group": group}
+        tensor, channels = model.node("ConvTranspose", tensor, weight, **more), outputs
+    out = model.node("MaxPool", tensor, kernel_shape=[2, 2])
+    graph = model.save(path, out, 1, 23, 16)
+    return as_convolutions(graph)
+
+
+@pytest.mark.parametrize(
+    ("network", "shape", "moves"),
+    [
+        (shuffled, (6, 3, 4), ["reorder"]),
+        (transposed_convolutions, (4, 3, 2), ["depth_to_space", "pad", "reorder", "pad", "depth_to_space", "pad"]),
+    ],
+)
+def test_groups_and_patches_that_change_places_are_moved_in_hardware(tmp_path, network, shape, moves):
+    graph = network(tmp_path / "m.onnx")
+    found = kinds(graph)
+    assert [kind for kind in found if kind in ("reorder", "depth_to_space", "pad")] == moves
+    x = image(40, *shape)
+    assert relative_error(run_fixed(quantized(graph, x, 16), x).values, swm.run(graph, x)) < 1e-3
 
 
 @pytest.mark.parametrize("perm", [(1, 2, 0), (2, 0, 1), (0, 1, 2), (2, 1, 0)])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pooling, padding, upsampling and reordering: integers against their definition, loops, costs, what is refused."""
 
+from dataclasses import replace
 from fractions import Fraction
 from math import floor, prod
 
@@ -202,10 +203,15 @@ def test_loops_read_and_write_whole_frames(vec):
 def test_a_reordered_frame(channels, positions, whole):
     layer = REORDER.layer("l", "n", ("x", "y"), (channels, positions), whole=whole)
     spec = REORDER.spec(layer, 12)
+    of_three = REORDER.layer("l", "n", ("x", "y"), (channels, positions), whole=whole, frames=3)
+    several = REORDER.spec(of_three, 12)
     fixed = REORDER.quantize(spec, layer, (), np.zeros(0), (Format(12, 3),))
     values = integers(12, 3 * positions, channels)
     words, _ = REORDER.run(fixed, (values,))
     assert (words.reshape(3, channels, positions) == values.reshape(3, positions, channels).swapaxes(1, 2)).all()
+    again, _ = REORDER.run(replace(fixed, spec=several), (values,))  # one sample of three frames
+    assert (again.shape, several.whole) == (words.shape, whole)
+    assert (again == words).all()
     widest = REORDER.choices(spec)[-1]
     assert widest >= max(channels, positions) / 2
     for vec in REORDER.choices(spec):
@@ -214,6 +220,9 @@ def test_a_reordered_frame(channels, positions, whole):
         go = (
             -(-channels * positions // vec) if whole else channels * -(-positions // vec)
         )  # no beat ends with a channel
+        (three,) = REORDER.processes(REORDER.build(several, vec), PORTS)
+        assert (three.program, three.repeats, three.cost) == (process.program, 3, process.cost)
+        assert REORDER.beats(several, vec) == 3 * REORDER.beats(spec, vec)
         program = process.program
         assert (program.prologue, program.period, program.iterations(4)) == (max(come, go),) * 2 + (5 * max(come, go),)
         assert (touched(program.reads)["in0"], touched(program.writes)["out0"]) == (come, go)

@@ -19,6 +19,7 @@ from swm.graph import (
     Pad,
     Relu,
     Reshape,
+    Transpose,
 )
 from swm.structure import BlockCirculant, project
 
@@ -73,8 +74,11 @@ def pooled(last, bits):
 
 
 def gates():
-    """A factor a channel for all positions, and one for each value."""
+    """Channels of two groups that change places; a factor a channel for all positions, and one for each value."""
     steps = [
+        (Reshape, "s", (2, 3, 3, 2), {"shape": (-1, 2, 3, 3, 2)}),
+        (Transpose, "t", (3, 2, 3, 2), {"perm": (0, 2, 1, 3, 4)}),
+        (Reshape, "u", (6, 3, 2), {"shape": (-1, 6, 3, 2)}),
         (GlobalAveragePool, "g", (6, 1, 1), {}),
         (Mul, "h", (6, 3, 2), {"inputs": ("g", "x")}),
         (Mul, "m", (6, 3, 2), {"inputs": ("h", "x")}),

@@ -8,7 +8,7 @@ from swm.layers.depthwise import DepthwiseBuilt
 from swm.layers.global_pool import GlobalPoolSpec
 from swm.layers.pad import PadSpec
 from swm.layers.pool import PoolBuilt, PoolSpec
-from swm.layers.reorder import Reorder
+from swm.layers.reorder import Reorder, ReorderSpec
 from swm.layers.reverse import ReverseSpec
 from swm.layers.rtl.area.counts import (
     NOTHING,
@@ -186,9 +186,10 @@ def upsample(built: Implementation, depth: int) -> Count:
 def reorder(built: Implementation, depth: int) -> Count:
     """swm_reorder."""
     spec, vec = built.spec, built.in_vec
+    assert isinstance(spec, ReorderSpec)
     come, half = Reorder.moves(spec, vec)
     word, address, turn = vec * spec.data_bits, clog2(2 * half), clog2(vec)
-    steps = [counter(n) for n in (come // spec.positions, spec.positions, half)]
+    steps = [counter(n) for n in (come // spec.rows, spec.rows, half)]
     turned = Count(choice=2 * turn * word, state=2 * turn, adder=2 * turn)
     bank = Count(adder=(3 if vec > 1 else 2) * address, choice=spec.data_bits / 2, register=address)
     banks = bank.plus(ram(2 * half, spec.data_bits)).times(vec)
