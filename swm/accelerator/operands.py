@@ -121,6 +121,9 @@ class Streams:
         wanted = demand(node, self.rank(sources[0]))
         if isinstance(node, Mul) and self._gates_image(sources):
             return "image"
+        mixed = wanted == "any" and len({self.orders[t] for t in sources}) > 1
+        if mixed and any(self._image(t) for t in sources):
+            return "image"
         plain = isinstance(node, Concat) and all(self.orders[t] is None for t in sources)
         return "model" if plain else wanted  # what lies behind the axis of a Concat is joined as it is
 
@@ -179,8 +182,7 @@ class Streams:
             return Obstacle("its operands differ in rank", "hardware takes operands of equal shape; write it out")
         order = self.order(wanted, sources)
         for tensor in sources:
-            image = wanted == "image" and (self._shuffled(tensor) or self._patches(tensor))
-            obstacle = None if image else self.moved(tensor)
+            obstacle = None if wanted == "image" and self._image(tensor) else self.moved(tensor)
             if obstacle is not None and any(self.orders[t] != order for t in sources):
                 return obstacle
         if wanted in ("image", "last"):
@@ -240,6 +242,10 @@ class Streams:
         if not isinstance(order, Permuted) or not sizes or not 2 <= len(sizes) <= 3:
             return None
         return patches_of(order, (sizes[0], 1, sizes[1]) if len(sizes) == 2 else sizes)
+
+    def _image(self, tensor: str) -> bool:
+        """Whether layers bring a tensor to the order of an image whose axes pass in another one."""
+        return bool(self._shuffled(tensor) or self._patches(tensor))
 
     def moved(self, tensor: str) -> Obstacle | None:
         """Why a tensor cannot be brought to another order, where no transpose of a matrix does that."""

@@ -74,14 +74,14 @@ def pooled(last, bits):
 
 
 def gates():
-    """Channels of two groups that change places; a factor a channel for all positions, and one for each value."""
+    """A factor a channel for all positions, channels of two groups that change places, a factor for each value."""
     steps = [
+        (GlobalAveragePool, "g", (6, 1, 1), {}),
+        (Mul, "h", (6, 3, 2), {"inputs": ("g", "x")}),
         (Reshape, "s", (2, 3, 3, 2), {"shape": (-1, 2, 3, 3, 2)}),
         (Transpose, "t", (3, 2, 3, 2), {"perm": (0, 2, 1, 3, 4)}),
         (Reshape, "u", (6, 3, 2), {"shape": (-1, 6, 3, 2)}),
-        (GlobalAveragePool, "g", (6, 1, 1), {}),
-        (Mul, "h", (6, 3, 2), {"inputs": ("g", "x")}),
-        (Mul, "m", (6, 3, 2), {"inputs": ("h", "x")}),
+        (Mul, "m", (6, 3, 2), {"inputs": ("u", "x")}),
         (Relu, "y", (6, 3, 2), {}),
     ]
     return of_nodes(steps, (6, 3, 2), 11, "gates")
@@ -189,7 +189,7 @@ def designs():
     )
     yield design(pooled(GlobalAveragePool, 9), built={"l0_node_a": {"tap_rows": 3}, "l3_node_y": vec(2)})
     yield design(pooled(GlobalMaxPool, 6), built={"l1_node_b": {"tap_rows": 2, "tap_columns": 2}})
-    yield design(gates(), built={"l1_node_h": vec(4), "l2_node_m": vec(2)})
+    yield design(gates(), built={"l1_node_h": vec(4), "l2_reorder": vec(2), "l3_node_m": vec(2)})
     yield design(
         attention(8),
         built={
