@@ -50,7 +50,9 @@ def dense(built: Implementation, depth: int, known: FixedLayer | None = None) ->
     sets = built.out_beats * spec.groups
     ends = finish(spec, total, vec, known=known).plus(rom(sets, vec * offset_bits(spec, known)))
     pipeline = finish_cycles(spec)
-    walk = product_walk(built.loads, columns // built.in_vec, built.row_groups, 1, built.column_groups, beats, spec.groups)
+    walk = product_walk(
+        built.loads, columns // built.in_vec, built.row_groups, 1, built.column_groups, beats, spec.groups
+    )
     return walk.plus(
         ram(2 * built.column_groups, built.in_vec * spec.data_bits).times(columns // built.in_vec),
         rom(built.rom_depth, weights, built.storage == "lutram"),
