@@ -251,20 +251,21 @@ def finetune(
         if resume and file is not None:
             training.resume(file)
         training.run(say, file)
-        history, best, refined = list(training.epochs), training.best[1], None
+        history, best, refined, stays = list(training.epochs), training.best[1], None, False
         if refine and budget is not None and report is not None:
             few = {t: a[:CALIBRATION] for t, a in train.feeds.items()}
             within = parse_budget(budget, report.bits_before)
-            found = moved(training, graph, report, within, structure, few, say)
-            if found.names:
-                other, figures = _start(graph, train, unseen, (found.blocks, None, structure), say)
+            sizes = moved(training, graph, report, within, structure, few, say)
+            stays = not sizes.names
+            if not stays:
+                other, figures = _start(graph, train, unseen, (sizes.blocks, None, structure), say)
                 second = training.another(free_batch(other, train.feeds), settings)
                 state = None if file is None else file.with_name(f"{file.name}{REFINED}")
                 if resume and state is not None and state.exists():
                     second.resume(state)
                 second.run(say, state)
-                sizes = ({name: side[name] for name in found.names} for side in (found.before, found.after))
-                refined = Refined(*sizes, (training.best[0], second.best[0]))
+                before, after = ({name: side[name] for name in sizes.names} for side in (sizes.before, sizes.after))
+                refined = Refined(before, after, (training.best[0], second.best[0]))
                 if refined.kept:
                     training, start, report, best = second, other, figures, len(history) + second.best[1]
                 history += second.epochs
@@ -272,6 +273,8 @@ def finetune(
         tuned = replace(training.best_graph(), inputs=graph.inputs)
         found, judged, notes = _measured(wise, start, tuned, train, unseen, origin, bits)
         seen = (*sample_hashes(feeds(graph, data)), *sample_hashes(unseen.feeds))
+        if stays:
+            notes.append("no other sizes within the budget promised a lower loss, so all stayed as they were")
         final = retrained(tuned, f"fine-tuned {len(history)} epochs", len(train), seen, judged)
     return FineTuned(
         graph=final,

@@ -17,6 +17,7 @@ from support import mlp
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'swm-fpga[torch]'")
 
 import swm
+from swm.cli.finetune import _print
 from swm.cli.finetune import finetune as command
 from swm.compress import CONVERSION, conversion, parse_record, sample_hashes
 from swm.engine import FloatEngine
@@ -338,7 +339,7 @@ def misjudged(teacher, monkeypatch):
     return teacher, 32 * (1024 // 16 + 1024 // 2 + 128)
 
 
-def test_sizes_move_within_the_budget_where_that_gains(misjudged, tmp_path):
+def test_sizes_move_within_the_budget_where_that_gains(misjudged, tmp_path, capsys):
     graph, budget = misjudged
     x, y = task(300, 2)
     options = {"budget": budget, "epochs": 2, "batch": 32, "rate": 3e-3, "refine": True, "checkpoint": tmp_path / "c"}
@@ -350,6 +351,8 @@ def test_sizes_move_within_the_budget_where_that_gains(misjudged, tmp_path):
     assert found.conversion.bits_after <= budget and [row.block for row in found.conversion.layers] == [16, 2, 1]
     assert [row.block for row in parse_record(found.graph.metadata[CONVERSION]).layers] == [16, 2, 1]
     assert found.to_json()["refined"]["kept"] is True
+    _print(found)
+    assert "fc0 8 -> 16, fc1 4 -> 2; validation" in capsys.readouterr().out
     assert {f.name for f in tmp_path.iterdir()} == {"c", "c.refined"}
     again = swm.finetune(graph, x, y, resume=True, **options)  # both trainings have ended
     assert again.history == found.history
@@ -364,6 +367,24 @@ def test_a_move_that_gains_nothing_is_not_kept(misjudged, monkeypatch):
     found = swm.finetune(graph, x, y, budget=budget, epochs=1, refine=True)
     assert found.refined.after and not found.refined.kept and found.best_epoch == 0
     assert [n.weight.size for n in found.graph.linear()] == [row.block for row in found.conversion.layers] == [8, 4, 1]
+
+
+def test_sizes_that_nothing_betters_stay(misjudged, monkeypatch):
+    graph, budget = misjudged
+    monkeypatch.setattr(refine, "choose", lambda options, *_: {o.layer: o.block for o in options[:2]})  # as they are
+    found = swm.finetune(graph, *task(60, 2), budget=budget, epochs=1, refine=True)
+    assert found.refined is None and found.epochs == 1 and "promised" in found.notes[0]
+
+
+def test_what_decays_below_the_smallest_number_counts_as_nothing(teacher):
+    seen = []
+
+    def augment(feeds, generator):
+        seen.append(float(torch.tensor([1e-40]) * 0.5))
+        return feeds
+
+    swm.finetune(teacher, *task(60, 2), block=8, epochs=1, augment=augment)
+    assert seen and not any(seen) and float(torch.tensor([1e-40]) * 0.5) > 0  # as it was, afterwards
 
 
 def test_without_labels_the_network_is_the_teacher(teacher):

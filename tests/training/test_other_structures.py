@@ -152,6 +152,33 @@ def test_an_ordinary_export_is_found_to_be_sparse_again(tmp_path):
         assert np.abs(swm.run(back, x.numpy()) - wanted).max() > 1e-2
 
 
+class Attending(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(64, 2, batch_first=True)
+        self.last = nn.Linear(64, 3)
+
+    def forward(self, x):
+        return self.last(self.attention(x, x, x)[0].mean(1))
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch's exporter
+@pytest.mark.parametrize("name", ["circulant", *SIZES])
+def test_attention_in_the_older_exporter_keeps_every_structure(tmp_path, name):
+    model, x = Attending().eval(), torch.randn(3, 5, 64)
+    done = swm.torch.structure(model, SIZES.get(name, 4), structure=name)
+    assert [bool(w.reason) for w in done.weights] == [False, False, True]
+    wanted = model(x).detach()
+    with torch.no_grad():
+        torch.testing.assert_close(model(x), wanted)  # torch then takes a shorter road of its own
+    torch.onnx.export(model, (x,), str(tmp_path / "a.onnx"), dynamo=False, opset_version=18, input_names=["x"])
+    graph = swm.load(tmp_path / "a.onnx", simplify=True, detect=True)
+    found = [type(n.weight) for n in graph.nodes if isinstance(n, Linear)]
+    written = STRUCTURES["nof4" if name == "permuted-diagonal" else name]  # which one in four is, too
+    assert found == [written, written, Dense]
+    np.testing.assert_allclose(swm.run(graph, x.numpy()), wanted.numpy(), atol=1e-6)
+
+
 def weights(node):
     return (*node.input_weight, *node.recurrent_weight) if isinstance(node, Recurrent) else (node.weight,)
 
