@@ -75,7 +75,8 @@ RECIPES = (
         "alibaba kws",
         {"budget": "2x", "epochs": 3, "batch": 64, "rate": 5e-4, "distillation": 1.0},
         0.90,
-        note="as above, in 8 bits for each weight of the products and the first convolution",
+        note="the same data; 8 bits for each weight of the first and the pointwise convolutions, which needs no training; "
+        "depthwise convolutions and the last product stay dense",
         structure="bits",
     ),
     Recipe(
@@ -86,11 +87,19 @@ RECIPES = (
         flip_and_shift(2),
     ),
     Recipe(
-        "biasfield base, budget 4x",
+        "biasfield base, 4x with the last layer",
         "VNN-COMP biasfield base",
-        {"budget": "4x", "epochs": 8, "batch": 128, "rate": 1.5e-3, "distillation": 0.5},
+        {
+            "block": {"Conv_4": 2, "Conv_6": 2, "Conv_8": 4, "Conv_10": 4, "Conv_12": 8, "Conv_14": 2},
+            "epochs": 11,
+            "batch": 128,
+            "rate": 1.5e-3,
+            "distillation": 0.8,
+        },
         0.791,
         flip_and_shift(2),
+        "budgets leave the last layer dense; so, at 4.08x (1 1 2 2 4 4 16 1), with 8 epochs and distillation 0.5, one "
+        "seed gave 77.46 %",
     ),
     Recipe(
         "bundled MLP, CGS 8x with 3 bits",
