@@ -75,7 +75,7 @@ RECIPES = (
         "alibaba kws",
         {"budget": "2x", "epochs": 3, "batch": 64, "rate": 5e-4, "distillation": 1.0},
         0.90,
-        note="the same data; 8 bits for each weight of the first and the pointwise convolutions, which needs no training; "
+        note="the same data; 8 bits for each weight of the first and the pointwise convolutions need no training; "
         "depthwise convolutions and the last product stay dense",
         structure="bits",
     ),
