@@ -180,7 +180,9 @@ module swm_recurrent_steps #(
   assign behind = column - (second ? CW'(X_GROUPS_B) : CW'(X_GROUPS));
   assign x_to = (load_half ? XP'(X_GROUPS) : '0) + XP'(load_column);
   assign x_from = (half ? XP'(X_GROUPS) : '0) + XP'(column);
-  assign h_from = HP'(((odd ? SEQUENCES : 0) + 32'(sequence_at)) * H_GROUPS + 32'(behind));
+  // Where the states of a sequence begin; no wider than it is, for else ECP5 has a DSP block of the product.
+  assign h_from = (odd ? HP'(SEQUENCES * H_GROUPS) : '0)
+      + (SEQUENCES > 1 ? HP'(sequence_at) * HP'(H_GROUPS) : '0) + HP'(behind);
   assign m_from = MP'(behind);
   swm_delay #(.WIDTH(3), .N(2)) u_source (.clk, .in({of_x, second, known}), .out({was_of_x, was_second, was_known}));
   logic [QC*WORD-1:0] values;
@@ -273,7 +275,7 @@ module swm_recurrent_steps #(
   assign beat = ahead_start ? '0 : next_beat;
   always_ff @(posedge clk) if (ahead) next_beat <= beat + 1;
   assign vector_beat = PROJECTED != 0 && ahead_second ? '0 : beat;
-  assign cell_from = CP'(32'(ahead_sequence) * TOTAL_A + 32'(vector_beat));
+  assign cell_from = (SEQUENCES > 1 ? CP'(ahead_sequence) * CP'(TOTAL_A) : '0) + CP'(vector_beat);
   swm_delay #(.WIDTH(2 + PT), .N(2)) u_cell_of (
       .clk, .in({ahead_second, ahead_first, ahead_part}), .out({cell_second, cell_first, cell_part}));
   swm_delay #(.WIDTH(CP + BW), .N(2 + LATE)) u_cell_to (.clk, .in({cell_from, vector_beat}), .out({cell_to, update_to}));
@@ -398,7 +400,8 @@ module swm_recurrent_steps #(
       .clk, .rst(fed_restart), .step(fed_now), .at(fed_bank), .last(fed_bank_last));
   swm_counter #(.N(FC)) u_fed_column (
       .clk, .rst(fed_restart), .step(fed_now && fed_bank_last), .at(fed_column), .last(unused_column_last));
-  assign h_to = HP'(((fed_odd ? 0 : SEQUENCES) + 32'(fed_sequence)) * H_GROUPS + 32'(fed_column));
+  assign h_to = (fed_odd ? '0 : HP'(SEQUENCES * H_GROUPS))
+      + (SEQUENCES > 1 ? HP'(fed_sequence) * HP'(H_GROUPS) : '0) + HP'(fed_column);
   assign m_to = MP'(fed_column);
   assign store_h = fed_now && fed_gives;
   assign store_m = fed_now && !fed_gives;

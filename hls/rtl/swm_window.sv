@@ -246,7 +246,7 @@ module swm_window #(
       for (c = 0; c < TAP_COLUMNS; c = c + 1) begin : g_tap
         localparam int T = r * TAP_COLUMNS + c;
         assign there_now[T] = at >= 0 && at < RW'(GRID_ROWS) && in_columns[c];
-        assign from_now[T*BW+:BW] = (ROW_BANKS > 1 ? BW'(32'(tap_slot) * TAP_COLUMNS) : '0)
+        assign from_now[T*BW+:BW] = (ROW_BANKS > 1 ? BW'(tap_slot) * BW'(TAP_COLUMNS) : '0)
             + (TAP_COLUMNS > 1 ? BW'(tap_bank[c*CW+:CW]) : '0);
       end
       logic unused;

@@ -28,7 +28,7 @@ from swm.layers.program import ProcessModel
 from swm.layers.registry import kind
 from swm.layers.rtl.area.beats import first as axis_input
 from swm.layers.rtl.area.beats import last as axis_output
-from swm.layers.rtl.area.price import PACKS, module_error, price
+from swm.layers.rtl.area.price import PACKS, price, prices_of
 from swm.layers.rtl.area.registry import count, counted
 from swm.layers.values import Implementation
 
@@ -132,7 +132,7 @@ def estimate_parts(
 
     usages = tuple(LayerUsage(n, tuple(ProcessUsage(k, *used(c)) for k, c in d.items())) for n, d in rows)
     total = Cost().plus(*(cost for _, costs in rows for cost in costs.values()))
-    return Estimate(usages, *used(total), module_error(board.family) if modules else RESOURCE_ERROR)
+    return Estimate(usages, *used(total), prices_of(board.family).error if modules else RESOURCE_ERROR)
 
 
 def brings_streams(process: ProcessModel, built: Implementation, backend: Backend) -> bool:

@@ -20,16 +20,16 @@ import numpy as np
 from swm.accelerator.backend import VITIS
 from swm.accelerator.design import Design, PlacedLayer
 from swm.accelerator.resources import process_costs
-from swm.bench.area_designs import CYCLONE, HELD_OUT, Case
+from swm.bench.area_designs import HELD_OUT, Case
 from swm.bench.area_grid import cases
 from swm.bench.machine import describe
 from swm.device.primitives import routed
 from swm.emit import emit_project, rtl_instances
 from swm.kernels.cache import cache_folder
 from swm.layers.rtl.area.counts import Count
-from swm.layers.rtl.area.price import PACKS, outside, priced_bits
+from swm.layers.rtl.area.price import library_of, outside, priced_bits
 from swm.layers.rtl.area.registry import count
-from swm.opentools import FAMILIES, find_family, synthesise
+from swm.opentools import find_family, synthesise
 from swm.progress import quiet
 
 __all__ = ["coefficients", "judge", "run_area"]
@@ -50,7 +50,7 @@ def run_area(
 
     Args:
         quick: a few layers.
-        family: "xc7" (with UltraScale+ among what is held out) or "cyclonev".
+        family: one of `FITTED`; with "xc7" UltraScale+ is among what is held out.
         progress: called as progress(layer, layers done, layers).
 
     Raises:
@@ -70,7 +70,8 @@ def run_area(
         "machine": describe(),
         "tool": tool,
         "unit": "cells",
-        "held_out": f"{HELD_OUT} bits" + ("" if family == CYCLONE else " and UltraScale+"),
+        "family": family,
+        "held_out": f"{HELD_OUT} bits and UltraScale+" if family == "xc7" else f"{HELD_OUT} bits",
         **judge(rows),
     }
 
@@ -81,7 +82,7 @@ def judge(rows: list[dict[str, Any]]) -> dict[str, Any]:
     fits = {key: _fit(rows, key) for key in PRICED}
     for row in rows:
         kernel, bits = row["process"], Count(**row["counted"])
-        prices = dict if FAMILIES[row["family"]].board == PACKS else outside
+        prices = outside if row["family"] == "xcup" else dict
         row["predicted"] = {
             key: round(fit["factors"].get(kernel, 1.0) * sum(priced_bits(bits, prices(fit["prices"])).values()))
             for key, fit in fits.items()
@@ -111,7 +112,6 @@ def _measure(case: Case) -> tuple[list[dict[str, Any]], str]:
         )
     measured = {(la.name, p.name): p.area for la in found.layers for p in la.processes}
     rows = []
-    board = FAMILIES[case.family].board
     for layer, name, kernel, modelled, bits in _modules(design):
         area = measured[layer.spec.name, name]
         rows.append(
@@ -122,7 +122,7 @@ def _measure(case: Case) -> tuple[list[dict[str, Any]], str]:
                 "k": case.block,
                 "bits": case.bits,
                 "held_out": case.bits == HELD_OUT or case.family == "xcup",
-                "counted": {key: value for key, value in bits.of(board)._asdict().items() if value},
+                "counted": {key: value for key, value in bits._asdict().items() if key != "memories" and value},
                 "operators": {key: getattr(modelled, key) for key in FIGURES},
                 "measured": {**{key: getattr(area, key) for key in FIGURES}, "bram18": area.bram18 or area.m10k},
             }
@@ -142,7 +142,8 @@ def _modules(design: Design) -> Iterator[tuple[PlacedLayer, str, str, Any, Count
             depths = tuple({**inner, **outer}.get(name, 2) for name in written)
             bits = count(process, layer.built, depths, known.get(layer.spec.name))
             assert bits is not None
-            yield layer, process.name, process.kernel, routed(cost, ports.multipliers), bits
+            located = bits.located(library_of(design.schedule.board.family))
+            yield layer, process.name, process.kernel, routed(cost, ports.multipliers), located
 
 
 def _fit(rows: list[dict[str, Any]], key: str) -> dict[str, dict[str, float]]:
@@ -188,15 +189,13 @@ def _errors(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def coefficients(result: dict[str, Any]) -> str:
-    """Text of `swm/layers/rtl/area/coefficients.py`, which the model of back end rtl reads."""
-    errors, file = result["errors"], "area.json"
-    fitted, command = "7-series parts", "--coefficients swm/layers/rtl/area/coefficients.py"
-    if {row["family"] for row in result["rows"]} == {CYCLONE}:
-        fitted, file = "Cyclone V", "area_cyclonev.json"
-        command = "--family cyclonev --coefficients swm/layers/rtl/area/cyclonev.py"
+    """Text of the module of a family in `swm/layers/rtl/area/`, which the model of back end rtl reads."""
+    errors, family = result["errors"], result["family"]
+    suffix, option = ("", "") if family == "xc7" else (f"_{family}", f" --family {family}")
+    file = f"swm/layers/rtl/area/coefficients{suffix}.py"
     said = (
-        f"{result['tool']}, rows of {fitted}: {errors['fitted']} fitted, {errors['rows']} held out"
-        f" ({result['held_out']})"
+        f"{result['tool']}, rows of {find_family(family).title.removeprefix('AMD ')} parts: {errors['fitted']} fitted,"
+        f" {errors['rows']} held out ({result['held_out']})"
     )
     medians = f"median LUT {errors['lut_predicted']:.1%}, FF {errors['ff_predicted']:.1%}"
     exact = f"DSP exact in {errors['dsp_predicted_exact']:.0%}, BRAM in {errors['bram18_predicted_exact']:.0%}"
@@ -204,9 +203,9 @@ def coefficients(result: dict[str, Any]) -> str:
         "# SPDX-License-Identifier: Apache-2.0",
         '"""Prices of what `swm.layers.rtl.area.counts` counts: LUTs and flip-flops a bit, and a factor a module.',
         "",
-        f"Fitted by `swm bench area {command}` to counts of cells by",
-        f"{said}.",
-        f"Rows: benchmarks/results/{file}. Kind of every figure: modelled, after measured ones.",
+        f"Fitted by `swm bench area{option} --coefficients {file}` to counts of",
+        f"cells by {said}.",
+        f"Rows: benchmarks/results/area{suffix}.json. Kind of every figure: modelled, after measured ones.",
         '"""',
         "",
         '__all__ = ["ERROR", "FF", "FF_FACTOR", "LUT", "LUT_FACTOR"]',

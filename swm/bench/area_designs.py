@@ -19,12 +19,33 @@ from swm.device import Board, load_board
 from swm.layers.registry import kind
 from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation
 
-__all__ = ["BITS", "BOARDS", "CYCLONE", "FEWER_BITS", "HELD_OUT", "Case", "Chain", "bound", "graph_of", "placed"]
+__all__ = [
+    "BITS",
+    "BOARDS",
+    "CYCLONE",
+    "FEWER_BITS",
+    "FITTED",
+    "HELD_OUT",
+    "SEEN",
+    "Case",
+    "Chain",
+    "bound",
+    "graph_of",
+    "placed",
+]
 
 BITS, HELD_OUT = (8, 12, 16), 12
 CYCLONE = "cyclonev"
-BOARDS = {"xc7": "pynq-z2", "xcup": "zcu104", CYCLONE: "cyclonev-5cea9"}
-FEWER_BITS = (8, 12)
+BOARDS = {"xc7": "pynq-z2", "xcup": "zcu104", "ecp5": "ulx3s", "gowin": "tangnano20k", CYCLONE: "cyclonev-5cea9"}
+SEEN: dict[str, tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]] = {
+    "xc7": (("xc7", BITS, (0, 1)), ("xcup", (HELD_OUT,), (1,))),
+    "ecp5": (("ecp5", (8, HELD_OUT), (0, 1)),),
+    "gowin": (("gowin", (8, HELD_OUT), (0, 1)),),
+    CYCLONE: ((CYCLONE, BITS, (0, 1)),),
+}
+"""By family that prices are fitted for: families that are mapped, each with bits and ways of building."""
+FITTED = tuple(SEEN)
+FEWER_BITS = (8, HELD_OUT)
 """Of layers over images on Cyclone V."""
 _SAMPLES = 8  # frames that number formats are chosen by
 
@@ -59,9 +80,8 @@ def graph_of(bits: int, *layers: FixedLayer) -> FixedGraph:
     return FixedGraph("area", layers, None, None, bits, "x", last, last, {})
 
 
-def placed(graph: FixedGraph, built: tuple[Implementation, ...], vec: int, board: Board | None = None) -> Design:
+def placed(graph: FixedGraph, built: tuple[Implementation, ...], vec: int, board: Board) -> Design:
     """A design of layers as they are built, with `vec` words a beat at its ends."""
-    board = board or load_board(BOARDS["xc7"])
     found = simulated(place(graph.shape, built, (vec, vec), board.dsp_ports), 100.0, RTL)
     placement = found.placement
     schedule = Schedule(board, 100.0, RTL, placement.layers, placement.edges, found.interval, found.latency)

@@ -11,7 +11,7 @@ import numpy as np
 
 from swm.accelerator.design import Design
 from swm.bench.area_attention import attention_cases
-from swm.bench.area_designs import BITS, BOARDS, CYCLONE, HELD_OUT, Case, bound, graph_of, placed
+from swm.bench.area_designs import BOARDS, CYCLONE, HELD_OUT, SEEN, Case, bound, graph_of, placed
 from swm.bench.area_images import image_cases, plain_cases
 from swm.bench.area_steps import step_cases
 from swm.device import load_board
@@ -55,25 +55,28 @@ WIDTHS = (1, 4, 2, 8)
 _EXAMPLES: dict[str, tuple[float, ...]] = {"leaky_relu": (0.01,), "hard_sigmoid": (0.2, 0.5), "clip": (0.0, 0.5)}
 
 
-def cases(quick: bool, family: str = "xc7") -> Iterator[Case]:
-    """All of them for a family that is fitted; quick: dense and block 8, built small."""
+def cases(quick: bool, fitted: str = "xc7") -> Iterator[Case]:
+    """All of a family, and of UltraScale+ some beside 7-series parts; quick: dense and block 8, built small."""
+    _, widths, _ = SEEN[fitted][0]
     for way in (0,) if quick else (0, 1):
         for block in (1, 8) if quick else (1, *BLOCKS):
-            yield from (_product(family, block, bits, way) for bits in BITS)
+            yield from (_product(fitted, block, bits, way) for bits in widths)
     if quick:
         return
-    yield from (_product(family, 1, bits, 2) for bits in BITS)
+    yield from (_product(fitted, 1, bits, 2) for bits in widths)
     for vec, curves in CURVES.items():
-        for bits in BITS:
-            yield Case(f"beats of {vec}, {bits} bits", family, bits, 0, bound(_beats, family, bits, vec, curves))
-    yield from (Case(f"widths, {bits} bits", family, bits, 0, bound(_widths, family, bits)) for bits in BITS)
-    if family == CYCLONE:  # where yosys takes minutes for a layer
-        yield from plain_cases(family)
+        for bits in widths:
+            yield Case(f"beats of {vec}, {bits} bits", fitted, bits, 0, bound(_beats, fitted, bits, vec, curves))
+    yield from (Case(f"widths, {bits} bits", fitted, bits, 0, bound(_widths, fitted, bits)) for bits in widths)
+    if fitted == CYCLONE:  # where yosys takes minutes for a layer
+        yield from plain_cases(fitted)
         return
-    yield from (_product("xcup", block, HELD_OUT, 1) for block in (1, *BLOCKS))
-    yield from image_cases()
-    yield from step_cases()
-    yield from attention_cases()
+    if fitted == "xc7":
+        yield from (_product("xcup", block, HELD_OUT, 1) for block in (1, *BLOCKS))
+    yield from image_cases(fitted)
+    yield from step_cases(fitted)
+    if fitted == "xc7":  # not mapped for others yet
+        yield from attention_cases()
 
 
 def _product(family: str, block: int, bits: int, way: int) -> Case:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from swm.accelerator.design import Design
-from swm.bench.area_designs import BITS, BOARDS, FEWER_BITS, HELD_OUT, Case, Chain, bound
+from swm.bench.area_designs import BITS, BOARDS, FEWER_BITS, SEEN, Case, Chain, bound
 from swm.device import load_board
 from swm.device.primitives import packs
 from swm.layers.convolution import tap_major
@@ -15,19 +15,19 @@ from swm.layers.geometry import Geometry
 from swm.layers.global_pool import GlobalPoolLayer
 from swm.layers.pad import Margins, PadLayer
 from swm.layers.pool.spec import PoolLayer
+from swm.layers.reorder import ReorderLayer
 from swm.layers.upsample import UpsampleLayer
 from swm.structure import BlockCirculantConv, Dense
 
 __all__ = ["image_cases", "plain_cases"]
 
-_WAYS = (0, 1)
 BLOCKS = (4, 8)
 """Block size of a circulant kernel, by way."""
 
 
-def image_cases() -> Iterator[Case]:
-    """All of them."""
-    for family, widths, ways in (("xc7", BITS, _WAYS), ("xcup", (HELD_OUT,), _WAYS[1:])):
+def image_cases(fitted: str) -> Iterator[Case]:
+    """All of them for a family."""
+    for family, widths, ways in SEEN[fitted]:
         for way in ways:
             lanes = ("taps one by one", "taps side by side")[way]
             for bits in widths:
@@ -94,7 +94,7 @@ def _orders(family: str, bits: int, way: int) -> Design:
     chain.add("reverse", 4, grid, lanes)
     mode = ("mean", "max")[way]
     positions = grid[0] * grid[1]
-    chain.add("reorder", positions, (4,), lanes)
+    chain.add("reorder", positions, (4,), lanes, ReorderLayer)
     chain.add("global_pool", positions, (1,), lanes, GlobalPoolLayer, mode=mode)
     return chain.design(family)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from swm.accelerator.design import Design
-from swm.bench.area_designs import BITS, HELD_OUT, Case, Chain, bound
+from swm.bench.area_designs import HELD_OUT, SEEN, Case, Chain, bound
 from swm.layers.recurrent import RecurrentLayer
 from swm.structure import BlockCirculant, Dense, project
 
@@ -33,21 +33,25 @@ CELLS: tuple[tuple[str, int, bool, dict[str, Any]], ...] = (
 _N, _HIDDEN, _STEPS = 16, 24, 4
 
 
-def step_cases() -> Iterator[Case]:
-    """All of them."""
-    for way in range(len(PASSES)):
-        for bits in BITS:
-            name = f"block {BLOCK}, beats of {PASSES[way]['in_vec']}, {bits} bits"
-            yield Case(name, "xc7", bits, BLOCK, bound(_passes, "xc7", bits, way))
-    for place, (cell, block, _, _) in enumerate(CELLS):
-        for bits in BITS:
-            weights = "dense" if block == 1 else f"block {block}"
-            yield Case(f"{cell}, {weights}, {bits} bits", "xc7", bits, block, bound(_steps, "xc7", bits, place))
-    vec = PASSES[1]["in_vec"]
-    yield Case(
-        f"block {BLOCK}, beats of {vec}, {HELD_OUT} bits", "xcup", HELD_OUT, BLOCK, bound(_passes, "xcup", HELD_OUT, 1)
-    )
-    yield Case(f"lstm, dense, {HELD_OUT} bits", "xcup", HELD_OUT, 1, bound(_steps, "xcup", HELD_OUT, 1))
+def step_cases(fitted: str) -> Iterator[Case]:
+    """All of them for a family, and of UltraScale+ one of each sort beside 7-series parts."""
+    _, widths, _ = SEEN[fitted][0]
+    yield from (_passed(fitted, bits, way) for way in range(len(PASSES)) for bits in widths)
+    yield from (_stepped(fitted, bits, place) for place in range(len(CELLS)) for bits in widths)
+    if fitted == "xc7":
+        yield _passed("xcup", HELD_OUT, 1)
+        yield _stepped("xcup", HELD_OUT, 1)
+
+
+def _passed(family: str, bits: int, way: int) -> Case:
+    name = f"block {BLOCK}, beats of {PASSES[way]['in_vec']}, {bits} bits"
+    return Case(name, family, bits, BLOCK, bound(_passes, family, bits, way))
+
+
+def _stepped(family: str, bits: int, place: int) -> Case:
+    cell, block, _, _ = CELLS[place]
+    weights = "dense" if block == 1 else f"block {block}"
+    return Case(f"{cell}, {weights}, {bits} bits", family, bits, block, bound(_steps, family, bits, place))
 
 
 def _weight(chain: Chain, m: int, n: int, block: int) -> Dense | BlockCirculant:

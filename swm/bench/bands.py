@@ -12,7 +12,7 @@ from swm.accelerator.backend import GENERIC, RTL, VITIS
 from swm.bench.area_designs import CYCLONE
 from swm.bench.validate_resources import percentile
 from swm.errors import OutputError
-from swm.opentools import FAMILIES
+from swm.opentools import find_family
 from swm.report.bands import Band, write_bands
 
 __all__ = ["keep_bands", "of_area", "of_validation"]
@@ -121,8 +121,9 @@ def of_area(result: Mapping[str, Any], date: str) -> Iterator[Band]:
     layers: dict[tuple[str, str], dict[str, list[int]]] = {}
     unseen = [row for row in result["rows"] if row["held_out"]]
     families = " and ".join(dict.fromkeys(row["family"] for row in unseen))
-    intel = families == CYCLONE
-    vendor = "Quartus" if intel else "Vivado"
+    alone = result.get("family", "xc7") != "xc7"  # others are priced as 7-series parts are
+    option = f" --family {result['family']}" if alone else ""
+    vendor = "Quartus" if alone and result["family"] == CYCLONE else "Vivado"
     for row in unseen:
         for name in ("lut", "ff", "dsp", "bram18"):
             sums = layers.setdefault((row["case"], row["family"]), {}).setdefault(name, [0, 0])
@@ -140,8 +141,8 @@ def of_area(result: Mapping[str, Any], date: str) -> Iterator[Band]:
             low=percentile(ratios, 0.1),
             high=percentile(ratios, 0.9),
             rows=len(pairs),
-            command=f"swm bench area{' --family cyclonev' if intel else ''}{' --quick' if result['quick'] else ''}",
+            command=f"swm bench area{option}{' --quick' if result['quick'] else ''}",
             date=date,
+            family=find_family(result["family"]).board if alone else "",
             backend=RTL.name,
-            family=FAMILIES[CYCLONE].board if intel else "",
         )

@@ -95,13 +95,20 @@ def fixed(quick: bool, json_to: str | None, plot: str | None) -> None:
         sys.exit(1)
 
 
-@bench.command(epilog=example("swm bench area --json area.json --plot area.svg\nSWM_THREADS=1 swm bench area --quick"))
+@bench.command(epilog=example("swm bench area --json area.json --plot area.svg\nswm bench area --family ecp5 --quick"))
 @quick_option
+@click.option(
+    "--family",
+    type=click.Choice(("xc7", "ecp5", "gowin")),
+    default="xc7",
+    show_default=True,
+    help="Devices whose prices are fitted; UltraScale+ stands beside xc7.",
+)
 @click.option("--markdown", "markdown_to", metavar="FILE.md", help="Also write the page of the documentation.")
 @click.option(
     "--coefficients",
     metavar="FILE.py",
-    help="Also write what was fitted, in the form of swm/layers/rtl/area/coefficients.py.",
+    help="Also write what was fitted, in the form of swm/layers/rtl/area/coefficients.py (_ecp5, _gowin).",
 )
 @click.option(
     "--family",

@@ -90,14 +90,21 @@ class DspPorts(Sourced):
 
     7-series has the DSP48E1 (25 x 18), UltraScale and UltraScale+ the DSP48E2 (27 x 18), all with a pre-adder of the
     wide port; ECP5 and Gowin have 18 x 18 and none that open tools use.
-    Whether two products fit one block follows: `swm.device.primitives.packs`. A Cyclone V block is two multipliers of
-    18 x 18, `multipliers`, each with factors of its own.
+    Whether two products fit one block follows: `swm.device.primitives.packs`.
+
+    Attributes:
+        wide: see above.
+        narrow: see above.
+        preadder: see above.
+        multipliers: of these widths in a block, each with factors of its own; two on Cyclone V.
+        least: bits of a factor beyond a port that still take a block; fewer are LUTs.
     """
 
     wide: Annotated[int, Field(ge=18, le=64)]
     narrow: Annotated[int, Field(ge=8, le=64)]
     preadder: bool = True
     multipliers: Annotated[int, Field(ge=1, le=4, strict=True)] = 1
+    least: Annotated[int, Field(ge=1, le=18)] = 1
 
 
 class Clock(Table):

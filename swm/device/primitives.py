@@ -167,9 +167,9 @@ def multiplier(a: int, b: int, ports: DspPorts, fabric: bool = False) -> Cost:
         fabric: Built of LUTs instead of DSPs (the emitted pragma asks for it).
 
     Returns:
-        One DSP while the factors fit its ports; else ceil(a/narrow) ceil(b/wide), the cheaper way round, with LUTs and
-        FFs to join them (18x32 takes 165 FF and 50 LUT in csynth). In LUTs a row of max + 1 for each bit of the smaller
-        factor but the first.
+        One DSP while the factors fit its ports; else ceil(a/narrow) ceil(b/wide), the cheaper way round, a rest of
+        fewer bits than `DspPorts.least` left out, with LUTs and FFs to join them (18x32 takes 165 FF and 50 LUT in
+        csynth). In LUTs a row of max + 1 for each bit of the smaller factor but the first.
 
     The rows lie between the two tables known: csynth of 6x5, 8x6, 9x7, 10x7 gives 23, 40, 50, 62 LUT (0.82 a b),
     FINN's formula (2 ceil((a+b)/6) - 1)(a+b) gives 33, 70, 80, 85; rows 28, 45, 60, 66. yosys 0.23 counts 30 for
@@ -179,10 +179,16 @@ def multiplier(a: int, b: int, ports: DspPorts, fabric: bool = False) -> Cost:
     small, large = min(a, b), max(a, b)
     if fabric:
         return Cost(logic=max((large + 1) * (small - 1), large / 2), ff=a + b)
-    one = -(-small // ports.narrow) * -(-large // ports.wide)
-    other = -(-large // ports.narrow) * -(-small // ports.wide)
-    n = min(one, other)
-    return Cost(dsp=n) if n == 1 else Cost(dsp=n, logic=50 * LUT_ROUTED, ff=ceil(165 * FF_ROUTED))
+
+    def blocks(bits: int, port: int) -> int:
+        whole, rest = divmod(bits, port)
+        return max(1, whole + (rest >= ports.least))
+
+    one = blocks(small, ports.narrow) * blocks(large, ports.wide)
+    other = blocks(large, ports.narrow) * blocks(small, ports.wide)
+    if small <= ports.narrow and large <= ports.wide:
+        return Cost(dsp=1)
+    return Cost(dsp=min(one, other), logic=50 * LUT_ROUTED, ff=ceil(165 * FF_ROUTED))
 
 
 def packing_guard(a_bits: int, b_bits: int, ports: DspPorts) -> int:

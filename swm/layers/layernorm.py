@@ -354,7 +354,7 @@ def _root_cost(spec: LayerNormSpec, ports: DspPorts) -> Cost:
         multiplexer(2, wide).times(levels),
         Cost(logic=wide),  # which power of four
         memory(len(table.starts), 2 * (table.frac + 4), writes=0),
-        multiplier(table.frac + 4, table.step_bits + 1, ports),
+        multiplier(1 + int(np.abs(table.rises).max()).bit_length(), table.step_bits + 1, ports),
         adder(table.frac + table.step_bits + 3).times(2),
     )
 
@@ -367,7 +367,7 @@ def _apply_cost(spec: LayerNormSpec, vec: int, ports: DspPorts) -> Cost:
         adder(spec.centred_bits),
         multiplexer(2, spec.centred_bits + spec.normal_bits).times(clog2(spec.data_bits + clog2(spec.n))),
         adder(narrowed),
-        multiplier(narrowed, root + 2, ports),
+        multiplier(min(narrowed, spec.centred_bits + 1), root + 2, ports),  # the rest is its sign
         adder(spec.normal_bits),
         multiplier(spec.normal_bits, spec.weight_bits, ports),
         finish_cost(spec, spec.value_bits, 1, ports),

@@ -31,7 +31,7 @@ from swm.layers.values import (
     clog2,
 )
 
-__all__ = ["Reorder", "ReorderSpec"]
+__all__ = ["Reorder", "ReorderLayer", "ReorderSpec"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from swm.bench import area, area_designs, area_grid, area_images, area_steps
+from swm.bench import area, area_attention, area_designs, area_grid, area_images, area_steps
 from swm.bench.area_page import markdown
 from swm.bench.plots import draw
 from swm.bench.tables import headlines, rows_as_text
@@ -71,6 +71,15 @@ def test_rows_show_counted_and_modelled(result, tmp_path):
     assert made["LUT"] == pytest.approx(result["fits"]["lut"]["prices"], abs=1e-3)
 
 
+def test_the_grids_of_families_are_the_same_layers():
+    first = {c.name for c in area_grid.cases(False) if c.family == "xc7" and c.bits != 16}
+    first -= {c.name for c in area_attention.attention_cases()}
+    for family in set(area_designs.FITTED) - {"xc7", "cyclonev"}:
+        cases = list(area_grid.cases(False, family))
+        assert {c.family for c in cases} == {family}
+        assert {c.name for c in cases} == first
+
+
 def test_the_whole_grid_has_every_block_and_width():
     cases = list(area_grid.cases(False))
     assert {c.block for c in cases} == {0, 1, *area_grid.BLOCKS, *area_images.BLOCKS, area_steps.BLOCK}
@@ -80,28 +89,24 @@ def test_the_whole_grid_has_every_block_and_width():
     assert kernels == set(coefficients.LUT_FACTOR) == set(coefficients.FF_FACTOR)
 
 
-def test_the_coefficients_are_those_of_the_rows_that_are_kept():
-    kept = json.loads((ROOT / "benchmarks" / "results" / "area.json").read_text())
+@pytest.mark.parametrize("family", area_designs.FITTED)
+def test_the_coefficients_are_those_of_the_rows_that_are_kept(family):
+    suffix = "" if family == "xc7" else f"_{family}"
+    kept = {"family": family, **json.loads((ROOT / "benchmarks" / "results" / f"area{suffix}.json").read_text())}
+    assert kept["family"] == family
     judged = area.judge(kept["rows"])
     assert judged["errors"] == kept["errors"]
-    text = (ROOT / "swm" / "layers" / "rtl" / "area" / "coefficients.py").read_text()
+    text = (ROOT / "swm" / "layers" / "rtl" / "area" / f"coefficients{suffix}.py").read_text()
     assert area.coefficients({**kept, **judged}) == text
-    assert markdown({**kept, **judged}) == (ROOT / "docs" / "area.md").read_text()
+    assert markdown({**kept, **judged}) == (ROOT / "docs" / f"area{suffix}.md").read_text()
     errors = judged["errors"]
     assert errors["lut_predicted"] <= 0.15 and errors["ff_predicted"] <= 0.20
-    assert errors["dsp_predicted_exact"] == errors["bram18_predicted_exact"] == 1
+    least = 0.9 if family == "cyclonev" else 1  # where yosys puts three narrow products into a block
+    assert errors["dsp_predicted_exact"] >= least and errors["bram18_predicted_exact"] >= least
 
 
-def test_cyclone_v_has_prices_of_its_own():
+def test_cyclone_v_has_a_grid_of_its_own():
     kept = json.loads((ROOT / "benchmarks" / "results" / "area_cyclonev.json").read_text())
-    judged = area.judge(kept["rows"])
-    assert judged["errors"] == kept["errors"]
-    text = (ROOT / "swm" / "layers" / "rtl" / "area" / "cyclonev.py").read_text()
-    assert area.coefficients({**kept, **judged}) == text
-    assert markdown({**kept, **judged}) == (ROOT / "docs" / "area_cyclonev.md").read_text()
-    errors = judged["errors"]
-    assert errors["lut_predicted"] <= 0.10 and errors["ff_predicted"] <= 0.10
-    assert errors["dsp_predicted_exact"] >= 0.9 and errors["bram18_predicted_exact"] >= 0.9
     cases = list(area_grid.cases(False, "cyclonev"))
     assert {c.family for c in cases} == {"cyclonev"}
     assert {row["case"] for row in kept["rows"]} <= {c.name for c in cases}
@@ -111,7 +116,7 @@ def test_cyclone_v_has_prices_of_its_own():
 @pytest.mark.parametrize(("words", "bits", "blocks"), [(9216, 8, 9), (9216, 12, 18), (192, 8, 1), (8, 32, 0)])
 def test_memories_of_cyclone_v_are_where_yosys_puts_them(words, bits, blocks):
     """Of `dense, 1 x 1` in the grid: 9,216 weights of 8 and 12 bits, its input; and a memory too small for a block."""
-    assert memories.intel(words, bits).bram18 == blocks
+    assert memories.ram(words, bits, memories.INTEL).bram18 == blocks
 
 
 def test_modules_that_stand_in_several_layers_count_once():

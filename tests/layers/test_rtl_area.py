@@ -46,6 +46,27 @@ def test_memories_lie_where_yosys_puts_them(words, bits, blocks, luts):
     assert (placed.bram18, placed.luts) == (blocks, luts)
 
 
+@pytest.mark.parametrize(
+    ("library", "words", "bits", "blocks"),  # as yosys 0.70 maps these memories for ECP5 and Gowin parts
+    [
+        *((memories.ECP5, 96, 8, 0), (memories.ECP5, 448, 8, 1), (memories.ECP5, 672, 32, 2)),
+        *((memories.GOWIN, 48, 32, 0), (memories.GOWIN, 24, 32, 0), (memories.GOWIN, 672, 8, 1)),
+    ],
+)
+def test_memories_of_parts_with_luts_of_four_inputs(library, words, bits, blocks):
+    assert memories.ram(words, bits, library).bram18 == blocks
+    assert memories.distributed(17, 4, library).luts == 8 and memories.distributed(17, 4).luts == 4
+
+
+def test_a_design_is_priced_for_the_family_of_its_board(schedule):
+    """Registers stand outside of DSP blocks, none lie in LUTs, a LUT has four inputs: more of both (measured, too)."""
+    boards = ("pynq-z2", "ulx3s", "tangnano20k")
+    found = [estimate(replace(schedule, backend=RTL, board=load_board(board))) for board in boards]
+    assert all(one.routed.lut > 1.2 * found[0].routed.lut for one in found[1:])
+    assert all(one.routed.ff > 1.2 * found[0].routed.ff for one in found[1:])
+    assert len({one.error for one in found}) == 3
+
+
 @pytest.fixture(scope="module")
 def schedule():
     return next(c for c in cases(False) if c.name == "block 8, 3 x 2 x 4, 12 bits").make().schedule
@@ -83,7 +104,7 @@ def test_a_design_of_any_kind_has_its_modules_counted(name):
         for process in layer.processes:
             depths = (2,) * len({port.stream for port in process.program.writes})
             free, known = (count(process, layer.built, depths, n) for n in (None, layers.get(layer.spec.name)))
-            assert all(value >= 0 for value in free)
+            assert all(value >= 0 for value in free.located()[:-1])
             one, other = (price(process.kernel, bits, process.cost.dsp) for bits in (free, known))
             assert 0 < other.lut <= one.lut + 1 and 0 < other.ff <= one.ff + 1
 
@@ -92,10 +113,10 @@ def test_the_ring_of_a_line_buffer_lies_where_yosys_puts_it():
     """LeNet's pooling (docs/hardware.md): 16 bits of 392 words are a block RAM, where the C++ model has LUTRAM."""
     conv = kind("conv").minimal(CONV)
     line = kind("conv").processes(conv, load_board("pynq-z2").dsp_ports)[0]
-    assert count(line, conv, (2,)).bram18 == 0
+    assert count(line, conv, (2,)).located().bram18 == 0
     shapes = {"inputs": (TensorShape(2, 8, 30 * 60),), "output": TensorShape(4, 8, 28 * 58)}
     wide = replace(CONV, **shapes, geometry=Geometry.of((30, 60), (3, 3), (1, 1), (1, 1), (0, 0, 0, 0)))
-    assert count(line, kind("conv").minimal(wide), (2,)).bram18 == 1
+    assert count(line, kind("conv").minimal(wide), (2,)).located().bram18 == 1
 
 
 def test_registers_stay_outside_where_yosys_leaves_them_there(schedule):
@@ -105,7 +126,7 @@ def test_registers_stay_outside_where_yosys_leaves_them_there(schedule):
 
 
 def test_deeper_streams_take_more():
-    shallow, deep = counts.fifo(12, 2, 8), counts.fifo(12, 200, 8)
+    shallow, deep = (counts.fifo(12, depth, 8).located() for depth in (2, 200))
     assert (shallow.table, shallow.bram18, shallow.choice) == (8, 0, 0)
     assert deep.state > shallow.state and (deep.bram18, deep.table) == (1, 0)
     assert price("fork", shallow, 0).bram18 == 0 and price("fork", deep, 0).lut > price("fork", shallow, 0).lut

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prices of what `swm.layers.rtl.area.counts` counts: LUTs and flip-flops a bit, and a factor a module.
 
-Fitted by `swm bench area --coefficients swm/layers/rtl/area/coefficients.py` to counts of cells by
-yosys 0.70, rows of 7-series parts: 258 fitted, 176 held out (12 bits and UltraScale+).
+Fitted by `swm bench area --coefficients swm/layers/rtl/area/coefficients.py` to counts of
+cells by yosys 0.70, rows of 7-series parts: 258 fitted, 176 held out (12 bits and UltraScale+).
 Rows: benchmarks/results/area.json. Kind of every figure: modelled, after measured ones.
 """
 

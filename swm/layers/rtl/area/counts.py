@@ -3,20 +3,22 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import Any, Literal, NamedTuple
 
 from swm.device.memories import memory
 from swm.layers.curves import Curve, Ramp, Steps, Table
 from swm.layers.fit import widest_curve
 from swm.layers.functions import Activation
 from swm.layers.rtl.area import memories
+from swm.layers.rtl.area.memories import AMD, INTEL, Library
 from swm.layers.values import FixedLayer, LayerSpec, clog2
 
 __all__ = [
-    "INTEL",
     "LUTRAM_PLACES",
     "NOTHING",
     "Count",
+    "Memory",
     "counter",
     "delayed",
     "ended",
@@ -30,8 +32,6 @@ __all__ = [
     "walk",
 ]
 
-INTEL = "cyclonev"
-"""The family whose memories lie elsewhere, with prices of its own."""
 LUTRAM_PLACES = 32
 """Beats that swm_fifo keeps in LUTRAM; more lie in a memory with a registered read port."""
 ROM_WORDS = 16
@@ -40,6 +40,21 @@ LEAST_PRODUCT = 9
 """Bits of the narrowest product that yosys gives a DSP block (`DSP_Y_MINWIDTH` of its synth_xilinx)."""
 _SRL = 3  # registers one behind the other of which yosys makes a shift register
 _POINT = 3  # bits of a rounded value above its output, before saturation: not known before calibration
+
+
+class Memory(NamedTuple):
+    """A memory of a module; where it lies and what stands behind it depend on the device.
+
+    Attributes:
+        kind: "rom" and "ram" lie where yosys puts them, "table" is a ROM for which LUTs are asked, "fifo" lies in LUTs
+            and is read at once.
+        copies: how many.
+    """
+
+    kind: Literal["rom", "ram", "table", "fifo"]
+    words: int
+    bits: int
+    copies: float = 1.0
 
 
 class Count(NamedTuple):
@@ -60,12 +75,8 @@ class Count(NamedTuple):
         bram18: blocks of 18 Kb.
         rows: sums of multipliers in LUTs, a row for each bit of the smaller operand.
         narrow: multipliers whose product is below 9 bits, for which yosys takes LUTs, or that a table does not need.
-        m10k: blocks of 10 Kb that the memories take on Cyclone V; there `mlab` stands for `table`, `spread` for
-            `constant`, `apart` registers stand beside the others, and `lines` beside `choice`.
-        mlab: see there.
-        spread: see there.
-        apart: see there.
-        lines: see there.
+        delayed: registers that lie in the LUTs of `shift` where a LUT can be a shift register.
+        memories: whose LUTs, blocks and registers `located` counts.
     """
 
     adder: float = 0
@@ -82,40 +93,33 @@ class Count(NamedTuple):
     bram18: float = 0
     rows: float = 0
     narrow: float = 0
-    m10k: float = 0
-    mlab: float = 0
-    spread: float = 0
-    apart: float = 0
-    lines: float = 0
-
-    def of(self, family: str) -> Count:
-        """The same on devices of a family, in the fields before `m10k`.
-
-        Cyclone V has memories of 10 Kb (`bram18` counts these), no shift registers, and in yosys's flow nothing beside
-        a multiplier in its block.
-        """
-        if family != INTEL:
-            return self._replace(m10k=0, mlab=0, spread=0, apart=0, lines=0)
-        return Count(
-            adder=self.adder + self.post,
-            restart=self.restart,
-            choice=self.choice + self.lines,
-            clip=self.clip,
-            table=self.mlab,
-            constant=self.spread,
-            state=self.state,
-            register=self.register + self.operand + self.apart,
-            bram18=self.m10k,
-            rows=self.rows,
-        )
+    delayed: float = 0
+    memories: tuple[Memory, ...] = ()
 
     def plus(self, *others: Count) -> Count:
         """Sum of this and the others."""
-        return Count(*map(sum, zip(self, *others, strict=True)))
+        parts = (self, *others)
+        numbers = map(sum, zip(*(part[:-1] for part in parts), strict=True))
+        return Count._make((*numbers, tuple(chain.from_iterable(part.memories for part in parts))))
 
     def times(self, n: float) -> Count:
         """N copies."""
-        return Count(*(n * value for value in self))
+        memories = tuple(one._replace(copies=n * one.copies) for one in self.memories)
+        return Count._make((*(n * value for value in self[:-1]), memories))
+
+    def located(self, library: Library = AMD) -> Count:
+        """The same with its memories in their places on a device.
+
+        Where LUTs have four inputs, and on Cyclone V, none is a shift register, and yosys puts no register and no adder
+        into DSP blocks. On Cyclone V `bram18` counts blocks of 10 Kb, and there are no multipliers of LUTs.
+        """
+        own = self._replace(memories=(), delayed=0)
+        if library is not AMD:
+            register, adder = self.register + self.operand + self.delayed, self.adder + self.post
+            own = own._replace(register=register, adder=adder, operand=0, post=0, shift=0)
+        if library is INTEL:
+            own = own._replace(narrow=0)
+        return own.plus(*(_located(one, library).times(one.copies) for one in self.memories))
 
 
 NOTHING = Count()
@@ -138,23 +142,14 @@ def marks(n: int) -> Count:
 
 def delayed(bits: int, n: int) -> Count:
     """swm_delay."""
-    return Count(register=n * bits) if n < _SRL else Count(shift=-(-n // 32) * bits, apart=n * bits)
+    return Count(register=n * bits) if n < _SRL else Count(shift=-(-n // 32) * bits, delayed=n * bits)
 
 
 def rom(words: int, bits: int, in_luts: bool = True) -> Count:
     """swm_rom; in LUTs where these are asked for, else where yosys puts it."""
-    other = memories.intel(words, bits)  # Cyclone V has no storage that a ROM may ask for
-    spread = 0.0 if other.bram18 else _constants(words, bits)
     if in_luts:
-        return Count(
-            constant=_constants(words, bits),
-            register=2 * bits,
-            m10k=other.bram18,
-            spread=spread,
-            apart=-bits if other.bram18 else 0,
-        )
-    placed = _placed(memories.rom(words, bits), other, bits)
-    return placed._replace(table=0, constant=_constants(words, bits) if placed.table else 0, mlab=0, spread=spread)
+        return Count(memories=(Memory("table", words, bits),))
+    return Count(memories=(Memory("rom", words, bits),))
 
 
 def _constants(words: int, bits: int) -> float:
@@ -164,23 +159,23 @@ def _constants(words: int, bits: int) -> float:
 
 def ram(words: int, bits: int) -> Count:
     """swm_ram, where yosys puts it."""
-    return _placed(memories.ram(words, bits), memories.intel(words, bits), bits)
+    return Count(memories=(Memory("ram", words, bits),))
 
 
-def _placed(placed: memories.Placed, other: memories.Placed, bits: int) -> Count:
-    """Two registers behind the address; block RAM has one of them. `other`: on Cyclone V."""
-    rows, lines = ((place.rows - 1) / 2 * bits for place in (placed, other))
-    read, there = (0 if place.bram18 else bits for place in (placed, other))
-    return Count(
-        table=placed.luts,
-        choice=rows,
-        register=bits + read,
-        bram18=placed.bram18,
-        m10k=other.bram18,
-        mlab=other.luts,
-        apart=there - read,
-        lines=lines - rows,
-    )
+def _located(one: Memory, library: Library) -> Count:
+    """Two registers behind the address, but for a FIFO's; block RAM has one of them."""
+    words, bits = one.words, one.bits
+    if one.kind == "table" and library is not INTEL:  # which has no storage that a ROM may ask for
+        return Count(constant=_constants(words, bits), register=2 * bits)
+    put = {"rom": memories.rom, "table": memories.rom, "ram": memories.ram, "fifo": memories.distributed}[one.kind]
+    placed = put(words, bits, library)
+    rows = (placed.rows - 1) / 2 * bits
+    if one.kind == "fifo":
+        return Count(table=placed.luts, choice=rows)
+    found = Count(choice=rows, register=bits + (0 if placed.bram18 else bits), bram18=placed.bram18)
+    if one.kind in ("rom", "table"):
+        return found._replace(constant=_constants(words, bits) if placed.luts else 0)
+    return found._replace(table=placed.luts)
 
 
 def fifo(bits: int, depth: int, pipeline: int) -> Count:
@@ -188,7 +183,7 @@ def fifo(bits: int, depth: int, pipeline: int) -> Count:
     places = depth + pipeline
     state = 2 * clog2(places) + 2 * clog2(places + 1)
     if places <= LUTRAM_PLACES:
-        return Count(state=state, table=4 * -(-bits // 6), mlab=memories.intel(places, bits, clocked=False).luts)
+        return Count(state=state, memories=(Memory("fifo", places, bits),))
     # a way past the memory for a beat that is read as it is written, and the address of the beat after this one
     past = Count(state=state, register=bits + 1, choice=bits + clog2(places), adder=clog2(places))
     return past.plus(ram(places, bits), Count(register=-bits))

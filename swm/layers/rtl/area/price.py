@@ -1,28 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a module of hls/rtl costs: counted bits at fitted prices."""
+"""What a module of hls/rtl costs on a family of devices: counted bits at fitted prices."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from swm.device.primitives import Cost
-from swm.layers.rtl.area import coefficients, cyclonev
-from swm.layers.rtl.area.counts import INTEL, Count
+from swm.layers.rtl.area import coefficients, coefficients_cyclonev, coefficients_ecp5, coefficients_gowin, memories
+from swm.layers.rtl.area.counts import Count
 
-__all__ = ["PACKS", "STORED", "module_error", "outside", "price", "priced_bits"]
+__all__ = ["PACKS", "STORED", "Prices", "library_of", "outside", "price", "priced_bits", "prices_of"]
 
 PACKS = "7series"
-"""The family for which yosys moves registers and adders into DSP blocks; on UltraScale+ and ECP5 it leaves them out."""
+"""The family for which yosys moves registers and adders into DSP blocks; on others it leaves them out."""
 OUTSIDE = {"operand": "register", "post": "adder"}
 """What they cost there, as other bits do."""
 STORED = ("table", "constant", "shift")
 """What of a count are LUTs that hold data."""
 
 
-def priced_bits(count: Count, prices: Mapping[str, float]) -> dict[str, float]:
-    """What each sort of bits of a module takes; "module" is what every module has."""
-    bits = {**count._asdict(), "module": 1.0}
-    return {name: each * bits[name] for name, each in prices.items()}
+class Prices(NamedTuple):
+    """LUTs and flip-flops of a bit of each sort, a factor for each module, and the error on rows that were held out."""
+
+    lut: Mapping[str, float]
+    lut_factor: Mapping[str, float]
+    ff: Mapping[str, float]
+    ff_factor: Mapping[str, float]
+    error: str
 
 
 def outside(prices: Mapping[str, float]) -> dict[str, float]:
@@ -34,6 +39,35 @@ def outside(prices: Mapping[str, float]) -> dict[str, float]:
     return known
 
 
+_FITTED = {
+    family: Prices(own.LUT, own.LUT_FACTOR, own.FF, own.FF_FACTOR, own.ERROR)
+    for family, own in (
+        (PACKS, coefficients),
+        ("cyclonev", coefficients_cyclonev),
+        ("ecp5", coefficients_ecp5),
+        ("gowin", coefficients_gowin),
+    )
+}
+_OTHERS = _FITTED[PACKS]._replace(lut=outside(coefficients.LUT), ff=outside(coefficients.FF))
+_LIBRARIES = {"cyclonev": memories.INTEL, "ecp5": memories.ECP5, "gowin": memories.GOWIN}
+
+
+def prices_of(family: str) -> Prices:
+    """Prices of a family of devices, as board files call it: fitted to it, or those of 7-series parts."""
+    return _FITTED.get(family, _OTHERS)
+
+
+def library_of(family: str) -> memories.Library:
+    """Memories of a family of devices."""
+    return _LIBRARIES.get(family, memories.AMD)
+
+
+def priced_bits(count: Count, prices: Mapping[str, float]) -> dict[str, float]:
+    """What each sort of bits of a module takes, memories in their places; "module" is what every module has."""
+    bits = {**count._asdict(), "module": 1.0}
+    return {name: each * bits[name] for name, each in prices.items()}
+
+
 def price(kernel: str, count: Count, dsp: int, family: str = PACKS) -> Cost:
     """Resources after mapping.
 
@@ -43,18 +77,9 @@ def price(kernel: str, count: Count, dsp: int, family: str = PACKS) -> Cost:
         dsp: multipliers that DSP blocks may do; those of a narrow product yosys builds of LUTs.
         family: of the device.
     """
-    prices = cyclonev if family == INTEL else coefficients
-    count = count.of(family)
-    tables = (prices.LUT, prices.FF)
-    if family not in (INTEL, PACKS):
-        tables = (outside(prices.LUT), outside(prices.FF))
-    luts, registers = (priced_bits(count, table) for table in tables)
-    factor, memory = prices.LUT_FACTOR.get(kernel, 1.0), sum(luts.get(name, 0.0) for name in STORED)
+    prices, count = prices_of(family), count.located(library_of(family))
+    luts, registers = priced_bits(count, prices.lut), priced_bits(count, prices.ff)
+    factor, memory = prices.lut_factor.get(kernel, 1.0), sum(luts.get(name, 0.0) for name in STORED)
     logic = factor * (sum(luts.values()) - memory)
-    ff = prices.FF_FACTOR.get(kernel, 1.0) * sum(registers.values())
+    ff = prices.ff_factor.get(kernel, 1.0) * sum(registers.values())
     return Cost(dsp - int(count.narrow), int(count.bram18), 0, logic, factor * memory, ff)
-
-
-def module_error(family: str) -> str:
-    """What is known of the error of these prices."""
-    return cyclonev.ERROR if family == INTEL else coefficients.ERROR

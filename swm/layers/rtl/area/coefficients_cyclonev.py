@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prices of what `swm.layers.rtl.area.counts` counts: LUTs and flip-flops a bit, and a factor a module.
 
-Fitted by `swm bench area --family cyclonev --coefficients swm/layers/rtl/area/cyclonev.py` to counts of cells by
-yosys 0.70, rows of Cyclone V: 129 fitted, 70 held out (12 bits).
+Fitted by `swm bench area --family cyclonev --coefficients swm/layers/rtl/area/coefficients_cyclonev.py` to counts of
+cells by yosys 0.70, rows of Intel Cyclone V parts: 129 fitted, 70 held out (12 bits).
 Rows: benchmarks/results/area_cyclonev.json. Kind of every figure: modelled, after measured ones.
 """
 
