@@ -81,7 +81,9 @@ def markdown(result: Mapping[str, Any]) -> str:
     )
     unseen = [row for row in rows if row["held_out"]]
     plot = f"![modelled against counted LUTs and flip-flops](area{suffix}.svg)\n\n## Errors by module\n"
-    parts = [words, plot, *_table(("module", "rows", lut, "FF"), _by_module(unseen))]
+    left = result.get("unmapped", ())  # of a run that was ended early; all rows that are fitted are there
+    open_ = (f"Held-out layers of the grid that this run did not map: {'; '.join(left)}.\n",) if left else ()
+    parts = [words, *open_, plot, *_table(("module", "rows", lut, "FF"), _by_module(unseen))]
     head = ("layer", "family", "module", lut, "counted", "FF", "counted", "DSP", "counted", memory, "counted")
     return "\n".join([*parts, "", "## Rows that were held out", "", *_table(head, map(_row, unseen)), ""])
 
