@@ -91,7 +91,7 @@ RECIPES = (
         "VNN-COMP biasfield base",
         {
             "block": {"Conv_4": 2, "Conv_6": 2, "Conv_8": 4, "Conv_10": 4, "Conv_12": 8, "Conv_14": 2},
-            "epochs": 11,
+            "epochs": 15,
             "batch": 128,
             "rate": 1.5e-3,
             "distillation": 0.8,
@@ -99,7 +99,7 @@ RECIPES = (
         0.791,
         flip_and_shift(2),
         "budgets leave the last layer dense; so, at 4.08x (1 1 2 2 4 4 16 1), with 8 epochs and distillation 0.5, one "
-        "seed gave 77.46 %",
+        "seed gave 77.46 %; the goal is 1.5 points below the 80.6 % that was known before, 1.1 below the one here",
     ),
     Recipe(
         "bundled MLP, CGS 8x with 3 bits",
