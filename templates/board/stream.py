@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the network of this project on a card behind PCIe, through AMD's driver for its DMA (Xilinx/dma_ip_drivers, XDMA).
+"""Runs the network of this project on a card behind PCIe, through AMD's driver of its DMA (Xilinx/dma_ip_drivers).
 
     from stream import Stream
 

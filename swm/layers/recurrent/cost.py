@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import ceil
+from typing import ClassVar
 
 from swm.device.board import DspPorts
 from swm.device.memories import memory
@@ -56,6 +57,8 @@ def processes(built: RecurrentBuilt, ports: DspPorts) -> tuple[ProcessModel, ...
 @dataclass(frozen=True)
 class _Unrolled(CirculantSpec):
     """A matrix whose blocks are transformed at once, whatever their size."""
+
+    kind: ClassVar[str] = "part of a recurrent layer"  # or projects would be read back with this in a layer's place
 
     @property
     def unrolled(self) -> bool:
