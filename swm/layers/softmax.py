@@ -11,6 +11,7 @@ value beside the maximum: what it hides counts in neither maximum nor sum, and i
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import ceil, log2
 from typing import Any, ClassVar
 
 import numpy as np
@@ -106,6 +107,16 @@ class SoftmaxSpec(LayerSpec):
         return self.data_bits + (1 if self.mask_rows else 0)
 
     @property
+    def doublings(self) -> int:
+        """Of the factor: they move the binary point of the values, as a table of a steep function would be too large."""
+        return max(0, ceil(log2(self.factor)))
+
+    @property
+    def rate(self) -> float:
+        """What is left of the factor."""
+        return self.factor / 2**self.doublings
+
+    @property
     def power_bits(self) -> int:
         """Bits of a power, 2 of them left of its binary point: it is 1 at most."""
         return min(self.out_bits + _POWER_GUARD, _WIDEST)
@@ -196,7 +207,9 @@ class SoftmaxKind(BeatKind):
         """The table of exponents for the input's binary point, and the output's format."""
         assert isinstance(spec, SoftmaxSpec)
         output = output_format(outputs, spec.out_bits, "identity", spec.quotient_frac)
-        power = curve_of("exponential", (spec.factor,), formats[0].frac, spec.power_bits - 2, spec.power_bits)
+        power = curve_of(
+            "exponential", (spec.rate,), formats[0].frac - spec.doublings, spec.power_bits - 2, spec.power_bits
+        )
         table = spec.table
         arrays = {} if spec.division == "exact" else {"reciprocals": np.stack([table.starts, table.rises], axis=1)}
         if spec.mask_rows:
@@ -366,7 +379,7 @@ def _top_cost(spec: SoftmaxSpec, vec: int) -> Cost:
 def _power_cost(spec: SoftmaxSpec, vec: int, ports: DspPorts) -> Cost:
     """A subtraction, a table and an addition a word; the table as of a layer's end, for the finest input."""
     like = LayerSpec(
-        "", spec.inputs, TensorShape(spec.n, spec.power_bits, spec.positions), "exponential", parameters=(spec.factor,)
+        "", spec.inputs, TensorShape(spec.n, spec.power_bits, spec.positions), "exponential", parameters=(spec.rate,)
     )
     lane = adder(spec.data_bits + 1).plus(finish_cost(like, spec.data_bits + 1, 1, ports), adder(spec.total_bits))
     return control().plus(lane.times(vec), register(spec.data_bits))

@@ -10,6 +10,7 @@ from test_integers_compiled import needs_compiler
 
 from swm.accelerator import compiled_beats, compiled_layers, compiled_moves
 from swm.accelerator.integers import run_layer
+from swm.device import load_board
 from swm.layers import registry
 from swm.layers.layernorm import LayerNormSpec, NormLayer
 from swm.layers.matmul import MatMulSpec
@@ -69,7 +70,7 @@ def test_products_of_two_streams(seed, bits, stored, heads, rows, data):
     st.integers(0, 2**32 - 1),
     st.integers(4, 18),
     st.integers(2, 60),
-    st.sampled_from([2.0**-6, 0.177, 1.0, 5.0]),
+    st.sampled_from([2.0**-6, 0.177, 1.0, 5.0, 64.0]),
     st.integers(-2, 8),
     st.sampled_from(["table", "exact"]),
     st.sampled_from([(0, 1), (1, 1), (2, 1), (1, 2), (2, 3)]),
@@ -92,6 +93,21 @@ def test_softmax(seed, bits, n, factor, whole, division, mask):
     if rows:
         every = hidden[np.arange(len(x)) // each % rows]
         np.testing.assert_array_equal(run_layer(layer, (x,))[0][every], 0)
+
+
+@pytest.mark.parametrize("factor", [8.0, 50.0])
+def test_a_steep_softmax_is_built_and_near_the_float_one(factor):
+    """Whole doublings of the factor move the binary point: a table of so steep a function would be too large."""
+    shape = TensorShape(6, 12, 4)
+    spec = SoftmaxSpec("l", (shape,), shape, factor=factor)
+    kind = registry.kind("softmax")
+    float_layer = SoftmaxLayer("softmax", "l", "l", ("x",), "y", ((6, 4),), 6, 4, factor=factor)
+    layer = kind.quantize(spec, float_layer, (), np.ones((1, 6)), (Format(12, 9),))
+    x = words(np.random.default_rng(3), 10, (4, 6))
+    powers = np.exp(factor * (x - x.max(axis=1, keepdims=True)) / 512)
+    wanted = powers / powers.sum(axis=1, keepdims=True)
+    assert abs(run_layer(layer, (x,))[0] / 2.0**layer.output_format.frac - wanted).max() < 2e-3
+    assert kind.processes(kind.minimal(spec), load_board("zcu104").dsp_ports)
 
 
 def test_a_table_that_is_none_is_refused_by_both():

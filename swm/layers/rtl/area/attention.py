@@ -62,7 +62,7 @@ def softmax_power(built: Implementation, powers: int, totals: int, known: FixedL
     assert isinstance(spec, SoftmaxSpec)
     bits, power, total, levels = spec.data_bits, spec.power_bits, spec.total_bits, clog2(vec)
     cycles, table = power_cycles(built), activation_cycles("exponential")
-    widest = widest_curve("exponential", (spec.factor,), power)
+    widest = widest_curve("exponential", (spec.rate,), power)
     curve = known.inner[0] if known else widest
     steps = isinstance(curve, Table) and isinstance(widest, Table) and not curve.rises and bool(widest.rises)
     below = Count(adder=bits + 2, register=bits + 2)
