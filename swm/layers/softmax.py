@@ -108,7 +108,7 @@ class SoftmaxSpec(LayerSpec):
 
     @property
     def doublings(self) -> int:
-        """Of the factor: they move the binary point of the values, as a table of a steep function would be too large."""
+        """Of the factor: they move the binary point of the values, as tables of steep functions are too large."""
         return max(0, ceil(log2(self.factor)))
 
     @property
