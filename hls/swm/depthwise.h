@@ -11,7 +11,7 @@
 /// have multipliers, one a tap, and positions share their weights.
 ///
 /// \tparam Cfg  of the layer: what window.h asks; n, in_bits, weight_bits, bias_bits, out_bits, out_shift, in_vec, out_vec
-///              (powers of two; equal but for positions side by side); rom_banks, rom_lanes as in circulant.h; fabric: 1 where it multiplies in LUTs;
+///              (equal powers of two); rom_banks, rom_lanes as in circulant.h; fabric: 1 where it multiplies in LUTs;
 ///              activation. tick is that of the line buffer, the process before this one
 #pragma once
 
@@ -56,7 +56,7 @@ struct depthwise_layer {
   static_assert(Cfg::in_bits >= 4 && Cfg::in_bits <= 18 && Cfg::out_bits >= 4 && Cfg::out_bits <= 18, "data have 4 to 18 bits");
   static_assert(Cfg::weight_bits >= 4 && Cfg::weight_bits <= 18, "weights fit the narrow port of a DSP block");
   static_assert(value_bits <= 62, "sums fit 64 bits with room to round");
-  static_assert(is_power_of_two(V) && V == Cfg::out_vec, "beats are powers of two");
+  static_assert(is_power_of_two(V) && V == Cfg::out_vec, "input and output beats are equal powers of two");
   static_assert(Cfg::window_words == Cfg::in_vec && Cfg::window_bits == Cfg::in_bits && beats == ceil_div(int(lanes::n), V),
                 "the line buffer holds the input's beats");
   static_assert(Cfg::run_beats == 1, "all taps of some channels follow each other");

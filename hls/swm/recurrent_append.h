@@ -13,6 +13,8 @@
 ///   output_shift, cell_shift  right shifts (negative: left) of outputs and cells to its binary point
 #pragma once
 
+#include "count.h"
+#include "ports.h"
 #include "recurrent.h"
 
 namespace swm {

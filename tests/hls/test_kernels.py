@@ -68,7 +68,7 @@ def test_every_kernel_has_a_testbench_and_every_header_stays_small():
     reached = benches + "".join(text for name, text in headers.items() if f'#include "swm/{name}"' in benches)
     for name, text in headers.items():
         assert text.startswith("// SPDX-License-Identifier: Apache-2.0\n/// \\file"), name
-        assert text.count("\n") < 300, name
+        assert text.count("\n") < 350, name
         tested = re.search(rf'#include "(swm/)?{re.escape(name)}"', reached)
         assert "SWM_TICK(Cfg" not in text or tested, name
 
@@ -192,7 +192,7 @@ REFUSED = [
     ("dense_layer<conv_products", {"window_words": 2}, "the line buffer holds the input's beats"),
     ("dense_layer<conv_products", {"position_beats": 5}, "a position is the beats of a token"),
     ("circulant<conv_spectra", {}, "the line buffer holds beats of spectra"),
-    ("circulant<conv_spectra", {**SPECTRA, "run_beats": 1}, "all blocks of a tap follow each other"),
+    ("circulant<conv_spectra", {**SPECTRA, "run_beats": 1}, "all blocks of a tap and group follow each other"),
     ("circulant<conv_spectra", {**SPECTRA, "tap_columns": 3}, "spectra leave the line buffer one tap at a time"),
     ("scale_layer", {"in_bits": 20}, "data have 4 to 18 bits"),
 ]

@@ -204,7 +204,7 @@ def test_icarus_takes_verilators_place(project, tmp_path, monkeypatch):
 
 def test_what_icarus_says_is_read(project, tmp_path, monkeypatch):
     """Without Icarus, too: its results as the testbench writes them, ends without one, and no end at all."""
-    said = {"alone": "w 1\nw x\ne 86\ns 1 86 0 0\n", "rate": "w 1\ne 9\ns 0 9 2 3\n", "stalls": "d\n"}
+    said = {"alone": "w 1\nw x\ne 86\ns 1 86 0\n", "rate": "w 1\ni 2\ne 9\ns 0 9 3\n", "stalls": "d\n"}
 
     def run(command, note, folder=None):
         output = Path(next(part for part in command if part.startswith("+output=")).removeprefix("+output="))
@@ -218,8 +218,8 @@ def test_what_icarus_says_is_read(project, tmp_path, monkeypatch):
     said["stalls"] = said["rate"]
     words, measured = rtl_icarus.simulate_icarus(project, tmp_path, 1, quiet)
     assert words.tolist() == [1, rtl_icarus.UNKNOWN, 1, 1]
-    assert measured["alone"] == {"right": True, "cycles": 86, "input_waits": 0, "output_waits": 0, "ends": [86]}
-    assert not measured["rate"]["right"]
+    assert measured["alone"] == {"right": True, "cycles": 86, "output_waits": 0, "ends": [86], "waits": []}
+    assert not measured["rate"]["right"] and measured["rate"]["waits"] == [2]
     for file in tmp_path.glob("*.txt"):
         file.unlink()
     said.clear()

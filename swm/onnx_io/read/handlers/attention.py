@@ -35,8 +35,8 @@ def attention_23(
     node: RawNode,
     *,
     is_causal: int = 0,
-    kv_num_heads: int = 0,
-    q_num_heads: int = 0,
+    kv_num_heads: int | None = None,
+    q_num_heads: int | None = None,
     qk_matmul_output_mode: int = 0,
     scale: float | None = None,
     softcap: float = 0.0,
@@ -45,7 +45,7 @@ def attention_23(
     """Without keys of the past; with a constant mask, or none."""
     if softcap or any(node.inputs[4:]) or not only_first(context, node):
         return None
-    return _attention(context, node, _Form(q_num_heads, kv_num_heads, scale, bool(is_causal)), node.inputs[3:4])
+    return _attention(context, node, _Form(q_num_heads or 0, kv_num_heads or 0, scale, bool(is_causal)), node.inputs[3:4])
 
 
 @handler("MultiHeadAttention", since=1, becomes="MatMul, Softmax", domain="com.microsoft")
