@@ -45,7 +45,8 @@ def attention_23(
     """Without keys of the past; with a constant mask, or none."""
     if softcap or any(node.inputs[4:]) or not only_first(context, node):
         return None
-    return _attention(context, node, _Form(q_num_heads or 0, kv_num_heads or 0, scale, bool(is_causal)), node.inputs[3:4])
+    form = _Form(q_num_heads or 0, kv_num_heads or 0, scale, bool(is_causal))
+    return _attention(context, node, form, node.inputs[3:4])
 
 
 @handler("MultiHeadAttention", since=1, becomes="MatMul, Softmax", domain="com.microsoft")
