@@ -43,9 +43,35 @@ def attention_23(
     softmax_precision: int | None = None,
 ) -> Result:
     """Without keys of the past; with a constant mask, or none."""
-    if softcap or any(node.inputs[4:]) or not only_first(context, node):
-        return None
     form = _Form(q_num_heads or 0, kv_num_heads or 0, scale, bool(is_causal))
+    return None if softcap else _alone(context, node, form)
+
+
+@handler("Attention", since=25, becomes="MatMul, Softmax")
+def attention_25(
+    context: Context,
+    node: RawNode,
+    *,
+    is_causal: int = 0,
+    kv_num_heads: int | None = None,
+    left_window_size: int = -1,
+    q_num_heads: int | None = None,
+    qk_matmul_output_mode: int = 0,
+    right_window_size: int = -1,
+    scale: float | None = None,
+    softcap: float = 0.0,
+    softmax_precision: int | None = None,
+) -> Result:
+    """The same, and without a window around the diagonal."""
+    form = _Form(q_num_heads or 0, kv_num_heads or 0, scale, bool(is_causal))
+    windows = left_window_size >= 0 or right_window_size >= 0
+    return None if softcap or windows else _alone(context, node, form)
+
+
+def _alone(context: Context, node: RawNode, form: _Form) -> Result:
+    """Where the node reads nothing but queries, keys, values and a mask."""
+    if any(node.inputs[4:]) or not only_first(context, node):
+        return None
     return _attention(context, node, form, node.inputs[3:4])
 
 
