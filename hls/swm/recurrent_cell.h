@@ -95,7 +95,37 @@ struct cell_math {
     const state_t inner = saturate<C, rounded<Cfg::inner_shift, W>::bits>(round_shift<Cfg::inner_shift, W>(from_state));
     return sum_t(from_input + sum_t(round_shift<Cfg::reset_shift, B + C>(multiply<B, C>(r, inner))));
   }
+
+  /// What a cell of any kind gives, and its new state.
+  ///
+  /// \param second  phase B, in which a GRU has its candidate
+  /// \param update  z, from one phase to the other
+  static in_t step(const sum_t v[4], const typename L::bias_t peep[3], bool second, in_t& update, state_t& c) {
+    SWM_INLINE
+    if (int(Cfg::cell) == int(cell_lstm)) return lstm(v, peep, c);
+    if (int(Cfg::cell) == int(cell_gru_after)) {
+      const in_t z = f(v[0]), r = f(v[1]), n = g(reset_after(r, v[2], v[3]));
+      return blend(z, n, c);
+    }
+    if (int(Cfg::cell) != int(cell_gru)) return f(v[0]);
+    if (second) return blend(update, g(v[2]), c);
+    update = f(v[0]);
+    return reset_before(f(v[1]), c);
+  }
 };
+
+/// Where cells leave nobody.
+struct no_cells {};
+template <int E, class Beat>
+inline void give_cells(no_cells&, int&, const Beat&) {
+  SWM_INLINE
+}
+template <int E, class Cells, class Beat>
+inline void give_cells(Cells& out, int& beat, const Beat& state) {
+  SWM_INLINE
+  write_beat<E>(out, beat, state);
+  ++beat;
+}
 
 }  // namespace detail
 }  // namespace swm

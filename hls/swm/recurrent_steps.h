@@ -20,22 +20,6 @@
 #include "row_sums.h"
 
 namespace swm {
-namespace detail {
-
-/// Where cells leave nobody.
-struct no_cells {};
-template <int E, class Beat>
-inline void give_cells(no_cells&, int&, const Beat&) {
-  SWM_INLINE
-}
-template <int E, class Cells, class Beat>
-inline void give_cells(Cells& out, int& beat, const Beat& state) {
-  SWM_INLINE
-  write_beat<E>(out, beat, state);
-  ++beat;
-}
-
-}  // namespace detail
 
 /// \param weights  ROM, banks of [address][lane]: phase A by (group of units, gates in turn, group of columns), then phase B by
 ///                 (group of rows, group of columns); over all banks, lane (row * mac_columns + column) * k + part. Row r side
@@ -175,20 +159,8 @@ FLAT:
         in_t result = 0;
         if (L::projected && second) {
           result = identity::run<detail::gate_words<Cfg::in_bits, Cfg::project_shift>, int(L::sum_bits)>(y[e / k][0][k > E ? part * E + e : e % k]);
-        } else if (int(Cfg::cell) == int(cell_lstm)) {
-          result = A::lstm(v, peep, c);
-        } else if (int(Cfg::cell) == int(cell_gru_after)) {
-          const in_t z = A::f(v[0]), r = A::f(v[1]), n = A::g(A::reset_after(r, v[2], v[3]));
-          result = A::blend(z, n, c);
-        } else if (int(Cfg::cell) == int(cell_gru)) {
-          if (second) {
-            result = A::blend(update.v[e], A::g(v[2]), c);
-          } else {
-            update.v[e] = A::f(v[0]);
-            result = A::reset_before(A::f(v[1]), c);
-          }
         } else {
-          result = A::f(v[0]);
+          result = A::step(v, peep, second, update.v[e], c);
         }
         state.v[e] = c;
         value.v[e] = beat * E + e < (gives ? Cfg::m : Cfg::hidden) ? result : in_t(0);  // none behind the last one

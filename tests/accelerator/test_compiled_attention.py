@@ -65,7 +65,7 @@ def test_products_of_two_streams(seed, bits, stored, heads, rows, data):
     assert_same(layer, (words(rng, bits, shapes[0]), words(rng, stored, shapes[1])))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(4, 18),

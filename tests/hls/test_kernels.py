@@ -68,7 +68,7 @@ def test_every_kernel_has_a_testbench_and_every_header_stays_small():
     reached = benches + "".join(text for name, text in headers.items() if f'#include "swm/{name}"' in benches)
     for name, text in headers.items():
         assert text.startswith("// SPDX-License-Identifier: Apache-2.0\n/// \\file"), name
-        assert text.count("\n") < 350, name
+        assert text.count("\n") < 300, name
         tested = re.search(rf'#include "(swm/)?{re.escape(name)}"', reached)
         assert "SWM_TICK(Cfg" not in text or tested, name
 
