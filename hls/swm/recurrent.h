@@ -23,6 +23,7 @@
 ///   cell                              0 RNN, 1 LSTM, 2 GRU that resets before the product, 3 GRU that resets after it
 ///   n, hidden, m, k                   inputs, cells, outputs, block size (1: dense); m differs from hidden: a projection
 ///   steps, sequences, last            of a sequence; that take turns; 1 where only the last step's output leaves
+///   start                             1 where states come in front of a sequence: one more token (recurrent_start.h)
 ///   in_bits, weight_bits, bias_bits, state_bits
 ///   fft_shifts, acc_shift, acc_shift_b
 ///   join_shift                        left shift of a sum over x where that over h joins it, 0 to 6
@@ -54,6 +55,7 @@ struct recurrent {
     two = projected || int(Cfg::cell) == int(cell_gru),  // phases of a step
     second_reads_x = int(Cfg::cell) == int(cell_gru),
     gates = int(Cfg::cell) == int(cell_lstm) ? 4 : int(Cfg::cell) == int(cell_gru) ? 2 : int(Cfg::cell) == int(cell_gru_after) ? 3 : 1,
+    turns = Cfg::steps + Cfg::start,  // tokens of a sequence
     split = int(Cfg::cell) == int(cell_gru_after),  // the candidate's sum over x and the one over h stay apart
     sums = gates + split,                           // of a unit
     biases = int(Cfg::cell) == int(cell_gru) ? 3 : sums,
@@ -132,12 +134,15 @@ struct recurrent {
   typedef int_t<Cfg::bias_bits> bias_t;
   typedef int_t<Cfg::state_bits> state_t;
   typedef int_t<value_bits> value_t;
+  typedef const weight_t weights_t[rom_banks][rom_depth][rom_lanes];
+  typedef const bias_t vectors_t[vector_banks][total_a][vector_lanes];
 
   static_assert(k == 1 || (is_power_of_two(k) && k <= 64), "blocks of a recurrent layer have 2 to 64 values; 1: dense");
   static_assert(k == 1 || (Cfg::hidden % k == 0 && Cfg::m % k == 0), "no block holds values of two gates");
   static_assert(Cfg::in_bits >= 4 && Cfg::in_bits <= 18, "data have 4 to 18 bits");
   static_assert(Cfg::weight_bits >= 4 && Cfg::weight_bits <= 18, "weights fit the narrow port of a DSP block");
   static_assert(Cfg::steps >= 1 && Cfg::sequences >= 1 && Cfg::feedback >= 1, "at least one step and sequence");
+  static_assert(!Cfg::start || (!projected && !Cfg::initial && !Cfg::first_bias), "states come from one place; no projection");
   static_assert(mac_rows % gates == 0 || gates % mac_rows == 0, "rows side by side are whole units, or divide one");
   static_assert(mac_columns % in_lanes == 0 && mac_columns % lanes == 0, "a beat of blocks fills neighbouring columns");
   static_assert(units_side % lanes == 0 || groups == 1, "a beat lies inside one group of units");

@@ -8,7 +8,7 @@
 ///   states    mac_columns banks, two halves a sequence: this step's are written while the last one's are read
 ///   m         mac_columns banks: what phase A gives to phase B
 ///   cells     out_vec cells a word: c of an LSTM, the finer state of a GRU; z of a GRU that waits for its candidate
-/// At step 0 of a sequence states read as zero, cells as their initial values: no memory needs a reset. A state is read
+/// At its first token states of a sequence read as zero, cells as their initial values: no memory needs a reset. A state is read
 /// `feedback` iterations after its beat left at the earliest, which the dependence pragmas state: a tool that cannot
 /// schedule the way round within them says so.
 #pragma once
@@ -16,6 +16,7 @@
 #include "count.h"
 #include "recurrent_cell.h"
 #include "recurrent_forms.h"
+#include "recurrent_start.h"
 #include "recurrent_walk.h"
 #include "row_sums.h"
 
@@ -29,14 +30,11 @@ namespace swm {
 ///                 each, all in one bank, or a bank each
 /// \param in       `loads` beats a token: in_lanes blocks of k integers (dense: in_vec values)
 /// \param out      ceil(m / out_vec) beats of out_vec outputs a token; surplus values of the last beat are zero
+/// \param start    what brings the states of a sequence (recurrent_start.h): out_beats beats of each
 /// \param cells    the cells that the last step of each sequence leaves: as many beats, of states (LSTM without projection)
-template <class Cfg, class In, class Out, class Cells>
-void recurrent_steps(int tokens,
-                     const typename recurrent<Cfg>::weight_t weights[recurrent<Cfg>::rom_banks][recurrent<Cfg>::rom_depth]
-                                                                    [recurrent<Cfg>::rom_lanes],
-                     const typename recurrent<Cfg>::bias_t vectors[recurrent<Cfg>::vector_banks][recurrent<Cfg>::total_a]
-                                                                  [recurrent<Cfg>::vector_lanes],
-                     In& in, Out& out, Cells& cells_out) {
+template <class Cfg, class In, class Start, class Out, class Cells>
+void recurrent_steps(int tokens, typename recurrent<Cfg>::weights_t weights, typename recurrent<Cfg>::vectors_t vectors,
+                     In& in, Start start, Out& out, Cells& cells_out) {
   typedef recurrent<Cfg> L;
   typedef detail::recurrent_form<Cfg, (L::k > 1)> F;
   typedef detail::cell_math<Cfg> A;
@@ -78,16 +76,16 @@ void recurrent_steps(int tokens,
   SWM_PARTITION(block, 0)
   int block_column = 0, block_bank = 0;
 
-  recurrent_walk<L, Cfg::steps, Cfg::sequences> walk(tokens);
+  recurrent_walk<L, L::turns, Cfg::sequences> walk(tokens);
   const int total = L::iterations(tokens);
-  int in_beat = 0, out_beat = 0, cells_beat = 0;
+  int in_beat = 0, start_beat = 0, out_beat = 0, cells_beat = 0;
 FLAT:
   for (int step = 0; step < total; ++step) {
     SWM_PIPELINE
     SWM_TICK(Cfg::tick + (k > 1));
     const bool load = walk.loads(), active = walk.multiplies(), drain = walk.drains();
 
-    if (load) {
+    if (load && !(Cfg::start && walk.loads_start())) {
       const vec<typename L::word_t, L::in_lanes * k> beat = read_beat<L::in_lanes * k, typename L::word_t>(in, in_beat);
       ++in_beat;
       const int place = (walk.half ? 0 : int(L::x_groups)) + int(walk.load_column);
@@ -108,6 +106,7 @@ FLAT:
     if (drain) {
       const bool second = walk.held_second, gives = walk.gives_output(), first = int(walk.out_step) == 0;
       const int beat = int(walk.beat), part = int(walk.part);
+      const bool begins = Cfg::start && gives && first;
       const int cell_beat = L::projected && second ? 0 : beat;  // a projection has no cells
       int_t<L::sum_bits> y[lanes][L::sums][k];
       SWM_PARTITION(y, 0)
@@ -127,6 +126,9 @@ FLAT:
       vec<in_t, E> update, value;
       if (L::has_state && !(L::projected && second)) state = cells[at];
       if (int(Cfg::cell) == int(cell_gru) && second) update = updates[beat];
+      vec<in_t, E> start_h;
+      vec<typename L::state_t, E> start_c;
+      if (begins) start.template take<Cfg>(start_beat++, start_h, start_c);
     CELLS:
       for (int e = 0; e < E; ++e) {
         SWM_UNROLL
@@ -162,6 +164,10 @@ FLAT:
         } else {
           result = A::step(v, peep, second, update.v[e], c);
         }
+        if (begins) {
+          result = start_h.v[e];
+          c = start_c.v[e];
+        }
         state.v[e] = c;
         value.v[e] = beat * E + e < (gives ? Cfg::m : Cfg::hidden) ? result : in_t(0);  // none behind the last one
       BLOCK_UNITS:
@@ -176,11 +182,11 @@ FLAT:
       }
       if (L::has_state && gives == !L::projected) cells[at] = state;
       if (int(Cfg::cell) == int(cell_gru) && !second) updates[beat] = update;
-      if (gives && (!Cfg::last || int(walk.out_step) == Cfg::steps - 1)) {
+      if (gives && !begins && (!Cfg::last || int(walk.out_step) == L::turns - 1)) {
         write_beat<E>(out, out_beat, value);
         ++out_beat;
       }
-      if (gives && int(walk.out_step) == Cfg::steps - 1) detail::give_cells<E>(cells_out, cells_beat, state);
+      if (gives && int(walk.out_step) == L::turns - 1) detail::give_cells<E>(cells_out, cells_beat, state);
       if (walk.ends_block()) {
         const int place = ((walk.out_odd ? 0 : 1) * Cfg::sequences + int(walk.out_sequence)) * L::h_groups + block_column;
       STORE_COLUMNS:
@@ -217,7 +223,7 @@ FLAT:
       const bool of_x = reads_x && int(walk.column) < L::x_groups;
       const int behind = int(walk.column) - (reads_x ? int(L::x_groups) : 0);
       const int from_h = ((walk.odd ? 1 : 0) * Cfg::sequences + int(walk.sequence)) * L::h_groups + behind;
-      const bool known = int(walk.step_number) != 0;  // at step 0 there is no state
+      const bool known = int(walk.step_number) != 0;  // at the first token there is no state
       stored_t values[columns];
       SWM_PARTITION(values, 0)
     READ_COLUMNS:
@@ -228,7 +234,7 @@ FLAT:
           SWM_UNROLL
           values[c].v[part] = 0;
           if (of_x) {
-            values[c].v[part] = x[c][from_x].v[part];
+            if (known || !Cfg::start) values[c].v[part] = x[c][from_x].v[part];
           } else if (L::two && second) {
             values[c].v[part] = m[c][behind].v[part];
           } else if (known) {
@@ -278,19 +284,6 @@ FLAT:
     }
     walk.step(load, active, drain);
   }
-}
-
-/// The same of a layer whose outputs leave alone.
-template <class Cfg, class In, class Out>
-void recurrent_steps(int tokens,
-                     const typename recurrent<Cfg>::weight_t weights[recurrent<Cfg>::rom_banks][recurrent<Cfg>::rom_depth]
-                                                                    [recurrent<Cfg>::rom_lanes],
-                     const typename recurrent<Cfg>::bias_t vectors[recurrent<Cfg>::vector_banks][recurrent<Cfg>::total_a]
-                                                                  [recurrent<Cfg>::vector_lanes],
-                     In& in, Out& out) {
-  SWM_INLINE
-  detail::no_cells none;
-  recurrent_steps<Cfg>(tokens, weights, vectors, in, out, none);
 }
 
 }  // namespace swm

@@ -52,6 +52,12 @@ struct recurrent_walk {
     SWM_INLINE
     return unloaded > 0 && int(load_beat) != L::loads && (filling || int(load_wait) == 0);
   }
+  /// What these loads would bring is the token of the states, which has no input.
+  bool loads_start() const {
+    SWM_INLINE
+    const bool turn = int(sequence) == Sequences - 1;
+    return filling || int(step_number) == (turn ? Steps - 1 : 0);
+  }
   bool second() const {
     SWM_INLINE
     return L::two && int(at) >= L::start_b;

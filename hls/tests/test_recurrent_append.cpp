@@ -13,7 +13,7 @@ struct config {
   static constexpr int sequences = Sequences, last = Last, in_bits = 8, weight_bits = 8, bias_bits = 20, state_bits = 12;
   static constexpr int fft_shifts = 0, acc_shift = 0, acc_shift_b = 0, join_shift = 2, in_vec = Vec, out_vec = Vec;
   static constexpr int mac_rows = 4 * Vec, mac_columns = Vec, products = 3, rom_banks = 1, rom_lanes = mac_rows * mac_columns;
-  static constexpr int feedback = 9, first_bias = 1, initial = 0, peephole = 0, clip = 0, out_bits = 11, output_shift = OutputShift, cell_shift = CellShift;
+  static constexpr int feedback = 9, start = 0, first_bias = 1, initial = 0, peephole = 0, clip = 0, out_bits = 11, output_shift = OutputShift, cell_shift = CellShift;
 };
 
 template <class Cfg>

@@ -2,7 +2,7 @@
 // recurrent_steps.h, dense, against wide integers step by step: an LSTM with peepholes, initial states and a bound, and a GRU
 // that resets after its product; sequences that take turns, frames one after the other, the last step alone. Gates are bounds,
 // whose arithmetic is test_finish.cpp's. Block-circulant gates: tests/hls/test_recurrent_loops.py.
-#include "swm/recurrent_steps.h"
+#include "swm/recurrent_calls.h"
 
 #include "check.h"
 
@@ -11,7 +11,7 @@ namespace {
 template <int Cell, int N, int Hidden, int Steps, int Sequences, int Last, int InVec, int OutVec, int Rows, int Columns>
 struct config {
   static constexpr int tick = 3, cell = Cell, n = N, hidden = Hidden, m = Hidden, k = 1, steps = Steps, sequences = Sequences;
-  static constexpr int last = Last, in_bits = 8, weight_bits = 8, bias_bits = 20, state_bits = 12, fft_shifts = 0;
+  static constexpr int last = Last, start = 0, in_bits = 8, weight_bits = 8, bias_bits = 20, state_bits = 12, fft_shifts = 0;
   static constexpr int acc_shift = 0, acc_shift_b = 0, join_shift = 2, in_vec = InVec, out_vec = OutVec, mac_rows = Rows;
   static constexpr int mac_columns = Columns, products = 3, rom_banks = 1, rom_lanes = Rows * Columns, feedback = 9;
   static constexpr bool lstm = Cell == swm::cell_lstm;

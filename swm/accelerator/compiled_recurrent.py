@@ -21,7 +21,7 @@ from swm.layers.circulant import CirculantSpec
 from swm.layers.dense import DenseSpec
 from swm.layers.recurrent import RecurrentSpec
 from swm.layers.recurrent.points import points_of, shifts
-from swm.layers.recurrent.steps import in_turns, with_cells
+from swm.layers.recurrent.steps import first_states, in_turns, with_cells
 from swm.layers.values import FixedLayer, Format, Ints, TensorShape
 
 __all__ = ["CompiledRecurrent", "compiled_recurrent"]
@@ -72,9 +72,10 @@ class CompiledRecurrent:
         """What the `run` of the layer's kind gives."""
         spec = self.layer.spec
         assert isinstance(spec, RecurrentSpec)
-        return in_turns(spec, values[0], self._run)
+        start = first_states(self.layer, values[1:])
+        return in_turns(spec, values[0], lambda x: self._run(x, start))
 
-    def _run(self, x: Ints) -> tuple[Ints, dict[str, int]]:
+    def _run(self, x: Ints, start: tuple[Ints, Ints] | None) -> tuple[Ints, dict[str, int]]:
         """(sequences * steps, n) → (sequences * tokens that each gives, m)."""
         spec, where = self.layer.spec, ctypes.addressof(self.parameters)
         assert isinstance(spec, RecurrentSpec)
@@ -86,8 +87,10 @@ class CompiledRecurrent:
         out = np.empty((sequences * (1 if spec.last else spec.steps), spec.m), np.int64)
         lost = (ctypes.c_int64 * 3)()
         data = address(lanes), address(work), states.ctypes.data, out.ctypes.data, lost
+        begin = [np.ascontiguousarray(state, np.int64) for state in start or ()]
         if sequences:
-            self.library.swm_fixed_recurrent(where, x.ctypes.data, sequences, *data)
+            places = [state.ctypes.data for state in begin] or [None, None]
+            self.library.swm_fixed_recurrent(where, x.ctypes.data, *places, sequences, *data)
         counts = {"sum": int(lost[0])} if spec.block > 1 else {}
         if spec.cell != "rnn":
             counts["state"] = int(lost[1])
@@ -120,7 +123,7 @@ def compiled_recurrent(layer: FixedLayer) -> CompiledRecurrent | None:
     pointer = ctypes.c_void_p
     library.swm_fixed_recurrent_size.argtypes = [pointer, ctypes.c_int64]
     library.swm_fixed_recurrent_size.restype = ctypes.c_int64
-    library.swm_fixed_recurrent.argtypes = [pointer, pointer, ctypes.c_int64, *[pointer] * 5]
+    library.swm_fixed_recurrent.argtypes = [*[pointer] * 4, ctypes.c_int64, *[pointer] * 5]
     library.swm_fixed_recurrent.restype = None
     keep: list[NDArray[Any]] = []
     curves = {name: _curve(layer, place, shift[f"{name}_shift"], keep) for place, name in enumerate("fgh")}

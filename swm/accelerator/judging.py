@@ -119,4 +119,4 @@ class Judge:
 
 
 def _read(built: Implementation, port: int) -> Flow:
-    return Flow(built.in_vec, built.spec.inputs[port])
+    return Flow(built.reads(port), built.spec.inputs[port])

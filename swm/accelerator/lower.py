@@ -16,6 +16,7 @@ from swm.accelerator.backend import VITIS, Backend
 from swm.accelerator.forms import normal_forms
 from swm.accelerator.layout import ChannelsLast, Order, Permuted, image_order, repeated, repeats, transposed
 from swm.accelerator.operands import REPEATED, Held, Streams
+from swm.accelerator.ranges import take_values
 from swm.accelerator.rows import ROWS, Taken, take_rows
 from swm.accelerator.sequences import Sequences
 from swm.errors import Finding, UnsupportedModel
@@ -258,7 +259,7 @@ class _Lowering:
                     "it casts to a type other than float", "remove the cast; formats are chosen by calibration"
                 )
             return None
-        return self._layer(node, sources)
+        return None if take_values(self.streams, node, sources[0]) else self._layer(node, sources)
 
     def _transpose(self, node: Transpose, source: str) -> Obstacle | None:
         """The same stream under another order."""

@@ -206,5 +206,5 @@ class _Placer:
                 found.append(_Reader(layer, port, self._ends[1], ends_of(self._network, self._chosen)[1]))
             else:
                 built = self._chosen[layer]
-                found.append(_Reader(layer, port, built.in_vec, built.spec.inputs[port]))
+                found.append(_Reader(layer, port, built.reads(port), built.spec.inputs[port]))
         return found

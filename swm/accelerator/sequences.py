@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import prod
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from swm.accelerator.initial_states import Start, start_of, whole
 from swm.accelerator.operands import Held, Streams
+from swm.accelerator.ranges import Shape, cut_tokens, range_along
 from swm.graph import (
     LSTM,
     Concat,
@@ -34,7 +34,6 @@ from swm.graph import (
 )
 from swm.layers import registry
 from swm.layers.base import Obstacle, Operand
-from swm.layers.pad import Pad
 from swm.layers.recurrent import RecurrentLayer, Steps
 from swm.layers.recurrent.node import outputs_obstacle, states_obstacle
 from swm.layers.reverse import Reverse
@@ -43,8 +42,6 @@ from swm.layers.values import FloatLayer
 __all__ = ["Sequences"]
 
 _FREE = (Transpose, Reshape, Squeeze, Unsqueeze)
-_FAR = 2**31 - 1
-Shape: TypeAlias = tuple[int | str | None, ...]
 
 
 class Sequences:
@@ -139,10 +136,10 @@ class Sequences:
         """A layer for each direction, reversals around the backward one, and both joined."""
         streams, held = self.streams, self.streams.of(source)
         wanted = [place for place, tensor in enumerate(node.outputs) if tensor and uses.get(tensor)]
-        states = self._states(node)
+        start = start_of(self.graph, streams, node, self._samples)
         streams.lose(node)
-        if states is None:
-            named = replace(node, inputs=tuple(map(self._whole, node.inputs)))
+        if start is None:
+            named = replace(node, inputs=tuple(whole(self.graph, t) for t in node.inputs))
             return states_obstacle(named, [v.name for v in self.graph.inputs])
         if held.lost:
             if streams.origin[source] not in {v.name for v in self.graph.inputs}:
@@ -178,7 +175,7 @@ class Sequences:
             operand = replace(operand, tensor=first.output, positions=cut)
         ends = []
         for d in range(node.directions):
-            made = self._direction(node, d, operand, states, last=place == 1, cells=cells)
+            made = self._direction(node, d, operand, start, last=place == 1, cells=cells)
             if isinstance(made, Obstacle):
                 return made
             ends.append(made)
@@ -231,7 +228,7 @@ class Sequences:
         node: Recurrent,
         d: int,
         operand: Operand,
-        states: list[NDArray[np.float32]],
+        start: Start,
         *,
         last: bool,
         cells: str | None,
@@ -255,11 +252,11 @@ class Sequences:
             operand = replace(operand, tensor=turned.output)
         steps = Steps(
             name=node.name,
-            inputs=(operand.tensor,),
+            inputs=(operand.tensor, *(self._one_direction(node, t, d) for t in start.tensors)),
             outputs=(self._fresh(f"{node.name}, direction {d}"),),
             layer=forward,
-            initial_h=states[0][d],
-            initial_c=states[1][d],
+            initial_h=start.known[0][d],
+            initial_c=start.known[1][d],
             last=last,
             cells=cells is not None,
             wide=cells is not None and self._leaves(cells),
@@ -269,6 +266,16 @@ class Sequences:
         if not backward or last or isinstance(made, Obstacle):
             return made
         return self._reverse(node, made.output, (made.m, made.positions))
+
+    def _one_direction(self, node: Recurrent, tensor: str, d: int) -> str:
+        """The states of one direction, of a tensor that holds those of all."""
+        if node.directions == 1:
+            return tensor
+        return self._lengthened(node, tensor, (node.hidden, 2), d - 1, -d).output
+
+    def _samples(self, tensor: str) -> int | None:
+        """The axis of samples of a tensor; None where it may be any, as there is one sample."""
+        return None if self._one else self._axis.get(tensor, 0)
 
     def _reverse(self, node: Recurrent, tensor: str, shape: tuple[int, int]) -> FloatLayer:
         kind = registry.kind(Reverse.name)
@@ -281,11 +288,8 @@ class Sequences:
 
     def _lengthened(self, node: Node, tensor: str, shape: tuple[int, int], more: int, before: int = 0) -> FloatLayer:
         """Steps of zeros behind a sequence and before it, or (negative) steps left away."""
-        kind = registry.kind(Pad.name)
-        assert isinstance(kind, Pad)
-        name, what = f"l{len(self.streams.layers)}_steps", "some steps" if more < 0 or before < 0 else "and zeros"
-        layer = kind.lengthened(name, node.name, (tensor, self._fresh(f"{tensor}, {what}")), shape, more, before)
-        self.streams.layers.append(layer)
+        what = "some steps" if more < 0 or before < 0 else "and zeros"
+        layer = cut_tokens(self.streams, node, (tensor, self._fresh(f"{tensor}, {what}")), shape, more, before)
         self.computed.add(layer.output)
         return layer
 
@@ -319,30 +323,6 @@ class Sequences:
             tensor += "'"
         return tensor
 
-    def _whole(self, tensor: str) -> str:
-        """The tensor of which another is a part or a view: an input, where an exporter takes states out of it."""
-        writers = self.graph.producers()
-        while isinstance(writer := writers.get(tensor), (*_FREE, Slice, Gather)):
-            tensor = writer.inputs[0]
-        return tensor
-
-    def _states(self, node: Recurrent) -> list[NDArray[np.float32]] | None:
-        """Initial h and c, (directions, hidden), the same for every sample; None where they are not known so."""
-        given = [*node.inputs, "", "", "", ""][1:4]
-        if given[0] and given[0] not in self.graph.constants:
-            return None  # lengths of their own
-        found = []
-        for tensor in given[1:]:
-            values = np.zeros((node.directions, 1, node.hidden), np.float32)
-            if tensor:
-                if tensor not in self.graph.constants:
-                    return None
-                values = np.asarray(self.graph.constants[tensor], np.float32)
-            if values.ndim != 3 or (values != values[:, :1]).any():
-                return None
-            found.append(values[:, 0])
-        return found
-
     def _some_steps(self, node: Node, source: str, uses: Mapping[str, int]) -> Obstacle | None:
         """The last step of all: the layer then gives no other; a range of steps: the others are cut away."""
         streams = self.streams
@@ -351,7 +331,7 @@ class Sequences:
         samples = -1 if self._one else self._axis.get(source, 0)  # of one sample no axis is known, and none is needed
         layer, output = streams.layers[place], node.outputs[0]
         streams.lose(node)
-        taken = _range_along(node, self.graph.constants, shape or ())
+        taken = range_along(node, self.graph.constants, shape or ())
         refused = Obstacle("it takes some steps of a sequence", "hardware takes one range of steps, each of them")
         if shape is None or taken is None:
             return refused
@@ -389,19 +369,3 @@ def _same_place(shape: Shape, made: Shape, axis: int) -> int | None:
         if size == shape[axis] and size not in (None, 1) and whole and prod(front) == prod(known):
             return place
     return None
-
-
-def _range_along(node: Node, constants: Mapping[str, NDArray[np.generic]], shape: Shape) -> tuple[int, int, int] | None:
-    """The axis along which a Slice or Gather takes one range, its first element, the one behind its last; or None."""
-    if isinstance(node, Slice) and len(node.axes) == 1 and node.steps == (1,):
-        axis, start, end = node.axes[0] % max(1, len(shape)), node.starts[0], node.ends[0]
-    elif isinstance(node, Gather) and node.inputs[1] in constants and constants[node.inputs[1]].size == 1:
-        axis, start = node.axis % max(1, len(shape)), int(np.reshape(constants[node.inputs[1]], -1)[0])
-        end = start + 1 if start != -1 else _FAR
-    else:
-        return None
-    size = shape[axis] if axis < len(shape) else None
-    if not isinstance(size, int):
-        return None
-    first, behind, _ = slice(start, end).indices(size)
-    return (axis, first, behind) if first < behind else None

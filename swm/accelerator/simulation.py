@@ -138,14 +138,14 @@ def _framed(name: str, program: Program, tokens: int, fill: int, edges: dict[str
     """A token's program repeated over the tokens of a frame."""
 
     def port(one: Port) -> FramePort:
-        begin = tokens - one.tail if one.tail else 0
-        steady = _repeat(one.steady, program.period, begin, tokens)
+        begin, end = tokens - one.tail if one.tail else 0, one.head or tokens
+        steady = _repeat(one.steady, program.period, begin, end)
         first: tuple[Run, ...] = ()
         if one.first:
             rest = _repeat(one.steady, program.period, 1, tokens)
             first = (*one.first, *(_later(r, program.prologue) for r in rest))
         runs = tuple(map(_run, first)), tuple(map(_run, steady))
-        return FramePort(edges[one.stream], *runs, one.beats, one.total, tokens - begin)
+        return FramePort(edges[one.stream], *runs, one.beats, one.total, end - begin)
 
     return FrameProgram(
         name=name,

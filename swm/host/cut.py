@@ -15,6 +15,7 @@ from swm.accelerator.backend import VITIS, Backend
 from swm.accelerator.lower import hardware_findings
 from swm.errors import Finding, UnsupportedModel
 from swm.graph import Graph, Opaque
+from swm.host.given_states import states_in_frames
 from swm.host.search import Cuts, hardware_between, lead, parts
 from swm.host.states import states_from_sequences
 from swm.host.work import is_weighted, multiplications
@@ -121,7 +122,7 @@ def split(graph: Graph, backend: Backend = VITIS) -> Split:
     total = sum(multiplications(n, graph) for n in nodes)
     if not findings:
         return Split(graph, None, graph, None, (), (), total, total)
-    graph = states_from_sequences(graph)
+    graph = states_in_frames(states_from_sequences(graph), backend)
     nodes = graph.needed([v.name for v in graph.outputs])
     found = Cuts(graph, nodes, backend).largest()
     if found is None:
@@ -159,4 +160,6 @@ def split_for_hardware(graph: Graph, backend: Backend = VITIS) -> tuple[Split, G
 
 def part_between(graph: Graph, start: str, end: str) -> Graph:
     """The hardware of a cut that `split` made before, by the tensors that it reads and writes."""
-    return hardware_between(states_from_sequences(graph), start, end)
+    made = states_from_sequences(graph)
+    named = {v.name for v in made.inputs}.union(made.producers())
+    return hardware_between(made if start in named else states_in_frames(made, VITIS), start, end)

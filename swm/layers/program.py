@@ -45,6 +45,7 @@ class Port:
         beats: beats an iteration, one a cycle (for processes with an II above 1).
         total: beats a token, where the last iteration moves fewer than `beats`; 0: all are full.
         tail: if not 0, the port is used in so many tokens at the end of each frame only.
+        head: if not 0, in so many tokens at its beginning only.
     """
 
     stream: str
@@ -53,6 +54,7 @@ class Port:
     beats: int = 1
     total: int = 0
     tail: int = 0
+    head: int = 0
 
 
 @dataclass(frozen=True)

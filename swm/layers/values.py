@@ -264,10 +264,15 @@ class Implementation:
 
     Attributes:
         spec: shapes and widths.
-        in_vec: words a beat on each input stream.
+        in_vec: words a beat on each input stream, but where `reads` says otherwise.
         out_vec: words a beat on each output stream.
     """
 
     spec: LayerSpec
     in_vec: int = 1
     out_vec: int = 1
+
+    def reads(self, port: int) -> int:
+        """Words of a beat of an input."""
+        del port
+        return self.in_vec

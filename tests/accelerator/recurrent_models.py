@@ -36,16 +36,30 @@ class Exported:
         first, last = ends
         return self.node("ConstantOfShape", self.node("Concat", first, size, last, axis=0))
 
+    def begun(self, state, d, hidden):
+        """Constant states, or zeros."""
+        both = self.constant(self.rng.uniform(-0.5, 0.5, (d, 1, hidden))) if state == "constant" else self.zeros(d, hidden)
+        return both, both
+
+    def given(self, op, d, hidden):
+        """States that a caller gives, samples first: h, and c of an LSTM."""
+        found = []
+        for name in ("h", "c")[: 1 + (op == "LSTM")]:
+            name = f"{name}_in{len(self.inputs)}"
+            self.inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [self.batch, d, hidden]))
+            found.append(self.time_first(name))
+        return found[0], found[-1]
+
     def layer(self, op, source, n, hidden, *, peepholes=False, state="computed", lengths=None, **attributes):
         """(time, batch, n) → Y and Y_h."""
         d = 2 if attributes.get("direction") == "bidirectional" else 1
         rows, rng = GATES[op] * hidden, self.rng
         w, r = rng.normal(size=(d, rows, n)) / np.sqrt(n), rng.normal(size=(d, rows, hidden)) / np.sqrt(hidden)
-        h = self.constant(rng.uniform(-0.5, 0.5, (d, 1, hidden))) if state == "constant" else self.zeros(d, hidden)
+        h, c = self.given(op, d, hidden) if state == "given" else self.begun(state, d, hidden)
         inputs = [source, self.constant(w), self.constant(r), self.constant(rng.normal(size=(d, 2 * rows)) / 4)]
         inputs += ["" if lengths is None else self.constant(lengths, np.int32), h]
         if op == "LSTM":
-            inputs += [h] + ([self.constant(rng.normal(size=(d, 3 * hidden)) / 4)] if peepholes else [])
+            inputs += [c] + ([self.constant(rng.normal(size=(d, 3 * hidden)) / 4)] if peepholes else [])
         outputs = self.node(op, *inputs, outputs=3 if op == "LSTM" else 2, hidden_size=hidden, **attributes)
         return outputs[:2]
 

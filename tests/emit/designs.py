@@ -157,9 +157,9 @@ class Sketch:
 
     def recurrent(
         self, source, target, cell, hidden, *, block=None, projection=None, peepholes=False, start=False, bound=0.0,
-        last=False, cells=False, gates=None,
+        last=False, cells=False, gates=None, states=(),
     ):  # fmt: skip
-        """An LSTM, GRU or RNN over the positions of a frame; `start`: initial states other than zero."""
+        """An LSTM, GRU or RNN over a frame; `start`: initial states other than zero, `states`: tensors of them."""
         x = self.values[source]
         n, steps = x.shape[1], len(x) // len(self.inputs)
         rows, m = hidden * {"rnn": 1, "lstm": 4, "gru": 3, "gru_after": 3}[cell], projection or hidden
@@ -181,15 +181,16 @@ class Sketch:
             "wide": cells,
             "float_layer": RecurrentLayer,
             "m": m,
-            "shapes": ((n, steps),),
+            "shapes": ((n, steps), *((hidden, 1) for _ in states)),
             "positions": (1 if last else steps) + cells,
         }
         if cell.startswith("gru"):
             made["gates"] = made["gates"][:2]
         probe = {k: v for k, v in made.items() if k != "float_layer"}
-        layer = RecurrentLayer("recurrent", "", "", (source,), target, **probe)
-        y = kind("recurrent").run_float(layer, (x,))
-        return self._add("recurrent", (source,), target, (x,), y, "identity", None, made)
+        sources, values = (source, *states), (x, *(self.values[t] for t in states))
+        layer = RecurrentLayer("recurrent", "", "", sources, target, **probe)
+        y = kind("recurrent").run_float(layer, values)
+        return self._add("recurrent", sources, target, values, y, "identity", None, made)
 
     def _weight(self, m, n, block):
         matrix = (self.rng.normal(size=(m, n)) / np.sqrt(n)).astype(np.float32)

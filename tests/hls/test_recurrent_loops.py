@@ -39,6 +39,11 @@ STREAMS = [
     ("gru_after", 70, 64, 2, 64, 8, {"bound": 0.7}, (64, 32, 1, 1)),
     ("lstm", 5, 7, 3, None, 12, {"cells": True}, (1, 2, 8, 4)),
     ("lstm", 8, 16, 2, 8, 16, {"cells": True, "last": True, "start": True}, (2, 4, 4, 1)),
+    ("lstm", 5, 16, 3, 8, 12, {"states": 2, "cells": True, "peepholes": True}, (2, 8, 4, 2)),
+    ("lstm", 5, 7, 1, None, 16, {"states": 2, "bound": 0.9}, (1, 2, 8, 4)),
+    ("gru", 7, 16, 3, 4, 12, {"states": 1, "last": True}, (4, 4, 2, 2)),
+    ("gru_after", 3, 6, 2, None, 18, {"states": 1}, (2, 1, 3, 2)),
+    ("rnn", 5, 8, 2, 2, 8, {"states": 1}, (1, 2, 1, 1)),
 ]
 ARRAYS = [
     ("lstm", 5, 6, 2, None, 12, {"peepholes": True, "projection": 4, "last": True}),
@@ -48,12 +53,17 @@ ARRAYS = [
     ("rnn", 5, 8, 2, 8, 18, {"bound": 0.5}),
     ("rnn", 5, 32, 2, 32, 4, {}),
     ("lstm", 3, 4, 2, 4, 8, {"cells": True}),
+    ("lstm", 3, 6, 2, None, 8, {"states": 2, "cells": True, "last": True}),
+    ("gru", 3, 8, 2, 4, 12, {"states": 1}),
 ]
 
 
 def graph_of(cell, n, hidden, steps, block, bits, options):
     sketch = Sketch(n, positions=steps, bits=bits, seed=hidden + steps, samples=24)
-    return sketch.recurrent("x", "h", cell, hidden, block=block, **options).graph(), sketch
+    states = tuple(f"{name}0" for name in "hc"[: options.get("states", 0)])
+    for state in states:  # of all the frame
+        sketch.product("x", state, hidden)
+    return sketch.recurrent("x", "h", cell, hidden, block=block, **{**options, "states": states}).graph(), sketch
 
 
 def placed(result):
@@ -64,7 +74,11 @@ def made(case, backend):
     graph, sketch = graph_of(*case[:7])
     built = None
     if len(case) > 7:
-        built = {"l0_recurrent": dict(zip(("in_vec", "out_vec", "mac_rows", "mac_columns"), case[7], strict=True))}
+        built = {
+            f"l{case[6].get('states', 0)}_recurrent": dict(
+                zip(("in_vec", "out_vec", "mac_rows", "mac_columns"), case[7], strict=True)
+            )
+        }
     result = design(graph, backend, built=built)
     assert placed(result).built.valid, case
     frames = sketch.inputs[:FRAMES].copy()

@@ -92,10 +92,11 @@ int64_t swm_fixed_recurrent_size(const SwmRecurrent* l, int64_t sequences) {
     return tiles * r.lanes * (2 * r.x_columns + r.h_columns + r.middle_columns + 4 * r.hidden + std::max(r.hidden, r.m));
 }
 
-// x (sequences, steps, n) → y (sequences, steps or 1, m); lost: saturated sums, states, outputs. `lanes` and `work` are aligned as
-// fixed.cpp wants them; `states` has 2 * hidden numbers a lane.
-void swm_fixed_recurrent(const SwmRecurrent* l, const int64_t* x, int64_t sequences, double* lanes, double* work, int64_t* states,
-                         int64_t* y, int64_t* lost) {
+// x (sequences, steps, n) → y (sequences, steps or 1, m); lost: saturated sums, states, outputs. `h0` (sequences, m) and `c0`
+// (sequences, hidden) are what each sequence begins with, or null. `lanes` and `work` are aligned as fixed.cpp wants them;
+// `states` has 2 * hidden numbers a lane.
+void swm_fixed_recurrent(const SwmRecurrent* l, const int64_t* x, const int64_t* h0, const int64_t* c0, int64_t sequences,
+                         double* lanes, double* work, int64_t* states, int64_t* y, int64_t* lost) {
     const SwmRecurrent& r = *l;
     const int64_t L = r.lanes, tiles = (sequences + L - 1) / L, whole = tiles * L;
     const int64_t rows = r.cell == RNN ? 1 : r.cell == GRU ? 2 : 4, columns = r.x_columns + r.h_columns;
@@ -109,6 +110,10 @@ void swm_fixed_recurrent(const SwmRecurrent* l, const int64_t* x, int64_t sequen
     for (int64_t t = 0; t < tiles; ++t)
         for (int64_t j = 0; j < r.hidden; ++j)
             std::fill_n(cells + (t * r.hidden + j) * L, L, r.initial ? r.initial[j] : 0);
+    for (int64_t s = 0; h0 && s < sequences; ++s) {
+        for (int64_t j = 0; j < r.m; ++j) in[(s / L * columns + r.x_columns + j) * L + s % L] = double(h0[s * r.m + j]);
+        for (int64_t j = 0; j < r.hidden; ++j) cells[(s / L * r.hidden + j) * L + s % L] = c0[s * r.hidden + j];
+    }
     int64_t lost_in[2] = {0, 0};
     for (int64_t step = 0; step < r.steps; ++step) {
         for (int64_t s = 0; s < sequences; ++s) {

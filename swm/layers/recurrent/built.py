@@ -44,6 +44,10 @@ class RecurrentBuilt(Implementation):
     storage: Storage = "bram"
     feedback: int = FEEDBACK
 
+    def reads(self, port: int) -> int:
+        """Words of a beat of an input: states come as outputs leave."""
+        return self.out_vec if port else self.in_vec
+
     @property
     def lanes(self) -> int:
         """Blocks that leave together."""
@@ -226,17 +230,21 @@ class RecurrentBuilt(Implementation):
         """The steps."""
         period, loads = self.period, self.loads
         source = "spectra" if self.spec.block > 1 else "in0"
-        read = Port(source, (Run(-period, period // loads, loads),), (Run(0, 1, loads),))
+        ahead, sequences = (Run(-period, period // loads, loads),), self.spec.sequences
+        in_front = self.spec.start * sequences  # tokens of states, for which no input is loaded
+        steps = self.spec.positions if in_front else 0
+        read = Port(source, ahead, () if in_front else (Run(0, 1, loads),), tail=steps)
         phase = self.spec.phases - 1
         start, group = (self.second_start, self.column_groups[1]) if phase else (0, self.group_products)
         count, (full, last) = self.groups[phase], self.beats[phase]
         runs = tuple(Run(start + (g + 1) * group, 1, last if g == count - 1 else full) for g in range(count))
-        tail = self.spec.sequences if self.spec.last else 0
+        tail = sequences if self.spec.last else steps
         writes = [Port("values" if self.spec.cells else "out0", runs, tail=tail)]
         if self.spec.cells:
-            writes.append(Port("cells", runs, tail=self.spec.sequences))
+            writes.append(Port("cells", runs, tail=sequences))
+        states = [Port(f"in{place}", runs, head=in_front) for place in range(1, len(self.spec.inputs))]
         return Program(
-            period, (read,), tuple(writes), prologue=loads, epilogue=max(0, self.end + self.last_beats - period)
+            period, (read, *states), tuple(writes), prologue=loads, epilogue=max(0, self.end + self.last_beats - period)
         )
 
     def append_program(self) -> Program:

@@ -34,12 +34,12 @@ def processes(built: RecurrentBuilt, ports: DspPorts) -> tuple[ProcessModel, ...
     cost = parts.total(built.mac_rows, 0, built.storage).plus(cell_cost(spec, built.out_vec, built.cell_beats, ports))
     steps = ProcessModel(
         "steps",
-        "recurrent_steps",
+        "recurrent_started" if spec.start else "recurrent_steps",
         built.program(),
         cost._replace(dsp=ceil(cost.dsp)),
         ("weights", "vectors"),
-        products=_useful(spec) + spec.hidden * cell_products(spec),
-        repeats=spec.positions,
+        products=(_useful(spec) + spec.hidden * cell_products(spec)) * spec.positions // spec.turns,
+        repeats=spec.turns,
         late=max(0, built.feedback - _USUAL_FILL),
     )
     found = [steps]

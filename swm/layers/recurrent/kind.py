@@ -24,7 +24,7 @@ from swm.layers.recurrent.cost import cell_products, processes
 from swm.layers.recurrent.layer import RecurrentLayer, run_float
 from swm.layers.recurrent.node import Steps, layer_of, states_obstacle
 from swm.layers.recurrent.offer import RecurrentOffer
-from swm.layers.recurrent.points import points_of, shifts
+from swm.layers.recurrent.points import points_of, shifts, start_shifts, value_frac
 from swm.layers.recurrent.quantize import quantized
 from swm.layers.recurrent.spec import STATE_GUARD, RecurrentSpec
 from swm.layers.recurrent.steps import run_steps
@@ -55,7 +55,9 @@ class RecurrentKind(LayerKind):
             "recurrent_walk",
             "recurrent_forms",
             "recurrent_cell",
+            "recurrent_start",
             "recurrent_steps",
+            "recurrent_calls",
             "recurrent_append",
         )
         return tuple(hls_dir() / "swm" / f"{name}.h" for name in names)
@@ -73,11 +75,10 @@ class RecurrentKind(LayerKind):
     def spec(self, layer: FloatLayer, bits: int) -> RecurrentSpec:
         """Shapes and widths."""
         assert isinstance(layer, RecurrentLayer)
-        ((n, positions),) = layer.shapes
         block = layer.weight.block if isinstance(layer.weight, BlockCirculant) else 1
         return RecurrentSpec(
             name=layer.name,
-            inputs=(TensorShape(n, bits, positions),),
+            inputs=tuple(TensorShape(channels, bits, positions) for channels, positions in layer.shapes),
             output=TensorShape(layer.m, min(MAX_BITS, bits + STATE_GUARD) if layer.wide else bits, layer.positions),
             cell=layer.cell,
             hidden=layer.hidden,
@@ -89,6 +90,7 @@ class RecurrentKind(LayerKind):
             peephole=layer.peepholes is not None,
             initial=bool(np.any(layer.initial_c if layer.cell == "lstm" else layer.initial_h)) and layer.cell != "rnn",
             first_bias=bool(np.any(layer.initial_h)),
+            start=layer.start,
             clip=layer.bound > 0,
             last=layer.last,
             cells=layer.cells,
@@ -105,12 +107,12 @@ class RecurrentKind(LayerKind):
         """Ranges of states and gates come from the steps in float over the inputs."""
         assert isinstance(spec, RecurrentSpec)
         assert isinstance(layer, RecurrentLayer)
-        return quantized(spec, layer, inputs[0], formats[0])
+        return quantized(spec, layer, inputs, formats)
 
     def run_float(self, layer: FloatLayer, inputs: tuple[NDArray[np.floating], ...]) -> NDArray[np.floating] | None:
         """The steps in float; the graph may hold sequences in another order."""
         assert isinstance(layer, RecurrentLayer)
-        seen = run_float(layer, inputs[0].reshape(-1, layer.steps, layer.n))
+        seen = run_float(layer, inputs[0].reshape(-1, layer.steps, layer.n), inputs[1:])
         given = seen.after.reshape(-1, layer.steps, layer.m)[:, -1 if layer.last else 0 :]
         if layer.cells:
             given = np.concatenate([given, seen.state.reshape(-1, layer.steps, layer.m)[:, -1:]], axis=1)
@@ -118,7 +120,7 @@ class RecurrentKind(LayerKind):
 
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
         """Step by step, all sequences side by side."""
-        return run_steps(layer, values[0])
+        return run_steps(layer, values)
 
     def rounded_values(self, spec: LayerSpec, place: str) -> int:
         """Spectral sums, states and outputs of all steps."""
@@ -132,7 +134,7 @@ class RecurrentKind(LayerKind):
         """That of the sums, the states or the outputs."""
         assert isinstance(layer.spec, RecurrentSpec)
         if place == "sum":
-            return Format(layer.spec.rounded_bits, layer.value_frac)
+            return Format(layer.spec.rounded_bits, value_frac(layer))
         if place == "state":
             return Format(layer.spec.state_bits, points_of(layer).state)
         return layer.output_format
@@ -231,6 +233,7 @@ class RecurrentKind(LayerKind):
             "steps": spec.steps,
             "sequences": spec.sequences,
             "last": int(spec.last),
+            "start": int(spec.start),
             "in_bits": spec.data_bits,
             "weight_bits": spec.weight_bits,
             "bias_bits": spec.bias_bits,
@@ -254,6 +257,7 @@ class RecurrentKind(LayerKind):
             "clip_low": points.bound & ((1 << 30) - 1),
             "clip_high": points.bound >> 30,
             **(_appended(layer) if spec.cells else {}),
+            **(start_shifts(layer) if spec.start else {}),
             **shifts(layer),
             **dict(zip(_GATES, [*policies, *["identity"] * (3 - len(policies))], strict=True)),
         }
@@ -262,7 +266,7 @@ class RecurrentKind(LayerKind):
         """Those of the places f, g, h."""
         spec, points = layer.spec, points_of(layer)
         assert isinstance(spec, RecurrentSpec)
-        value = layer.value_frac
+        value = value_frac(layer)
         fracs = ((value, points.gate_f), (value, points.gate_g), (points.state, points.gate_h))
         each = zip(_GATES, spec.activations, spec.activation_parameters, layer.inner, fracs, strict=False)
         return tuple(

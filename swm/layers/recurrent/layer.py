@@ -29,8 +29,8 @@ class RecurrentLayer(FloatLayer):
         state_bias: (gates * hidden,), those of R.
         peepholes: (3, hidden) for gates i, o, f, or None.
         projection: (m, hidden) between cells and outputs, or None.
-        initial_h: (m,).
-        initial_c: (hidden,), of an LSTM.
+        initial_h: (m,), zeros where states come on streams.
+        initial_c: (hidden,), of an LSTM, likewise.
         gates: activation and parameters of the places f, g, h.
         bound: of the gates' sums; 0: none.
         last: whether only the last step's output is wanted.
@@ -58,6 +58,11 @@ class RecurrentLayer(FloatLayer):
         """Of a sequence."""
         return self.shapes[0][1]
 
+    @property
+    def start(self) -> bool:
+        """Whether its states come as tensors of their own: h, and c of an LSTM."""
+        return len(self.inputs) > 1
+
 
 @dataclass(frozen=True, eq=False)
 class Seen:
@@ -80,9 +85,9 @@ class Seen:
     gates: tuple[Floats, ...]
 
 
-def run_float(layer: RecurrentLayer, x: NDArray[np.floating]) -> Seen:
-    """(sequences, steps, n) through the layer, in float64."""
-    return _Run(layer, x).seen()
+def run_float(layer: RecurrentLayer, x: NDArray[np.floating], start: tuple[NDArray[np.floating], ...] = ()) -> Seen:
+    """(sequences, steps, n) through the layer, in float64; `start`: (sequences, hidden) of each state that comes."""
+    return _Run(layer, x).seen(start)
 
 
 class _Run:
@@ -100,11 +105,12 @@ class _Run:
             k: [] for k in ("before", "after", "state", "middle", "inner", "f", "g", "h")
         }
 
-    def seen(self) -> Seen:
+    def seen(self, start: tuple[NDArray[np.floating], ...]) -> Seen:
         """All of it."""
         layer, (sequences, steps, _) = self.layer, self.from_input.shape
-        h = np.broadcast_to(layer.initial_h.astype(np.float64), (sequences, layer.m))
-        state = layer.initial_c if layer.cell == "lstm" else layer.initial_h
+        first, state = (start[0], start[-1]) if start else (layer.initial_h, layer.initial_c)
+        h = np.broadcast_to(first.astype(np.float64), (sequences, layer.m))
+        state = state if layer.cell == "lstm" else first
         c = np.broadcast_to(state.astype(np.float64), (sequences, layer.hidden if layer.cell == "lstm" else layer.m))
         step = {"rnn": self._rnn, "lstm": self._lstm, "gru": self._gru, "gru_after": self._gru}[layer.cell]
         for t in range(steps):

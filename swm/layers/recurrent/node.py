@@ -24,7 +24,7 @@ _PLAIN: dict[str, Activation] = {"Sigmoid": "sigmoid", "Tanh": "tanh", "Relu": "
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Steps(Node):
-    """A recurrent node whose initial states are known, and of which one output is read.
+    """A recurrent node in one direction, of which one output is read. Inputs: x, and tensors of states where they come.
 
     Attributes:
         layer: the node itself.
@@ -119,9 +119,9 @@ def layer_of(node: Steps, operand: Operand, name: str) -> RecurrentLayer | Obsta
         kind="recurrent",
         name=name,
         node=node.name,
-        inputs=(operand.tensor,),
+        inputs=(operand.tensor, *node.inputs[1:]),
         output=node.outputs[0],
-        shapes=((n, steps),),
+        shapes=((n, steps), *((made.hidden, 1) for _ in node.inputs[1:])),
         m=made.hidden,
         positions=(1 if node.last else steps) + node.cells,
         weight=weights[0],

@@ -45,7 +45,7 @@ class RecurrentOffer(Offer):
 
     def cheapest(self, interval: int, preference: Preference) -> Implementation | None:
         """See `Offer`."""
-        spec, options, token = self._spec, self._options, interval // self._spec.positions
+        spec, options, token = self._spec, self._options, interval // self._spec.turns
         vec = _input_vector(spec, token)
         if vec is None:
             return None

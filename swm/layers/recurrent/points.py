@@ -12,7 +12,10 @@ from swm.layers.fit import curve_of
 from swm.layers.recurrent.spec import RecurrentSpec
 from swm.layers.values import FixedLayer, Ints
 
-__all__ = ["Points", "curves", "points_of", "shifts"]
+__all__ = ["Points", "curves", "points_of", "shifts", "start_shifts", "value_frac"]
+
+
+_FAR = 40  # a shift by which every word of 4 to 22 bits has become 0, or has saturated
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,17 @@ def points_of(layer: FixedLayer) -> Points:
     return Points(*values.tolist())
 
 
+def value_frac(layer: FixedLayer) -> int:
+    """Fractional bits of the gates' sums: those of products with x, whatever formats states have that come."""
+    return layer.input_formats[0].frac + layer.weight_frac - layer.acc_shift
+
+
 def shifts(layer: FixedLayer) -> dict[str, int]:
     """The members of the C++ configuration that are binary points against each other."""
     spec, points = layer.spec, points_of(layer)
     assert isinstance(spec, RecurrentSpec)
-    out = points.output if spec.cells else layer.output_format.frac
-    value, f, g, h, state = layer.value_frac, points.gate_f, points.gate_g, points.gate_h, points.state
+    out = _output(layer)
+    value, f, g, h, state = value_frac(layer), points.gate_f, points.gate_g, points.gate_h, points.state
     result = points.middle if spec.projected else out
     found = dict.fromkeys(
         ("peephole_shift", "state_shift", "kept_shift", "new_shift", "unit_shift", "out_shift"), 0
@@ -103,11 +111,34 @@ def shifts(layer: FixedLayer) -> dict[str, int]:
     return found
 
 
+def start_shifts(layer: FixedLayer) -> dict[str, int]:
+    """Right shifts of the states that come to the binary points that they have inside."""
+    spec, points = layer.spec, points_of(layer)
+    assert isinstance(spec, RecurrentSpec)
+    h, c = layer.input_formats[1].frac, layer.input_formats[-1].frac
+    return {
+        "start_shift": _bounded(h - _output(layer)),
+        "state_shift_h": _bounded(h - points.state) if spec.cell.startswith("gru") else 0,
+        "state_shift_c": _bounded(c - points.state) if spec.cell == "lstm" else 0,
+    }
+
+
+def _bounded(shift: int) -> int:
+    """A shift in whose place any larger one gives the same of every word."""
+    return max(-_FAR, min(shift, _FAR))
+
+
+def _output(layer: FixedLayer) -> int:
+    """Fractional bits of the outputs that go round."""
+    assert isinstance(layer.spec, RecurrentSpec)
+    return points_of(layer).output if layer.spec.cells else layer.output_format.frac
+
+
 def curves(layer: FixedLayer) -> tuple[Curve | None, ...]:
     """Integers of the activations f, g, h for a layer's binary points; None where there is nothing to know."""
     spec, points = layer.spec, points_of(layer)
     assert isinstance(spec, RecurrentSpec)
-    value = layer.value_frac
+    value = value_frac(layer)
     places = ((value, points.gate_f), (value, points.gate_g), (points.state, points.gate_h))
     made = zip(spec.activations, spec.activation_parameters, places, strict=False)
     return tuple(

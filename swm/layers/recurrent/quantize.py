@@ -24,32 +24,45 @@ _BOUNDED = ("sigmoid", "tanh", "hard_sigmoid")  # within -1 and 1: their binary 
 _SUM_ROWS = 4096  # steps whose spectral sums are looked at
 
 
-def quantized(spec: RecurrentSpec, layer: RecurrentLayer, x: NDArray[np.floating], inputs: Format) -> FixedLayer:
+def quantized(
+    spec: RecurrentSpec,
+    layer: RecurrentLayer,
+    inputs: tuple[NDArray[np.floating], ...],
+    formats: tuple[Format, ...],
+) -> FixedLayer:
     """The integer layer.
 
     Args:
         spec: shapes and widths.
         layer: in float.
-        x: (sequences * steps, n) calibration inputs.
-        inputs: their format.
+        inputs: (sequences * steps, n) calibration inputs, (sequences, hidden) of the states that come.
+        formats: theirs.
 
     Raises:
         CalibrationError: states grow beyond what their bits hold beside the gates.
     """
-    return _Quantization(spec, layer, np.asarray(x, np.float64), inputs).fixed()
+    return _Quantization(spec, layer, inputs, formats).fixed()
 
 
 class _Quantization:
     """One layer under way."""
 
-    def __init__(self, spec: RecurrentSpec, layer: RecurrentLayer, x: Floats, inputs: Format) -> None:
+    def __init__(
+        self,
+        spec: RecurrentSpec,
+        layer: RecurrentLayer,
+        inputs: tuple[NDArray[np.floating], ...],
+        formats: tuple[Format, ...],
+    ) -> None:
         assert layer.weight is not None and layer.recurrent is not None
-        self.spec, self.layer, self.inputs = spec, layer, inputs
+        x, self.start = np.asarray(inputs[0], np.float64), inputs[1:]
+        self.spec, self.layer, self.inputs, self.formats = spec, layer, formats[0], formats
         self.w, self.r = layer.weight, layer.recurrent
-        self.seen = run_float(layer, x.reshape(-1, layer.steps, layer.n))
+        self.seen = run_float(layer, x.reshape(-1, layer.steps, layer.n), self.start)
         bits = spec.data_bits
         bounded = not spec.projected and (spec.activations[-1] in _BOUNDED)
-        self.out = best_format(self.seen.after, bits, bits - 1 if bounded else 40)
+        outputs = np.concatenate([self.seen.after, *self.start[:1]])
+        self.out = best_format(outputs, bits, bits - 1 if bounded else 40)
         self.bias = self._biases(layer.state_bias)
         moved = layer.state_bias + layer.initial_h.astype(np.float64) @ self.r.to_dense().astype(np.float64).T
         self.first_bias = self._biases(moved) if spec.first_bias else self.bias
@@ -80,7 +93,7 @@ class _Quantization:
             layer.node,
             layer.inputs,
             layer.output,
-            (self.inputs,),
+            self.formats,
             self._given(points.state),
             arrays,
             weight_frac,
@@ -162,7 +175,8 @@ class _Quantization:
         if spec.cell == "rnn":
             gates = [self.out.frac]
         f, g, h = (*gates, 0, 0)[:3]
-        state = _holding(seen.state, spec.state_bits, spec.cell == "lstm") if spec.cell != "rnn" else 0
+        states = np.concatenate([seen.state, *self.start[-1:]])
+        state = _holding(states, spec.state_bits, spec.cell == "lstm") if spec.cell != "rnn" else 0
         if spec.cell != "rnn" and state + 24 < g:
             raise CalibrationError(
                 f"layer {self.layer.node!r}: its state reaches {float(np.abs(seen.state).max()):.3g}, beside gates of"

@@ -33,6 +33,7 @@ class RecurrentSpec(LayerSpec):
         peephole: whether gates of an LSTM see its cell.
         initial: whether cells start from other values than 0.
         first_bias: whether biases of step 0 differ: what an initial h adds.
+        start: whether states come on streams of their own, h and (LSTM) c, in a token in front of each sequence.
         clip: whether the gates' sums are clipped.
         last: whether only the last step's output leaves.
         cells: whether a token of cells, as the last step leaves them, follows the outputs of an LSTM.
@@ -51,6 +52,7 @@ class RecurrentSpec(LayerSpec):
     peephole: bool = False
     initial: bool = False
     first_bias: bool = False
+    start: bool = False
     clip: bool = False
     last: bool = False
     cells: bool = False
@@ -65,6 +67,11 @@ class RecurrentSpec(LayerSpec):
     def steps(self) -> int:
         """Of a sequence."""
         return self.positions // self.sequences
+
+    @property
+    def turns(self) -> int:
+        """Tokens that the loop of the steps takes a frame: all steps, and the states in front of each sequence."""
+        return self.positions + self.sequences * self.start
 
     @property
     def given(self) -> int:

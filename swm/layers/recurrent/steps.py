@@ -9,19 +9,34 @@ from collections.abc import Callable
 import numpy as np
 
 from swm.layers.arithmetic import EXACT_FLOAT, forward_transform, inverse_transform, spectral_product
-from swm.layers.recurrent.points import points_of, shifts
+from swm.layers.recurrent.points import points_of, shifts, start_shifts
 from swm.layers.recurrent.spec import RecurrentSpec
 from swm.layers.rounding import Ints, round_shift, saturate
 from swm.layers.values import FixedLayer
 
-__all__ = ["in_turns", "run_steps", "with_cells"]
+__all__ = ["first_states", "in_turns", "run_steps", "with_cells"]
 
 
-def run_steps(layer: FixedLayer, x: Ints) -> tuple[Ints, dict[str, int]]:
-    """(sequences * steps, n) → (sequences * tokens that each gives, m); saturation counts."""
+def run_steps(layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
+    """(sequences * steps, n), and where states come (sequences, hidden) of each, as the layer's inputs have them.
+
+    Gives (sequences * tokens that each gives, m) and saturation counts.
+    """
     spec = layer.spec
     assert isinstance(spec, RecurrentSpec)
-    return in_turns(spec, x, lambda apart: _Steps(layer, apart).run())
+    start = first_states(layer, values[1:])
+    return in_turns(spec, values[0], lambda apart: _Steps(layer, apart).run(start))
+
+
+def first_states(layer: FixedLayer, given: tuple[Ints, ...]) -> tuple[Ints, Ints] | None:
+    """(sequences, m) and (sequences, hidden): h and the state as the layer holds them; None where none come."""
+    if not given:
+        return None
+    spec, shift = layer.spec, start_shifts(layer)
+    assert isinstance(spec, RecurrentSpec)
+    h = saturate(round_shift(given[0], shift["start_shift"]), spec.data_bits)[0]
+    of_state = shift["state_shift_c" if spec.cell == "lstm" else "state_shift_h"]
+    return h, saturate(round_shift(given[-1], of_state), spec.state_bits)[0]
 
 
 def in_turns(
@@ -68,12 +83,12 @@ class _Steps:
         self.from_input = sums.reshape(self.sequences, self.steps, spec.units, spec.gates, spec.block)
         self.second = layer.arrays["second"] if spec.phases == 2 else None
 
-    def run(self) -> tuple[Ints, dict[str, int]]:
-        """All steps."""
+    def run(self, start: tuple[Ints, Ints] | None) -> tuple[Ints, dict[str, int]]:
+        """All steps, from states that come or from those of the layer."""
         spec, arrays = self.spec, self.layer.arrays
-        h = np.zeros((self.sequences, spec.m), np.int64)
         initial = arrays["initial"] if spec.initial else np.zeros(spec.hidden, np.int64)
-        state = np.broadcast_to(initial, (self.sequences, spec.hidden))
+        known = np.zeros((self.sequences, spec.m), np.int64), np.broadcast_to(initial, (self.sequences, spec.hidden))
+        h, state = known if start is None else start
         found = []
         step = {"rnn": self._rnn, "lstm": self._lstm, "gru": self._gru, "gru_after": self._gru}[spec.cell]
         for t in range(self.steps):

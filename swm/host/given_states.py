@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""States that a caller gives, in the frame of the input: hardware reads one tensor.
+
+A frame holds the states of all recurrent layers, then what the first of them reads. The host joins both; hardware takes
+them apart again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import prod
+
+from swm.accelerator.backend import Backend
+from swm.graph import (
+    Concat,
+    Graph,
+    Node,
+    Recurrent,
+    Reshape,
+    Slice,
+    TensorType,
+    Transpose,
+    node_names,
+    reads,
+    tensor_names,
+)
+from swm.host.search import FLOAT, Cuts
+from swm.host.work import is_weighted
+
+__all__ = ["states_in_frames"]
+
+_TURNED = (1, 0, 2)  # (directions, batch, cells) and (batch, directions, cells)
+
+
+def states_in_frames(graph: Graph, backend: Backend) -> Graph:
+    """The same network, in which one tensor holds given states and the input; itself where no layer is given any.
+
+    Args:
+        graph: a float graph.
+        backend: whose hardware; one without a form for such states leaves the graph as it is.
+    """
+    if backend.language == "systemverilog":
+        return graph
+    nodes = graph.needed([v.name for v in graph.outputs])
+    given = _given(graph, nodes)
+    if not given:
+        return graph
+    without = [_without(node, given) for node in nodes]
+    found = Cuts(replace(graph, nodes=tuple(without)), without, backend).largest()
+    if found is None:
+        return graph
+    start, _, inside = found
+    names = {node.name for node in inside}
+    wanted = [t for t in given if any(n.name in names and t in n.inputs for n in nodes)]
+    sizes = graph.sample_shape(start)
+    kind = graph.type_of(start)
+    if not wanted or not sizes or kind is None or kind.elem != FLOAT or kind.shape is None:
+        return graph
+    return _Joined(graph, start, kind.shape, {t: given[t] for t in wanted}).graph(names)
+
+
+def _given(graph: Graph, nodes: list[Node]) -> dict[str, Recurrent]:
+    """Tensors of initial states that follow from inputs without any product, and a layer that begins with each."""
+    live = {v.name for v in graph.inputs}
+    behind: set[str] = set()  # what products give
+    for node in nodes:
+        if live.intersection(reads(node)):
+            live.update(t for t in node.outputs if t)
+        if is_weighted(node, graph) or behind.intersection(reads(node)):
+            behind.update(t for t in node.outputs if t)
+    layers = [n for n in nodes if isinstance(n, Recurrent) and not n.layout]
+    return {t: n for n in layers for t in n.inputs[2:4] if t in live and t not in behind}
+
+
+def _without(node: Node, given: Mapping[str, Recurrent]) -> Node:
+    if not isinstance(node, Recurrent) or not any(t in given for t in node.inputs[2:]):
+        return node
+    return replace(node, inputs=(*node.inputs[:2], *("" if t in given else t for t in node.inputs[2:])))
+
+
+class _Joined:
+    """The nodes that join, and those that take apart."""
+
+    def __init__(
+        self, graph: Graph, start: str, shape: tuple[int | str | None, ...], given: Mapping[str, Recurrent]
+    ) -> None:
+        self._graph, self._types = graph, dict(graph.types)
+        self._names, self._tensors = node_names(graph), tensor_names(graph)
+        self._batch, sizes = shape[0], tuple(d for d in shape[1:] if isinstance(d, int))
+        self._before: list[Node] = []
+        self._inside: list[Node] = []
+        self._moved: dict[str, str] = {}
+        self._sources = [*given, start]
+        lengths = [node.directions * node.hidden for node in given.values()] + [prod(sizes)]
+        flat = [self._state(t, node) for t, node in given.items()]
+        flat.append(self._step(self._before, Reshape, start, "values", lengths[-1:], shape=(0, lengths[-1])))
+        whole = self._tensors.unique(f"{start}/with_states")
+        self._node(self._before, Concat, f"states before {start}", tuple(flat), whole, axis=1)
+        self._typed(whole, (sum(lengths),))
+        at = 0
+        for tensor, length in zip(self._sources, lengths, strict=True):
+            cut = {"starts": (at,), "ends": (at + length,), "axes": (1,), "steps": (1,)}
+            part = self._step(self._inside, Slice, whole, f"part {tensor}", (length,), **cut)
+            layer = given.get(tensor)
+            shaped = sizes if layer is None else (layer.directions, layer.hidden)
+            made = self._step(self._inside, Reshape, part, "shaped", shaped, shape=(0, *shaped))
+            if layer is not None:
+                turned = self._tensors.unique(f"{tensor}/inside")
+                self._node(self._inside, Transpose, f"{tensor} inside", (made,), turned, perm=_TURNED)
+                self._types[turned] = TensorType(FLOAT, (layer.directions, self._batch, layer.hidden))
+                made = turned
+            self._moved[tensor] = made
+            at += length
+
+    def graph(self, inside: set[str]) -> Graph:
+        """The graph, in which these nodes read what was taken apart."""
+        first = self._graph.needed(self._sources)
+        early = {node.name for node in first}
+        late = [node for node in self._graph.nodes if node.name not in early]
+        late = [self._reading(node) if node.name in inside else node for node in late]
+        nodes = (*first, *self._before, *self._inside, *late)
+        return replace(self._graph, nodes=nodes, types=self._types)
+
+    def _reading(self, node: Node) -> Node:
+        return replace(node, inputs=tuple(self._moved.get(t, t) for t in node.inputs))
+
+    def _state(self, tensor: str, layer: Recurrent) -> str:
+        """(directions, batch, cells) as (batch, values)."""
+        shape = (layer.directions, layer.hidden)
+        turned = self._step(self._before, Transpose, tensor, "samples first", shape, perm=_TURNED)
+        many = prod(shape)
+        return self._step(self._before, Reshape, turned, "values", (many,), shape=(0, many))
+
+    def _step(
+        self,
+        nodes: list[Node],
+        make: type[Node],
+        source: str,
+        what: str,
+        sizes: tuple[int, ...] | list[int],
+        **options: object,
+    ) -> str:
+        """A node that moves values; the tensor that it writes has these sizes behind its samples."""
+        output = self._tensors.unique(f"{source}/{what}")
+        self._node(nodes, make, f"{source}, {what}", (source,), output, **options)
+        self._typed(output, tuple(sizes))
+        return output
+
+    def _node(
+        self, nodes: list[Node], make: type[Node], name: str, inputs: tuple[str, ...], output: str, **options: object
+    ) -> None:
+        nodes.append(make(name=self._names.unique(name), inputs=inputs, outputs=(output,), **options))
+
+    def _typed(self, tensor: str, sizes: tuple[int, ...]) -> None:
+        self._types[tensor] = TensorType(FLOAT, (self._batch, *sizes))
