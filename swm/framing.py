@@ -49,7 +49,7 @@ def frame(
     graph: Graph,
     *,
     sizes: Mapping[str, int] | None = None,
-    batch_axis: int | None = 0,
+    batch_axis: int | str | None = 0,
     states: Mapping[str, str] | None = None,
     steps: int | None = None,
     drop: Sequence[str] = (),
@@ -61,7 +61,8 @@ def frame(
         graph: a float graph, best simplified.
         sizes: lengths that the model leaves open, by name, such as {"length": 32}.
         batch_axis: of the inputs, along which samples lie; they lie along axis 0 of all inputs and outputs of what
-            comes out, as many as one likes. None: a whole run of the model is one sample, along a new axis 0.
+            comes out, as many as one likes. A text: the open axis of that name of each input, where they differ, as
+            initial states have it behind the layers. None: a whole run of the model is one sample, along a new axis 0.
         states: inputs that hold states by the outputs that a caller feeds back into them, such as {"h_in": "h_out"}:
             both go, the states stay inside, and every sample is `steps` steps that begin with states of zeros.
         steps: see `states`.
@@ -147,25 +148,35 @@ def _whole_runs(graph: Graph) -> Graph:
     return ends.graph()
 
 
-def _batch_first(graph: Graph, axis: int) -> Graph:
+def _batch_axes(graph: Graph, batch_axis: int | str) -> dict[str, int]:
+    """The axis of samples of each input."""
+    found: dict[str, int] = {}
     for value in graph.inputs:
-        shape = value.type.shape if value.type is not None else None
-        if shape is None or not 0 <= axis < len(shape):
-            raise OptionError(f"input {value.name!r} has no axis {axis}")
-        if any(not isinstance(d, int) for i, d in enumerate(shape) if i != axis):
+        shape = value.type.shape if value.type is not None and value.type.shape is not None else ()
+        places = [i for i, d in enumerate(shape) if batch_axis in (i if isinstance(batch_axis, int) else d,)]
+        if len(places) != 1:
+            what = batch_axis if isinstance(batch_axis, int) else f"named {batch_axis!r}"
+            raise OptionError(f"input {value.name!r} has no axis {what}: it is {shape}")
+        if any(not isinstance(d, int) for i, d in enumerate(shape) if i != places[0]):
             raise OptionError(f"input {value.name!r} has the shape {shape}: fix what is open with sizes")
-    open_, why = _open(graph, axis), "its batch is fixed inside; export it with a dynamic batch"
-    two, three = ({n: np.moveaxis(a, axis, 0) for n, a in _random(open_.inputs, axis, b).items()} for b in (2, 3))
+        found[value.name] = places[0]
+    return found
+
+
+def _batch_first(graph: Graph, batch_axis: int | str) -> Graph:
+    axes = _batch_axes(graph, batch_axis)
+    open_, why = _open(graph, axes), "its batch is fixed inside; export it with a dynamic batch"
+    two, three = (_random(tuple(_shaped(v, _first(v, axes, b)) for v in open_.inputs)) for b in (2, 3))
 
     def run(x: Mapping[str, Array]) -> dict[str, Array]:
-        return _run(open_, {name: np.moveaxis(a, 0, axis) for name, a in x.items()}, why)
+        return _run(open_, {name: np.moveaxis(a, 0, axes[name]) for name, a in x.items()}, why)
 
     small, large = run(two), run(three)
     ends = _Ends(open_)
     for value in open_.inputs:
+        axis = axes[value.name]
         perm = tuple(np.argsort([axis, *(i for i in range(len(_shape(value))) if i != axis)]).tolist())
-        rest = tuple(d for i, d in enumerate(_shape(value)) if i != axis)
-        ends.read(value, ("batch", *rest), Transpose, {"perm": perm})
+        ends.read(value, _first(value, axes, "batch"), Transpose, {"perm": perm})
     lies: dict[str, int] = {}
     for value in open_.outputs:
         shapes = [r[value.name].shape for r in (small, large)]
@@ -180,16 +191,21 @@ def _batch_first(graph: Graph, axis: int) -> Graph:
         alone = run({name: a[i : i + 1] for name, a in three.items()})
         for name, place in lies.items():
             if not _same(np.take(large[name], [i], axis=place), alone[name]):
-                raise OptionError(f"along axis {axis} lie no samples: what one gives depends on the others")
+                raise OptionError(f"along axis {batch_axis} lie no samples: what one gives depends on the others")
     return ends.graph()
 
 
-def _open(graph: Graph, axis: int) -> Graph:
-    """With a batch of any length along an axis of the inputs."""
+def _first(value: Value, axes: Mapping[str, int], batch: int | str) -> tuple[Any, ...]:
+    """The shape of an input with its samples first."""
+    return batch, *(d for i, d in enumerate(_shape(value)) if i != axes[value.name])
+
+
+def _open(graph: Graph, axes: Mapping[str, int]) -> Graph:
+    """With a batch of any length along an axis of each input."""
 
     def opened(value: Value) -> Value:
         assert value.type is not None and value.type.shape is not None
-        shape = tuple("batch" if i == axis else d for i, d in enumerate(value.type.shape))
+        shape = tuple("batch" if i == axes[value.name] else d for i, d in enumerate(value.type.shape))
         return replace(value, type=replace(value.type, shape=shape))
 
     outputs = tuple(replace(v, type=None if v.type is None else TensorType(v.type.elem, None)) for v in graph.outputs)
@@ -260,7 +276,7 @@ def _sequence(graph: Graph, states: dict[str, str], steps: int | None) -> Graph:
         for v in graph.outputs
         if v.name not in states.values()
     )
-    given = _random(others, None, 1, steps)
+    given = _random(others, steps)
     wanted = _stepped(graph, states, given)
     for axis in range(max(len(_known(v)) for v in others)):
         inputs = tuple(_longer(v, axis, steps) for v in others)
@@ -369,12 +385,12 @@ def _known(value: Value) -> tuple[int, ...]:
     return tuple(d for d in shape if isinstance(d, int))
 
 
-def _random(values: Any, axis: int | None = None, batch: int = 1, steps: int = 0) -> dict[str, Any]:
-    """Random inputs in the shapes of some values, `batch` along an axis; lists of them for each of some steps."""
+def _random(values: Any, steps: int = 0) -> dict[str, Any]:
+    """Random inputs in the shapes of some values; lists of them for each of some steps."""
     rng = np.random.default_rng(0)
 
     def one(value: Value) -> Array:
-        shape = tuple(batch if i == axis else d for i, d in enumerate(_shape(value)))
+        shape = _shape(value)
         if value.type is not None and value.type.elem != 1:  # onnx.TensorProto.FLOAT
             return np.zeros(shape, _dtype(value.type.elem))
         return rng.normal(size=shape).astype(np.float32)

@@ -126,8 +126,8 @@ FLAT:
       vec<in_t, E> update, value;
       if (L::has_state && !(L::projected && second)) state = cells[at];
       if (int(Cfg::cell) == int(cell_gru) && second) update = updates[beat];
-      vec<in_t, E> start_h;
-      vec<typename L::state_t, E> start_c;
+      vec<in_t, E> start_h = vec<in_t, E>();  // compilers do not see that only these beats read them
+      vec<typename L::state_t, E> start_c = vec<typename L::state_t, E>();
       if (begins) start.template take<Cfg>(start_beat++, start_h, start_c);
     CELLS:
       for (int e = 0; e < E; ++e) {

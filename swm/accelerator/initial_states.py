@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from swm.accelerator.operands import Streams
 from swm.graph import LSTM, Gather, Graph, Recurrent, Reshape, Slice, Squeeze, Transpose, Unsqueeze
 
-__all__ = ["Start", "start_of", "whole"]
+__all__ = ["Start", "start_of", "taken_from"]
 
 _PARTS = (Transpose, Reshape, Squeeze, Unsqueeze, Slice, Gather)
 
@@ -44,7 +44,7 @@ def start_of(graph: Graph, streams: Streams, node: Recurrent, samples: Callable[
         return None  # lengths of their own
     zeros = np.zeros((node.directions, node.hidden), np.float32)
     wanted = given[: 1 + isinstance(node, LSTM)]
-    if all(t in streams.origin for t in wanted):
+    if all(t and t in streams.origin for t in wanted):
         size = node.directions * node.hidden
         plain = all(streams.of(t).size == size and streams.orders[t] is None for t in wanted)
         if not plain or any(samples(t) not in (1, None) for t in wanted):
@@ -63,7 +63,7 @@ def start_of(graph: Graph, streams: Streams, node: Recurrent, samples: Callable[
     return Start((found[0], found[1]))
 
 
-def whole(graph: Graph, tensor: str) -> str:
+def taken_from(graph: Graph, tensor: str) -> str:
     """The tensor of which another is a part or a view: an input, where an exporter takes states out of it."""
     writers = graph.producers()
     while isinstance(writer := writers.get(tensor), _PARTS):

@@ -14,7 +14,7 @@ from math import prod
 
 import numpy as np
 
-from swm.accelerator.initial_states import Start, start_of, whole
+from swm.accelerator.initial_states import Start, start_of, taken_from
 from swm.accelerator.operands import Held, Streams
 from swm.accelerator.ranges import Shape, cut_tokens, range_along
 from swm.graph import (
@@ -84,7 +84,7 @@ class Sequences:
             return None
         if isinstance(node, Recurrent):
             return self._recurrent(node, source, uses)
-        if isinstance(node, Slice | Gather):
+        if isinstance(node, Slice | Gather) and streams.origin[source] in self._steps:
             return self._some_steps(node, source, uses)
         before = self._axis.get(source, 0)
         after = self._behind(node, source, before) if isinstance(node, _FREE) else None
@@ -139,7 +139,7 @@ class Sequences:
         start = start_of(self.graph, streams, node, self._samples)
         streams.lose(node)
         if start is None:
-            named = replace(node, inputs=tuple(whole(self.graph, t) for t in node.inputs))
+            named = replace(node, inputs=tuple(taken_from(self.graph, t) for t in node.inputs))
             return states_obstacle(named, [v.name for v in self.graph.inputs])
         if held.lost:
             if streams.origin[source] not in {v.name for v in self.graph.inputs}:

@@ -17,6 +17,7 @@ from swm.errors import OptionError
     epilog=example(
         "swm frame bidi-lstm.onnx -o framed.onnx --size length=32\n"
         "swm frame torch-lstm.onnx -o framed.onnx --batch-axis 1 --drop c_n\n"
+        "swm frame torch-with-states.onnx -o framed.onnx --batch-axis batch\n"
         "swm frame packed-gru.onnx -o framed.onnx --size steps=20 --fix lengths=20 --fix h_0=0\n"
         "swm frame dtln.onnx -o framed.onnx --state input_3=tf_op_layer_stack_2 --steps 100"
     )
@@ -28,8 +29,9 @@ from swm.errors import OptionError
     "--batch-axis",
     default="0",
     show_default=True,
-    metavar="N|new",
-    help="Axis of the inputs along which samples lie; new: a whole run of MODEL is one sample.",
+    metavar="N|NAME|new",
+    help="Axis of the inputs along which samples lie, by its number or, where inputs differ, by the name of the open"
+    " axis; new: a whole run of MODEL is one sample.",
 )
 @click.option(
     "--state",
@@ -76,7 +78,7 @@ def frame(
         made = swm.frame(
             graph,
             sizes=lengths,
-            batch_axis=None if batch_axis == "new" else _number("--batch-axis", batch_axis),
+            batch_axis=None if batch_axis == "new" else int(batch_axis) if batch_axis.isdecimal() else batch_axis,
             states=dict(_pairs(states, "--state")),
             steps=steps,
             drop=drop,
