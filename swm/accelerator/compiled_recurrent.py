@@ -89,7 +89,7 @@ class CompiledRecurrent:
         data = address(lanes), address(work), states.ctypes.data, out.ctypes.data, lost
         begin = [np.ascontiguousarray(state, np.int64) for state in start or ()]
         if sequences:
-            places = [state.ctypes.data for state in begin] or [None, None]
+            places: list[int | None] = [state.ctypes.data for state in begin] or [None, None]
             self.library.swm_fixed_recurrent(where, x.ctypes.data, *places, sequences, *data)
         counts = {"sum": int(lost[0])} if spec.block > 1 else {}
         if spec.cell != "rnn":

@@ -366,6 +366,13 @@ def _same_place(shape: Shape, made: Shape, axis: int) -> int | None:
     for place, size in enumerate(made):
         front = [s for s in made[:place] if isinstance(s, int)]
         whole = len(known) == axis and len(front) == place
-        if size == shape[axis] and size not in (None, 1) and whole and prod(front) == prod(known):
+        same = size == shape[axis] or (isinstance(size, str) and isinstance(shape[axis], str) and _renamed(shape, made))
+        if same and size not in (None, 1) and whole and prod(front) == prod(known):
             return place
     return None
+
+
+def _renamed(shape: Shape, made: Shape) -> bool:
+    """Whether both shapes leave one axis open, whose size is the same: inference may have named it anew."""
+    rest = [[s for s in sizes if isinstance(s, int)] for sizes in (shape, made)]
+    return len(rest[0]) == len(shape) - 1 and len(rest[1]) == len(made) - 1 and prod(rest[0]) == prod(rest[1])

@@ -38,7 +38,9 @@ class Exported:
 
     def begun(self, state, d, hidden):
         """Constant states, or zeros."""
-        both = self.constant(self.rng.uniform(-0.5, 0.5, (d, 1, hidden))) if state == "constant" else self.zeros(d, hidden)
+        both = (
+            self.constant(self.rng.uniform(-0.5, 0.5, (d, 1, hidden))) if state == "constant" else self.zeros(d, hidden)
+        )
         return both, both
 
     def given(self, op, d, hidden):
