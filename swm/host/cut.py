@@ -104,8 +104,10 @@ class Split:
         if opaque is not None:
             return f"node {opaque!r} stays outside and may hold any number of weights"
         if len(leads) > 1:
+            sizes = ", ".join(sorted(map(str, leads)))
             return (
-                f"the inputs differ in their first axis ({', '.join(map(str, leads))}), which should be that of samples"
+                f"the inputs differ in their first axis ({sizes}), which should be that of samples: `swm frame"
+                " --batch-axis NAME` puts it there"
             )
         return ""
 

@@ -92,12 +92,12 @@ class Exported:
         return swm.load(model)
 
 
-def returning(*outputs, op="LSTM", n=12, hidden=8, steps=5, layers=1):
+def returning(*outputs, op="LSTM", n=12, hidden=8, steps=5, layers=1, state="computed"):
     """Layers alone that return some of y (samples first), h and c, as torch's exporter writes it."""
     model = Exported(steps, n)
     source, ends = model.time_first("x"), []
     for layer in range(layers):
-        y, h = model.layer(op, source, hidden if layer else n, hidden)
+        y, h = model.layer(op, source, hidden if layer else n, hidden, state=state)
         source = model.flat(y, 1, hidden)
         ends.append((h, f"{y[:-1]}2"))
     states = list(zip(*ends, strict=True))[: 1 + (op == "LSTM")]

@@ -15,6 +15,7 @@ from swm.accelerator.compiled_recurrent import compiled_recurrent
 from swm.accelerator.integers import run_integers, run_layer
 from swm.accelerator.integers_compiled import run_integers_fast
 from swm.accelerator.interleave import interleaved
+from swm.host import before_hardware
 from swm.layers.depth_to_space import DepthToSpaceSpec
 from swm.layers.pad import Margins, PadSpec
 from swm.layers.reorder import ReorderSpec
@@ -34,6 +35,8 @@ NETWORKS = [
     ("GRU", 2, {"linear_before_reset": 1, "batch": 1, "state": "constant"}),
     ("RNN", 0, {"activations": ["Relu", "Tanh"], "direction": "bidirectional"}),
     ("RNN", 16, {"take": "gather"}),
+    ("LSTM", 8, {"state": "given", "peepholes": True}),
+    ("GRU", 0, {"state": "given", "direction": "bidirectional"}),
 ]
 
 
@@ -43,11 +46,14 @@ def test_recurrent_layers(op, block, options):
     graph, x = sequence(op, n=WIDTH, hidden=32, **options), smooth(40, STEPS, WIDTH)
     if block:
         graph = swm.convert(graph, block=block).graph
+    if options.get("state") == "given":
+        x = {v.name: smooth(40, *v.type.shape[1:]) for v in graph.inputs}
     for bits in (4, 12, 16):
         fixed = swm.quantize(graph, bits=bits, calibration=x)
         made = [compiled_recurrent(layer) for layer in fixed.layers if layer.spec.kind == "recurrent"]
         assert all(one.proven(bits) for one in made)
-        inputs = fixed.input.quantize(8 * x[:37].reshape(37, -1))
+        given = x if isinstance(x, np.ndarray) else before_hardware(fixed, x)[fixed.input_name]
+        inputs = fixed.input.quantize(8 * given[:37].reshape(37, -1))
         words, counts = run_integers(fixed, inputs)
         fast, fast_counts = run_integers_fast(fixed, inputs, threads=2)
         np.testing.assert_array_equal(fast, words)

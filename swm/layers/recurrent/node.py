@@ -85,8 +85,9 @@ def states_obstacle(node: Recurrent, inputs: Sequence[str] = ()) -> Obstacle:
     given = [t for t in states if t in inputs]
     return Obstacle(
         f"its states start from input {given[0]!r}" if given else "its states start from what the network computes",
-        "hardware takes constant initial states: `swm frame --fix INPUT=0` where every sequence begins with zeros;"
-        " `swm frame --state IN=OUT --steps N` keeps inside what a caller feeds back",
+        "hardware takes states of each sample, (1, batch, cells) behind a Transpose: `swm frame --batch-axis NAME` puts"
+        " samples first; `swm frame --fix INPUT=0` where every sequence begins with zeros; `swm frame --state IN=OUT"
+        " --steps N` keeps inside what a caller feeds back",
     )
 
 

@@ -35,10 +35,10 @@ class RecurrentRtl(RtlKind):
     """`swm_rfft_unrolled` (block-circulant), `swm_recurrent_steps`."""
 
     def obstacle(self, spec: LayerSpec) -> str:
-        """States that another layer or the input brings have no port, nor have the last cells."""
+        """States that come with the input, or from another layer, have no port, nor have the last cells."""
         if isinstance(spec, RecurrentSpec) and spec.cells:
             return "cells that leave behind the outputs have no RTL"
-        return "initial states that are computed have no RTL" if len(spec.inputs) > 1 else ""
+        return "initial states that come with the input have no RTL" if len(spec.inputs) > 1 else ""
 
     def latencies(self, built: Implementation) -> tuple[int, ...]:
         """Of the transform of x; from a drained beat of the steps to its place in the stream."""
