@@ -3,7 +3,7 @@
 
 Where a network reads Y and Y_h of a layer, Y_h is the step of Y at which each direction ends. Where it reads Y_c of an
 LSTM, hardware gives it as one more step behind Y, or behind Y_h alone. What leaves a layer has the samples first, so
-that the hardware may end there.
+that the hardware may end there. Where products follow a layer whose states are read, their result leaves beside these.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from swm.graph import (
     reads,
     tensor_names,
 )
+from swm.host.work import is_weighted
 
 __all__ = ["states_from_sequences"]
 
@@ -57,7 +58,7 @@ def states_from_sequences(graph: Graph) -> Graph:
             made.nodes.append(node)
     if not made.changed:
         return graph
-    made.join()
+    made.join(_result(graph))
     return replace(graph, nodes=tuple(made.nodes), types=made.types)
 
 
@@ -73,6 +74,22 @@ def _gives_cells(graph: Graph, node: LSTM, read: Mapping[str, int]) -> bool:
     lengths = node.inputs[1] if len(node.inputs) > 1 else ""
     kinds = [graph.types.get(t) for t in node.outputs if t and read[t]]
     return not lengths and all(k is not None and k.shape is not None for k in kinds)
+
+
+def _result(graph: Graph) -> str:
+    """The one output of the network that products behind its recurrent layers give; empty where there is none."""
+    behind: set[str] = set()  # what a recurrent layer gives
+    found: set[str] = set()  # what products give behind one
+    for node in graph.nodes:
+        tensors = set(reads(node))
+        if behind & tensors:
+            behind.update(node.outputs)
+            if found & tensors or (is_weighted(node, graph) and not isinstance(node, Recurrent)):
+                found.update(node.outputs)
+        if isinstance(node, Recurrent):
+            behind.update(t for t in node.outputs if t)
+    named = [v.name for v in graph.outputs if v.name in found]
+    return named[0] if len(named) == 1 else ""
 
 
 class _End(NamedTuple):
@@ -166,13 +183,15 @@ class _Rewriting:
         self._add(Squeeze, node, "states squeezed", (turned,), h, axes=(0,))
         self.changed = True
 
-    def join(self) -> None:
+    def join(self, result: str) -> None:
         """What leaves several layers as one tensor, (batch, values): hardware writes one.
 
-        Of all layers but the last the steps that hold their states leave, and their sequences stay inside.
+        Of all layers but the last the steps that hold their states leave, and their sequences stay inside; so does that
+        of the last where a result of products behind it leaves, too.
         """
         ends = [(end, size) for end in self._ends if end.states and (size := self._size(end.first))]
-        if len(ends) < 2 or len(ends) < len(self._ends):
+        sizes = self._size(result) if result else None
+        if len(ends) + bool(sizes) < 2 or len(ends) < len(self._ends):
             return
         last, start = ends[-1][0], 0
         whole = self._tensors.unique(f"{last.first}/joined")
@@ -181,7 +200,7 @@ class _Rewriting:
         values: list[str] = []
         parts: dict[str, tuple[str, str]] = {}
         for end, size in ends:
-            inner = end is not last and bool(end.sequence)
+            inner = (end is not last or sizes is not None) and bool(end.sequence)
             steps, kept = (end.states if inner else size[0]), end.first
             flat, cut, part = (self._tensors.unique(f"{end.first}/{w}") for w in ("values", "cut", "outside"))
             if inner:
@@ -195,6 +214,18 @@ class _Rewriting:
             shape = (0, steps, *size[1:])
             from_whole.append(self._node(Reshape, end.node, "part as it was", (cut,), part, shape=shape))
             parts[end.first] = part, end.sequence if inner else ""
+            values.append(flat)
+            start += many
+        if sizes is not None:
+            inside, flat, cut = (self._tensors.unique(f"{result}/{what}") for what in ("inside", "values", "cut"))
+            self.types[inside], many = self.types[result], prod(sizes)
+            self.nodes = [_renamed(node, result, inside) for node in self.nodes]
+            to_whole.append(self._node(Reshape, last.node, "result", (inside,), flat, shape=(0, many)))
+            self._typed(result, flat, many)
+            from_whole.append(self._cut(last.node, "part of the result", whole, cut, (start, start + many)))
+            shape = (0, *sizes)
+            from_whole.append(self._node(Reshape, last.node, "result as it was", (cut,), result, shape=shape))
+            parts[inside] = result, ""
             values.append(flat)
             start += many
         to_whole.append(self._node(Concat, last.node, "all states", tuple(values), whole, axis=1))
@@ -227,6 +258,12 @@ class _Rewriting:
         self, make: type[Node], node: Recurrent, what: str, inputs: tuple[str, ...], output: str, **options: object
     ) -> None:
         self.nodes.append(self._node(make, node, what, inputs, output, **options))
+
+
+def _renamed(node: Node, tensor: str, name: str) -> Node:
+    """A node for which a tensor has another name."""
+    inputs, outputs = (tuple(name if t == tensor else t for t in ts) for ts in (node.inputs, node.outputs))
+    return replace(node, inputs=inputs, outputs=outputs)
 
 
 def _behind(nodes: list[Node], parts: Mapping[str, tuple[str, str]], flat: list[Node]) -> list[Node]:
