@@ -124,6 +124,40 @@ def test_an_initial_state_that_is_not_zero_needs_its_shape():
         swm.frame(opened, fix={"x": 0, "h_0": 0})
 
 
+def test_a_padding_mask_that_is_one_number_goes_into_the_network():
+    """`swm check` names the remedy; the batch may be open, for one row of the mask serves all samples."""
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["turned"], perm=[0, 2, 1]),
+        helper.make_node("MatMul", ["x", "turned"], ["scores"]),
+        helper.make_node("Cast", ["mask"], ["kept"], to=1),
+        helper.make_node("Sub", ["one", "kept"], ["hidden"]),
+        helper.make_node("Mul", ["hidden", "low"], ["wide"]),
+        helper.make_node("Unsqueeze", ["wide", "place"], ["row"]),
+        helper.make_node("Add", ["scores", "row"], ["masked"]),
+        helper.make_node("Softmax", ["masked"], ["soft"], axis=-1),
+        helper.make_node("MatMul", ["soft", "x"], ["mixed"]),
+        helper.make_node("MatMul", ["mixed", "w"], ["y"]),
+    ]
+    constants = {"one": np.float32(1), "low": np.float32(-1e9), "w": np.eye(N, dtype=np.float32)}
+    graph = helper.make_graph(
+        nodes,
+        "masked",
+        [helper.make_tensor_value_info(n, t, ["b", *s]) for n, t, s in (("x", 1, [5, N]), ("mask", 7, [5]))],
+        [helper.make_tensor_value_info("y", 1, ["b", 5, N])],
+        [numpy_helper.from_array(v, n) for n, v in {**constants, "place": np.array([1])}.items()],
+    )
+    loaded = swm.load(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9))
+    checked = swm.check(loaded)
+    assert checked.hardware == "none"
+    assert any('--fix "mask"=NUMBER' in str(found) for found in checked.graph_findings)
+    framed = swm.simplify(swm.frame(loaded, fix={"mask": 1}))
+    assert swm.check(framed).hardware == "all"
+    x = np.random.default_rng(1).normal(size=(40, 5, N)).astype(np.float32)
+    want = swm.run(loaded, {"x": x, "mask": np.ones((40, 5), np.int64)})["y"]
+    np.testing.assert_allclose(swm.run(framed, x), want, atol=1e-6)
+    assert error(swm.quantize(framed, bits=16, calibration=x), framed, x) < 0.01
+
+
 @pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
 def test_time_first_with_the_sequence_and_its_last_state(direction):
     """As torch writes a layer: samples along axis 1, Y and Y_h both returned."""

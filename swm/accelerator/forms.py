@@ -105,10 +105,11 @@ def _softmax(writers: dict[str, Node], node: Softmax) -> Node:
     A shift of all values alike changes nothing.
     """
     tensor, factor = _scaled(writers, node.inputs[0], 1.0)
-    hidden, masked = None, writers.get(tensor)
+    hidden, masked, flat = None, writers.get(tensor), False
     if isinstance(masked, Offsets) and not masked.before + masked.after:
         hidden = masks(masked.table * np.float32(factor))
-    if masked is not None and hidden is not None:
+        flat = bool(np.isfinite(masked.table).all() and (masked.table == masked.table[..., :1]).all())
+    if masked is not None and (hidden is not None or flat):
         tensor, factor = _scaled(writers, masked.inputs[0], factor)
     if tensor == node.inputs[0]:
         return node

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -209,6 +210,9 @@ class _Lowering:
         if len(graph.inputs) != 1 or len(graph.outputs) != 1:
             reason = f"the graph has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs"
             remedy = "hardware takes one of each; join inputs to one that the model takes apart, or split it"
+            if len(graph.inputs) > 1:
+                last = json.dumps(graph.inputs[-1].name)
+                remedy += f"; fix an input that is one number for all samples: `swm frame --fix {last}=NUMBER`"
             found.append(Finding(graph.name, "graph", reason, remedy))
         for node in nodes:
             obstacle = self._take(node)

@@ -19,7 +19,9 @@ __all__ = ["with_fixed_inputs"]
 def with_fixed_inputs(graph: Graph, numbers: Mapping[str, float]) -> Graph:
     """The same network without some inputs, each of which is one number everywhere.
 
-    Lengths of whole sequences and initial states of zeros go, whatever the batch; else the shape has to be known.
+    Lengths of whole sequences and initial states of zeros go, whatever the batch; else the shape has to be known but
+    for an open first axis, that of samples: one of them stands for all, as it does where operators broadcast (a mask
+    of attention). Whether they do, the caller tries.
 
     Raises:
         OptionError: names that the model does not have, all of those it has, or an open axis.
@@ -38,11 +40,13 @@ def with_fixed_inputs(graph: Graph, numbers: Mapping[str, float]) -> Graph:
     read = {*ends, *(t for n in nodes for t in reads(n))}
     for name in sorted(read.intersection(numbers)):
         kind = known[name].type
-        shape = () if kind is None or kind.shape is None else tuple(d for d in kind.shape if isinstance(d, int))
+        known_axes = () if kind is None or kind.shape is None else kind.shape
+        first = tuple(1 if not isinstance(d, int) else d for d in known_axes[:1])
+        shape = (*first, *(d for d in known_axes[1:] if isinstance(d, int)))
         if kind is None or kind.shape is None or len(shape) != len(kind.shape):
             raise OptionError(
-                f"input {name!r}, {numbers[name]:g} everywhere, has open axes: only lengths of whole sequences and"
-                " initial states of 0 hold for any batch; fix the axes, that of samples at 1, and export again"
+                f"input {name!r}, {numbers[name]:g} everywhere, has open axes behind the first; fix them"
+                " (`swm frame --size`), or export the model with static shapes but for the batch"
             )
         constants[name] = np.full(shape, numbers[name], helper.tensor_dtype_to_np_dtype(kind.elem))
     inputs = tuple(v for v in made.inputs if v.name not in numbers)
