@@ -136,6 +136,46 @@ class Causal(nn.Module):
         return self.head(y[:, :, -1])
 
 
+class Llama(nn.Module):
+    """A block as Llama has it: rotated queries and keys, heads that share keys, a causal mask, SwiGLU."""
+
+    def __init__(self, width: int = 16, heads: int = 4, groups: int = 2) -> None:
+        super().__init__()
+        self.heads, self.groups, self.inner = heads, groups, width // heads
+        shared = groups * self.inner
+        self.q, self.k, self.v = (nn.Linear(width, n, bias=False) for n in (width, shared, shared))
+        self.out = nn.Linear(width, width, bias=False)
+        self.gate, self.up, self.down = nn.Linear(width, 32), nn.Linear(width, 32), nn.Linear(32, width)
+        self.gains = nn.ParameterList(1 + torch.randn(width) / 5 for _ in range(2))
+        self.head = nn.Linear(width, CLASSES)
+        self.register_buffer("rates", 10000 ** (-torch.arange(0, self.inner, 2) / self.inner))
+
+    def norm(self, x: torch.Tensor, place: int) -> torch.Tensor:
+        return self.gains[place] * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6))
+
+    def turned(self, x: torch.Tensor) -> torch.Tensor:
+        angles = torch.outer(torch.arange(x.shape[2]).float(), self.rates)
+        angles = torch.cat((angles, angles), -1)
+        a, b = x[..., : self.inner // 2], x[..., self.inner // 2 :]
+        return x * angles.cos() + torch.cat((-b, a), -1) * angles.sin()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        n, tokens, width = x.shape
+        y = self.norm(x, 0)
+        q, k, v = (
+            layer(y).view(n, tokens, count, self.inner).transpose(1, 2)
+            for layer, count in ((self.q, self.heads), (self.k, self.groups), (self.v, self.groups))
+        )
+        k, v = (
+            t[:, :, None].expand(-1, -1, self.heads // self.groups, -1, -1).reshape(n, self.heads, tokens, self.inner)
+            for t in (self.turned(k), v)
+        )
+        y = nn.functional.scaled_dot_product_attention(self.turned(q), k, v, is_causal=True)
+        x = x + self.out(y.transpose(1, 2).reshape(n, tokens, width))
+        y = self.norm(x, 1)
+        return self.head(x + self.down(nn.functional.silu(self.gate(y)) * self.up(y)))
+
+
 def export(name: str, model: nn.Module, x: torch.Tensor) -> None:
     """Write both files; sizes under 60 kB."""
     model.train()
@@ -171,6 +211,7 @@ def main() -> None:
     export("vision", Vision(), torch.randn(2, 1, 12, 12))
     export("spotter", Spotter(), torch.randn(2, 12, INPUTS))
     export("causal", Causal(), torch.randn(2, INPUTS, 12))
+    export("llama", Llama(), torch.randn(2, 6, 16))
 
 
 if __name__ == "__main__":

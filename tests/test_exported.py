@@ -12,6 +12,10 @@ FOLDER = Path(__file__).parent / "exported"
 KINDS = {
     "lstm": ["recurrent", "recurrent", "dense"],
     "gru": ["recurrent", "recurrent", "dense"],
+    "llama": [
+        *("rmsnorm", "dense", "dense", "dense", "rotary", "rotary", "scale", "scale", "matmul", "softmax", "matmul"),
+        *("dense", "add", "rmsnorm", "dense", "dense", "hadamard", "dense", "add", "dense"),
+    ],
     "gru_last": ["recurrent", "reverse", "recurrent", "concat", "dense"],
 }
 FILES = sorted(file.stem for file in FOLDER.glob("*.onnx"))
@@ -25,7 +29,7 @@ def inputs(graph, samples=40):
 
 
 def test_there_are_files_of_both_exporters():
-    assert len(FILES) == 16
+    assert len(FILES) == 18
     assert {name.rpartition("_")[2] for name in FILES} == {"script", "dynamo"}
 
 

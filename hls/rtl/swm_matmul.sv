@@ -4,7 +4,7 @@
 ///
 /// A (in the lower port) passes row after row, and B lies on chip, in two halves of a memory: while the rows of a frame meet one,
 /// the next frame of B fills the other. Heads lie inside the rows (row p of every head, then row p + 1) or outside, for A and for B
-/// apart; the order is addresses. A line of B is what comes as one token: a column of it (ALONG_INNER: K of attention) or a row (V).
+/// apart; the order is addresses. SHARED heads of A in a row meet one head of B, of which there are HEADS / SHARED. A line of B is what comes as one token: a column of it (ALONG_INNER: K of attention) or a row (V).
 ///
 /// Four loops. Rows of A are the tokens of swm_product_walk, with its loads, products and drains; the first row of a frame is
 /// loaded when B of that frame is whole. B is stored a beat a cycle while its half is free (swm_matmul_store). Multipliers, sums
@@ -17,6 +17,7 @@ module swm_matmul #(
     parameter int M = 8,
     parameter int N = 8,
     parameter int HEADS = 1,
+    parameter int SHARED = 1,
     parameter int POSITIONS = 1,     // rows of A, of each head
     parameter int HEADS_INSIDE = 1,
     parameter int STORED_INSIDE = 1,
@@ -59,9 +60,11 @@ module swm_matmul #(
   localparam int PLACE = $clog2(2 * COLUMN_GROUPS);
   localparam int ADDRESS = GROUP > 1 ? $clog2(GROUP) : 1;
   localparam int BANK = BANKS > 1 ? $clog2(BANKS) : 1;
-  localparam int AW = $clog2(2 * HEADS * GROUP);
+  localparam int STORED_HEADS = HEADS / SHARED;
+  localparam int AW = $clog2(2 * STORED_HEADS * GROUP);
   localparam int LW = LINE_LANES > 1 ? $clog2(LINE_LANES) : 1;
   localparam int BW = BEAT_LANES > 1 ? $clog2(BEAT_LANES) : 1;
+  localparam int SW = SHARED > 1 ? $clog2(SHARED) : 1;
   localparam int HW = HEADS > 1 ? $clog2(HEADS) : 1;
   localparam int RW = POSITIONS > 1 ? $clog2(POSITIONS) : 1;
   localparam int FRAME = HEADS * POSITIONS * LOADS;
@@ -84,18 +87,20 @@ module swm_matmul #(
       .drain_first(unused_first));
 
   // Frames: the one whose rows are loaded, the one that is multiplied.
-  logic load_half, half, load_last, row_ends, frame_ends, head_last, row_last;
+  logic load_half, half, load_last, row_ends, frame_ends, head_ends, head_last, share_last, row_last;
   logic [1:0] whole;
   logic [FW-1:0] unused_load;
   logic [HW-1:0] unused_head;
+  logic [SW-1:0] unused_share;
   logic [RW-1:0] unused_row;
   logic [AW-1:0] head_address;
   assign may_load = whole[load_half];
   assign row_ends = active && address == ADDRESS'(GROUP - 1);
   assign frame_ends = row_ends && head_last && row_last;
   swm_counter #(.N(FRAME)) u_load (.clk, .rst, .step(load), .at(unused_load), .last(load_last));
-  swm_counter #(.N(HEADS)) u_head (
-      .clk, .rst, .step(row_ends && (HEADS_INSIDE != 0 || row_last)), .at(unused_head), .last(head_last));
+  assign head_ends = row_ends && (HEADS_INSIDE != 0 || row_last);
+  swm_counter #(.N(HEADS)) u_head (.clk, .rst, .step(head_ends), .at(unused_head), .last(head_last));
+  swm_counter #(.N(SHARED)) u_share (.clk, .rst, .step(head_ends), .at(unused_share), .last(share_last));
   swm_counter #(.N(POSITIONS)) u_row (
       .clk, .rst, .step(row_ends && (HEADS_INSIDE == 0 || head_last)), .at(unused_row), .last(row_last));
   always_ff @(posedge clk) begin
@@ -106,7 +111,7 @@ module swm_matmul #(
     end else begin
       if (load && load_last) load_half <= !load_half;
       if (frame_ends) half <= !half;
-      if (row_ends && (HEADS_INSIDE != 0 || row_last)) head_address <= head_last ? '0 : head_address + AW'(GROUP);
+      if (head_ends && share_last) head_address <= head_last ? '0 : head_address + AW'(GROUP);
     end
   end
 
@@ -117,7 +122,7 @@ module swm_matmul #(
   logic [BW-1:0] beat_lane;
   logic [WORD-1:0] stored;
   swm_matmul_store #(
-      .HEADS(HEADS), .LINES(ALONG_INNER != 0 ? M : N), .LINE_BEATS((LINE + IN_VEC - 1) / IN_VEC), .STORED_INSIDE(STORED_INSIDE),
+      .HEADS(STORED_HEADS), .LINES(ALONG_INNER != 0 ? M : N), .LINE_BEATS((LINE + IN_VEC - 1) / IN_VEC), .STORED_INSIDE(STORED_INSIDE),
       .LINE_LANES(LINE_LANES), .BEAT_LANES(BEAT_LANES), .LINE_STEP(ALONG_INNER != 0 ? COLUMN_GROUPS : 1),
       .BEAT_STEP(ALONG_INNER != 0 ? 1 : COLUMN_GROUPS), .GROUP(GROUP)
   ) u_store (
@@ -127,7 +132,7 @@ module swm_matmul #(
     to <= store_to;
     stored <= in_data[IN_VEC*IN_BITS+:WORD];
   end
-  assign at = (half ? AW'(HEADS * GROUP) : '0) + head_address + AW'(address);
+  assign at = (half ? AW'(STORED_HEADS * GROUP) : '0) + head_address + AW'(address);
 
   genvar b, r, c;
   logic [COLUMNS*IN_BITS-1:0] x;
@@ -147,7 +152,7 @@ module swm_matmul #(
         localparam int PLACED = ALONG_INNER != 0 ? r * BEAT_LANES + b : b * COLUMNS + r;
         logic here;
         always_ff @(posedge clk) here <= store && !rst && line_lane == LW'(r) && beat_lane == BW'(b);
-        swm_ram #(.WIDTH(WORD), .DEPTH(2 * HEADS * GROUP)) u_stored (
+        swm_ram #(.WIDTH(WORD), .DEPTH(2 * STORED_HEADS * GROUP)) u_stored (
             .clk, .write(here), .to, .value(stored), .from(at), .data(kept[PLACED*WORD+:WORD]));
       end
     end
@@ -167,5 +172,5 @@ module swm_matmul #(
   ) u_rows (
       .clk, .rst, .active, .starts, .completes, .x, .w, .room, .drain, .out_valid, .out_ready, .out_data);
   logic unused;
-  assign unused = &{1'b0, unused_word, unused_unit, unused_first, unused_load, unused_head, unused_row};
+  assign unused = &{1'b0, unused_word, unused_unit, unused_first, unused_load, unused_head, unused_share, unused_row};
 endmodule

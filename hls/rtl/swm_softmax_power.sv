@@ -4,7 +4,8 @@
 ///
 /// A beat a cycle, ceil(N / VEC) a token; iteration i reads beat i of the token (input 1), the first of a token its maximum
 /// (input 0), too, and writes the beat's powers (output 0); the last one of a token writes their sum (output 1). Powers come from a
-/// table, by the policy that swm_finish is told; they are not below 0, and 0 beyond N.
+/// table, by the policy that swm_finish is told; they are not below 0, and 0 beyond N. Behind a mask (MASKED) a value has a bit
+/// more, and the lowest of that width is a hidden one, whose power is 0.
 ///
 /// Latency 3 + POWER + log2 VEC, of both outputs: taken, swm_finish (POWER), powers, adder tree, accumulator.
 module swm_softmax_power #(
@@ -16,13 +17,15 @@ module swm_softmax_power #(
     parameter logic [12*32-1:0] CURVE = '0,
     parameter TABLE = "",
     parameter int VEC = 1,
+    parameter int MASKED = 0,
+    parameter int TOKEN = BITS + MASKED,
     parameter logic [63:0] DEPTHS = {2{32'd2}}
 ) (
     input  logic                                           clk,
     input  logic                                           rst,
     input  logic [                                    1:0] in_valid,
     output logic [                                    1:0] in_ready,
-    input  logic [                       (VEC+1)*BITS-1:0] in_data,
+    input  logic [                     VEC*TOKEN+BITS-1:0] in_data,
     output logic [                                    1:0] out_valid,
     input  logic [                                    1:0] out_ready,
     output logic [VEC*POWER_BITS+POWER_BITS+$clog2(N)-1:0] out_data
@@ -42,21 +45,28 @@ module swm_softmax_power #(
   swm_delay #(.N(1 + POWER)) u_tail (.clk, .in(last), .out(tail));
 
   logic signed [BITS:0] below;  // the negative maximum of the token, along with its beats
-  logic [VEC*BITS-1:0] x;
+  logic [VEC*TOKEN-1:0] x;
   always_ff @(posedge clk) begin
     if (read && first) below <= (BITS + 1)'(0) - (BITS + 1)'($signed(in_data[0+:BITS]));
-    x <= in_data[BITS+:VEC*BITS];
+    x <= in_data[BITS+:VEC*TOKEN];
   end
   logic [VEC*POWER_BITS-1:0] powers, passed;
   genvar i;
   generate
     for (i = 0; i < VEC; i = i + 1) begin : g_power
       logic signed [POWER_BITS-1:0] p;
+      logic hides;
+      if (MASKED != 0) begin : g_mask
+        swm_delay #(.N(POWER)) u_hides (
+            .clk, .in(x[i*TOKEN+TOKEN-1] && !x[i*TOKEN+BITS-1]), .out(hides));
+      end else begin : g_all
+        assign hides = 1'b0;
+      end
       swm_finish #(
           .SUM(BITS), .BIAS(BITS + 1), .OUT(POWER_BITS), .POLICY(POLICY), .FINISH(POWER), .CURVE(CURVE), .TABLE(TABLE)
-      ) u_power (.clk, .sum(x[i*BITS+:BITS]), .bias(below), .y(p));
+      ) u_power (.clk, .sum(x[i*TOKEN+:BITS]), .bias(below), .y(p));
       always_ff @(posedge clk)
-        powers[i*POWER_BITS+:POWER_BITS] <= p[POWER_BITS-1] || (tail && i >= N - (BEATS - 1) * VEC) ? '0 : p;
+        powers[i*POWER_BITS+:POWER_BITS] <= p[POWER_BITS-1] || hides || (tail && i >= N - (BEATS - 1) * VEC) ? '0 : p;
     end
   endgenerate
 

@@ -32,6 +32,7 @@ from swm.layers.prelu import PReluSpec
 from swm.layers.reciprocals import Reciprocals
 from swm.layers.rmsnorm import RmsNormSpec
 from swm.layers.roots import Roots
+from swm.layers.rotary import RotarySpec
 from swm.layers.softmax import SoftmaxSpec
 from swm.layers.values import FixedLayer, Ints
 
@@ -122,6 +123,13 @@ def _offset(layer: FixedLayer) -> _Made:
     return {"kind": 7, "before": spec.before}, offset.shifts(layer), {"weights": layer.arrays["weights"]}
 
 
+def _rotary(layer: FixedLayer) -> _Made:
+    spec, arrays = layer.spec, layer.arrays
+    assert isinstance(spec, RotarySpec)
+    integers = {"kind": 10, "before": spec.half, "taps": spec.each, "held": spec.rows}
+    return integers, (), {"weights": arrays["cosines"], "bias": arrays["sines"]}
+
+
 def _matmul(layer: FixedLayer) -> _Made:
     spec = layer.spec
     assert isinstance(spec, MatMulSpec)
@@ -161,6 +169,7 @@ MAKERS: dict[type, Callable[[FixedLayer], _Made]] = {
     RmsNormSpec: _layernorm,
     SoftmaxSpec: _softmax,
     OffsetSpec: _offset,
+    RotarySpec: _rotary,
     MatMulSpec: _matmul,
     PoolSpec: _pool,
     GlobalPoolSpec: _global_pool,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Constants that meet every sample: embeddings of positions that are added, class tokens that are joined."""
+"""Constants that meet every sample: positions that are added, class tokens that are joined, cosines and sines."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, numpy_helper
 
-from swm.graph import Add, Affine, Concat, Expand, Graph, Node, Opaque, Pad
+from swm.graph import Add, Affine, Concat, Expand, Graph, Node, Opaque, Pad, rotations_of
 from swm.layers.offset import Offsets
+from swm.layers.rotary import Rotations
 
-__all__ = ["masks", "with_offsets"]
+__all__ = ["masks", "with_offsets", "with_rotations"]
 
 _HIDES = 99.0  # so far below the greatest of its row, an exponent is 0 in float32 but for scores that far apart
 _MOST_VALUES = 1 << 22  # of a constant that is written out
@@ -43,6 +44,22 @@ def with_offsets(graph: Graph) -> Graph:
             made[node.outputs[0]] = found
         nodes.append(node if found is None else found)
     return replace(graph, nodes=tuple(nodes))
+
+
+def with_rotations(graph: Graph) -> Graph:
+    """The graph with rotary position embeddings as one node `Rotations` each; tensors keep their names."""
+    last: dict[str, Node] = {}
+    for found in rotations_of(graph, lambda t: None if (sizes := graph.sample_shape(t)) is None else (1, *sizes)):
+        node = found.nodes[-1]
+        last[found.output] = Rotations(
+            name=node.name,
+            inputs=(found.source,),
+            outputs=node.outputs,
+            cosines=found.cosines[0],
+            sines=found.sines[0],
+            partner=found.partner[0],
+        )
+    return replace(graph, nodes=tuple(last.get(node.outputs[0], node) for node in graph.nodes)) if last else graph
 
 
 def masks(table: NDArray[np.float32]) -> NDArray[np.bool_] | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from swm.accelerator.constants import masks, with_offsets
+from swm.accelerator.constants import masks, with_offsets, with_rotations
 from swm.accelerator.crops import with_crops
 from swm.graph import (
     Affine,
@@ -47,10 +47,10 @@ def normal_forms(graph: Graph) -> Graph:
 
     `x * Sigmoid(x)` is a Swish (SiLU), `x * HardSigmoid(x)` a HardSwish, `x * Tanh(Softplus(x))` a Mish; a PRelu of one
     slope is a LeakyRelu, a Quant of constant numbers, one each, a Levels; a scale and a mask before a Softmax are part
-    of it; constants that meet every value of a sample are Offsets; a part of a tensor is a Pad that cuts the rest off.
-    Nodes that nothing reads any more stay; tensors keep their names.
+    of it; constants that meet every value of a sample are Offsets, rotary embeddings Rotations; a part of a tensor is a
+    Pad that cuts the rest off. Nodes that nothing reads any more stay; tensors keep their names.
     """
-    graph = with_offsets(with_crops(graph))
+    graph = with_offsets(with_crops(with_rotations(graph)))
     writers = graph.producers()
     return replace(graph, nodes=tuple(_form(graph, writers, node) for node in graph.nodes))
 

@@ -8,20 +8,26 @@ passes as its writer gives it, and the layer is told in which order that is.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from math import prod
+from operator import mul
 from typing import Literal
+
+import numpy as np
 
 from swm.accelerator.layout import Order, order_of, passing_axes, repeated_parts, repeats
 from swm.accelerator.operands import REPEATED, Streams
 from swm.graph import MatMul, Node, Softmax
 from swm.layers.base import Obstacle, Operand
+from swm.layers.beats import distinct_rows
 from swm.layers.matmul import HeadProducts
 from swm.layers.offset import Offsets
+from swm.layers.rotary import Rotations
 from swm.layers.softmax import SoftRows
 
 __all__ = ["ROWS", "Taken", "take_rows"]
 
-ROWS: tuple[type[Node], ...] = (MatMul, Softmax, SoftRows, Offsets)
+ROWS: tuple[type[Node], ...] = (MatMul, Softmax, SoftRows, Offsets, Rotations)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +58,8 @@ def take_rows(streams: Streams, node: Node, sources: list[str]) -> Taken | Obsta
         return _products(streams, node, sources, known)
     if isinstance(node, Offsets):
         return _offsets(streams, node, sources[0], known[0])
+    if isinstance(node, Rotations):
+        return _rotations(streams, node, sources[0], known[0])
     assert isinstance(node, Softmax | SoftRows)
     return _softmax(streams, node, sources[0], known[0])
 
@@ -82,6 +90,26 @@ def _offsets(streams: Streams, node: Offsets, tensor: str, shape: tuple[int, ...
     tokens = prod(shape[1:]) // channels if node.before + node.after else 0  # of a position along the first axis
     seen = replace(node, table=table.reshape(-1, channels), before=node.before * tokens, after=node.after * tokens)
     return Taken(seen, (Operand(source, channels, size // channels),), order)
+
+
+def _rotations(streams: Streams, node: Rotations, tensor: str, shape: tuple[int, ...]) -> Taken:
+    """Constants in the order in which values pass, in tokens of as many channels as make the smallest tables."""
+    order, size = streams.orders[tensor], prod(shape)
+    places = np.arange(size) if order is None else order.to_words(np.arange(size)[None])[0]
+    back = np.empty_like(places)  # of each value of the tensor its place in the stream
+    back[places] = np.arange(size)
+    partner = back[node.partner.reshape(-1)[places]]
+    cosines, sines = (table.reshape(-1)[places] for table in (node.cosines, node.sines))
+    apart = 2 * int(np.abs(partner - np.arange(size)).max())
+    passing = [part.size for part in passing_axes(order, shape) or ()] or [size]
+    groups = [n for n in accumulate(reversed(passing), mul) if n % apart == 0] or [size]
+
+    def stored(channels: int) -> int:
+        return int(distinct_rows(np.stack([cosines, sines], axis=1).reshape(-1, 2 * channels))[0].size)
+
+    channels = min(groups, key=stored)
+    seen = replace(node, cosines=cosines.reshape(-1, channels), sines=sines.reshape(-1, channels), partner=partner)
+    return Taken(seen, (Operand(streams.origin[tensor], channels, size // channels),), order)
 
 
 def _rows(streams: Streams, tensor: str, shape: tuple[int, ...]) -> Operand | Obstacle:

@@ -32,6 +32,7 @@ from swm.graph.fixed_inputs import with_fixed_inputs
 from swm.graph.formats import WEIGHT_FORMATS, WeightFormat, read_formats, write_formats
 from swm.graph.graph import Graph, TensorType, Value, reads
 from swm.graph.last_states import plain_last_states
+from swm.graph.moves import MOVES, Labels, moved
 from swm.graph.names import Names, node_names, tensor_names
 from swm.graph.nodes import (
     Activation,
@@ -80,6 +81,7 @@ from swm.graph.reductions import (
     ReduceSum,
     Reduction,
 )
+from swm.graph.rotations import Rotation, rotations_of
 from swm.graph.shape_ops import (
     Concat,
     DepthToSpace,
@@ -112,6 +114,7 @@ from swm.graph.zero_states import without_zero_states
 __all__ = [
     "GRU",
     "LSTM",
+    "MOVES",
     "RNN",
     "WEIGHT_FORMATS",
     "Abs",
@@ -145,6 +148,7 @@ __all__ = [
     "HardSigmoid",
     "HardSwish",
     "InstanceNormalization",
+    "Labels",
     "LayerNormalization",
     "LeakyRelu",
     "Linear",
@@ -178,6 +182,7 @@ __all__ = [
     "Relu",
     "Reshape",
     "Resize",
+    "Rotation",
     "Selu",
     "Sigmoid",
     "Slice",
@@ -197,11 +202,13 @@ __all__ = [
     "WeightFormat",
     "densified",
     "is_structured",
+    "moved",
     "node_names",
     "one_length",
     "plain_last_states",
     "read_formats",
     "reads",
+    "rotations_of",
     "runs_dense",
     "tensor_names",
     "with_fixed_inputs",

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,9 @@ from swm.layers.beside import beat_of, beside
 from swm.layers.program import Run
 from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, ceil_div
 
-__all__ = ["BeatKind", "MovingKind", "PlacedKind", "every_beat", "vectors"]
+__all__ = ["BeatKind", "MovingKind", "PlacedKind", "distinct_rows", "every_beat", "vectors"]
+
+Number = TypeVar("Number", bound=np.generic)
 
 
 def every_beat(beats: int, start: int = 0) -> tuple[Run, ...]:
@@ -30,6 +32,17 @@ def vectors(channels: int, bits: int) -> list[int]:
     while found[-1] < channels and 2 * found[-1] * bits <= MAX_STREAM_BITS:
         found.append(2 * found[-1])
     return found
+
+
+def distinct_rows(rows: NDArray[Number]) -> tuple[NDArray[Number], int]:
+    """The rows of a table (positions, channels) that repeat, and how many positions in a row share one."""
+    count = len(rows)
+    changes = np.flatnonzero((rows[1:] != rows[:-1]).any(axis=1)) + 1
+    each = int(np.gcd.reduce([count, *changes.tolist()]))
+    once = rows[::each]
+    lengths = (k for k in range(1, len(once) + 1) if len(once) % k == 0)
+    least = next(k for k in lengths if np.array_equal(once[k:], once[:-k]))
+    return np.ascontiguousarray(once[:least]), each
 
 
 class BeatKind(LayerKind):

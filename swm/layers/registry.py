@@ -27,6 +27,7 @@ from swm.layers.regroup import Regroup
 from swm.layers.reorder import Reorder
 from swm.layers.reverse import Reverse
 from swm.layers.rmsnorm import RmsNorm
+from swm.layers.rotary import Rotary
 from swm.layers.scale import Scale
 from swm.layers.softmax import SoftmaxKind
 from swm.layers.upsample import Upsample
@@ -38,8 +39,8 @@ _KINDS: dict[str, LayerKind] = {
     k.name: k
     for k in (
         *(Circulant(), CirculantConv(), Depthwise(), Dense(), Conv(), RecurrentKind()),
-        *(Scale(), PReluKind(), LayerNorm(), RmsNorm(), MatMulKind(), SoftmaxKind(), Offset(), Add()),
-        *(Hadamard(), Concat(), GlobalPool(), Pool(), Pad(), Upsample(), DepthToSpace(), Reorder()),
+        *(Scale(), PReluKind(), LayerNorm(), RmsNorm(), MatMulKind(), SoftmaxKind(), Offset(), Rotary()),
+        *(Add(), Hadamard(), Concat(), GlobalPool(), Pool(), Pad(), Upsample(), DepthToSpace(), Reorder()),
         *(Reverse(), Fork(), Width(), Regroup()),
     )
 }

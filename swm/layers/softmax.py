@@ -22,7 +22,7 @@ from swm.device.memories import memory
 from swm.device.primitives import Cost, adder, control, multiplexer, multiplier, register
 from swm.graph import Node, Softmax
 from swm.layers.base import Obstacle, Operand
-from swm.layers.beats import BeatKind, every_beat, vectors
+from swm.layers.beats import BeatKind, distinct_rows, every_beat, vectors
 from swm.layers.curves import Curve
 from swm.layers.finish import describe_curve, finish, finish_configuration, finish_cost, policy
 from swm.layers.fit import curve_of
@@ -97,11 +97,6 @@ class SoftmaxSpec(LayerSpec):
     mask_each: int = field(default=1, kw_only=True)
 
     @property
-    def without_rtl(self) -> str:
-        """Masks."""
-        return "masks of attention have no RTL" if self.mask_rows else ""
-
-    @property
     def token_bits(self) -> int:
         """Bits of a value on its way to its power; one more where it may be hidden."""
         return self.data_bits + (1 if self.mask_rows else 0)
@@ -164,7 +159,8 @@ class SoftmaxKind(BeatKind):
             return Obstacle(f"it runs over {operand.channels:,} values", f"hardware takes 2 to {_MOST_CHANNELS:,}")
         if not 2.0**-6 <= node.factor <= 64:
             return Obstacle(f"its inputs are multiplied by {node.factor:g}", "hardware takes 1/64 to 64")
-        hidden, each = (None, 1) if node.hidden is None else _distinct(node.hidden)
+        hides = node.hidden if node.hidden is not None and node.hidden.any() else None
+        hidden, each = (None, 1) if hides is None else distinct_rows(hides)
         if hidden is not None and hidden.all(axis=1).any():
             return Obstacle("its mask hides every value of a row", "leave a value of each: nothing has no maximum")
         if hidden is not None and hidden.size > _MOST_HIDDEN:
@@ -348,19 +344,6 @@ def reciprocal_table(layer: FixedLayer) -> Reciprocals:
     if entries.shape != (len(known.starts), 2):
         raise ValueError("no table of reciprocals is like this")
     return replace(known, starts=entries[:, 0], rises=entries[:, 1])
-
-
-def _distinct(hidden: NDArray[np.bool_]) -> tuple[NDArray[np.bool_] | None, int]:
-    """The rows of a mask (positions, channels) that repeat, and how many positions share one; None: no mask."""
-    if not hidden.any():
-        return None, 1
-    count = len(hidden)
-    changes = np.flatnonzero((hidden[1:] != hidden[:-1]).any(axis=1)) + 1
-    each = int(np.gcd.reduce([count, *changes.tolist()]))
-    rows = hidden[::each]
-    lengths = (k for k in range(1, len(rows) + 1) if len(rows) % k == 0)
-    least = next(k for k in lengths if np.array_equal(rows[k:], rows[:-k]))
-    return np.ascontiguousarray(rows[:least]), each
 
 
 def _mask_cost(spec: SoftmaxSpec, vec: int) -> Cost:

@@ -162,11 +162,6 @@ class LayerSpec:
         """Multiply-accumulates a frame of the same layer left dense."""
         return 0
 
-    @property
-    def without_rtl(self) -> str:
-        """Why this form of the layer is in C++ alone, whatever its kind has; empty where it is not."""
-        return ""
-
 
 @dataclass(frozen=True, eq=False)
 class FloatLayer:

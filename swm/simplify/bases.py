@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.graph import Graph, Linear, Node, Reshape, Slice, Transpose, node_names, tensor_names
-from swm.simplify.views import Labels, View, moved, view_of
+from swm.graph import Graph, Labels, Linear, Node, Reshape, Slice, Transpose, moved, node_names, tensor_names
+from swm.simplify.views import View, view_of
 from swm.structure import Dense
 
 __all__ = ["Bases", "Left", "Shape"]
@@ -51,7 +51,7 @@ class Bases:
         return tensor in self._views
 
     def move(self, node: Node) -> None:
-        """A node of `views.MOVES`: it is only remembered."""
+        """A node of `swm.graph.MOVES`: it is only remembered."""
         base, labels = self._views[node.inputs[0]]
         made = moved(node, labels, [self.shape(t) for t in node.outputs], self._one.constants)
         if made is None:
@@ -171,9 +171,12 @@ class Bases:
         """A node that moves values; none where a Reshape would change nothing."""
         if make is Reshape and self._sample[source] == sample:
             return source
-        output = self._tensors.unique(f"{like}/{make.op}")
-        name = self._names.unique(f"{like}/{make.op}")
-        self.nodes.append(make(name=name, inputs=(source,), outputs=(output,), **options))
+        return self.computed(make, (source,), f"{like}/{make.op}", sample, **options)
+
+    def computed(self, make: type[Node], inputs: tuple[str, ...], like: str, sample: Shape, **options: Any) -> str:
+        """What a new node writes, which is called after another tensor."""
+        output = self._tensors.unique(like)
+        self.nodes.append(make(name=self._names.unique(like), inputs=inputs, outputs=(output,), **options))
         self._sample[output] = sample
         return output
 

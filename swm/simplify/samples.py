@@ -16,8 +16,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from swm.graph import (
+    MOVES,
     Activation,
     Add,
     Affine,
@@ -28,11 +30,13 @@ from swm.graph import (
     LayerNormalization,
     Linear,
     MatMul,
+    Mul,
     Node,
     Opaque,
     Pad,
     Reduction,
     RMSNormalization,
+    Rotation,
     Slice,
     Softmax,
     Split,
@@ -40,12 +44,12 @@ from swm.graph import (
     Value,
     node_names,
     reads,
+    rotations_of,
     tensor_names,
 )
 from swm.onnx_io import reread
 from swm.simplify.bases import Bases, Left, Shape
 from swm.simplify.cleanup import without_dead_nodes
-from swm.simplify.views import MOVES
 
 __all__ = ["moves_samples", "of_one", "samples_apart", "samples_first"]
 
@@ -143,6 +147,9 @@ class _Walk:
     def __init__(self, one: Graph) -> None:
         self.bases = Bases(one)
         self._one = one
+        found = rotations_of(one, lambda t: _fixed(one.shape_of(t)))
+        self._rotations = {rotation.output: rotation for rotation in found}
+        self._inside = {t for rotation in found for node in rotation.nodes for t in node.outputs}
 
     def take_all(self) -> bool:
         """Write every node again; whether that was possible."""
@@ -150,7 +157,10 @@ class _Walk:
             for value in self._one.inputs:
                 self.bases.base(value.name, self.bases.shape(value.name), self.bases.shape(value.name)[1:])
             for node in self._one.nodes:
-                self._take(node)
+                if node.outputs[0] in self._rotations:
+                    self._rotate(self._rotations[node.outputs[0]])
+                elif node.outputs[0] not in self._inside:
+                    self._take(node)
             for value in self._one.outputs:
                 self.bases.end(value.name)
         except (Left, ValueError, IndexError):  # numpy refuses shapes that contradict each other, as damaged files say
@@ -167,6 +177,34 @@ class _Walk:
         shape = self.bases.shape(node.outputs[0])
         written, sample = make(node, shape)
         self.bases.write(written, shape, sample)
+
+    def _rotate(self, found: Rotation) -> None:
+        """A rotary embedding in one form, however it was spelt out: pairs lie in two halves of the last axis."""
+        bases, shape, apart = self.bases, self.bases.shape(found.output), 2 * found.half
+        sample = _dropped(shape, _samples_axis(shape))
+        split = () if sample[-1] == apart else (sample[-1] // apart, apart)
+        if sample[-1] % apart:
+            raise Left
+        pairs = (*sample[:-1], *split) if split else sample
+        last = len(pairs)
+
+        def half(start: int) -> str:
+            ends = {"starts": (start,), "ends": (start + found.half,), "axes": (last,), "steps": (1,)}
+            return bases.step(Slice, found.output, source, (*pairs[:-1], found.half), **ends)
+
+        def times(tensor: str, table: NDArray[np.float32], role: str) -> str:
+            once = table.reshape(pairs)
+            for axis in range(len(pairs)):
+                first = once.take([0], axis)
+                once = first if (once == first).all() else once
+            constant = bases.constant(f"{found.output}/{role}", once)
+            return bases.computed(Mul, (tensor, constant), f"{found.output}/{role}", pairs)
+
+        source = bases.operand(found.source, pairs)
+        turned = bases.computed(Concat, (half(found.half), half(0)), f"{found.output}/turned", pairs, axis=last)
+        parts = times(source, found.cosines, "cosines"), times(turned, found.sines, "sines")
+        made = Add(name=found.nodes[-1].name, inputs=parts, outputs=(found.output,))
+        bases.write(made, shape, pairs)
 
     def _rules(self) -> Iterable[tuple[type[Node] | tuple[type[Node], ...], Callable[..., tuple[Node, Shape]]]]:
         yield (Activation, Elementwise), self._broadcast
@@ -279,6 +317,12 @@ class _Walk:
             raise Left
         named = {t: self.bases.operand(t, s[1:]) for t, s in zip(given, own, strict=True)}
         return replace(node, inputs=tuple(named.get(t, t) for t in node.inputs)), shape[1:]
+
+
+def _fixed(shape: tuple[int | str | None, ...] | None) -> Shape | None:
+    """A shape, if all of it is known."""
+    sizes = tuple(d for d in shape or () if isinstance(d, int))
+    return sizes if shape is not None and len(sizes) == len(shape) else None
 
 
 def _samples_axis(shape: Shape, but: Iterable[int] = ()) -> int | None:

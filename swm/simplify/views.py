@@ -8,55 +8,15 @@ gives the chain back as at most a Reshape, a Slice, a Transpose and a Reshape.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from swm.graph import Gather, Node, Reshape, Slice, Split, Squeeze, Transpose, Unsqueeze
+from swm.graph import Labels
 
-__all__ = ["MOVES", "View", "moved", "view_of"]
-
-MOVES: tuple[type[Node], ...] = (Reshape, Squeeze, Unsqueeze, Transpose, Gather, Slice, Split)
-Labels = NDArray[np.int64]
-
-
-def moved(
-    node: Node, labels: Labels, shapes: list[tuple[int, ...]], constants: Mapping[str, NDArray[Any]]
-) -> list[Labels] | None:
-    """The outputs of a node of `MOVES`; None where its indices are not constant, or it does not fit its shapes.
-
-    Args:
-        node: the node.
-        labels: its first input.
-        shapes: of its outputs.
-        constants: of the graph.
-    """
-    made: list[Labels]
-    if isinstance(node, Transpose):
-        made = [labels.transpose(node.perm)]
-    elif isinstance(node, Gather):
-        places = constants.get(node.inputs[1])
-        if places is None or node.inputs[0] in constants:
-            return None
-        length = labels.shape[node.axis]
-        if np.any(places < -length) or np.any(places >= length):
-            return None
-        made = [np.take(labels, np.asarray(places, np.int64), axis=node.axis)]
-    elif isinstance(node, Slice):
-        cut = [slice(None)] * labels.ndim
-        for axis, start, end, step in zip(node.axes, node.starts, node.ends, node.steps, strict=True):
-            cut[axis] = slice(start, end, step)
-        made = [labels[tuple(cut)]]
-    elif isinstance(node, Split):
-        made = np.split(labels, np.cumsum([shape[node.axis] for shape in shapes])[:-1], axis=node.axis)
-    else:
-        made = [labels.reshape(shapes[0])] if labels.size == prod(shapes[0]) else []
-    return made if [m.shape for m in made] == shapes else None
+__all__ = ["View", "view_of"]
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,58 @@ def masked(model, scores, tokens, how):
     return model.node("Add", scores, model.constant(table), name="mask")
 
 
-def attention(model, tensor, tokens, width, heads, *, scaled="scores", mask=""):
+def rotated(model, tensor, shape, how):
+    """Values of (batch, *shape) turned by angles of their token, in the ways that people write it; channels are last.
+
+    "halves": x cos + rotate_half(x) sin; "whole": both halves on their own; "pairs" and "neighbours": every other
+    channel, of an axis of two or by steps; "part": the first half of the channels only; "early": tokens are the first
+    axis, heads the second.
+    """
+    tokens, inner = shape[0] if how == "early" else shape[-2], shape[-1]
+    angles = model.rng.uniform(0, 6, size=(tokens, 1, inner // 4 if how == "part" else inner // 2))
+    angles = angles if how == "early" else angles[:, 0]
+    cosine, sine = (model.constant(table) for table in (np.cos(angles), np.sin(angles)))
+    both = [model.constant(np.concatenate([table] * 2, axis=-1)) for table in (np.cos(angles), np.sin(angles))]
+
+    def cut(source, start, end, step=1):
+        bounds = (model.constant([value], np.int64) for value in (start, end, -1, step))
+        return model.node("Slice", source, *bounds)
+
+    def turned(a, b):
+        left = model.node("Sub", model.node("Mul", a, cosine), model.node("Mul", b, sine))
+        return left, model.node("Add", model.node("Mul", a, sine), model.node("Mul", b, cosine))
+
+    if how in ("halves", "early", "part"):
+        count = inner // 2 if how == "part" else inner
+        source = cut(tensor, 0, count) if how == "part" else tensor
+        swapped = (model.node("Neg", cut(source, count // 2, count)), cut(source, 0, count // 2))
+        other = model.node("Mul", model.node("Concat", *swapped, axis=-1), both[1])
+        found = model.node("Add", model.node("Mul", source, both[0]), other)
+        return model.node("Concat", found, cut(tensor, count, inner), axis=-1) if how == "part" else found
+    if how == "whole":
+        return model.node("Concat", *turned(cut(tensor, 0, inner // 2), cut(tensor, inner // 2, inner)), axis=-1)
+    if how == "pairs":
+        apart = model.node("Reshape", tensor, model.constant([-1, *shape[:-1], inner // 2, 2], np.int64))
+        sides = [model.node("Gather", apart, model.constant(place, np.int64), axis=-1) for place in (0, 1)]
+    else:
+        sides = [cut(tensor, place, inner, 2) for place in (0, 1)]
+    last = [model.node("Unsqueeze", side, model.constant([-1], np.int64)) for side in turned(*sides)]
+    return model.node("Reshape", model.node("Concat", *last, axis=-1), model.constant([-1, *shape], np.int64))
+
+
+def attention(model, tensor, tokens, width, heads, *, scaled="scores", mask="", rotary=""):
     """Multi-head self attention of a (batch, tokens, width) tensor, its output projection included."""
     inner = width // heads
 
     def split(name, perm):
         product = model.linear(tensor, width, width, name)
         shaped = model.node("Reshape", product, model.constant([-1, tokens, heads, inner], np.int64))
-        return model.node("Transpose", shaped, perm=perm)
+        if rotary == "early" and name != "v":
+            shaped = rotated(model, shaped, (tokens, heads, inner), rotary)
+        turned = rotary and rotary != "early" and name != "v"
+        found = model.node("Transpose", shaped, perm=[0, 2, 1, 3] if turned else perm)
+        found = rotated(model, found, (heads, tokens, inner), rotary) if turned else found
+        return model.node("Transpose", found, perm=[0, 1, 3, 2]) if turned and name == "k" else found
 
     query, key, value = split("q", [0, 2, 1, 3]), split("k", [0, 2, 3, 1]), split("v", [0, 2, 1, 3])
     factor = model.constant(np.float32(1 / np.sqrt(inner)))
@@ -46,11 +90,13 @@ def attention(model, tensor, tokens, width, heads, *, scaled="scores", mask=""):
     return model.linear(joined, width, width, "proj")
 
 
-def encoder(path, tokens=5, width=12, heads=3, outputs=4, scaled="scores", seed=0, mask=""):
+def encoder(path, tokens=5, width=12, heads=3, outputs=4, scaled="scores", seed=0, mask="", rotary=""):
     """Positions added, attention and a feed-forward part with residuals, a normalisation, a head over every token."""
     model = Model(tokens, width, seed=seed)
     x = model.node("Add", "x", model.constant(model.rng.normal(size=(1, tokens, width)) / 3), name="positions")
-    x = model.node("Add", x, attention(model, x, tokens, width, heads, scaled=scaled, mask=mask), name="residual")
+    x = model.node(
+        "Add", x, attention(model, x, tokens, width, heads, scaled=scaled, mask=mask, rotary=rotary), name="residual"
+    )
     gains, offsets = 1 + model.rng.normal(size=width) / 5, model.rng.normal(size=width) / 3
     x = model.node("LayerNormalization", x, model.constant(gains), model.constant(offsets))
     return model.save(path, model.linear(x, width, outputs, "head"), tokens, outputs)

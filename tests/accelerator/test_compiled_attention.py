@@ -17,6 +17,7 @@ from swm.layers.matmul import MatMulSpec
 from swm.layers.offset import OffsetSpec
 from swm.layers.recurrent import RecurrentSpec
 from swm.layers.rmsnorm import RmsNormSpec
+from swm.layers.rotary import RotarySpec
 from swm.layers.softmax import SoftmaxLayer, SoftmaxSpec
 from swm.layers.values import FixedLayer, FloatLayer, Format, TensorShape
 
@@ -38,6 +39,28 @@ def words(rng, bits, shape):
     found = rng.integers(-high, high, size=shape)
     found[0] = rng.choice([-high, high - 1], size=shape[1:])
     return found
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(4, 18), st.integers(1, 5), st.integers(1, 4), st.data())
+def test_rotations(seed, bits, half, groups, data):
+    """Tokens that share rows; the iterations that the header counts, for every beat that it takes."""
+    rng, weight_bits = np.random.default_rng(seed), data.draw(st.integers(4, 18))
+    rows, each = (data.draw(st.integers(1, 4)) for _ in range(2))
+    activation, n = data.draw(st.sampled_from(list(EXAMPLES))), 2 * half * groups
+    shape = TensorShape(n, bits, rows * each)
+    options = {"half": half, "rows": rows, "each": each, "weight_bits": weight_bits}
+    spec = RotarySpec("l", (shape,), shape, activation, parameters=EXAMPLES[activation], **options)
+    tables = {name: words(rng, weight_bits, (rows, n)) for name in ("cosines", "sines")}
+    formats = (Format(bits, bits - 1),), Format(bits, bits - 2)
+    layer = FixedLayer(spec, "l", ("x",), "y", *formats, tables, weight_frac=weight_bits - 2)
+    assert_same(layer, (words(rng, bits, (FRAMES * rows * each, n)),))
+    kind = registry.kind("rotary")
+    for vec in kind.choices(spec):
+        (process,) = kind.processes(kind.build(spec, vec), load_board("zcu104").dsp_ports)
+        waits = 0 if vec >= n or vec % (2 * half) == 0 else 2 * half // vec
+        assert process.program.iterations(spec.tokens) == waits + rows * each * -(-n // vec)
+        assert half % vec == 0 or not waits
 
 
 @settings(max_examples=60, deadline=None)

@@ -26,6 +26,7 @@ from swm.layers.matmul.kind import MatMulLayer
 from swm.layers.offset import OffsetLayer
 from swm.layers.recurrent import RecurrentLayer
 from swm.layers.registry import kind
+from swm.layers.rotary import RotaryLayer
 from swm.layers.softmax import SoftmaxLayer
 from swm.layers.values import FloatLayer
 from swm.layers.window import seen
@@ -118,33 +119,49 @@ class Sketch:
         made |= {"positions": len(table), "float_layer": OffsetLayer}
         return self._add("offset", (source,), target, (x,), y.reshape(-1, n), activation, None, made)
 
-    def softmax(self, source, target, *, factor=1.0, exact=False):
+    def rotate(self, source, target, *, half, each=1, rows=None, activation="identity"):
+        """Pairs of channels `half` apart, turned by an angle for each pair of a position and a row of the tables."""
+        x = self.values[source]
+        n, positions = x.shape[1], len(x) // len(self.inputs)
+        angles = np.repeat(self.rng.normal(size=(rows or positions // each, n // 2 // half, 1, half)), 2, axis=2)
+        sines = np.sin(angles) * [[[-1], [1]]]
+        tables = np.stack([np.cos(angles), sines]).reshape(2, -1, n).astype(np.float32)
+        cosine, sine = tables[:, np.arange(len(x)) // each % tables.shape[1]]
+        y = x * cosine + x.reshape(len(x), -1, 2, half)[:, :, ::-1].reshape(x.shape) * sine
+        made = {"m": n, "shapes": ((n, positions),), "positions": positions, "float_layer": RotaryLayer}
+        made |= {"tables": tables, "each": each, "half": half}
+        return self._add("rotary", (source,), target, (x,), y, activation, None, made)
+
+    def softmax(self, source, target, *, factor=1.0, exact=False, hidden=None, each=1):
         """Over the channels, of values times a factor; quotients by a table of reciprocals, or exact ones."""
         x = self.values[source]
+        if hidden is not None:
+            x = np.where(hidden[np.arange(len(x)) // each % len(hidden)], -1e9, x)
         powers = np.exp(factor * (x - x.max(1, keepdims=True)))
         n, positions = x.shape[1], len(x) // len(self.inputs)
         made = {"factor": factor, "m": n, "shapes": ((n, positions),), "positions": positions}
-        made |= {"float_layer": SoftmaxLayer}
+        made |= {"float_layer": SoftmaxLayer, "hidden": hidden, "each": each}
         y = powers / powers.sum(1, keepdims=True)
         return self._add("softmax", (source,), target, (x,), y, "identity", None, made, exact=exact)
 
-    def mix(self, a, b, target, *, heads, inner, inside=True, stored_inside=True, along_inner=True):
+    def mix(self, a, b, target, *, heads, inner, inside=True, stored_inside=True, along_inner=True, shared=1):
         """The product of two streams for every head, in the orders that `HeadProducts` names; tokens are split anew."""
-        samples = len(self.inputs)
+        samples, stored = len(self.inputs), heads // shared
 
-        def matrices(tensor, lines_inside, line):
-            values = self.values[tensor].reshape(samples, *((-1, heads) if lines_inside else (heads, -1)), line)
+        def matrices(tensor, count, lines_inside, line):
+            values = self.values[tensor].reshape(samples, *((-1, count) if lines_inside else (count, -1)), line)
             return values.swapaxes(1, 2) if lines_inside else values
 
-        x = matrices(a, inside, inner)
-        columns = self.values[b].size // samples // heads // inner
-        lines = matrices(b, stored_inside, inner if along_inner else columns)
-        y = x @ (lines.swapaxes(2, 3) if along_inner else lines)
+        x = matrices(a, heads, inside, inner)
+        columns = self.values[b].size // samples // stored // inner
+        lines = matrices(b, stored, stored_inside, inner if along_inner else columns)
+        each = np.repeat(lines, shared, axis=1)
+        y = x @ (each.swapaxes(2, 3) if along_inner else each)
         y = (y.swapaxes(1, 2) if inside else y).reshape(-1, columns)
         positions = len(y) // samples
-        made = {"shapes": ((inner, positions), (lines.shape[3], heads * lines.shape[2])), "m": columns}
+        made = {"shapes": ((inner, positions), (lines.shape[3], stored * lines.shape[2])), "m": columns}
         made |= {"positions": positions, "heads": heads, "heads_inside": inside, "stored_inside": stored_inside}
-        made |= {"along_inner": along_inner, "float_layer": MatMulLayer}
+        made |= {"along_inner": along_inner, "shared": shared, "float_layer": MatMulLayer}
         return self._add("matmul", (a, b), target, (x, lines), y, "identity", None, made)
 
     def reverse(self, source, target):

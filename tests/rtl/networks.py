@@ -106,17 +106,23 @@ def around():
     return sketch.add("c", "d", "y").graph()
 
 
-def attention(bits, *, positions=4, inside=True, exact=False):
-    """A class token, a normalisation, two heads whose keys and values are kept; heads inside the rows or outside."""
+def attention(bits, *, positions=4, inside=True, exact=False, half=1, shared=1, masked=False):
+    """A class token, a normalisation, two heads whose keys and values are kept; heads inside the rows or outside.
+
+    Queries are turned by angles of their position; heads may share keys and values, and later tokens be hidden.
+    """
     sketch = Sketch(6, positions=positions, bits=bits, seed=bits).offset("x", "p", before=1, after=1, activation="relu")
     sketch.normalize("p", "n", kind_name="rmsnorm").offset("n", "o", activation="tanh")
-    tokens = {"positions": positions + 2}
+    count = positions + 2
     for name in "qkv":
-        sketch.product("o", name, 6, **tokens)
-    sketch.mix("q", "k", "s", heads=2, inner=3, inside=inside, stored_inside=inside)
-    sketch.softmax("s", "t", factor=2.0, exact=exact)
-    sketch.mix("t", "v", "m", heads=2, inner=positions + 2, inside=inside, stored_inside=inside, along_inner=False)
-    return sketch.product("m", "y", 3, **tokens).graph()
+        sketch.product("o", name, 6 if name == "q" else 6 // shared, positions=count)
+    sketch.rotate("q", "r", half=half, each=2 if masked else 1, activation="relu" if masked else "identity")
+    stored = {"heads": 2, "inside": inside, "stored_inside": inside, "shared": shared}
+    sketch.mix("r", "k", "s", inner=3, **stored)
+    hidden = np.triu(np.ones((count, count), bool), 1) if masked else None
+    sketch.softmax("s", "t", factor=2.0, exact=exact, hidden=hidden, each=2 if inside else 1)
+    sketch.mix("t", "v", "m", inner=count, along_inner=False, **stored)
+    return sketch.product("m", "y", 3, positions=count).graph()
 
 
 def vec(words):
@@ -191,22 +197,23 @@ def designs():
     yield design(pooled(GlobalMaxPool, 6), built={"l1_node_b": {"tap_rows": 2, "tap_columns": 2}})
     yield design(gates(), built={"l1_node_h": vec(4), "l2_reorder": vec(2), "l3_node_m": vec(2)})
     yield design(
-        attention(8),
+        attention(8, half=3, shared=2, masked=True),  # pairs lie in two beats
         built={
             "l0_offset": vec(4),
             "l1_rmsnorm": vec(4),
-            "l6_matmul": {"in_vec": 1, "rows": 4, "columns": 2},
-            "l7_softmax": vec(4),
-            "l8_matmul": {"in_vec": 2, "out_vec": 1, "rows": 2, "columns": 4},
+            "l7_matmul": {"in_vec": 1, "rows": 4, "columns": 2},
+            "l8_softmax": vec(4),
+            "l9_matmul": {"in_vec": 2, "out_vec": 1, "rows": 2, "columns": 4},
         },
     )
     yield design(
         attention(11, positions=3, inside=False, exact=True),
         built={
             "l1_rmsnorm": vec(2),
-            "l6_matmul": {"in_vec": 2, "out_vec": 4, "rows": 5, "columns": 4},
-            "l7_softmax": vec(2),
-            "l8_matmul": {"in_vec": 1, "out_vec": 2, "rows": 2, "columns": 2},
+            "l6_rotary": vec(4),
+            "l7_matmul": {"in_vec": 2, "out_vec": 4, "rows": 5, "columns": 4},
+            "l8_softmax": vec(2),
+            "l9_matmul": {"in_vec": 1, "out_vec": 2, "rows": 2, "columns": 2},
         },
     )
     yield design(around(), built={f"l{i}_dense": {"rows": 8} for i in range(4)})

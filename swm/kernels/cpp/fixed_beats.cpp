@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Layers of the fixed-point network that need no transform (docs/arithmetic.md section 6), bit for bit, on the 64-bit integers
-// that numpy holds: add, concat, prelu, normalisations, pooling, softmax, offset, products of two streams, and the end of
+// that numpy holds: add, concat, prelu, normalisations, pooling, softmax, offset, rotations, products of two streams, and the end of
 // every layer (section 5).
 
 #include <limits>
@@ -17,10 +17,11 @@ struct SwmBeats {
     int64_t table_frac, table_step, table_guard;  // of roots or reciprocals; 0 where a softmax divides
     int64_t centred, epsilon;                   // normalisation: whether a mean is taken off
     int64_t power_bits;                         // softmax
-    int64_t positions, outputs, taps;           // of a frame that comes, of one that leaves, and of a window; softmax: tokens
-                                                // in a row that share a row of its mask
-    int64_t before;                             // offset: positions that leave before the first that comes
-    int64_t held;                               // hadamard: whether a frame has one token of factors; softmax: rows of its mask
+    int64_t positions, outputs, taps;           // of a frame that comes, of one that leaves, and of a window; softmax,
+                                                // rotation: tokens that share a row of the mask or table
+    int64_t before;                             // offset: positions that leave before the first that comes; rotation: how far
+                                                // the channels of a pair lie apart
+    int64_t held;                               // hadamard: whether a frame has one token of factors; softmax, rotation: rows of it
     int64_t heads, heads_inside, stored_inside, along_inner, shared;  // product, see swm/layers/matmul/spec.py
     int64_t channels[8], shifts[8];             // of each input; offset: of the input and of the table
     SwmCurve end, power;                        // of the layer's end; of the powers of a softmax
@@ -32,7 +33,7 @@ struct SwmBeats {
 
 namespace {
 
-enum { ADD, CONCAT, PRELU, NORMALIZE, GREATEST, SUM, SOFTMAX, OFFSET, MATMUL, HADAMARD };
+enum { ADD, CONCAT, PRELU, NORMALIZE, GREATEST, SUM, SOFTMAX, OFFSET, MATMUL, HADAMARD, ROTARY };
 
 template <class Word>
 inline int64_t each(int64_t* row, ptrdiff_t m, int64_t bits, const Word& word) {
@@ -123,6 +124,15 @@ void add_table(const SwmBeats& l, const int64_t* frame, ptrdiff_t place, int64_t
     for (ptrdiff_t c = 0; c < l.m; ++c) row[c] += left(x[c], l.shifts[0]);
 }
 
+// Token `s`: its channels times cosines, plus their partners times sines.
+void turn(const SwmBeats& l, const int64_t* x, ptrdiff_t s, int64_t* row) {
+    const ptrdiff_t at = s / l.taps % l.held * l.m;
+    for (ptrdiff_t c = 0; c < l.m; ++c) {
+        const ptrdiff_t partner = c / l.before % 2 ? c - l.before : c + l.before;
+        row[c] = x[c] * l.weights[at + c] + x[partner] * l.bias[at + c];
+    }
+}
+
 // Products of the tokens of a frame with a second operand. Sums stay below 2^53, so float64 has no rounding.
 class Products {
   public:
@@ -196,6 +206,7 @@ extern "C" std::int64_t swm_fixed_beats(const SwmBeats* layer, const std::int64_
                 break;
             case NORMALIZE: normalize(l, x, y); break;
             case SOFTMAX: soften(l, x, s, y); break;
+            case ROTARY: turn(l, x, s, y); break;
             case OFFSET: add_table(l, whole, place, y); break;
             case MATMUL:
                 if (place == 0) products.store(inputs[1], frame);

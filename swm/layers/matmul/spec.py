@@ -78,11 +78,6 @@ class MatMulSpec(LayerSpec):
         return self.heads // self.shared
 
     @property
-    def without_rtl(self) -> str:
-        """Grouped queries."""
-        return "heads that share keys and values have no RTL" if self.shared > 1 else ""
-
-    @property
     def rows(self) -> int:
         """Rows of A, for each head."""
         return self.positions // self.heads

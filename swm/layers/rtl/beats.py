@@ -7,6 +7,7 @@ from swm.layers.fork import ForkSpec
 from swm.layers.offset import OffsetSpec
 from swm.layers.program import Port, ProcessModel, Run
 from swm.layers.registry import kind
+from swm.layers.rotary import RotarySpec
 from swm.layers.rtl.base import (
     Parameter,
     RtlKind,
@@ -16,7 +17,7 @@ from swm.layers.rtl.base import (
     in_luts,
     rom_file,
 )
-from swm.layers.rtl.loops import Loop, block_loops, early_loop
+from swm.layers.rtl.loops import Loop, block_loops, early_loop, one_loop
 from swm.layers.values import FixedLayer, Implementation, ceil_div
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "OffsetRtl",
     "PReluRtl",
     "ReverseRtl",
+    "RotaryRtl",
     "ScaleRtl",
     "WidthRtl",
 ]
@@ -83,6 +85,42 @@ class OffsetRtl(RtlKind):
             "LUTRAM": in_luts(words, built.in_vec * spec.weight_bits),
         }
         return (RtlModule("swm_offset", parameters),)
+
+
+class RotaryRtl(RtlKind):
+    """`swm_rotary`."""
+
+    def latencies(self, built: Implementation) -> tuple[int, ...]:
+        """Memory 2, operand, product, end of the layer."""
+        return (4 + finish_cycles(built.spec),)
+
+    def loops(self, built: Implementation, processes: tuple[ProcessModel, ...]) -> tuple[Loop, ...]:
+        """Where pairs lie in two beats, a group is written while another is read."""
+        spec, (process,), (latency,) = built.spec, processes, self.latencies(built)
+        assert isinstance(spec, RotarySpec)
+        waits, beats = spec.waits(built.in_vec), process.program.period
+        if not waits:
+            return one_loop(process, latency)
+        (read,), (write,) = process.program.reads, process.program.writes
+        groups = (waits,) * (beats // waits)
+        return block_loops(process, latency, groups, groups, Port(read.stream, (Run(0, 1, beats),)), write.stream)
+
+    def modules(self, layer: FixedLayer | None, built: Implementation) -> tuple[RtlModule, ...]:
+        """One module."""
+        spec = built.spec
+        assert isinstance(spec, RotarySpec)
+        known = kind("rotary").configuration(layer, built)
+        names = ("n", "half", "rows", "each", "in_bits", "weight_bits")
+        words = spec.rows * ceil_div(spec.n, built.in_vec)
+        parameters: dict[str, Parameter] = {
+            **{name.upper(): known[name] for name in names},
+            **finish_parameters(layer, known),
+            "VEC": built.in_vec,
+            "COSINES": rom_file(spec.name, "cosines"),
+            "SINES": rom_file(spec.name, "sines"),
+            "LUTRAM": in_luts(words, built.in_vec * spec.weight_bits),
+        }
+        return (RtlModule("swm_rotary", parameters),)
 
 
 class AddRtl(RtlKind):

@@ -124,6 +124,7 @@ class MatMulRtl(RtlKind):
         assert isinstance(built, MatMulBuilt)
         known = kind("matmul").configuration(layer, built)
         parameters: dict[str, Parameter] = {name.upper(): value for name, value in built.members().items()}
+        parameters |= {"SHARED": built.spec.shared} if built.spec.shared > 1 else {}
         return (RtlModule("swm_matmul", {**parameters, **finish_parameters(layer, known)}),)
 
 

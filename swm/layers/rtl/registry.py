@@ -15,6 +15,7 @@ from swm.layers.rtl.beats import (
     OffsetRtl,
     PReluRtl,
     ReverseRtl,
+    RotaryRtl,
     ScaleRtl,
     WidthRtl,
 )
@@ -46,6 +47,7 @@ _KINDS: dict[str, RtlKind] = {
     "rmsnorm": LayerNormRtl(),
     "softmax": SoftmaxRtl(),
     "offset": OffsetRtl(),
+    "rotary": RotaryRtl(),
     "matmul": MatMulRtl(),
     "add": AddRtl(),
     "hadamard": HadamardRtl(),
@@ -82,7 +84,7 @@ def rtl_findings(specs: Iterable[LayerSpec]) -> tuple[Finding, ...]:
     found = []
     for spec in specs:
         known = _KINDS.get(spec.kind)
-        reason = spec.without_rtl or (known.obstacle(spec) if known else "layers of this kind have no RTL")
+        reason = known.obstacle(spec) if known else "layers of this kind have no RTL"
         if reason:
             found.append(Finding(spec.name, spec.kind, reason, "take back end vitis"))
     return tuple(found)

@@ -17,13 +17,14 @@ from swm.layers.rtl.base import (
     rom_file,
 )
 from swm.layers.softmax import SoftmaxSpec
-from swm.layers.values import FixedLayer, Implementation, clog2
+from swm.layers.values import FixedLayer, Implementation, ceil_div, clog2
 
 __all__ = ["POWER_ROM", "SoftmaxRtl", "divide_cycles", "power_cycles"]
 
 POWER_ROM = "power"
 """Of the table of exponents."""
 _ENTRY = 4  # bits of an entry of the table beyond a reciprocal's fraction
+_MASK = 2  # registers until a value and its bit of a mask stand: the memory
 _SCALE = 5  # registers before the end of the layer: taken, operand, product, half added, shifted
 
 
@@ -45,11 +46,13 @@ class SoftmaxRtl(RtlKind):
         spec = built.spec
         assert isinstance(spec, SoftmaxSpec)
         ends = (divide_cycles(spec),) if spec.division == "exact" else (8, _SCALE + finish_cycles(spec))
-        return 1 + clog2(built.in_vec), power_cycles(built), *ends
+        return (_MASK if spec.mask_rows else 0) + 1 + clog2(built.in_vec), power_cycles(built), *ends
 
     def rom_bits(self, layer: FixedLayer, built: Implementation, rom: str) -> int:
-        """Of an entry of the table of reciprocals."""
+        """Of an entry of the table of reciprocals; a bit a value of a mask."""
         assert isinstance(built.spec, SoftmaxSpec)
+        if rom == "mask":
+            return 1
         return built.spec.table.frac + _ENTRY
 
     def tables(self, layer: FixedLayer) -> dict[str, Table]:
@@ -66,7 +69,8 @@ class SoftmaxRtl(RtlKind):
         frac, step = known["recip_frac"], known["recip_step"]
         table = activation_parameters("exponential", power, rom_file(spec.name, POWER_ROM))
         token: dict[str, Parameter] = {"N": spec.n, "BITS": spec.data_bits, "VEC": built.in_vec}
-        powers = {**token, "POWER_BITS": spec.power_bits, **table, "POWER": table["FINISH"]}
+        masked = {"MASKED": 1} if spec.mask_rows else {}
+        powers = {**token, **masked, "POWER_BITS": spec.power_bits, **table, "POWER": table["FINISH"]}
         del powers["FINISH"]
         quotients: dict[str, Parameter] = {
             "N": spec.n,
@@ -76,7 +80,8 @@ class SoftmaxRtl(RtlKind):
             **finish_parameters(layer, known),
             "VEC": built.in_vec,
         }
-        first = (RtlModule("swm_softmax_top", token), RtlModule("swm_softmax_power", powers))
+        top = RtlModule("swm_softmax_top", {**token, **_mask(built, spec)})
+        first = (top, RtlModule("swm_softmax_power", powers))
         if spec.division == "exact":
             return *first, RtlModule("swm_softmax_divide", quotients)
         factor: dict[str, Parameter] = {
@@ -89,3 +94,15 @@ class SoftmaxRtl(RtlKind):
         }
         scale = {**quotients, "FACTOR_BITS": spec.factor_bits, "FRAC": frac}
         return *first, RtlModule("swm_softmax_factor", factor), RtlModule("swm_softmax_scale", scale)
+
+
+def _mask(built: Implementation, spec: SoftmaxSpec) -> dict[str, Parameter]:
+    """The parameters of a mask, where there is one."""
+    if not spec.mask_rows:
+        return {}
+    return {
+        "MASK_ROWS": spec.mask_rows,
+        "MASK_EACH": spec.mask_each,
+        "MASK": rom_file(spec.name, "mask"),
+        "LUTRAM": in_luts(spec.mask_rows * ceil_div(spec.n, built.in_vec), built.in_vec),
+    }

@@ -145,15 +145,15 @@ def matmul(built: Implementation, depth: int, known: FixedLayer | None = None) -
     product, total = spec.stored_width + spec.data_bits, spec.accumulator_bits
     pipeline = finish_cycles(spec)
     sums, beats = matmul_cycles(built) - pipeline, ceil_div(rows, vec)
-    word, address = built.in_vec * spec.stored_width, clog2(2 * spec.heads * built.depth)
+    word, address = built.in_vec * spec.stored_width, clog2(2 * spec.stored_heads * built.depth)
     lanes = rows * columns * spec.stored_width
     short = rows * (built.column_groups * columns - spec.n) * spec.stored_width if built.column_groups > 1 else 0
     straight = columns * spec.data_bits + (lanes if not short else 0)
-    lines = spec.inputs[1].positions // spec.heads
-    walks = (built.loads * spec.positions, spec.heads, spec.rows, built.stored_beats // lines // spec.heads, lines)
+    heads, lines = spec.stored_heads, spec.inputs[1].positions // spec.stored_heads
+    walks = (built.loads * spec.positions, heads, spec.rows, built.stored_beats // lines // heads, lines)
     return product_walk(built.loads, columns // built.in_vec, built.row_groups, 1, built.column_groups, beats).plus(
         ram(2 * built.column_groups, built.in_vec * spec.data_bits).times(columns // built.in_vec),
-        ram(2 * spec.heads * built.depth, word).times(built.banks),
+        ram(2 * spec.stored_heads * built.depth, word).times(built.banks),
         Count(register=-straight, operand=straight + rows * columns * product + columns * spec.data_bits),
         Count(choice=short / 2),
         sum_rows(product, columns, total, 0, 0, rows, columns == 1),

@@ -21,6 +21,7 @@ from swm.onnx_io.read.handlers import (
     reductions,
     reshape,
     resize,
+    rotary,
 )
 
 __all__ = [
@@ -43,4 +44,5 @@ __all__ = [
     "reductions",
     "reshape",
     "resize",
+    "rotary",
 ]
