@@ -53,7 +53,7 @@ def frame(
     states: Mapping[str, str] | None = None,
     steps: int | None = None,
     drop: Sequence[str] = (),
-    fix: Mapping[str, float] | None = None,
+    fix: Mapping[str, float | Array] | None = None,
 ) -> Graph:
     """The model for samples that hardware takes.
 
@@ -67,8 +67,9 @@ def frame(
             both go, the states stay inside, and every sample is `steps` steps that begin with states of zeros.
         steps: see `states`.
         drop: outputs that nobody needs.
-        fix: inputs that hold one number everywhere, such as {"lengths": 20} where all sequences have 20 steps, or
-            {"h_0": 0} where all begin with zeros; they go.
+        fix: inputs that hold one number everywhere, such as {"lengths": 20} where all sequences have 20 steps,
+            {"h_0": 0} where all begin with zeros, or {"mask": 1} where no token is padding; or the values of a sample
+            that are the same for all, such as positions of tokens. They go.
 
     Raises:
         OptionError: names, an axis or a number that the model does not have, or a model that computes something else
@@ -115,13 +116,13 @@ def _sized(graph: Graph, sizes: Mapping[str, int]) -> Graph:
     return _again(graph, inputs=tuple(map(fixed, graph.inputs)), outputs=tuple(map(fixed, graph.outputs)))
 
 
-def _fixed(graph: Graph, fix: Mapping[str, float]) -> Graph:
+def _fixed(graph: Graph, fix: Mapping[str, float | Array]) -> Graph:
     made = _again(with_fixed_inputs(graph, fix))
     given = _random(tuple(replace(v, type=_some(v.type)) for v in graph.inputs))
-    filled = {name: np.full_like(a, fix[name]) if name in fix else a for name, a in given.items()}
+    filled = {n: np.broadcast_to(fix[n], a.shape).astype(a.dtype) if n in fix else a for n, a in given.items()}
     want, got = _run(graph, filled), _run(made, {v.name: filled[v.name] for v in made.inputs})
     if not all(_same(got[name], a) for name, a in want.items()):
-        raise OptionError(f"with {dict(fix)} inside, the model computes something else")
+        raise OptionError(f"with {sorted(fix)} inside, the model computes something else")
     return made
 
 

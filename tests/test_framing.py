@@ -124,7 +124,7 @@ def test_an_initial_state_that_is_not_zero_needs_its_shape():
         swm.frame(opened, fix={"x": 0, "h_0": 0})
 
 
-def test_a_padding_mask_that_is_one_number_goes_into_the_network():
+def test_a_padding_mask_that_is_the_same_for_all_goes_into_the_network(tmp_path):
     """`swm check` names the remedy; the batch may be open, for one row of the mask serves all samples."""
     nodes = [
         helper.make_node("Transpose", ["x"], ["turned"], perm=[0, 2, 1]),
@@ -156,6 +156,18 @@ def test_a_padding_mask_that_is_one_number_goes_into_the_network():
     want = swm.run(loaded, {"x": x, "mask": np.ones((40, 5), np.int64)})["y"]
     np.testing.assert_allclose(swm.run(framed, x), want, atol=1e-6)
     assert error(swm.quantize(framed, bits=16, calibration=x), framed, x) < 0.01
+    mask, file = np.array([1, 1, 0, 1, 0]), tmp_path / "mask.npy"  # tokens that are always padding
+    np.save(file, mask)
+    swm.save(loaded, tmp_path / "m.onnx")
+    args = ["frame", str(tmp_path / "m.onnx"), "-o", str(tmp_path / "f.onnx"), "--fix", f"mask={file}"]
+    assert CliRunner().invoke(cli, args).exit_code == 0
+    framed = swm.load(tmp_path / "f.onnx", simplify=True)
+    assert swm.check(framed).hardware == "all"
+    want = swm.run(loaded, {"x": x, "mask": np.tile(mask, (40, 1))})["y"]
+    np.testing.assert_allclose(swm.run(framed, x), want, atol=1e-6)
+    for wrong, why in ((mask[:4], "does not take values of shape"), (mask / 3, "holds int64")):
+        with pytest.raises(OptionError, match=why):
+            swm.frame(loaded, fix={"mask": wrong})
 
 
 @pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])

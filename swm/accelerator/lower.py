@@ -212,7 +212,7 @@ class _Lowering:
             remedy = "hardware takes one of each; join inputs to one that the model takes apart, or split it"
             if len(graph.inputs) > 1:
                 last = json.dumps(graph.inputs[-1].name)
-                remedy += f"; fix an input that is one number for all samples: `swm frame --fix {last}=NUMBER`"
+                remedy += f"; fix what is the same for all samples: `swm frame --fix {last}=NUMBER`, or =FILE.npy"
             found.append(Finding(graph.name, "graph", reason, remedy))
         for node in nodes:
             obstacle = self._take(node)

@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.text import Text
 
 import swm
-from swm.cli.common import check_file, example, json_option, out, progress_bar, write_json
+from swm.cli.common import check_file, example, json_option, load_arrays, out, progress_bar, write_json
 from swm.errors import OptionError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @click.command(
@@ -19,6 +23,7 @@ from swm.errors import OptionError
         "swm frame torch-lstm.onnx -o framed.onnx --batch-axis 1 --drop c_n\n"
         "swm frame torch-with-states.onnx -o framed.onnx --batch-axis batch\n"
         "swm frame packed-gru.onnx -o framed.onnx --size steps=20 --fix lengths=20 --fix h_0=0\n"
+        "swm frame bert.onnx -o framed.onnx --fix attention_mask=1 --fix position_ids=positions.npy\n"
         "swm frame dtln.onnx -o framed.onnx --state input_3=tf_op_layer_stack_2 --steps 100"
     )
 )
@@ -45,9 +50,9 @@ from swm.errors import OptionError
 @click.option(
     "--fix",
     multiple=True,
-    metavar="IN=NUMBER",
-    help="An input that holds one number everywhere: the steps of sequences that are all whole, 0 of initial states;"
-    " repeatable. It goes.",
+    metavar="IN=NUMBER|FILE.npy",
+    help="An input that holds one number everywhere: the steps of sequences that are all whole, 0 of initial states, 1"
+    " of a mask that hides nothing; or a sample's values, the same for all, such as positions. Repeatable. It goes.",
 )
 @click.option("--force", is_flag=True, help="Replace OUT.onnx.")
 @json_option
@@ -82,7 +87,7 @@ def frame(
             states=dict(_pairs(states, "--state")),
             steps=steps,
             drop=drop,
-            fix={name: _number(name, value) for name, value in _pairs(fix, "--fix")},
+            fix={name: _number_or_values(name, value) for name, value in _pairs(fix, "--fix")},
         )
         swm.save(made, output)
     ends = {
@@ -112,3 +117,11 @@ def _number(name: str, text: str) -> int:
         return int(text)
     except ValueError:
         raise OptionError(f"{name}: {text!r} is not a number") from None
+
+
+def _number_or_values(name: str, text: str) -> int | NDArray[Any]:
+    if not text.lower().endswith(".npy"):
+        return _number(name, text)
+    found = load_arrays(text)
+    assert not isinstance(found, dict)  # of .npz alone
+    return found
