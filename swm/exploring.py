@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from swm import api
 from swm.accelerator.backend import backend as backend_named
-from swm.device import Board, load_board
+from swm.device import Board, ListedTarget, chip_named, load_board
 from swm.errors import CalibrationError, OptionError
 from swm.explore.exploration import Exploration
 from swm.explore.point import OBJECTIVES, Point
@@ -65,7 +65,8 @@ def explore(
 
     Args:
         graph: a float graph, dense.
-        boards: one or several names among `boards/`, or paths of own .toml files.
+        boards: one or several names among `boards/`, or paths of own .toml files. A chip whose operations have
+            energies ("asic-40nm") gives energy and accuracy alone, with objective "energy".
         inputs: samples along axis 0. Without `calibration`, a random half calibrates and the other is measured on.
         labels: (samples,) class numbers of the inputs; without them the integers are held against the original.
         blocks: block sizes, powers of two; 1 is the network as it is, "8x" a budget that chooses a size per layer.
@@ -88,7 +89,8 @@ def explore(
         UnknownBoard: no such board.
         CalibrationError: inputs or labels that do not fit, or too few to halve.
     """
-    targets = [load_board(b) for b in ([boards] if isinstance(boards, str | Path) else boards)]
+    given = [boards] if isinstance(boards, str | Path) else boards
+    targets = [chip_named(board) or load_board(board) for board in given]
     names = [structures] if isinstance(structures, str) else list(structures)
     choices, widths = _checked(targets, names, blocks, bits, objective, min_accuracy, backend, workers)
     require_graph(graph)
@@ -124,7 +126,7 @@ def explore(
 def _searched(
     graph: Graph,
     steps: Steps,
-    boards: Sequence[Board],
+    boards: Sequence[Board | ListedTarget],
     choices: Sequence[tuple[str, str]],
     bits: Sequence[int],
     objective: str,
@@ -150,7 +152,7 @@ def _searched(
 
 
 def _checked(
-    boards: Sequence[Board],
+    boards: Sequence[Board | ListedTarget],
     structures: Sequence[str],
     blocks: Iterable[int | str],
     bits: Iterable[int],
@@ -186,10 +188,16 @@ def _checked(
         raise OptionError(f"{workers} workers: at least one is needed")
     maker = backend_named(backend)
     for board in boards:
-        if maker.vendors and board.vendor not in maker.vendors:
+        if isinstance(board, ListedTarget):
+            if objective != "energy":
+                raise OptionError(
+                    f"objective {objective!r}: of {board.name} nothing but energy is known, as {board.refused}; take"
+                    " objective energy, or boards alone"
+                )
+        elif maker.vendors and board.vendor not in maker.vendors:
             raise OptionError(
                 f"back end {backend} writes for devices of {' and '.join(maker.vendors)}, board {board.name} has one of"
-                f" {board.vendor}; take backend rtl"
+                f" {board.vendor}; take back end rtl (--backend rtl), which all boards have"
             )
     return list(dict.fromkeys(product(structures, sizes))), widths
 

@@ -39,7 +39,7 @@ def boards(name: str | None, new: str | None, json_to: str | None) -> None:
         return
     chosen = [load_target(n) for n in ([name] if name else target_names())]
     if not write_json(json_to, {"boards": [target_to_json(b) for b in chosen]}):
-        for table in [target_table(chosen[0])] if name else listing(chosen):
+        for table in [target_table(chosen[0])] if name else listing(chosen, out.width):
             out.print(table)
 
 

@@ -28,7 +28,9 @@ from swm.errors import OptionError, OutputError
         "swm explore model.onnx --board pynq-z2 --board zcu104 --inputs x.npy --labels y.npy\n"
         "swm explore model.onnx --board kv260 --blocks 1,4,8,16,8x --bits 8,12 --inputs x.npy --labels y.npy \\\n"
         "  --min-accuracy 0.95 --objective energy --html front.html --plot front.svg\n"
-        "swm explore model.onnx --board pynq-z2 --blocks 2,4,8,16 --trials 100 --inputs x.npy --labels y.npy"
+        "swm explore model.onnx --board pynq-z2 --blocks 2,4,8,16 --trials 100 --inputs x.npy --labels y.npy\n"
+        "swm explore model.onnx --board de10-nano --backend rtl --inputs x.npy --labels y.npy\n"
+        "swm explore model.onnx --board asic-40nm --inputs x.npy --labels y.npy    # energy of operations alone"
     )
 )
 @click.argument("model", metavar="MODEL")
@@ -104,7 +106,7 @@ def explore(
     modelled. What is done is kept: the same command goes on where it was interrupted. A point that fails is named, the
     others go on; the exit status is 1 where all failed.
     """
-    from swm.explore import front_table, summary_lines  # here, as `--help` should not wait for it
+    from swm.explore import front_tables, summary_lines  # here, as `--help` should not wait for it
 
     for to, endings, option in ((html, (".html", ".htm"), "--html"), (plot, (".svg", ".png"), "--plot")):
         if to is not None and not to.lower().endswith(endings):
@@ -136,7 +138,8 @@ def explore(
     if plot is not None:
         found.to_plot(plot)
     if not write_json(json_to, found.to_json()):
-        out.print(front_table(found))
+        for table in front_tables(found, out.width):
+            out.print(table)
         for line in summary_lines(found):
             out.print(Text(line), soft_wrap=True)
     if len(found.errors) == len(found.points):

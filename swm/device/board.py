@@ -274,7 +274,7 @@ def load_board(name_or_path: str | Path) -> Board:
     """
     target = load_target(name_or_path)
     if isinstance(target, ListedTarget):
-        energies = " and `swm report` what an inference takes" if target.priced else ""
+        energies = ", `swm report` and `swm explore` what an inference takes" if target.priced else ""
         raise OptionError(
             f"swm designs nothing for '{target.name}': {target.refused}; `swm boards` shows what is known{energies}"
         )

@@ -5,6 +5,6 @@ from __future__ import annotations
 
 from swm.explore.exploration import Exploration
 from swm.explore.point import OBJECTIVES, Point
-from swm.explore.present import front_table, summary_lines
+from swm.explore.present import front_tables, summary_lines
 
-__all__ = ["OBJECTIVES", "Exploration", "Point", "front_table", "summary_lines"]
+__all__ = ["OBJECTIVES", "Exploration", "Point", "front_tables", "summary_lines"]

@@ -11,6 +11,7 @@ from typing import Any
 
 from swm.explore.point import Point, front, objective_value
 from swm.notebook import html
+from swm.report.numbers import counted, quantity
 from swm.version import __version__
 
 __all__ = ["Exploration"]
@@ -116,8 +117,8 @@ class Exploration:
                 p.choice,
                 p.bits,
                 f"{p.accuracy:.4f}",
-                f"{p.figures.inferences_per_s:,.0f}",
-                f"{p.figures.cost:,}",
+                quantity(p.figures.inferences_per_s),
+                counted(p.figures.cost),
             )
             for p in self.front
             if p.figures and p.accuracy is not None

@@ -47,9 +47,11 @@ def write_plot(found: Exploration, path: str | PathLike[str]) -> None:
 def _figure(found: Exploration) -> Figure:
     from matplotlib.figure import Figure  # here, as only plots should wait for it
 
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    known = {name for name, *_ in _AXES for p in found.points if p.whole and getattr(p.figures, name) is not None}
+    shown = [one for one in _AXES if one[0] in known] or _AXES[:1]  # of chips no throughput is known
+    figure = Figure(figsize=(5.5 * len(shown), 4.5), layout="constrained")
     boards = list(dict.fromkeys(p.board for p in found.points))
-    for axes, (name, scale, label) in zip(figure.subplots(1, 2), _AXES, strict=True):
+    for axes, (name, scale, label) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
         for i, board in enumerate(boards):
             colour, mark = f"C{i % 10}", _MARKS[i % len(_MARKS)]
             points = [p for p in found.points if p.board == board and p.whole and getattr(p.figures, name) is not None]

@@ -13,6 +13,8 @@ DSP_LUTS = 55
 """LUTs that a DSP block counts for in `cost`: EBOPs of HGQ2, LUT + 55 DSP over its designs."""
 BRAM18_LUTS = 288
 """LUTs that hold as many bits as an 18 Kb block: 18,432 / 64, a LUT6 being 64 x 1."""
+M10K_LUTS = 160
+"""The same of a 10 Kb block of Cyclone V: 10,240 / 64."""
 URAM_LUTS = 4608
 """The same of a 288 Kb block."""
 
@@ -21,7 +23,7 @@ OBJECTIVES = ("energy", "throughput", "latency", "cost")
 
 @dataclass(frozen=True)
 class Figures:
-    """What is modelled of a design that its board holds.
+    """What is modelled of a design that its board holds; of a chip the energy alone, all else is None there.
 
     Attributes:
         clock_mhz: its clock.
@@ -32,29 +34,37 @@ class Figures:
         joules: energy per inference, likewise.
         dsp: DSP blocks (routed estimate, as the next four).
         bram18: 18 Kb blocks.
+        m10k: 10 Kb blocks, of Cyclone V.
         uram: 288 Kb blocks.
         lut: LUTs.
         ff: flip-flops.
         share: the largest share of any resource of the device that it takes.
     """
 
-    clock_mhz: float
-    interval: int
-    latency_us: float
-    inferences_per_s: float
-    watts: float | None
-    joules: float | None
-    dsp: int
-    bram18: int
-    uram: int
-    lut: int
-    ff: int
-    share: float
+    clock_mhz: float | None = None
+    interval: int | None = None
+    latency_us: float | None = None
+    inferences_per_s: float | None = None
+    watts: float | None = None
+    joules: float | None = None
+    dsp: int | None = None
+    bram18: int | None = None
+    m10k: int | None = None
+    uram: int | None = None
+    lut: int | None = None
+    ff: int | None = None
+    share: float | None = None
 
     @property
-    def cost(self) -> int:
-        """Resources in one number, that of LUTs: a DSP counts as 55, a memory as the LUTs that would hold its bits."""
-        return self.lut + DSP_LUTS * self.dsp + BRAM18_LUTS * self.bram18 + URAM_LUTS * self.uram
+    def cost(self) -> int | None:
+        """Resources in one number, that of LUTs: a DSP counts as 55, a memory as the LUTs that would hold its bits.
+
+        None of a chip, whose area nobody knows.
+        """
+        if self.lut is None:
+            return None
+        parts = ((DSP_LUTS, self.dsp), (BRAM18_LUTS, self.bram18), (M10K_LUTS, self.m10k), (URAM_LUTS, self.uram))
+        return self.lut + sum(luts * (count or 0) for luts, count in parts)
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,7 @@ class Point:
     """A choice of block size, bits and board.
 
     Attributes:
-        board: name of the board.
+        board: name of the board, or of the chip.
         structure: of the weights, by its name in `swm.structure.STRUCTURES`.
         block: its size as it was asked for: "1" is the dense network, "8x" a budget, "fc1=8,fc2=4" sizes by layer.
         bits: of data and weights.
@@ -128,7 +138,7 @@ def objective_value(point: Point, objective: str) -> float:
         return float("inf")
     values: Mapping[str, float | None] = {
         "energy": found.joules,
-        "throughput": 1 / found.inferences_per_s,
+        "throughput": None if found.inferences_per_s is None else 1 / found.inferences_per_s,
         "latency": found.latency_us,
         "cost": found.cost,
     }

@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from rich.table import Table
-from rich.text import Text
 
 from swm.explore.exploration import Exploration
 from swm.explore.point import Point
-from swm.report.numbers import quantity
+from swm.report.chips import CHIP_NOTE
+from swm.report.layout import framed_tables
+from swm.report.numbers import NONE, counted, quantity
 
-__all__ = ["COLUMNS", "cells", "front_table", "summary_lines"]
+__all__ = ["COLUMNS", "cells", "front_tables", "summary_lines"]
 
 COLUMNS = (
     *("board", "weights", "bits", "{measure}", "inf/s", "latency, us", "uJ/inf", "W"),
@@ -33,7 +34,8 @@ def cells(point: Point) -> tuple[str, ...]:
         return (point.board, point.choice, str(point.bits), accuracy, *(["-"] * (len(COLUMNS) - 4)))
     joules = "-" if found.joules is None else quantity(1e6 * found.joules)
     watts = "-" if found.watts is None else f"{found.watts:.3g}"
-    memories = f"{found.bram18:,}" + (f" + {found.uram:,} URAM" if found.uram else "")
+    memories = counted(found.bram18) if found.m10k is None else f"{found.m10k:,} M10K"
+    memories += f" + {found.uram:,} URAM" if found.uram else ""
     return (
         point.board,
         point.choice,
@@ -43,22 +45,19 @@ def cells(point: Point) -> tuple[str, ...]:
         quantity(found.latency_us),
         joules,
         watts,
-        f"{found.dsp:,}",
+        counted(found.dsp),
         memories,
-        f"{found.lut:,}",
-        f"{found.cost:,}",
-        f"{100 * found.share:.0f} %",
+        counted(found.lut),
+        counted(found.cost),
+        NONE if found.share is None else f"{100 * found.share:.0f} %",
     )
 
 
-def front_table(found: Exploration) -> Table:
-    """The front, best first by the objective."""
-    table = Table(title=Text(f"Pareto front of {found.model}, best {found.objective} first"), title_justify="left")
-    for i, name in enumerate(COLUMNS):
-        table.add_column(name.format(measure=found.measure), justify="left" if i == 0 else "right")
-    for point in found.front[:SHOWN]:
-        table.add_row(*map(Text, cells(point)))
-    return table
+def front_tables(found: Exploration, width: int) -> list[Table]:
+    """The front, best first by the objective, a point a line; as many tables as lines of `width` characters ask for."""
+    title = f"Pareto front of {found.model}, best {found.objective} first"
+    head = [name.format(measure=found.measure) for name in COLUMNS]
+    return framed_tables(head, [cells(p) for p in found.front[:SHOWN]], width, left=1, keys=3, title=title)
 
 
 def summary_lines(found: Exploration) -> Iterator[str]:
@@ -73,6 +72,8 @@ def summary_lines(found: Exploration) -> Iterator[str]:
     yield f"{len(found.points)} points: " + ", ".join(f"{count} {what}" for what, count in kinds.most_common())
     if len(found.front) > SHOWN:
         yield f"the table shows the first {SHOWN} of the front's {len(found.front)} points; --html and --json have all"
+    if any(p.figures and p.figures.lut is None for p in found.points):
+        yield f"of chips the energy alone is known, for operations and memory accesses. {CHIP_NOTE}"
     if found.reused:
         yield f"{found.reused} steps were kept from before"
     for reason, points in _grouped([p for p in found.points if p.failed]).items():

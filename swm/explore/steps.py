@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from swm.device import Board
+from swm.device import Board, ListedTarget
 from swm.explore.point import Figures, Point
 from swm.explore.store import Store, key_of
 from swm.explore.workers import Submit, on_cluster, on_this_machine
@@ -52,7 +52,7 @@ class Steps:
     Args:
         store: where results are kept.
         original: key of the network.
-        boards: all that places name.
+        boards: all that places name, chips among them.
         samples: keys of the samples.
         options: of the designs: "backend", "clock", "hybrid".
         workers: processes; as many as this process has cores where None.
@@ -66,7 +66,7 @@ class Steps:
         self,
         store: Store,
         original: str,
-        boards: Sequence[Board],
+        boards: Sequence[Board | ListedTarget],
         samples: Samples,
         options: Mapping[str, Any],
         workers: int | None = None,

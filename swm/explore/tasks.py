@@ -23,13 +23,15 @@ from swm.accelerator.lower import lower
 from swm.accelerator.quantize import network_shape
 from swm.accelerator.schedule import make_schedule
 from swm.answers import classes, names_classes
-from swm.device import Board
+from swm.device import Board, ListedTarget
+from swm.device.listed import LISTED_FAMILIES
 from swm.explore.point import Figures
 from swm.explore.store import Store
 from swm.graph import Graph
 from swm.host import split_for_hardware
 from swm.kernels.cache import replace_file
 from swm.report import design_figures
+from swm.report.chips import chip_energy
 from swm.structure import structure_named
 
 __all__ = ["run"]
@@ -106,15 +108,21 @@ def measured(found: NDArray[Any], labels: NDArray[Any] | None, dense: NDArray[An
 def _design(
     store: Store, *, model: str, bits: int, board: Mapping[str, Any], backend: str, clock: float | None, hybrid: bool
 ) -> dict[str, Any]:
-    """The design of a network for a board: its figures, or why there are none."""
-    target, maker = Board.model_validate(board), backend_named(backend)
+    """The design of a network for a board: its figures, or why there are none. For a chip its energy alone."""
+    maker = backend_named(backend)
     hardware = split_for_hardware(compress.prepared(_graph(store.model(model))), maker)[1]
-    plan = make_schedule(network_shape(lower(hardware), bits), target, backend=maker, clock_mhz=clock, hybrid=hybrid)
+    network = network_shape(lower(hardware), bits)
+    if board["family"] in LISTED_FAMILIES:
+        energy = chip_energy(network, ListedTarget.model_validate(board))
+        return {"figures": asdict(Figures(joules=energy.joules)), "reason": ""}
+    target = Board.model_validate(board)
+    plan = make_schedule(network, target, backend=maker, clock_mhz=clock, hybrid=hybrid)
     found = design_figures(plan)
     if not found.fits:
         return {"figures": None, "reason": found.overflow}
     used, has = found.used.routed, target.resources
     names = ("dsp", "bram18", "uram", "lut", "ff")
+    counts = {"m10k" if name == "bram18" and has.m10k else name: getattr(used, name) for name in names}
     figures = Figures(
         clock_mhz=plan.clock_mhz,
         interval=plan.interval,
@@ -122,7 +130,7 @@ def _design(
         inferences_per_s=plan.inferences_per_s,
         watts=found.watts.total if found.watts else None,
         joules=found.joules.total if found.joules else None,
-        **{name: getattr(used, name) for name in names},
+        **counts,
         share=max(getattr(used, n) / has.of(n) for n in names if getattr(used, n)),
     )
     return {"figures": asdict(figures), "reason": ""}

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from swm.report.boards import boards_table, listing, target_table, target_to_json
+from swm.report.boards import listing, target_table, target_to_json
 from swm.report.compare import compare, compare_design, compare_networks
 from swm.report.evidence import Accuracy, Evidence, Loss, Verified
 from swm.report.explored import Explored, read_explored
@@ -27,7 +27,6 @@ __all__ = [
     "Report",
     "StreamFigures",
     "Verified",
-    "boards_table",
     "compare",
     "compare_design",
     "compare_networks",

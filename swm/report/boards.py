@@ -11,17 +11,21 @@ from rich.text import Text
 
 from swm.device.board import Board, PowerModel
 from swm.device.listed import ListedTarget
+from swm.report.layout import framed_tables
 
 __all__ = [
     "LISTED_HEAD",
     "board_figures",
-    "boards_table",
     "listed_figures",
     "listing",
     "target_table",
     "target_to_json",
 ]
 
+_BOARDS_HEAD = (
+    *("board", "device", "family", "LUT", "FF", "BRAM18", "DSP", "URAM", "MHz"),
+    *("static, W", "CPU, W"),
+)
 LISTED_HEAD = ("figure", "value", "kind", "source")
 
 
@@ -112,14 +116,14 @@ def target_table(target: Board | ListedTarget) -> Table:
     for row in board_figures(target) if isinstance(target, Board) else listed_figures(target):
         table.add_row(*map(Text, row))
     if isinstance(target, ListedTarget):
-        use = "; `swm report` says what an inference takes" if target.priced else ""
+        use = "; `swm report` and `swm explore` say what an inference takes" if target.priced else ""
         table.caption = f"swm designs nothing for it: {target.refused}{use}"
         table.caption_justify = "left"
     return table
 
 
-def listing(targets: Sequence[Board | ListedTarget]) -> list[Table]:
-    """Lay out the boards, one a line, and below them the targets that nothing is designed for."""
+def listing(targets: Sequence[Board | ListedTarget], width: int) -> list[Table]:
+    """Lay out the boards, one a line of `width` characters, and below them the targets that nothing is designed for."""
     boards = [t for t in targets if isinstance(t, Board)]
     others = [t for t in targets if isinstance(t, ListedTarget)]
     table = Table(title=Text("listed, but not designed for"), title_justify="left")
@@ -128,22 +132,16 @@ def listing(targets: Sequence[Board | ListedTarget]) -> list[Table]:
     for target in others:
         known = "; ".join(f"{name} {value}" for name, value, *_ in listed_figures(target)[:2])
         table.add_row(*map(Text, (target.name, target.device, target.family, known)))
-    return [boards_table(boards), *([table] if others else [])]
+    rows = [_in_a_line(board) for board in boards]
+    return [*framed_tables(_BOARDS_HEAD, rows, width, left=3, keys=1), *([table] if others else [])]
 
 
-def boards_table(boards: Sequence[Board]) -> Table:
-    """Lay out several boards, one a line."""
-    table = Table()
-    for name in ("board", "device", "family"):
-        table.add_column(name)
-    for name in ("LUT", "FF", "BRAM18", "DSP", "URAM", "MHz", "static, W", "processor, W"):
-        table.add_column(name, justify="right")
-    for board in boards:
-        has, stated = board.resources, board.power
-        counts = [f"{has.of(key):,}" for key in ("lut", "ff", "bram18", "dsp", "uram")]
-        clocks = ", ".join(f"{clock.mhz:g}" for clock in board.clocks)
-        processor = stated.processor if stated else None
-        watts = [f"{stated.static.watts:g}" if stated else "-", f"{processor.watts:g}" if processor else "-"]
-        names = (board.name, board.device, board.family)
-        table.add_row(*map(Text, [*names, *counts, clocks, *watts]))
-    return table
+def _in_a_line(board: Board) -> list[str]:
+    """As in `_BOARDS_HEAD`."""
+    has, stated = board.resources, board.power
+    memories = f"{has.m10k:,} M10K" if has.m10k else f"{has.bram18:,}"
+    counts = [f"{has.lut:,}", f"{has.ff:,}", memories, f"{has.dsp:,}", f"{has.uram:,}"]
+    clocks = ", ".join(f"{clock.mhz:g}" for clock in board.clocks)
+    processor = stated.processor if stated else None
+    watts = [f"{stated.static.watts:g}" if stated else "-", f"{processor.watts:g}" if processor else "-"]
+    return [board.name, board.device, board.family, *counts, clocks, *watts]

@@ -26,6 +26,7 @@ __all__ = [
     "ChipEnergy",
     "ChipPart",
     "ChipReport",
+    "chip_energy",
     "chip_report",
     "chip_rows",
     "chip_to_json",
@@ -94,10 +95,11 @@ def chip_report(network: NetworkShape, chip: ListedTarget) -> ChipReport:
         network: by its shapes.
         chip: whose additions, multiplications and memories have energies (`ListedTarget.priced`).
     """
-    return ChipReport(chip, _energy(network, chip), _energy(network.left_dense(), chip))
+    return ChipReport(chip, chip_energy(network, chip), chip_energy(network.left_dense(), chip))
 
 
-def _energy(network: NetworkShape, chip: ListedTarget) -> ChipEnergy:
+def chip_energy(network: NetworkShape, chip: ListedTarget) -> ChipEnergy:
+    """Price a network alone; see `chip_report`."""
     counts: dict[str, int] = {}
     energies: dict[str, float] = {}
 

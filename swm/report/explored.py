@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from swm.errors import OptionError
-from swm.report.numbers import NONE, quantity
+from swm.report.numbers import NONE, counted, quantity
 
 __all__ = ["FRONT_HEAD", "Explored", "ExploredPoint", "accuracy_table", "front_rows", "how_to_explore", "read_explored"]
 
@@ -37,6 +37,7 @@ class ExploredPoint(_Frozen):
     joules: Positive | None
     dsp: Count | None
     bram18: Count | None
+    m10k: Count | None = None
     lut: Count | None
 
     @property
@@ -126,7 +127,9 @@ def front_rows(found: Explored) -> list[tuple[str, ...]]:
             NONE if p.accuracy is None else f"{100 * p.accuracy:.2f} %",
             quantity(p.inferences_per_s),
             quantity(None if p.joules is None else 1e6 * p.joules),
-            *(NONE if n is None else f"{n:,}" for n in (p.dsp, p.bram18, p.lut)),
+            counted(p.dsp),
+            counted(p.bram18) if p.m10k is None else f"{p.m10k:,} M10K",
+            counted(p.lut),
         )
         for p in found.best
     ]

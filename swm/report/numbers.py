@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from swm.report.evidence import Accuracy
 
-__all__ = ["NONE", "NOT_STATED", "interval", "percent", "quantity", "share"]
+__all__ = ["NONE", "NOT_STATED", "counted", "interval", "percent", "quantity", "share"]
 
 NONE = "-"
 """Where a figure cannot be: of a design that cannot exist."""
@@ -24,6 +24,11 @@ def quantity(value: float | None) -> str:
         return f"{round(value, -digits):,.0f}"
     text = f"{value:#.3g}"
     return (f"{value:.9f}" if "e" in text else text).rstrip(".")
+
+
+def counted(value: int | None) -> str:
+    """A whole number, thousands separated; a dash where there is none."""
+    return NONE if value is None else f"{value:,}"
 
 
 def percent(part: float | None) -> str:

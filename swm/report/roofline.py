@@ -14,7 +14,7 @@ from swm.accelerator.design import PlacedLayer
 from swm.accelerator.resources import container_bits
 from swm.device.limits import Limits
 from swm.report.figures import DesignFigures, axi_iterations
-from swm.report.numbers import NONE, quantity
+from swm.report.numbers import NONE, counted, quantity
 from swm.report.value import BoardReport
 
 __all__ = ["ROOF_HEAD", "ROOF_NOTE", "Roofline", "fullest", "roof_rows", "roofline", "slowest"]
@@ -130,7 +130,7 @@ def roof_rows(row: BoardReport) -> list[tuple[str, ...]]:
     rows = [("products on DSP blocks", *(f"{one.products:,}" for one in pair), "")]
     for name, text in gives.items():
         rows.append((f"cycles by {name}", *(f"{one.bounds.get(name, 0):,}" for one in pair), text))
-    rows.append(("cycles of the design", *(NONE if one.interval is None else f"{one.interval:,}" for one in pair), ""))
+    rows.append(("cycles of the design", *(counted(one.interval) for one in pair), ""))
     shares = (NONE if not one.interval else f"{max(one.bounds.values()) / one.interval:.0%}" for one in pair)
     rates = (NONE if one.products_per_s is None else f"{quantity(one.products_per_s / 1e9)} G/s" for one in pair)
     slow = (f"{name}, {cycles:,}" for name, cycles in map(slowest, (row.structured, row.dense)))

@@ -14,7 +14,7 @@ from swm.report.evidence import ACCURACY_KEYS, Accuracy
 from swm.report.figures import DesignFigures, axi_iterations, stream_figures
 from swm.report.measured import Synthesis
 from swm.report.network import block_of, network_figures
-from swm.report.numbers import NONE, NOT_STATED, interval, percent, quantity, share
+from swm.report.numbers import NONE, NOT_STATED, counted, interval, percent, quantity, share
 from swm.report.value import BoardReport, Report
 
 __all__ = [
@@ -108,7 +108,7 @@ def figure_rows(row: BoardReport) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [
         ("fits", *("yes" if d.fits else "NO" for d in pair), "", ""),
         ("inferences/s", *(quantity(d.inferences_per_s) for d in pair), _times(gain.throughput), cycles),
-        ("interval, cycles", *(NONE if d.interval is None else f"{d.interval:,}" for d in pair), "", cycles),
+        ("interval, cycles", *(counted(d.interval) for d in pair), "", cycles),
         ("latency, us", *(quantity(d.latency_us) for d in pair), _times(gain.latency), bands["latency"].short),
         ("energy, uJ per inference", *(_energy(d) for d in pair), _times(gain.energy), dynamic),
         ("power, W", *(f"{d.watts.total:.2f}" if d.watts else _no_power(d) for d in pair), "", dynamic),

@@ -29,7 +29,7 @@ from swm.device.power import blocks_of_36
 from swm.device.primitives import Cost, multiplier, packs, routed
 from swm.errors import OptionError, OutputError, UnknownBoard
 from swm.package_data import boards_dir
-from swm.report import boards_table, listing, target_table, to_html, to_json, to_text
+from swm.report import listing, target_table, to_html, to_json, to_text
 from swm.report.boards import board_figures
 
 MINE = """
@@ -245,7 +245,7 @@ def test_power_is_optional_and_reports_say_that_it_is_not_stated(tmp_path: Path)
     text = io.StringIO()
     to_text(report, Console(file=text, width=200))
     assert "energy not stated" in text.getvalue() and "has no [power]" in text.getvalue()
-    Console(file=io.StringIO()).print(boards_table([board]))
+    Console(file=io.StringIO()).print(*listing([board], 80))
 
 
 def test_the_template_is_a_board_and_says_so(tmp_path: Path):
@@ -396,7 +396,7 @@ def test_boards_lists_every_file_and_why_nothing_is_designed():
     assert {b["name"] for b in json.loads(listed.output)["boards"]} == names == set(target_names())
     stream = io.StringIO()
     console = Console(file=stream, width=400)
-    for table in (*listing([load_target(n) for n in target_names()]), target_table(load_target("asic-65nm"))):
+    for table in (*listing([load_target(n) for n in target_names()], 80), target_table(load_target("asic-65nm"))):
         console.print(table)
     assert "1,220" in stream.getvalue() and "no areas" in stream.getvalue()
 

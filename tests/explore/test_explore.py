@@ -20,15 +20,17 @@ import swm
 from swm import exploring
 from swm.cli.explore import explore as explore_command
 from swm.errors import CalibrationError, OptionError, OutputError, UnknownBoard
-from swm.explore import Exploration, Point, front_table, steps, summary_lines
+from swm.explore import Exploration, Point, front_tables, steps, summary_lines
+from swm.explore.plot import svg
 from swm.explore.point import Figures, better, front, objective_value
 from swm.explore.store import Store, key_of
 from swm.explore.tasks import measured, run
 from swm.explore.workers import StepError, on_this_machine
+from swm.report.explored import front_rows, read_explored
 
 FIGURES = Figures(
     clock_mhz=100, interval=10, latency_us=1.0, inferences_per_s=1e7, watts=2.0, joules=2e-7,
-    dsp=10, bram18=3, uram=1, lut=1000, ff=900, share=0.5,
+    dsp=10, bram18=3, m10k=None, uram=1, lut=1000, ff=900, share=0.5,
 )  # fmt: skip
 POINT = Point("pynq-z2", "circulant", "8", 12, 0.9, 100, FIGURES)
 
@@ -106,6 +108,35 @@ def test_figures_are_those_of_the_same_network_by_the_long_road(found, model):
     assert point.figures.joules == pytest.approx(design.joules.total)
     assert point.figures.dsp == design.used.routed.dsp
     assert point.weight_bits == design.weight_bits
+
+
+def test_a_chip_has_energies_and_a_board_of_intel_its_own_memories(found, model, in_this_process, tmp_path):
+    """Energies as `swm report` has them; of a chip nothing else. M10K are counted as such."""
+    both = swm.explore(
+        swm.load(model),
+        boards=["asic-40nm", "de10-nano"],
+        inputs=inputs(),
+        labels=np.arange(64) % 5,
+        blocks=[4],
+        bits=[8, 12],
+        backend="rtl",
+    )
+    assert not both.errors and all(p.whole for p in both.points)
+    chip, intel = both.points[1], both.points[3]
+    order = np.random.default_rng(exploring.SEED).permutation(64)
+    small = swm.convert(swm.load(model), block=4, calibration=inputs()[np.sort(order[:32])], hold_out=False).graph
+    energy = swm.report(small, boards="asic-40nm", bits=12).chips[0].structured.joules
+    assert chip.figures == Figures(joules=energy) and chip.to_json()["cost"] is None
+    assert intel.figures.m10k is not None and intel.figures.bram18 is None
+    text = " ".join(summary_lines(both))
+    assert "of chips the energy alone is known" in text and "off is not known" in text
+    assert any(p.board == "asic-40nm" for p in both.front)
+    chips = replace(both, points=both.points[:2])
+    assert svg(both).count("(modelled)") - svg(chips).count("(modelled)") == 1  # no plot of a throughput
+    both.to_html(tmp_path / "e.html")
+    (tmp_path / "e.json").write_text(json.dumps(both.to_json()))
+    rows = front_rows(read_explored(tmp_path / "e.json"))
+    assert ["-"] * 3 in [list(row[6:]) for row in rows] and any(row[7].endswith(" M10K") for row in rows)
 
 
 def test_what_is_done_is_done_once(found, cache, model, in_this_process, monkeypatch):
@@ -225,6 +256,10 @@ def test_dominance_by_hand():
     cheap = replace(POINT, figures=replace(FIGURES, lut=500))
     assert FIGURES.cost == 1000 + 55 * 10 + 288 * 3 + 4608
     assert better(cheap, POINT) and not better(POINT, cheap) and not better(POINT, POINT)
+    assert replace(FIGURES, bram18=None, m10k=3).cost == FIGURES.cost + (160 - 288) * 3
+    assert Figures(joules=1e-7).cost is None
+    chip = replace(POINT, figures=Figures(joules=1e-8))  # beats no board: nobody knows how fast it is
+    assert not better(chip, POINT) and not better(POINT, chip) and better(chip, replace(chip, accuracy=0.8))
     accurate = replace(POINT, accuracy=0.95)
     assert not better(cheap, accurate) and not better(accurate, cheap)
     beyond = replace(POINT, figures=None, reason="too large")
@@ -266,7 +301,9 @@ def test_forms(found, tmp_path):
     assert [p["reason"] != "" for p in data["points"]].count(True) == len(found.errors)
     lines = "\n".join(summary_lines(found))
     assert "failed: pynq-z2, block 1000x, 8 bits" in lines and "32 samples" in lines
-    assert front_table(found).row_count == len(found.front)
+    (table,) = front_tables(found, 200)
+    assert table.row_count == len(found.front)
+    assert [t.row_count for t in front_tables(found, 80)] == [len(found.front)] * 2
     found.to_html(tmp_path / "e.html")
     page = (tmp_path / "e.html").read_text()
     assert "<svg" in page and "http://" not in page.replace("http://www.w3.org", "").replace("http://purl", "").replace(
@@ -305,8 +342,12 @@ def test_the_command(found, cache, model, tmp_path):
     [
         ({"boards": []}, OptionError, "nothing to explore"),
         ({"boards": "pynqz2"}, UnknownBoard, "pynq-z2"),
-        ({"boards": "ulx3s"}, OptionError, "take backend rtl"),
-        ({"boards": "asic-40nm"}, OptionError, "designs nothing"),
+        ({"boards": "ulx3s"}, OptionError, "take back end rtl"),
+        (
+            {"boards": ["kv260", "asic-40nm"], "objective": "cost"},
+            OptionError,
+            "of asic-40nm nothing but energy is known",
+        ),
         ({"blocks": [3]}, OptionError, "power of two"),
         ({"blocks": ["x"]}, OptionError, "power of two"),
         ({"bits": [3]}, OptionError, "3 bits"),

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reports at any width and in the dark: numbers whole, enough contrast of what is drawn."""
 
+import io
 import re
 
 import pytest
 from report_networks import chain, own_board, renamed
+from rich.console import Console
 
 from swm.package_data import templates_dir
 from swm.report import compare_networks
-from swm.report.layout import table_lines
+from swm.report.layout import framed_tables, table_lines
 from swm.report.rows import process_rows
 
 LONG = "a_layer_whose_name_some_exporter_made_out_of_the_path_of_its_module_in_the_network"
@@ -33,6 +35,20 @@ def test_tables_break_names_and_no_numbers(width):
     assert "1,234,567" in text and "1,000" in text
     assert re.sub(r"[\s-]", "", "".join(line[: width // 2] for line in lines)).count("a_layer") >= 1
     assert "number" in lines[0]
+
+
+@pytest.mark.parametrize(("width", "count"), [(200, 1), (80, 2), (60, 3)])
+def test_a_wide_table_becomes_several_with_every_cell_whole(width, count):
+    head = ("board", "weights", *(f"figure number {i}" for i in range(6)))
+    rows = [("cyclonev-5cea9", "block 16", *(f"{10**i * 1234:,}" for i in range(6)))]
+    tables = framed_tables(head, rows, width, left=2, keys=2, title="all of them")
+    assert len(tables) == count
+    stream = io.StringIO()
+    Console(file=stream, width=width).print(*tables)
+    text = stream.getvalue()
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text and all(cell in text for cell in rows[0])
+    assert text.count("cyclonev-5cea9") == text.count("block 16") == count and text.count("all of them") == 1
+    assert max(map(len, text.splitlines())) <= width
 
 
 def test_a_table_too_narrow_for_columns_becomes_a_list():

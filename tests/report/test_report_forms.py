@@ -19,11 +19,11 @@ from swm.device.board import Overhead, Supply
 from swm.device.primitives import MAX_STREAM_BITS
 from swm.errors import OptionError
 from swm.report import (
-    boards_table,
     compare,
     compare_design,
     compare_networks,
     design_figures,
+    listing,
     target_table,
     target_to_json,
     to_html,
@@ -353,7 +353,7 @@ def test_board_tables_show_every_source():
     stream = io.StringIO()
     console = Console(file=stream, width=500)
     boards = [load_board(name) for name in board_names()]
-    console.print(boards_table(boards))
+    console.print(*listing(boards, 500))
     for board in boards:
         console.print(target_table(board))
     text = stream.getvalue()
