@@ -208,8 +208,8 @@ class Board(Table):
     def _clocked(self) -> Board:
         if self.link is not None and self.link.clock_pin_n is not None and self.family != "7series":
             raise ValueError(f"link.clock_pin_n: differential oscillators are for family 7series, not {self.family}")
-        if self.pcie is not None and self.family not in ("ultrascale", "ultrascale+"):
-            raise ValueError(f"pcie: its block design is for families ultrascale and ultrascale+, not {self.family}")
+        if self.pcie is not None and self.vendor != "AMD":
+            raise ValueError(f"pcie: its block design is for devices of AMD, not of {self.vendor}")
         if self.family == M10K and self.resources.bram18:
             raise ValueError("resources.bram18: devices of family cyclonev have m10k, blocks of 10 Kb")
         if self.family != M10K and self.resources.m10k:

@@ -100,16 +100,25 @@ class Pcie(Sourced):
     Attributes:
         lanes: of the link.
         generation: of the link; with the lanes it says how wide the DMA's streams are, at 250 MHz.
-        refclk_pin: of the differential reference clock of 100 MHz, with `refclk_pin_n`.
+        refclk_pin: of the differential reference clock of 100 MHz; the other is `refclk_pin_n`. One is enough, as the
+            device joins them in pairs.
         perst_pin: of the reset, low, of `io_standard`.
+        block: of PCIe on a device with several, as the IP calls its place.
     """
 
     lanes: Literal[1, 2, 4, 8]
     generation: Literal[1, 2, 3]
-    refclk_pin: Word
-    refclk_pin_n: Word
+    refclk_pin: Word | None = None
+    refclk_pin_n: Word | None = None
     perst_pin: Word
     io_standard: IoStandard = "LVCMOS18"
+    block: Annotated[str, Field(pattern=r"^X[0-9]Y[0-9]$")] | None = None
+
+    @model_validator(mode="after")
+    def _clocked(self) -> Pcie:
+        if self.refclk_pin is None and self.refclk_pin_n is None:
+            raise ValueError("the reference clock needs a pin: refclk_pin, refclk_pin_n or both")
+        return self
 
     @property
     def bits(self) -> int:

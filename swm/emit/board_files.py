@@ -145,6 +145,7 @@ def _pcie(design: Design, widths: dict[str, int]) -> dict[str, Any]:
     ours = ["batch/aclk", "swm_top/aclk", *(f"{name}/aclk" for name in converters)]
     return {
         "pcie": {**pcie.model_dump(), "bits": pcie.bits, "speed": pcie.speed, "mhz": PCIE_MHZ},
+        "one_clock": design.schedule.board.family == "7series",  # whose transceivers take the buffer's clock themselves
         "board_part": None,
         "ps_clock": "clock/clk_out1",
         "clocked": ["resets/slowest_sync_clk", "in_queue/m_axis_aclk", "out_queue/s_axis_aclk", *ours],

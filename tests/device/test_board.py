@@ -371,9 +371,15 @@ def test_a_block_of_two_multipliers_counts_once():
 def test_pcie_is_for_devices_that_its_block_design_knows(tmp_path):
     ku3 = load_board("adm-pcie-ku3").pcie
     assert (ku3.bits, ku3.speed) == (256, "8.0_GT/s")
-    text = (boards_dir() / "adm-pcie-ku3.toml").read_text().replace('"ultrascale"', '"7series"')
-    with pytest.raises(OptionError, match="pcie: its block design is for families ultrascale and ultrascale"):
-        load_board(write(tmp_path, text))
+    assert load_board("adm-pcie-7v3").pcie.block == "X0Y2"
+    text = (boards_dir() / "adm-pcie-7v3.toml").read_text()
+    for old, new, said in (
+        ('"7series"', '"ecp5"', "pcie: its block design is for devices of AMD, not of Lattice"),
+        ('refclk_pin_n = "F5"', "", "the reference clock needs a pin"),
+        ('"X0Y2"', '"X0Y2; exit"', "block"),
+    ):
+        with pytest.raises(OptionError, match=said):
+            load_board(write(tmp_path, text.replace(old, new)))
 
 
 def test_listed_targets_are_known_and_refused():

@@ -251,6 +251,21 @@ def test_a_card_behind_pcie_has_the_dma_and_queues_between_clocks(tmp_path, ends
     assert "python board/stream.py" in page and "no way from a host" not in page
 
 
+def test_a_card_of_virtex_7_gives_the_core_one_clock_and_its_block(tmp_path, monkeypatch):
+    """Transceivers of 7-series take the buffered reference clock: the core has no second pin for it."""
+    interfaces, pins = CELLS["xdma"]
+    monkeypatch.setitem(CELLS, "xdma", (interfaces, pins.replace("sys_clk_gt ", "")))
+    made = rtl_design(Sketch(6, bits=8).product("x", "y", 3).graph(), board="adm-pcie-7v3")
+    project = with_ip(emit_project(made, tmp_path / "p"), "build/vivado/ip")
+    calls, done = run(project, "design", top="rtl")
+    assert done.returncode == 0, done.stderr
+    assert all_joined(calls, "rtl")["xdma"]["CONFIG.pcie_blk_locn"] == "X0Y2"
+    assert ["net", "refclk/IBUF_OUT", "xdma/sys_clk"] in calls
+    constraints = (project / "board" / "pcie.xdc").read_text()
+    assert "PACKAGE_PIN F5 [get_ports {pcie_refclk_clk_n[0]}]" in constraints and "PACKAGE_PIN W27" in constraints
+    assert "None" not in constraints
+
+
 def test_steps_leave_reports_and_a_bitstream_with_its_description(project):
     board = project / "build" / "board"
     calls, done = run(project, "synth")
@@ -302,8 +317,8 @@ def test_every_board_of_amd_has_a_way_or_says_that_it_has_none(tmp_path):
     arty = rtl_design(Sketch(6, bits=8).product("x", "y", 3).graph(), board="arty-a7-100t")
     assert host_path(arty) == "link"  # of RTL only
     assert host_path(rtl_design(Sketch(6, bits=8).product("x", "y", 3).graph(), board="vc707")) == "link"
-    ku3 = rtl_design(Sketch(6, bits=8).product("x", "y", 3).graph(), board="adm-pcie-ku3")
-    assert host_path(ku3) == "pcie"  # of RTL only, too
+    for card in ("adm-pcie-ku3", "adm-pcie-7v3"):  # of RTL only, too
+        assert host_path(rtl_design(Sketch(6, bits=8).product("x", "y", 3).graph(), board=card)) == "pcie"
     assert ways[None] == {"arty-a7-100t", "vc707", "adm-pcie-ku3", "adm-pcie-7v3"}
 
 
