@@ -79,8 +79,8 @@ def build(
         path: a folder that `emit` wrote with back end "vitis" or "rtl"; for open tools "rtl" and a board with pins,
             such as "ulx3s".
         seeds: of nextpnr's place and route, at most; those after the first run side by side, where it misses the clock.
-        limit_s: wall seconds that a step may take; default an hour, a day for AMD's tools.
-        tools: folder where AMD's tools are installed; default those on PATH.
+        limit_s: wall seconds that a step may take; default an hour, a day for AMD's and Intel's tools.
+        tools: folder where AMD's or Intel's tools are installed; default those on PATH.
         cosim: co-simulate, too, where HLS runs.
         progress: called as progress(what, steps done, steps); True shows it on standard error.
 

@@ -30,11 +30,11 @@ COMMANDS = {
     "emit": "Write a project for a model: C++ or RTL, testbench, scripts.",
     "verify": "Compile a project, run it, and compare every output word.",
     "synth": "Map an RTL project with yosys; count LUT, FF, DSP, memories.",
-    "build": "Make a bitstream of an RTL project with open tools.",
+    "build": "Make what a board is loaded with, by AMD's, Intel's or open tools.",
     "report": "Cycles, resources, power and energy beside the dense twin.",
     "explore": "Block sizes, bits and boards of a model, and their Pareto front.",
     "boards": "The boards, and the source of every figure.",
-    "bench": "Measure products and engines on this machine.",
+    "bench": "Measure engines here, and how far swm's models are off.",
 }
 
 

@@ -20,6 +20,10 @@ __all__ = ["bench"]
 
 quick_option = click.option("--quick", is_flag=True, help="The main cases only, fewer rounds.")
 plot_option = click.option("--plot", metavar="FILE.svg", help="Draw the results.")
+reports_option = click.option(
+    "--reports", metavar="DIR", help="Folder of csynth reports (.rpt): the rules of operators and memories."
+)
+power_option = click.option("--power", metavar="FILE.csv", help="Table of Vivado power reports (docs/validation.md).")
 bands_option = click.option(
     "--bands",
     metavar="FILE.json",
@@ -29,7 +33,7 @@ bands_option = click.option(
 
 @click.group(epilog=example("swm bench kernels --quick\nswm bench fixed --json fixed.json"))
 def bench() -> None:
-    """Measure products and engines on this machine against dense baselines."""
+    """Measure engines on this machine against dense baselines, and swm's models against what others measured."""
 
 
 def _measured(run: Callable[..., dict[str, Any]], quick: bool, json_to: str | None, plot: str | None) -> dict[str, Any]:
@@ -75,7 +79,7 @@ def conv(quick: bool, json_to: str | None, plot: str | None) -> None:
 @json_option
 @plot_option
 def rnn(quick: bool, json_to: str | None, plot: str | None) -> None:
-    """LSTM and GRU with block-circulant gate matrices against onnxruntime's."""
+    """Block-circulant LSTM and GRU against onnxruntime's."""
     from swm.bench.rnn import run_rnn
 
     _measured(run_rnn, quick, json_to, plot)
@@ -86,7 +90,10 @@ def rnn(quick: bool, json_to: str | None, plot: str | None) -> None:
 @json_option
 @plot_option
 def fixed(quick: bool, json_to: str | None, plot: str | None) -> None:
-    """The compiled integer engine against numpy's, on the bundled network's shape."""
+    """The compiled integer engine against numpy's.
+
+    On the bundled network's shape.
+    """
     from swm.bench.fixed import run_fixed_bench
 
     result = _measured(run_fixed_bench, quick, json_to, plot)
@@ -99,23 +106,16 @@ def fixed(quick: bool, json_to: str | None, plot: str | None) -> None:
 @quick_option
 @click.option(
     "--family",
-    type=click.Choice(("xc7", "ecp5", "gowin")),
+    type=click.Choice(("xc7", "ecp5", "gowin", "cyclonev")),  # FITTED, which --help should not wait for
     default="xc7",
     show_default=True,
-    help="Devices whose prices are fitted; UltraScale+ stands beside xc7.",
+    help="Devices whose prices are fitted; xc7 holds out UltraScale+, too.",
 )
 @click.option("--markdown", "markdown_to", metavar="FILE.md", help="Also write the page of the documentation.")
 @click.option(
     "--coefficients",
     metavar="FILE.py",
-    help="Also write what was fitted, in the form of swm/layers/rtl/area/coefficients.py (_ecp5, _gowin).",
-)
-@click.option(
-    "--family",
-    type=click.Choice(["xc7", "cyclonev"]),
-    default="xc7",
-    show_default=True,
-    help="Whose prices are fitted; xc7 holds out UltraScale+, too.",
+    help="Also write what was fitted, in the form of swm/layers/rtl/area/coefficients.py (_ecp5, _gowin, _cyclonev).",
 )
 @json_option
 @plot_option
@@ -129,10 +129,10 @@ def area(
     plot: str | None,
     bands: str | None,
 ) -> None:
-    """The resource model of back end rtl against yosys, on a grid of layers: fitted on some, judged on others.
+    """The resource model of back end rtl against yosys.
 
-    Takes half an hour of a core, --quick some minutes; what yosys mapped before is known, so a run that was broken off
-    goes on.
+    On a grid of layers: fitted on some, judged on others. Takes half an hour of a core, --quick some minutes; what
+    yosys mapped before is known, so a run that was broken off goes on.
     """
     from swm.bench import area as bench_area
     from swm.bench.area_page import markdown
@@ -153,36 +153,52 @@ def area(
 @json_option
 @plot_option
 def convert(quick: bool, json_to: str | None, plot: str | None) -> None:
-    """Time and memory of conversion by least squares: a matrix, a convolution, an LSTM."""
+    """Time and memory of conversion by least squares.
+
+    Of a matrix, a convolution and an LSTM.
+    """
     from swm.bench.convert import run_convert
 
     _measured(run_convert, quick, json_to, plot)
 
 
 @bench.command(
-    epilog=example("swm bench models zoo/ --quick\nswm bench models model.onnx --block 16 --json models.json")
+    epilog=example(
+        "swm bench models zoo/ --quick\nswm bench models model.onnx --block 16\nswm bench models --json validation.json"
+    )
 )
 @click.argument("folder", type=click.Path(exists=True), required=False)
 @click.option("--block", type=int, help="Block size [default: 8, or the largest below it at which a layer fits].")
 @quick_option
+@reports_option
+@power_option
 @json_option
 @plot_option
-def models(folder: str | None, block: int | None, quick: bool, json_to: str | None, plot: str | None) -> None:
-    """Converted models by `swm.run` against onnxruntime on the originals.
+def models(
+    folder: str | None,
+    block: int | None,
+    quick: bool,
+    reports: str | None,
+    power: str | None,
+    json_to: str | None,
+    plot: str | None,
+) -> None:
+    """Converted models of a folder against onnxruntime.
 
     FOLDER is searched for .onnx files; one such file may stand in its place. Batch 1 and 64, one thread. Weights are
     merely projected, since only time is compared. Files that cannot be converted are listed with the reason. Exit
     status 1 if a converted model takes more than 1.1 times onnxruntime's time in each of three attempts.
 
-    How far swm's models of resources, cycles, power and energy are off says `swm bench validate`.
+    Without FOLDER it is swm's own models (resources, cycles, power, energy) that are held against what others measured:
+    what `swm bench validate` does, with --reports and --power.
     """
-    from functools import partial
-
     if folder is None:
-        raise click.UsageError(
-            "Missing argument 'FOLDER', of .onnx files to race. How far the models of resources, cycles, power and"
-            " energy are off says swm bench validate."
-        )
+        if quick or block is not None:
+            raise click.UsageError("--quick and --block are for a FOLDER of .onnx files to race")
+        click.get_current_context().invoke(validate, reports=reports, power=power, json_to=json_to, plot=plot)
+        return
+    if reports is not None or power is not None:
+        raise click.UsageError("--reports and --power are for swm's own models: leave FOLDER out")
     from swm.bench.models import run_models
 
     result = _measured(partial(run_models, folder, block=block), quick, json_to, plot)
@@ -197,10 +213,10 @@ def models(folder: str | None, block: int | None, quick: bool, json_to: str | No
 @json_option
 @plot_option
 def published(markdown_to: str | None, quick: bool, json_to: str | None, plot: str | None) -> None:
-    """Published systems beside what swm models on the same board, and SWM's headline ratios.
+    """Published systems beside swm's models of them.
 
-    Each row says how its figures are known. Ours are modelled; accuracies are measured, of the bundled network, which
-    --quick leaves out.
+    On the same board, and SWM's headline ratios. Each row says how its figures are known. Ours are modelled; accuracies
+    are measured, of the bundled network, which --quick leaves out.
     """
     from swm.bench.published import run_published
     from swm.bench.published_page import markdown, tables
@@ -212,8 +228,8 @@ def published(markdown_to: str | None, quick: bool, json_to: str | None, plot: s
 
 
 @bench.command(epilog=example("swm bench validate\nswm bench validate --reports reports/ --power power_reports.csv"))
-@click.option("--reports", metavar="DIR", help="Folder of csynth reports (.rpt): the rules of operators and memories.")
-@click.option("--power", metavar="FILE.csv", help="Table of Vivado power reports (docs/validation.md).")
+@reports_option
+@power_option
 @click.option("--markdown", "markdown_to", metavar="FILE.md", help="Also write the page of the documentation.")
 @json_option
 @plot_option
@@ -226,10 +242,10 @@ def validate(
     plot: str | None,
     bands: str | None,
 ) -> None:
-    """The models against others' reports and measurements: resources, power, energy of boards.
+    """Models of hardware against others' reports and measurements.
 
-    Coefficients of power are fitted with each repository left out in turn. Exit status 1 where the median error of
-    power is above 35 %.
+    Resources, cycles, power, energy of boards. Coefficients of power are fitted with each repository left out in turn.
+    Exit status 1 where the median error of power is above 35 %.
     """
     from swm.bench.bands import keep_bands, of_validation
     from swm.bench.validate import run_validation
@@ -240,6 +256,8 @@ def validate(
     with progress_bar() as progress:
         result = run_validation(reports=reports, power=power, progress=progress)
     _show(result, tables(result), json_to, plot, markdown_to, markdown(result))
+    if reports is None or power is None:
+        console.print("resources and cycles take --reports DIR, power takes --power FILE.csv (docs/validation.md)")
     if bands is not None:
         keep_bands(of_validation(result, date.today().isoformat()), bands)
     if result["power"] is not None and result["power"]["median_error"] > result["power"]["goal"]:

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
         "swm emit model.onnx -o p --board pynq-z2 --calibration x.npy\n"
         "swm build p --tools /opt/Xilinx\n"
         "swm emit model.onnx -o q --board ulx3s --backend rtl --calibration x.npy\n"
-        "swm build q"
+        "swm build q --json built.json"
     )
 )
 @click.argument("project")
-@click.option("--tools", metavar="DIR", help="Where AMD's tools are installed [default: those on PATH].")
+@click.option("--tools", metavar="DIR", help="Where AMD's or Intel's tools are installed [default: those on PATH].")
 @click.option("--cosim", is_flag=True, help="Co-simulate, too, where HLS runs.")
 @click.option(
     "--seeds", type=int, default=4, show_default=True, help="Of nextpnr's place and route, where the clock is missed."
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     "limit",
     type=float,
     metavar="SECONDS",
-    help="That a step may take [default: an hour, a day for AMD's tools].",
+    help="That a step may take [default: an hour, a day for AMD's and Intel's tools].",
 )
 @json_option
 def build(project: str, tools: str | None, cosim: bool, seeds: int, limit: float | None, json_to: str | None) -> None:

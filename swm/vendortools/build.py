@@ -126,7 +126,7 @@ def _programs(steps: tuple[Step, ...], tools: Path | None) -> Mapping[VendorTool
             where = f"below {str(tools)!r}" if tools is not None else "on PATH"
             hand = "\n".join(f"  {s.by_hand}" for s in steps)
             raise ToolError(
-                f"there is no {step.tool.program} {where}: install {step.tool.product} and source its settings64.sh, or"
+                f"there is no {step.tool.program} {where}: install {step.tool.product} and {step.tool.found_by}, or"
                 f" name the folder of the tools by --tools DIR. By hand, in the project's folder:\n{hand}"
             )
         found[step.tool] = program

@@ -16,22 +16,23 @@ __all__ = ["QUARTUS", "VITIS_HLS", "VITIS_RUN", "VIVADO", "VPP", "VendorTool", "
 
 ASK_S = 120.0
 VERSION = re.compile(r"\b(?:v(?=20)|Version )(\d{2,4}\.\d(?:\.\d)?)")
-PLACES = ("{0}", "bin/{0}", "*/bin/{0}", "*/*/bin/{0}")  # Vivado/2023.2/bin below /opt/Xilinx; 2025.1/Vivado/bin
+PLACES = ("{0}", "bin/{0}", "*/bin/{0}", "*/*/bin/{0}")  # 2025.1/Vivado/bin below /opt/Xilinx; quartus/bin
 
 
 @dataclass(frozen=True)
 class VendorTool:
-    """A tool: its program, the flag that makes it say its version (empty: none), the product that brings it."""
+    """A tool: its program, the flag that makes it say its version (empty: none), the product, how it gets on PATH."""
 
     program: str
     flag: str
     product: str
+    found_by: str = "source its settings64.sh"
 
 
 VIVADO = VendorTool("vivado", "-version", "AMD Vivado")
 VITIS_HLS = VendorTool("vitis_hls", "-version", "AMD Vitis (its v++ and vitis-run, where both are, serve as well)")
 VITIS_RUN = VendorTool("vitis-run", "", "AMD Vitis 2024.2 or later")
-QUARTUS = VendorTool("quartus_sh", "--version", "Intel Quartus Prime (Standard or Lite)")
+QUARTUS = VendorTool("quartus_sh", "--version", "Intel Quartus Prime (Standard or Lite)", "put its quartus/bin on PATH")
 VPP = VendorTool("v++", "--version", "AMD Vitis")
 
 
@@ -47,7 +48,7 @@ def find_vendor_tool(tool: VendorTool, folder: Path | None = None) -> str | None
         on_path = shutil.which(tool.program)
         return None if on_path is None else str(Path(on_path).absolute())  # it runs in another folder
     if not folder.is_dir():
-        raise OptionError(f"no folder {str(folder)!r}; --tools takes the folder where AMD's tools are installed")
+        raise OptionError(f"no folder {str(folder)!r}; --tools takes the folder where the vendor's tools are installed")
     found = [p for place in PLACES for p in folder.absolute().glob(place.format(tool.program)) if shutil.which(p)]
     return str(max(found, key=lambda p: [int(n) for n in re.findall(r"\d+", str(p.parent))])) if found else None
 

@@ -11,10 +11,14 @@ import subprocess
 import sys
 import tempfile
 
+import click
 import numpy as np
 import onnx
 import pytest
 from support import inputs, mlp, write_mlp
+
+from swm.bench.area_designs import FITTED
+from swm.cli import cli
 
 COMMANDS = [
     "demo", "check", "convert", "frame", "split", "emit", "verify", "synth", "build", "report", "explore", "boards",
@@ -82,6 +86,35 @@ def test_help_shows_an_example(command):
     result = swm(command, "--help")
     assert result.returncode == 0
     assert f"swm {command}" in result.stdout.split("Example:")[1]
+
+
+def test_no_option_is_declared_twice_and_lists_say_what_commands_do():
+    """Of two options of one name click takes the later, without a word but a warning of Python's."""
+    seen = []
+
+    def walk(command, context):
+        options = [name for one in command.params for name in (*one.opts, *one.secondary_opts)]
+        assert len(options) == len(set(options)), context.command_path
+        seen.append(context.command_path)
+        if isinstance(command, click.Group):
+            assert "..." not in command.get_help(context).partition("Commands:")[2]
+            for name in command.list_commands(context):
+                part = command.get_command(context, name)
+                walk(part, click.Context(part, parent=context, info_name=name))
+
+    walk(cli, click.Context(cli, info_name="swm", terminal_width=80))
+    assert "swm bench area" in seen and len(seen) > 20
+    family = next(one for one in cli.get_command(None, "bench").commands["area"].params if one.name == "family")
+    assert tuple(family.type.choices) == FITTED
+
+
+def test_models_without_a_folder_are_those_of_hardware(tmp_path):
+    result = swm("bench", "models", "--json", tmp_path / "m.json")
+    assert result.returncode == 0, result.stderr
+    assert json.loads((tmp_path / "m.json").read_text())["benchmark"] == "validate"
+    assert "power takes --power FILE.csv" in result.stderr
+    assert "--block are for a FOLDER" in swm("bench", "models", "--block", 8).stderr
+    assert "leave FOLDER out" in swm("bench", "models", tmp_path, "--power", "p.csv").stderr
 
 
 def test_the_road_by_hand(files, tmp_path):

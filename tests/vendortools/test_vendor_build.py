@@ -351,11 +351,13 @@ def test_what_is_missing_is_said_before_anything_runs(project, calls):
     done = CliRunner().invoke(build_command, [str(folder)])
     assert isinstance(done.exception, ToolError)
     text = str(done.exception)
-    assert text.startswith("there is no vivado on PATH: install AMD Vivado and source its settings64.sh")
+    assert text.startswith("there is no vivado on PATH: install AMD Vivado and source its settings64.sh, or name")
     assert "vivado -mode batch -nojournal -nolog -source board/vivado.tcl -tclargs design" in text
     assert "v++ -c --mode hls --config hls_config.cfg" in text
     assert made() == []
     assert not (folder / "build").exists() and not (folder / "measured").exists()
+    with pytest.raises(ToolError, match=r"install Intel Quartus Prime .*and put its quartus/bin on PATH, or name"):
+        swm.build(project("intel"))
     with pytest.raises(OptionError, match="--tools takes the folder"):
         swm.build(folder, tools=folder / "nowhere")
     with pytest.raises(OptionError, match="nothing builds projects of back end generic"):

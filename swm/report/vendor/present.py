@@ -63,7 +63,8 @@ def reading_to_json(reading: Reading, modelled: Figures | None = None) -> dict[s
 
 def reading_lines(reading: Reading, width: int, modelled: Figures | None = None) -> list[str]:
     """A table a group of figures, the notes of each report, and what gave no figures."""
-    lines = [f"{len(reading.reports)} reports in {reading.folder}: figures of the tools that wrote them"]
+    count = "1 report" if len(reading.reports) == 1 else f"{len(reading.reports)} reports"
+    lines = [f"{count} in {reading.folder}: figures of the tools that wrote them"]
     if modelled is not None:
         lines.append("first line of each table: modelled by swm for this design, resources after routing")
     for names in (COUNTS, TIMES, WATTS):
