@@ -112,7 +112,7 @@ def _boards(rows: list[dict[str, Any]], date: str) -> Iterator[Band]:
             command="swm bench validate",
             date=date,
             board=board,
-            beside_w=round(statistics.median(row["measured_w"] - row["device_w"] for row in own), 3),
+            beside_w=round(max(0.0, statistics.median(row["measured_w"] - row["device_w"] for row in own)), 3),
         )
 
 

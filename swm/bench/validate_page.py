@@ -39,8 +39,9 @@ line for each `report_power` with columns `repo`, `device`, `clocks_ns` ("name=p
 _BOARDS = """
 Energy per inference of whole boards in uJ (MLPerf Tiny, measured with a Joulescope), at the rate that
 was measured. Modelled is the device with its processor; of networks whose shape is not known, without
-logic. What the board takes beside it is the median of the other rows of that board. On the Arty nine
-tenths of the power are beside the device, of which swm's reports say nothing.
+logic. What the board takes beside it is the median of the other rows of that board, none where that is
+negative: the device is modelled a little high there. On the Arty nine tenths of the power are beside the
+device; reports show them as a part of their own.
 """.strip()
 
 

@@ -162,7 +162,8 @@ def measured_boards() -> list[dict[str, Any]]:
     """Energy of whole boards that were measured, against the device's modelled power at the rate that was measured.
 
     The design is swm's for the same network at that rate where its shape is known; else the device with its processor
-    and no logic. What a board takes beside its device is the median of the other rows of that board.
+    and no logic. What a board takes beside its device is the median of the other rows of that board, none where that is
+    negative: no board takes less than its device.
     """
     rows = [system for system in systems() if "Joulescope" in system.boundary]
     device = [_device_watts(system) for system in rows]
@@ -174,7 +175,7 @@ def measured_boards() -> list[dict[str, Any]]:
             for j, (other, watts) in enumerate(zip(rows, device, strict=True))
             if j != i and other.board == system.board
         ]
-        board = device[i] + statistics.median(beside) if beside else device[i]
+        board = device[i] + (max(0.0, statistics.median(beside)) if beside else 0.0)
         found.append(
             {
                 "system": system.name,

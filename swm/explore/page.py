@@ -8,7 +8,7 @@ from pathlib import Path
 
 from swm.errors import OutputError
 from swm.explore.exploration import Exploration
-from swm.explore.plot import svg
+from swm.explore.plot import svgs
 from swm.explore.present import COLUMNS, cells, summary_lines
 from swm.package_data import templates_dir
 from swm.version import __version__
@@ -32,7 +32,7 @@ def write_page(found: Exploration, path: str | PathLike[str]) -> None:
         columns=[name.format(measure=found.measure) for name in COLUMNS],
         front=[cells(p) for p in found.front],
         points=[(*cells(p), p.reason) for p in found.points],
-        plot=svg(found),
+        plots=svgs(found),
     )
     try:
         Path(path).write_text(text, encoding="utf-8")

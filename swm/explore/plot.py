@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,18 +15,20 @@ from swm.explore.exploration import Exploration
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["svg", "write_plot"]
+__all__ = ["svgs", "write_plot"]
 
 _MARKS = "osv^D*Pp"
 _AXES = (("joules", 1e6, "energy per inference, uJ (modelled)"), ("inferences_per_s", 1.0, "inferences/s (modelled)"))
 
 
-def svg(found: Exploration) -> str:
-    """The plot as SVG text, without its XML declaration."""
-    buffer = io.StringIO()
-    _figure(found).savefig(buffer, format="svg", metadata={"Date": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]
+def svgs(found: Exploration) -> list[str]:
+    """The plots, each as SVG text without its XML declaration."""
+    texts = []
+    for one in _shown(found):
+        buffer = io.StringIO()
+        _figure(found, [one]).savefig(buffer, format="svg", metadata={"Date": None})
+        texts.append(buffer.getvalue().partition("<svg")[2])
+    return [f"<svg{text}" for text in texts]
 
 
 def write_plot(found: Exploration, path: str | PathLike[str]) -> None:
@@ -39,16 +42,20 @@ def write_plot(found: Exploration, path: str | PathLike[str]) -> None:
         raise OutputError(f"the plot goes to a file that ends in .svg or .png, got {str(path)!r}")
     options: dict[str, Any] = {"metadata": {"Date": None}} if ending == ".svg" else {"dpi": 150}
     try:
-        _figure(found).savefig(Path(path), format=ending[1:], **options)
+        _figure(found, _shown(found)).savefig(Path(path), format=ending[1:], **options)
     except OSError as error:
         raise OutputError(f"cannot write {str(path)!r}: {error.strerror}") from error
 
 
-def _figure(found: Exploration) -> Figure:
+def _shown(found: Exploration) -> Sequence[tuple[str, float, str]]:
+    """The axes that a point has a figure for: of chips no throughput is known."""
+    known = {name for name, *_ in _AXES for p in found.points if p.whole and getattr(p.figures, name) is not None}
+    return [one for one in _AXES if one[0] in known] or _AXES[:1]
+
+
+def _figure(found: Exploration, shown: Sequence[tuple[str, float, str]]) -> Figure:
     from matplotlib.figure import Figure  # here, as only plots should wait for it
 
-    known = {name for name, *_ in _AXES for p in found.points if p.whole and getattr(p.figures, name) is not None}
-    shown = [one for one in _AXES if one[0] in known] or _AXES[:1]  # of chips no throughput is known
     figure = Figure(figsize=(5.5 * len(shown), 4.5), layout="constrained")
     boards = list(dict.fromkeys(p.board for p in found.points))
     for axes, (name, scale, label) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):

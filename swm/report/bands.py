@@ -42,7 +42,7 @@ class Band:
         family: of devices, likewise.
         backend: likewise.
         level: of its rows, where that is not the level of the figure: "HLS" before routing, "loops of others".
-        beside_w: of `board_j`, watts that the board takes beside the modelled device (median of its rows).
+        beside_w: of `board_j`, watts that the board takes beside the modelled device (median of its rows, at least 0).
     """
 
     figure: str

@@ -36,8 +36,7 @@ def energy_parts(design: DesignFigures, board_band: Band | None = None) -> tuple
 
     Args:
         design: whose power; () where it has none.
-        board_band: the band "board_j" of its board. What the board takes beside the device is a part only where it is
-            above nothing: some boards took less than the device is modelled with.
+        board_band: the band "board_j" of its board, with what the board takes beside the device.
     """
     rate = design.inferences_per_s
     if design.watts is None or rate is None:
@@ -51,7 +50,7 @@ def energy_parts(design: DesignFigures, board_band: Band | None = None) -> tuple
         "DSP": dynamic_watts(c, clock, dsp=used.dsp, bram36=0, lut=0, ff=0),
         "logic": dynamic_watts(c, clock, dsp=0, bram36=0, lut=used.lut, ff=used.ff),
         "memories": dynamic_watts(c, clock, dsp=0, bram36=blocks_of_36(board, used), lut=0, ff=0),
-        "board": max(0.0, (board_band.beside_w or 0.0) if board_band else 0.0),
+        "board": (board_band.beside_w or 0.0) if board_band else 0.0,
     }
     kept = {name: watts for name, watts in parts.items() if watts or name not in ("processor", "board")}
     return tuple(EnergyPart(name, watts, watts / rate) for name, watts in kept.items())
