@@ -338,7 +338,8 @@ def _fault(model: type[BaseModel], location: tuple[int | str, ...], kind: str, m
     # the first of a list stands for the single table that most files have
     where = "".join(f".{s}" if isinstance(s, str) else f"[{s}]" if s else "" for s in location).lstrip(".")
     if kind != "extra_forbidden":
-        return f"{where}: {message}"
+        said = message.removeprefix("Value error, ")  # pydantic's words before ours
+        return f"{where}: {said}" if where else said
     valid = _keys(model, location[:-1])
     near = difflib.get_close_matches(str(location[-1]), valid, n=1, cutoff=0.4)
     return f"{where}: no such key; " + (f"did you mean '{near[0]}'?" if near else f"keys here: {', '.join(valid)}")

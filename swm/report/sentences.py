@@ -208,11 +208,13 @@ def verified_sentence(report: Report) -> str:
 def explored_sentence(report: Report, found: Explored) -> str:
     """What an exploration in a report is of, and whether that is the network of the report."""
     own = found.model in (report.model, report.evidence.original)
+    chips = any(p.joules is not None and p.inferences_per_s is None for p in found.points)
+    alone = " Of chips the energy of operations and memory accesses alone; they take more." if chips else ""
     other = "" if own else " Whether it is of this network is not known: names differ."
     original = f", the original in float {100 * found.reference:.2f} %" if found.measure == "accuracy" else ""
     return (
         f"Exploration of {found.model} by swm {found.swm}: {len(found.points):,} points, {found.measure} measured on "
-        f"{found.samples:,} samples{original}, all else modelled.{other}"
+        f"{found.samples:,} samples{original}, all else modelled.{alone}{other}"
     )
 
 

@@ -266,6 +266,14 @@ def test_the_template_is_a_board_and_says_so(tmp_path: Path):
     assert load_board(write(tmp_path, without)).power is None
 
 
+def test_faults_of_a_board_are_said_without_the_words_of_the_checker(tmp_path: Path):
+    other = board_template().replace('family = "7series"', 'family = "cyclonev"')
+    with pytest.raises(OptionError, match=r"\n  - resources\.bram18: devices of family cyclonev have m10k"):
+        load_board(write(tmp_path, other))
+    power = load_board(write(tmp_path, board_template())).power
+    assert power.static.kind == power.processor.kind == "recalled"  # of no source that can be followed
+
+
 def test_every_key_is_documented_and_in_the_template():
     docs = (Path(__file__).parents[2] / "docs" / "boards.md").read_text()
 

@@ -27,6 +27,7 @@ from swm.explore.store import Store, key_of
 from swm.explore.tasks import measured, run
 from swm.explore.workers import StepError, on_this_machine
 from swm.report.explored import front_rows, read_explored
+from swm.report.sentences import explored_sentence
 
 FIGURES = Figures(
     clock_mhz=100, interval=10, latency_us=1.0, inferences_per_s=1e7, watts=2.0, joules=2e-7,
@@ -136,6 +137,8 @@ def test_a_chip_has_energies_and_a_board_of_intel_its_own_memories(found, model,
     both.to_html(tmp_path / "e.html")
     (tmp_path / "e.json").write_text(json.dumps(both.to_json()))
     rows = front_rows(read_explored(tmp_path / "e.json"))
+    report = swm.report(swm.load(model), boards="kv260")
+    assert "Of chips the energy of operations" in explored_sentence(report, read_explored(tmp_path / "e.json"))
     assert ["-"] * 3 in [list(row[6:]) for row in rows] and any(row[7].endswith(" M10K") for row in rows)
 
 
