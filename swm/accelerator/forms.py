@@ -9,6 +9,7 @@ import numpy as np
 
 from swm.accelerator.constants import masks, with_offsets, with_rotations
 from swm.accelerator.crops import with_crops
+from swm.accelerator.pooled import pooled
 from swm.graph import (
     Affine,
     DequantizeLinear,
@@ -48,7 +49,8 @@ def normal_forms(graph: Graph) -> Graph:
     `x * Sigmoid(x)` is a Swish (SiLU), `x * HardSigmoid(x)` a HardSwish, `x * Tanh(Softplus(x))` a Mish; a PRelu of one
     slope is a LeakyRelu, a Quant of constant numbers, one each, a Levels; a scale and a mask before a Softmax are part
     of it; constants that meet every value of a sample are Offsets, rotary embeddings Rotations; a part of a tensor is a
-    Pad that cuts the rest off. Nodes that nothing reads any more stay; tensors keep their names.
+    Pad that cuts the rest off; a mean or greatest value along one axis of an image is pooling. Nodes that nothing reads
+    any more stay; tensors keep their names.
     """
     graph = with_offsets(with_crops(with_rotations(graph)))
     writers = graph.producers()
@@ -96,7 +98,7 @@ def _form(graph: Graph, writers: dict[str, Node], node: Node) -> Node:
             axis=node.axis,
             epsilon=node.epsilon,
         )
-    return node
+    return pooled(graph, writers, node) or node
 
 
 def _softmax(writers: dict[str, Node], node: Softmax) -> Node:

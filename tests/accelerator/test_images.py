@@ -295,8 +295,13 @@ def pyramid(path):
     blocks = model.node("AveragePool", wide, kernel_shape=[2, 3], strides=[2, 3], count_include_pad=1)  # 3 x 2
     mean = model.node("ReduceMean", wide, axes=[2, 3], keepdims=0)
     top = model.node("Flatten", model.node("GlobalMaxPool", joined))
-    flat = model.node("Concat", model.node("Flatten", blocks), mean, top, axis=1)
-    return fold_affine(model.save(path, model.linear(flat, 12 * 6 + 24, 4, "fc"), 4))
+    around = model.constant([0, 0, 0, 1, 0, 0, 1, 0], np.int64)
+    shut = model.node("Pad", joined, around, model.constant(-np.inf))  # as exporters pad unevenly before a MaxPool
+    rows = model.node("ReduceMean", model.node("MaxPool", shut, kernel_shape=[2, 2], strides=[2, 3]), axes=[3])  # 3 x 1
+    columns = model.node("ReduceMax", joined, axes=[2], keepdims=0)  # 4
+    parts = [blocks, rows, columns]
+    flat = model.node("Concat", *(model.node("Flatten", p) for p in parts), mean, top, axis=1)
+    return fold_affine(model.save(path, model.linear(flat, 12 * (6 + 3 + 4) + 24, 4, "fc"), 4))
 
 
 def test_every_kind_of_image_layer_in_one_network(tmp_path):

@@ -142,6 +142,10 @@ def test_pools(opset, op, attributes, pads):
 @pytest.mark.parametrize("op", ["MaxPool", "AveragePool"])
 def test_pool_that_rounds_up(opset, op):
     assert typed(build(op, opset, (1, 2, 7, 6), kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)).ceil
+    for auto_pad, ceil in (("VALID", True), ("SAME_UPPER", False), ("SAME_LOWER", False)):  # of 7: 4 windows of 2
+        attributes = {"kernel_shape": [2, 3], "strides": [2, 2], "auto_pad": auto_pad, "ceil_mode": 1}
+        found = typed(build(op, opset, (1, 2, 7, 6), **attributes))
+        assert (found.ceil, found.auto_pad) == (ceil, "")
 
 
 def test_same_padding_of_unknown_size_is_kept():

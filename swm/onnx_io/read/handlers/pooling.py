@@ -64,8 +64,8 @@ def max_pool_10(
 def _max_pool(
     context: Context, node: RawNode, kernel: Sequence[int], window: tuple[_Ints, _Ints, _Ints], auto: bytes, ceil: int
 ) -> Result:
-    if not only_first(context, node) or (ceil and auto != b"NOTSET"):
-        return None  # what ceil_mode means beside auto_pad, ONNX does not say
+    if not only_first(context, node):
+        return None
     strides, pads, dilations, rest = windows(context, node, kernel, *window, auto)
     return MaxPool(
         name=node.name,
@@ -75,7 +75,7 @@ def _max_pool(
         strides=strides,
         pads=pads,
         dilations=dilations,
-        ceil=bool(ceil),
+        ceil=_rounds_up(ceil, auto),
         auto_pad=rest,
     )
 
@@ -129,6 +129,14 @@ def average_pool_19(
     return _average_pool(context, node, kernel_shape, window, auto_pad, ceil_mode, count_include_pad)
 
 
+def _rounds_up(ceil: int, auto: bytes) -> bool:
+    """Whether the output size is rounded up; SAME says how large it is.
+
+    Beside VALID it is rounded up, as onnxruntime and onnx's shape inference do; the formula in ONNX's text says no.
+    """
+    return bool(ceil) and not auto.startswith(b"SAME")
+
+
 def _average_pool(
     context: Context,
     node: RawNode,
@@ -138,8 +146,6 @@ def _average_pool(
     ceil: int,
     include_pad: int,
 ) -> Result:
-    if ceil and auto != b"NOTSET":
-        return None
     strides, pads, dilations, rest = windows(context, node, kernel, *window, auto)
     return AveragePool(
         name=node.name,
@@ -149,7 +155,7 @@ def _average_pool(
         strides=strides,
         pads=pads,
         dilations=dilations,
-        ceil=bool(ceil),
+        ceil=_rounds_up(ceil, auto),
         auto_pad=rest,
         include_pad=bool(include_pad),
     )

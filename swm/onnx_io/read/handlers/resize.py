@@ -39,8 +39,9 @@ def pad_11(context: Context, node: RawNode, *, mode: bytes = b"constant") -> Res
         if helper.np_dtype_to_tensor_dtype(np.dtype(constant.dtype)) != kind.elem:
             return None
         value = constant.reshape(()).item()
-        if (value == 0 and np.signbit(float(value))) or not np.isfinite(float(value)):
-            return None
+        number = float(value)
+        if (number == 0 and np.signbit(number)) or not (np.isfinite(number) or number == -np.inf):
+            return None  # -inf stands before a MaxPool
     if given(node, 3):
         axes, rank = integers(context, node, 3), context.rank(node.inputs[0])
         if axes is None or rank is None or len(pads) != 2 * len(axes):
