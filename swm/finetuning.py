@@ -228,6 +228,7 @@ def finetune(
         CalibrationError: samples or labels that do not fit.
         OutputError: the checkpoint cannot be written.
     """
+    from swm.torch.checkpoint import opened
     from swm.torch.refine import moved
     from swm.torch.training import Settings, Training  # torch takes seconds to import, and may be missing
 
@@ -243,11 +244,13 @@ def finetune(
     require_known(require_graph(graph))
     wise = graph if teacher is None else _teacher(teacher, graph)
     train, unseen, origin = _samples(graph, data, labels, validation, validation_labels)
+    file = None if checkpoint is None else Path(checkpoint)
+    if resume and file is not None:
+        opened(file, asdict(settings))  # what is wrong with it is told before the minutes of a conversion
     with told(progress) as say:
         start, report = _start(graph, train, unseen, (block, budget, structure), say)
         dense = free_batch(compress.prepared(wise), train.feeds)
         training = Training(dense, free_batch(start, train.feeds), train, unseen, settings, augment, device)
-        file = None if checkpoint is None else Path(checkpoint)
         if resume and file is not None:
             training.resume(file)
         training.run(say, file)

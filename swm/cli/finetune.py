@@ -159,7 +159,8 @@ def finetune(
             swm.save(result.graph, output)
     except KeyboardInterrupt:
         if checkpoint.exists():
-            console.print(Text(f"{checkpoint} holds the last whole epoch; the same command with --resume goes on"))
+            told = f"{checkpoint} holds the last whole epoch; the same command with --resume goes on"
+            console.print(Text(told), soft_wrap=True)
         raise
     for state in (checkpoint, Path(f"{checkpoint}{REFINED}")):
         state.unlink(missing_ok=True)

@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,10 +18,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from swm.compress.evaluation import check_labels
-from swm.errors import OptionError, OutputError
+from swm.errors import OptionError
 from swm.graph import Graph
 from swm.progress import Progress
 from swm.torch.attach import parameter_groups, refresh_formats
+from swm.torch.checkpoint import opened, write
 from swm.torch.network import Network
 from swm.torch.objective import Objective, scores_tensor
 
@@ -33,7 +33,7 @@ Augment = Callable[[dict[str, Tensor], torch.Generator], dict[str, Tensor]]
 FORMAT_SAMPLES = 1024  # by which the binary points of activations are chosen
 CLIP = 5.0  # norm of the gradients; recurrent networks need some bound
 WARM = 0.25  # of the steps, in which the rate rises
-_VERSION = 1  # of checkpoints
+_VERSION = 2  # of checkpoints
 
 
 @dataclass(frozen=True)
@@ -340,9 +340,9 @@ class Training:
         return scores, self._wanted_validation, None if labels is None else torch.from_numpy(labels.astype(np.int64))
 
     def _save(self, path: Path) -> None:
-        """Whole or not at all."""
         state = {
             "identity": self.identity,
+            "settings": asdict(self.settings),
             "network": self.network.state_dict(),
             "optimiser": self._optimiser.state_dict(),
             "schedule": self._schedule.state_dict(),
@@ -351,14 +351,7 @@ class Training:
             "best": self.best,
             "best_state": self._best_state,
         }
-        temporary = path.with_name(f"{path.name}.{os.getpid()}")
-        try:
-            torch.save(state, temporary)
-            temporary.replace(path)
-        except (OSError, RuntimeError) as error:
-            raise OutputError(f"cannot write the checkpoint {str(path)!r}: {error}") from error
-        finally:
-            temporary.unlink(missing_ok=True)
+        write(path, state)
 
     def resume(self, path: Path) -> None:
         """Go on where a checkpoint was written.
@@ -366,14 +359,8 @@ class Training:
         Raises:
             OptionError: there is none, it is no checkpoint, or it is of another run.
         """
-        if not path.exists():
-            raise OptionError(f"there is no checkpoint {str(path)!r} to resume from; run without --resume")
-        try:
-            state = torch.load(path, map_location=self.device, weights_only=True)  # numbers only, no code
-            identity = state["identity"]
-        except Exception as error:  # torch raises what pickle, zip and its own reader raise
-            raise OptionError(f"{str(path)!r} is no checkpoint of swm finetune: {type(error).__name__}") from error
-        if identity != self.identity:
+        state = opened(path, asdict(self.settings), self.device)
+        if state["identity"] != self.identity:
             raise OptionError(
                 f"the checkpoint {str(path)!r} is of another run: model, data or options differ; remove it, or run "
                 "without --resume"

@@ -307,7 +307,14 @@ def test_what_was_interrupted_goes_on_to_the_same_end(teacher, tmp_path):
     assert rest.history == whole.history
     for a, b in zip(rest.graph.linear(), whole.graph.linear(), strict=True):
         np.testing.assert_array_equal(a.weight.to_dense(), b.weight.to_dense())
-    with pytest.raises(OptionError, match="of another run"):
+    with pytest.raises(OptionError, match="model, data or options differ"):
+        swm.finetune(teacher, -x, y, checkpoint=file, resume=True, **options)
+
+    def never(*_told):
+        pytest.fail("work began before the checkpoint was looked at")
+
+    options |= {"progress": never}
+    with pytest.raises(OptionError, match="of another run: epochs 3 there, 4 here"):
         swm.finetune(teacher, x, y, checkpoint=file, resume=True, **{**options, "epochs": 4})
     file.write_bytes(b"nothing")
     with pytest.raises(OptionError, match="no checkpoint of swm finetune"):
@@ -558,7 +565,9 @@ def test_the_command_says_how_to_go_on_after_ctrl_c(teacher, tmp_path, monkeypat
         raise KeyboardInterrupt
 
     monkeypatch.setattr(swm, "finetune", interrupted, raising=False)
-    arguments = [str(tmp_path / "m.onnx"), "--data", str(tmp_path / "x.npy"), "-o", str(tmp_path / "s.onnx")]
+    output = tmp_path / "a-name-that-is-longer-than-a-line-of-a-terminal-together-with-the-rest" / "s.onnx"
+    output.parent.mkdir()
+    arguments = [str(tmp_path / "m.onnx"), "--data", str(tmp_path / "x.npy"), "-o", str(output)]
     told = CliRunner().invoke(command, arguments)
-    assert "--resume goes on" in told.stderr and told.exit_code != 0
-    assert not (tmp_path / "s.onnx").exists()
+    assert f"{output}.checkpoint holds the last whole epoch; the same command with --resume goes on" in told.stderr
+    assert told.exit_code != 0 and not output.exists()
