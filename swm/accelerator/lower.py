@@ -17,7 +17,7 @@ from swm.accelerator.backend import VITIS, Backend
 from swm.accelerator.forms import normal_forms
 from swm.accelerator.layout import ChannelsLast, Order, Permuted, image_order, repeated, repeats, transposed
 from swm.accelerator.operands import REPEATED, Held, Streams
-from swm.accelerator.ranges import take_values
+from swm.accelerator.ranges import joined_layer, take_values
 from swm.accelerator.rows import ROWS, Taken, take_rows
 from swm.accelerator.sequences import Sequences
 from swm.errors import Finding, UnsupportedModel
@@ -337,6 +337,7 @@ class _Lowering:
             self.streams.lose(node)
             if isinstance(layer, Obstacle):
                 return layer
+            layer = joined_layer(self.streams, node, layer)
             if self._broadcasts(node, layer, 1 if taken.order == "image" else repeats(taken.order)):
                 return _larger(operands)
             layer = replace(layer, name=name if safe else f"{name}_{layer.kind}", output=node.outputs[0])

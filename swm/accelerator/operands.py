@@ -66,6 +66,7 @@ class Streams:
         held: what is known of the tensors of layers.
         copies: tensors of such layers, which hold those of another tensor of the graph.
         reordered: values a sample that they take.
+        doublings: of tensors of the graph, which a Concat takes along.
     """
 
     def __init__(self, graph: Graph, first: Order) -> None:
@@ -77,6 +78,7 @@ class Streams:
         self.held = {v.name: Held(self._input_size(v.name)) for v in graph.inputs}
         self.copies: dict[str, str] = {}
         self.reordered = 0
+        self.doublings: dict[str, int] = {}
 
     def lose(self, node: Node) -> None:
         """Nothing is known of what a node writes."""

@@ -11,6 +11,7 @@ from swm.host.run import (
     host_parts,
     run_network,
 )
+from swm.host.scales import scaled_parts
 
 __all__ = [
     "NetworkResult",
@@ -23,6 +24,7 @@ __all__ = [
     "host_parts",
     "part_between",
     "run_network",
+    "scaled_parts",
     "split",
     "split_for_hardware",
 ]

@@ -162,6 +162,8 @@ def split_for_hardware(graph: Graph, backend: Backend = VITIS) -> tuple[Split, G
 
 def part_between(graph: Graph, start: str, end: str) -> Graph:
     """The hardware of a cut that `split` made before, by the tensors that it reads and writes."""
+    if {start, end} <= {v.name for v in graph.inputs}.union(graph.producers()):
+        return hardware_between(graph, start, end)
     made = states_from_sequences(graph)
     named = {v.name for v in made.inputs}.union(made.producers())
     return hardware_between(made if start in named else states_in_frames(made, VITIS), start, end)

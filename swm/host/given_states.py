@@ -13,6 +13,7 @@ from math import prod
 
 from swm.accelerator.backend import Backend
 from swm.graph import (
+    Affine,
     Concat,
     Graph,
     Node,
@@ -26,6 +27,7 @@ from swm.graph import (
     tensor_names,
 )
 from swm.host.search import FLOAT, Cuts
+from swm.host.states import plain
 from swm.host.work import is_weighted
 
 __all__ = ["states_in_frames"]
@@ -95,6 +97,9 @@ class _Joined:
         lengths = [node.directions * node.hidden for node in given.values()] + [prod(sizes)]
         flat = [self._state(t, node) for t, node in given.items()]
         flat.append(self._step(self._before, Reshape, start, "values", lengths[-1:], shape=(0, lengths[-1])))
+        flat = [
+            self._step(self._before, Affine, t, "scaled", (n,), **plain()) for t, n in zip(flat, lengths, strict=True)
+        ]
         whole = self._tensors.unique(f"{start}/with_states")
         self._node(self._before, Concat, f"states before {start}", tuple(flat), whole, axis=1)
         self._typed(whole, (sum(lengths),))
@@ -102,6 +107,7 @@ class _Joined:
         for tensor, length in zip(self._sources, lengths, strict=True):
             cut = {"starts": (at,), "ends": (at + length,), "axes": (1,), "steps": (1,)}
             part = self._step(self._inside, Slice, whole, f"part {tensor}", (length,), **cut)
+            part = self._step(self._inside, Affine, part, "scaled back", (length,), **plain())
             layer = given.get(tensor)
             shaped = sizes if layer is None else (layer.directions, layer.hidden)
             made = self._step(self._inside, Reshape, part, "shaped", shaped, shape=(0, *shaped))

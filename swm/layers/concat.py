@@ -20,7 +20,7 @@ from swm.layers.program import Port, ProcessModel, Program
 from swm.layers.rounding import round_shift, saturate
 from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape, ceil_div
 
-__all__ = ["Concat", "ConcatSpec", "shifts"]
+__all__ = ["Concat", "ConcatLayer", "ConcatSpec", "shifts"]
 
 _MOST_INPUTS = 8
 _ZERO_SHIFT = 40  # a right shift of this much, and any larger one, makes 0 of every value of 4 to 18 bits
@@ -31,6 +31,13 @@ class ConcatSpec(LayerSpec):
     """A concatenation by its shapes."""
 
     kind: ClassVar[str] = "concat"
+
+
+@dataclass(frozen=True, eq=False)
+class ConcatLayer(FloatLayer):
+    """A concatenation in float; `doublings` of each input on its way, which its shift takes along."""
+
+    doublings: tuple[int, ...] = ()
 
 
 class Concat(BeatKind):
@@ -83,12 +90,16 @@ class Concat(BeatKind):
         formats: tuple[Format, ...],
     ) -> FixedLayer:
         """The output takes the format that suits all its values, no finer than its finest input."""
-        output = best_format(outputs, spec.out_bits, most_frac=max(f.frac for f in formats))
-        return FixedLayer(spec, layer.node, layer.inputs, layer.output, formats, output)
+        doublings = layer.doublings if isinstance(layer, ConcatLayer) else (0,) * len(formats)
+        finest = max(f.frac - more for f, more in zip(formats, doublings, strict=True))
+        output = best_format(outputs, spec.out_bits, most_frac=finest)
+        arrays = {"doublings": np.array(doublings, np.int64)} if any(doublings) else {}
+        return FixedLayer(spec, layer.node, layer.inputs, layer.output, formats, output, arrays)
 
     def run_float(self, layer: FloatLayer, inputs: tuple[NDArray[np.floating], ...]) -> NDArray[np.floating] | None:
         """The same in float."""
-        return np.concatenate(inputs, axis=1)
+        doublings = layer.doublings if isinstance(layer, ConcatLayer) else (0,) * len(inputs)
+        return np.concatenate([x * 2.0**more for x, more in zip(inputs, doublings, strict=True)], axis=1)
 
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
         """Every input in the format of the output, saturated."""
@@ -134,4 +145,6 @@ class Concat(BeatKind):
 
 def shifts(layer: FixedLayer) -> tuple[int, ...]:
     """Right shift of every input (negative: left)."""
-    return tuple(min(f.frac - layer.output_format.frac, _ZERO_SHIFT) for f in layer.input_formats)
+    doublings = layer.arrays.get("doublings", np.zeros(len(layer.input_formats), np.int64)).tolist()
+    fracs = (f.frac - more for f, more in zip(layer.input_formats, doublings, strict=True))
+    return tuple(min(frac - layer.output_format.frac, _ZERO_SHIFT) for frac in fracs)

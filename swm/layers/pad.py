@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite, prod
 from typing import Any, ClassVar
 
@@ -28,7 +28,7 @@ from swm.layers.values import (
     ceil_div,
 )
 
-__all__ = ["Margins", "Pad", "PadSpec"]
+__all__ = ["Margins", "Pad", "PadLayer", "PadSpec"]
 
 _MOST_POSITIONS = 1 << 20
 
@@ -70,10 +70,11 @@ class Margins:
 
 @dataclass(frozen=True, eq=False)
 class PadLayer(FloatLayer):
-    """Padding in float."""
+    """Padding in float, and so many doublings of what passes: its binary point moves."""
 
     margins: Margins = field(default_factory=lambda: Margins((1, 1)))
     value: float = 0.0
+    doublings: int = 0
 
 
 @dataclass(frozen=True)
@@ -160,12 +161,13 @@ class Pad(BeatKind):
         """The same numbers; the value around them is the nearest of their format."""
         assert isinstance(layer, PadLayer)
         arrays = {"fill": formats[0].quantize(np.array([layer.value]))}
-        return FixedLayer(spec, layer.node, layer.inputs, layer.output, formats, formats[0], arrays)
+        output = replace(formats[0], frac=formats[0].frac - layer.doublings)
+        return FixedLayer(spec, layer.node, layer.inputs, layer.output, formats, output, arrays)
 
     def run_float(self, layer: FloatLayer, inputs: tuple[NDArray[np.floating], ...]) -> NDArray[np.floating] | None:
         """Every frame padded, or cut."""
         assert isinstance(layer, PadLayer)
-        return _padded(inputs[0], layer.margins, layer.value)
+        return _padded(inputs[0], layer.margins, layer.value) * 2.0**layer.doublings
 
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
         """Every frame padded, or cut."""
