@@ -240,6 +240,40 @@ def test_given_states_of_a_stack_and_those_it_leaves_in_c_simulation(tmp_path):
         swm.design(fixed, board="zcu104", sequences=2)
 
 
+def streaming():
+    """A step a call: two layers, whose states the caller holds, and a matrix; large inputs beside small states."""
+    model = Exported(1, WIDTH)
+    source, ends = model.time_first("x"), []
+    for n in (WIDTH, 8):
+        y, h = model.layer("LSTM", source, n, 8, state="given")
+        source = model.flat(y, 1, 8)
+        ends += [h, f"{y[:-1]}2"]
+    result = model.linear(model.time_first(source), 8, 4)
+    return model.load_several({result: ["batch", 1, 4], **{end: [1, "batch", 8] for end in ends}})
+
+
+def test_a_streaming_model_gives_its_result_beside_its_states(tmp_path):
+    """Each part of the frames, in and out, has the bits of its own range."""
+    graph = streaming()
+    x = {name: a[:, :1] for name, a in with_states(graph, 200).items()}
+    x["x"] = 60 * x["x"]
+    assert swm.check(graph).hardware == "with host parts"
+    fixed, want = swm.quantize(graph, bits=12, calibration=x), swm.run(graph, x)
+    assert [spec.kind for spec in fixed.specs].count("recurrent") == 2
+    assert fixed.specs[-1].kind == "concat"
+    inputs = before_hardware(fixed, x)[fixed.input_name]
+    ranges = [np.abs(part).max() for part in np.split(inputs, [8, 16, 24, 32], axis=1)]
+    assert max(ranges) < 2 * min(ranges)  # as they are, x is 60 times a state
+    found = swm.run(fixed, x)
+    assert all(relative_error(found[t], want[t]) < 0.02 for t in want)
+    made = swm.design(fixed, board="zcu104")
+    project = swm.emit(made, path=tmp_path / "p", vectors={name: a[:8] for name, a in x.items()})
+    result = swm.verify(project, trace=True)
+    assert result.ok, (result.first_mismatch, result.remarks)
+    assert result.words == 8 * (4 * 8 + 4)
+    assert all(layer.error < 0.1 for layer in result.trace if layer.node)  # the floats beside it are scaled, too
+
+
 def test_a_layer_begins_with_the_last_state_of_another():
     """A GRU that decodes; the first state is a slice of what the caller gives, behind the Transpose of exporters."""
     model = Exported(STEPS, WIDTH)

@@ -10,7 +10,9 @@
 #include "swm/recurrent_walk.h"
 #include "swm/recurrent_forms.h"
 #include "swm/recurrent_cell.h"
+#include "swm/recurrent_start.h"
 #include "swm/recurrent_steps.h"
+#include "swm/recurrent_calls.h"
 #include "swm/recurrent_append.h"
 #include "swm/dense.h"
 #include "swm/dense_beside.h"
@@ -97,7 +99,7 @@ struct l0_recurrent_gate_h {
 struct l0_recurrent {
   static constexpr int tick = 2;
   static constexpr int cell = 1, n = 6, hidden = 8, m = 8, k = 4;
-  static constexpr int steps = 3, sequences = 1, last = 1;
+  static constexpr int steps = 3, sequences = 1, last = 1, start = 0;
   static constexpr int in_bits = 8, weight_bits = 8, bias_bits = 13, state_bits = 12;
   static constexpr int fft_shifts = 0, join_shift = 3, acc_shift = 6, acc_shift_b = 6;
   static constexpr int in_vec = 1, out_vec = 1;
