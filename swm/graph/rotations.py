@@ -8,7 +8,7 @@ tensor that is made of one other tensor alone is followed as such sums, whatever
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any, NamedTuple, TypeAlias
@@ -73,6 +73,7 @@ def rotations_of(graph: Graph, shape_of: Callable[[str], Shape | None]) -> tuple
     for node in graph.nodes:
         for tensor in dict.fromkeys(reads(node)):
             readers.setdefault(tensor, []).append(node)
+    at = {id(node): place for place, node in enumerate(graph.nodes)}
     found: list[Rotation] = []
     taken: set[str] = set()
     for source in (*(v.name for v in graph.inputs), *(t for node in graph.nodes for t in node.outputs)):
@@ -82,7 +83,7 @@ def rotations_of(graph: Graph, shape_of: Callable[[str], Shape | None]) -> tuple
         if shape is None or not 0 < prod(shape) <= _MOST_VALUES:
             continue
         try:
-            rotation = _Trace(graph, readers, shape_of, source, shape).rotation()
+            rotation = _Trace(graph, readers, shape_of, source, shape).rotation(at)
         except (ValueError, IndexError):  # numpy refuses shapes that contradict each other, as damaged files say
             continue
         if rotation is not None:
@@ -112,10 +113,14 @@ class _Trace:
         labels = np.arange(prod(shape)).reshape(shape)
         self._terms: dict[str, tuple[_Term, ...]] = {source: (_Term(labels, np.ones(shape, np.float32)),)}
 
-    def rotation(self) -> Rotation | None:
-        """The first tensor that is a rotation of the source and that nothing but it is made of."""
+    def rotation(self, at: Mapping[int, int]) -> Rotation | None:
+        """The first tensor that is a rotation of the source and that nothing but it is made of.
+
+        Args:
+            at: place of each node, by its `id`, in execution order.
+        """
         nodes: list[Node] = []
-        for node in self._reached():
+        for node in sorted(self._reached(), key=lambda node: at[id(node)]):
             inputs = [t for t in reads(node) if t not in self._graph.constants]
             if not inputs or not all(t in self._terms for t in inputs) or len(nodes) > _LONGEST:
                 continue
@@ -131,8 +136,7 @@ class _Trace:
         return None
 
     def _reached(self) -> list[Node]:
-        """The nodes that a tensor of the trace may reach, in execution order."""
-        at = {id(node): place for place, node in enumerate(self._graph.nodes)}
+        """The nodes that a tensor of the trace may reach."""
         seen: dict[int, Node] = {}
         front = [self._source]
         while front and len(seen) < 4 * _LONGEST:
@@ -144,7 +148,7 @@ class _Trace:
                 ):
                     seen[id(node)] = node
                     front += node.outputs
-        return sorted(seen.values(), key=lambda node: at[id(node)])
+        return [*seen.values()]
 
     def _needed(self, nodes: list[Node], last: Node) -> tuple[Node, ...] | None:
         """The nodes that the last one depends on; None where others read what they write."""

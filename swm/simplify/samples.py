@@ -182,10 +182,11 @@ class _Walk:
         """A rotary embedding in one form, however it was spelt out: pairs lie in two halves of the last axis."""
         bases, shape, apart = self.bases, self.bases.shape(found.output), 2 * found.half
         sample = _dropped(shape, _samples_axis(shape))
-        split = () if sample[-1] == apart else (sample[-1] // apart, apart)
+        while len(sample) > 1 and sample[-1] % apart:
+            sample = (*sample[:-2], sample[-2] * sample[-1])
         if sample[-1] % apart:
             raise Left
-        pairs = (*sample[:-1], *split) if split else sample
+        pairs = sample if sample[-1] == apart else (*sample[:-1], sample[-1] // apart, apart)
         last = len(pairs)
 
         def half(start: int) -> str:

@@ -23,8 +23,8 @@ def rotated(model, tensor, shape, how):
     """Values of (batch, *shape) turned by angles of their token, in the ways that people write it; channels are last.
 
     "halves": x cos + rotate_half(x) sin; "whole": both halves on their own; "pairs" and "neighbours": every other
-    channel, of an axis of two or by steps; "part": the first half of the channels only; "early": tokens are the first
-    axis, heads the second.
+    channel, of an axis of two or by steps; "stacked": halves of an axis of two; "part": the first half of the channels
+    only; "early": tokens are the first axis, heads the second.
     """
     tokens, inner = shape[0] if how == "early" else shape[-2], shape[-1]
     angles = model.rng.uniform(0, 6, size=(tokens, 1, inner // 4 if how == "part" else inner // 2))
@@ -49,13 +49,14 @@ def rotated(model, tensor, shape, how):
         return model.node("Concat", found, cut(tensor, count, inner), axis=-1) if how == "part" else found
     if how == "whole":
         return model.node("Concat", *turned(cut(tensor, 0, inner // 2), cut(tensor, inner // 2, inner)), axis=-1)
-    if how == "pairs":
-        apart = model.node("Reshape", tensor, model.constant([-1, *shape[:-1], inner // 2, 2], np.int64))
-        sides = [model.node("Gather", apart, model.constant(place, np.int64), axis=-1) for place in (0, 1)]
+    axis, split = (-2, (2, inner // 2)) if how == "stacked" else (-1, (inner // 2, 2))
+    if how in ("pairs", "stacked"):
+        apart = model.node("Reshape", tensor, model.constant([-1, *shape[:-1], *split], np.int64))
+        sides = [model.node("Gather", apart, model.constant(place, np.int64), axis=axis) for place in (0, 1)]
     else:
         sides = [cut(tensor, place, inner, 2) for place in (0, 1)]
-    last = [model.node("Unsqueeze", side, model.constant([-1], np.int64)) for side in turned(*sides)]
-    return model.node("Reshape", model.node("Concat", *last, axis=-1), model.constant([-1, *shape], np.int64))
+    last = [model.node("Unsqueeze", side, model.constant([axis], np.int64)) for side in turned(*sides)]
+    return model.node("Reshape", model.node("Concat", *last, axis=axis), model.constant([-1, *shape], np.int64))
 
 
 def attention(model, tensor, tokens, width, heads, *, scaled="scores", mask="", rotary=""):

@@ -125,14 +125,14 @@ def test_exact_quotients_are_closer_and_confirmed(tmp_path):
     assert not any(key.endswith(".recip") for key in result.iterations)
 
 
-@pytest.mark.parametrize("how", ["whole", "pairs", "neighbours", "part", "early"])
+@pytest.mark.parametrize("how", ["whole", "pairs", "stacked", "neighbours", "part", "early"])
 def test_rotary_embeddings_are_found_however_they_are_written(tmp_path, how):
     graph, x = encoder(tmp_path / "m.onnx", width=16, heads=2, rotary=how), 2 * smooth(60, TOKENS, 16)
     small = swm.simplify(graph)
     for one in (graph, small):
         assert [layer.kind for layer in lower(one).layers].count("rotary") == 2
         assert {layer.half for layer in lower(one).layers if layer.kind == "rotary"} == {
-            {"whole": 4, "early": 4, "part": 2}.get(how, 1)
+            {"whole": 4, "stacked": 4, "early": 4, "part": 2}.get(how, 1)
         }
         assert {layer.kind for layer in lower(one).layers} <= {
             *("offset", "dense", "rotary", "matmul", "softmax", "add", "layernorm")
