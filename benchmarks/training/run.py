@@ -32,7 +32,9 @@ import swm
 from swm import bundled
 from swm.compress import accuracy
 from swm.compress.hold_out import split
+from swm.compress.report import LayerReport
 from swm.finetuning import CALIBRATION
+from swm.graph import Graph
 from swm.structure import structure_named
 
 RESULTS = ROOT / "benchmarks" / "results" / "training.json"
@@ -67,6 +69,32 @@ def model_path(recipe: Recipe, loaders: Any, shared: Path, own: Path) -> Path:
     return Path(bundled.model_path()) if not case.path else shared / "models" / case.path
 
 
+def converted(recipe: Recipe, graph: Graph, calibration: Any, test: Any) -> tuple[Graph, list[LayerReport]]:
+    """The network that training starts from, and its layers: converted once, or twice with two structures."""
+    sizes = {name: recipe.options[name] for name in ("block", "budget") if name in recipe.options}
+    steps = [(recipe.structure, sizes), *([] if recipe.then is None else [(recipe.then[0], {"block": recipe.then[1]})])]
+    made, layers = graph, {}
+    for structure, step in steps:
+        found = swm.convert(
+            made,
+            structure=structure_named(structure),
+            calibration=calibration,
+            test=test,
+            hold_out=False,
+            progress=True,
+            **step,
+        )
+        made = found.graph
+        layers |= {layer.name: layer for layer in found.report.layers}  # the second sees what the first left dense
+    return made, list(layers.values())
+
+
+def size_of(recipe: Recipe, layer: LayerReport) -> int | str:
+    """Size of a layer, with the name of its structure where a second one gave it."""
+    second = recipe.then is not None and layer.name in recipe.then[1]
+    return f"{recipe.then[0]} {layer.block}" if recipe.then is not None and second else layer.block
+
+
 def measure(recipe: Recipe, seeds: list[int], loaders: Any, shared: Path, own: Path, save: Any) -> None:
     """Convert once, train with each seed, and give what was measured to `save`."""
     path = model_path(recipe, loaders, shared, own)
@@ -79,25 +107,16 @@ def measure(recipe: Recipe, seeds: list[int], loaders: Any, shared: Path, own: P
     dense = accuracy(swm.run(free, test), truth)
     held, _ = split(graph, {graph.inputs[0].name: data}, labelled=True)
     assert held is not None
-    sizes = {name: recipe.options[name] for name in ("block", "budget") if name in recipe.options}
-    options = {name: value for name, value in recipe.options.items() if name not in sizes}
-    started = time.perf_counter()
-    made = swm.convert(
-        graph,
-        structure=structure_named(recipe.structure),
-        calibration=data[~held][:CALIBRATION],
-        test=data[held],
-        hold_out=False,
-        progress=True,
-        **sizes,
-    )
-    converting, report = time.perf_counter() - started, made.report
-    one_shot = accuracy(swm.run(made.graph, test), truth)
+    options = {name: value for name, value in recipe.options.items() if name not in ("block", "budget")}
+    started = time.process_time()
+    made, layers = converted(recipe, graph, data[~held][:CALIBRATION], data[held])
+    converting = time.process_time() - started
+    one_shot = accuracy(swm.run(made, test), truth)
     x, y = (np.concatenate([part[~held]] * recipe.repeat) for part in (data, labels))
     for seed in seeds:
-        started = time.perf_counter()
+        started = time.process_time()
         found = swm.finetune(
-            made.graph,
+            made,
             x,
             y,
             teacher=graph,
@@ -125,13 +144,14 @@ def measure(recipe: Recipe, seeds: list[int], loaders: Any, shared: Path, own: P
                 "bits": recipe.options.get("bits"),
                 "test": len(test),
                 "data": len(data),
-                "compression": report.bits_before / report.bits_after,
+                "compression": sum(layer.bits_before for layer in layers) / sum(layer.bits_after for layer in layers),
                 "structure": recipe.structure,
+                "then": None if recipe.then is None else list(recipe.then),
                 "options": recipe.options,
-                "sizes": [layer.block for layer in report.layers],
+                "sizes": [size_of(recipe, layer) for layer in layers],
                 "epochs": found.epochs,
                 "best_epoch": found.best_epoch,
-                "seconds": converting + time.perf_counter() - started,
+                "processor_seconds": converting + time.process_time() - started,
                 "goal": recipe.goal if recipe.goal > 0 else dense + recipe.goal,
                 "torch": torch.__version__,
             }
@@ -148,9 +168,10 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
         "zoomed and shifted, or mirrored. The epoch that is kept is chosen on training samples that were held out; "
         "the accuracies are those of test sets that took no part. Mean and spread (smallest to largest) of the seeds. "
         "Behind a slash: in 12-bit fixed point, by the integer engine. Compression counts stored bits, real numbers at "
-        "32, of all weights; in brackets sizes in order of the layers, 1 where a layer stays dense. Seconds are those "
-        "of a seed, conversion included, on a machine that did other work at the same time. Rows marked * are from "
-        "before hidden channels were put in order, those marked † of an earlier recipe.",
+        "32, of all weights; in brackets sizes in order of the layers, 1 where a layer stays dense, with the name of "
+        "the structure where some layers have another one. Seconds are the processor's, of a seed, conversion "
+        "included; those marked c are of a clock, on a machine that did other work at the same time. Rows marked * are "
+        "from before hidden channels were put in order, those marked † of an earlier recipe.",
         "",
         "| model | tested on | dense % | one-shot % | trained % | seeds | epochs | seconds | compression | goal % |"
         " date |",
@@ -164,8 +185,12 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
         trained = _spread([row["trained"] for row in found])
         if first["fixed"] is not None:
             trained += " / " + _spread([row["fixed"] for row in found])
-        sizes = " ".join(map(str, first["sizes"]))
-        now = all(row.get("options", recipe.options) == recipe.options for row in found)
+        between = ", " if any(isinstance(size, str) for size in first["sizes"]) else " "
+        sizes = between.join(map(str, first["sizes"]))
+        then = None if recipe.then is None else list(recipe.then)
+        now = all(row.get("options", recipe.options) == recipe.options and row.get("then") == then for row in found)
+        seconds = [row.get("processor_seconds") for row in found]
+        took = f"{np.mean(seconds):.0f}" if all(seconds) else f"{np.mean([row['seconds'] for row in found]):.0f} c"
         cells = (
             recipe.name,
             f"{first['test']:,}",
@@ -174,7 +199,7 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
             trained,
             str(len(found)),
             str(first["epochs"]),
-            f"{np.mean([row['seconds'] for row in found]):.0f}",
+            took,
             f"{first['compression']:.2f}x ({sizes})",
             f"{100 * first['goal']:.1f}",
             first["date"] + ("" if first.get("permuted", True) else " *") + ("" if now else " †"),
