@@ -13,7 +13,7 @@ KINDS = {
     "lstm": ["recurrent", "recurrent", "dense"],
     "gru": ["recurrent", "recurrent", "dense"],
     "llama": [
-        *("rmsnorm", "dense", "dense", "dense", "rotary", "rotary", "scale", "scale", "matmul", "softmax", "matmul"),
+        *("rmsnorm", "dense", "dense", "dense", "rotary", "rotary", "matmul", "softmax", "matmul"),
         *("dense", "add", "rmsnorm", "dense", "dense", "hadamard", "dense", "add", "dense"),
     ],
     "gru_last": ["recurrent", "reverse", "recurrent", "concat", "dense"],
