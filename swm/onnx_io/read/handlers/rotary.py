@@ -22,10 +22,16 @@ Table = NDArray[np.float32]
 
 @handler("RotaryEmbedding", since=23, becomes="Slice, Concat, Mul, Add")
 def rotary_embedding(
-    context: Context, node: RawNode, *, interleaved: int = 0, num_heads: int = 0, rotary_embedding_dim: int = 0
+    context: Context,
+    node: RawNode,
+    *,
+    interleaved: int = 0,
+    num_heads: int | None = None,
+    rotary_embedding_dim: int = 0,
 ) -> Result:
     """With constant caches, and positions that are constant or those of the caches."""
-    return _rotated(context, node, node.inputs[1:3], node.inputs[3:4], interleaved, num_heads, rotary_embedding_dim)
+    heads = num_heads or 0
+    return _rotated(context, node, node.inputs[1:3], node.inputs[3:4], interleaved, heads, rotary_embedding_dim)
 
 
 @handler("RotaryEmbedding", since=1, becomes="Slice, Concat, Mul, Add", domain="com.microsoft")
