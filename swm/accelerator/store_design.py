@@ -27,7 +27,7 @@ from swm.layers.values import Implementation, LayerSpec
 __all__ = ["DESIGN", "FIXED", "load_design", "save_design"]
 
 DESIGN, FIXED = "design.json", "fixed.npz"
-STORE_VERSION = 3
+STORE_VERSION = 4
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,10 @@ def test_power_is_the_reported_one_until_the_file_is_deleted(project, reports):
         ({"a.rpt": text(clocks=CLOCK + "\n| slow | slow_net | 20.0 |")}, "no clock, or several"),
         ({"a.rpt": text(clocks="")}, "no clock, or several"),
         ({"a.rpt": text().split("| On-Chip")[0]}, "no power by component"),
+        (
+            {"a.rpt": text().replace("0.100 |     2000", "9.100 |     2000")},
+            "apart than 8 times: is it of",
+        ),
     ],
 )
 def test_a_report_that_does_not_tell_changes_nothing(project, reports, files, reason):
