@@ -23,6 +23,7 @@ from swm.graph import (
     Opaque,
     PRelu,
     RMSNormalization,
+    quantized,
 )
 from swm.torch.bits import FixedPoint
 from swm.torch.layers import Layer, layer_of, obstacle, trainable
@@ -30,6 +31,8 @@ from swm.torch.operators import operator_of
 
 __all__ = ["Network"]
 
+ELSEWHERE = "train where the model was made, with swm.torch.structure, and export it again"
+FLOAT32 = "train the float32 model that it was made from: --bits rounds in training, emit --bits afterwards"
 _LEARNT = (GroupNormalization, InstanceNormalization, LayerNormalization, PRelu, RMSNormalization)
 
 
@@ -138,7 +141,7 @@ def _refuse(graph: Graph, nodes: list[Node]) -> None:
         if not reason and not trainable(node) and operator_of(node) is None:
             reason = "an operator that swm carries along unread" if isinstance(node, Opaque) else "no gradient here"
         if reason:
-            remedy = "train where the model was made, with swm.torch.structure, and export it again"
+            remedy = FLOAT32 if type(node).__module__ == quantized.__name__ else ELSEWHERE
             findings.append(Finding(node.name, node.op_name, reason, remedy))
     if findings:
         what = f"{graph.source or graph.name!r} cannot be trained as it is; {len(findings)} node(s) stand in the way:"

@@ -495,6 +495,11 @@ def test_nodes_without_gradients_are_refused_by_name():
     with pytest.raises(UnsupportedModel, match="2 node") as caught:
         swm.finetune(graph, x, block=4)
     assert {f.node for f in caught.value.findings} == {"wave", "other"}
+    nodes[1:3] = [node("QuantizeLinear", ["h", "s", "z"], "q"), node("DequantizeLinear", ["q", "s", "z"], "other")]
+    step = {"s": (np.array(0.1), np.float32), "z": (np.array(0), np.int8)}
+    with pytest.raises(UnsupportedModel, match="2 node") as caught:
+        swm.finetune(model(nodes, {"w": f32(16, 16), "b": f32(16), **step}, ["n", 16], ["n", 16]), x, block=4)
+    assert all(f.remedy.startswith("train the float32 model") for f in caught.value.findings)
 
 
 @pytest.mark.parametrize(
