@@ -109,7 +109,8 @@ RECIPES = (
         {"block": 8, "epochs": 12, "batch": 256, "rate": 3e-3, "distillation": 0.7},
         0.984,
         _IMAGES,
-        "40 epochs brought one seed to 97.99 %, its best epoch the 18th: more epochs are not what is missing",
+        "40 epochs brought one seed to 97.99 %, its best epoch the 18th: more epochs are not what is missing; a rate "
+        "of the scales divided by the largest code gave one seed 97.99 %, too",
         structure="cgs-3bit",
     ),
     Recipe(
@@ -148,7 +149,10 @@ RECIPES = (
         masked_frames(4, 0.2),
         "Free Spoken Digit in place of speech commands, of which there are no training samples; 300 test recordings, "
         "so one is 0.33 points; blended recordings that the dense network alone labels, 150 epochs at 7e-4, brought "
-        "two seeds to 98 % of the validation samples, and to 94.67 % here; 6 bits gave one seed 95.00 %",
+        "two seeds to 98 % of the validation samples, and to 94.67 % here; 6 bits gave one seed 95.00 %, layers of "
+        "1024 one seed 96.67 %, 2.0 points below that dense network; a rate of 5e-4 with distillation 0.9 left 97.4 % "
+        "of the validation samples (mean of the last ten epochs) where this one has 98.2 %, slower scales 98.4 % and "
+        "two seeds 96.67 and 94.67 % here",
         structure="cgs-5bit",
         own="mlp_keywords",
     ),
