@@ -70,16 +70,18 @@ module swm_row_sums #(
           swm_delay #(.WIDTH(PRODUCT), .N(PACKED != 0 ? 1 : 0)) u_wait (
               .clk, .in(p), .out(products[c*PRODUCT+:PRODUCT]));
         end
-      end else if (r % 2 == 0) begin : g_pair
-        logic [COLUMNS*PRODUCT-1:0] upper;  // products of row r + 1
-        for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
-          swm_multiply_pair #(.WA(WEIGHT_BITS), .WB(IN_BITS)) u_products (
-              .clk, .high(w[((r+1)*COLUMNS+c)*WEIGHT_BITS+:WEIGHT_BITS]), .low(w[(r*COLUMNS+c)*WEIGHT_BITS+:WEIGHT_BITS]),
-              .x(x[c*IN_BITS+:IN_BITS]), .high_product(upper[c*PRODUCT+:PRODUCT]),
-              .low_product(products[c*PRODUCT+:PRODUCT]));
+      end else begin : g_two  // named: yosys has a scope of its own for `else if`
+        if (r % 2 == 0) begin : g_pair
+          logic [COLUMNS*PRODUCT-1:0] upper;  // products of row r + 1
+          for (c = 0; c < COLUMNS; c = c + 1) begin : g_column
+            swm_multiply_pair #(.WA(WEIGHT_BITS), .WB(IN_BITS)) u_products (
+                .clk, .high(w[((r+1)*COLUMNS+c)*WEIGHT_BITS+:WEIGHT_BITS]), .low(w[(r*COLUMNS+c)*WEIGHT_BITS+:WEIGHT_BITS]),
+                .x(x[c*IN_BITS+:IN_BITS]), .high_product(upper[c*PRODUCT+:PRODUCT]),
+                .low_product(products[c*PRODUCT+:PRODUCT]));
+          end
+        end else begin : g_second
+          assign products = g_row[r-1].g_two.g_pair.upper;
         end
-      end else begin : g_second
-        assign products = g_row[r-1].g_pair.upper;
       end
       swm_sum #(.N(COLUMNS), .WIDTH(PRODUCT)) u_sum (.clk, .in(products), .sum);
       always_ff @(posedge clk) if (add) total <= (start ? '0 : total) + ACC'(sum);

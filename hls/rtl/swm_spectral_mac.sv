@@ -151,13 +151,15 @@ module swm_spectral_mac #(
           ) u_row (.clk, .first_words(words_at == '0), .x, .w(w[r*LANES+:LANES]), .sums(now), .upper(unused_upper));
           logic unused;
           assign unused = &{1'b0, unused_upper};
-        end else if (r % 2 == 0) begin : g_pair
-          logic [MAC_BINS*PRODUCTS*SUM-1:0] upper;
-          swm_spectral_row #(
-              .X(X), .W(W), .COLUMNS(MAC_COLUMNS), .BINS(MAC_BINS), .PRODUCTS(PRODUCTS), .ALWAYS(WORD_GROUPS == 1 ? 1 : 0), .PAIR(1)
-          ) u_rows (.clk, .first_words(words_at == '0), .x, .w(w[r*LANES+:2*LANES]), .sums(now), .upper);
-        end else begin : g_second
-          assign now = g_row[r-1].g_sums.g_pair.upper;
+        end else begin : g_two  // named: yosys has a scope of its own for `else if`
+          if (r % 2 == 0) begin : g_pair
+            logic [MAC_BINS*PRODUCTS*SUM-1:0] upper;
+            swm_spectral_row #(
+                .X(X), .W(W), .COLUMNS(MAC_COLUMNS), .BINS(MAC_BINS), .PRODUCTS(PRODUCTS), .ALWAYS(WORD_GROUPS == 1 ? 1 : 0), .PAIR(1)
+            ) u_rows (.clk, .first_words(words_at == '0), .x, .w(w[r*LANES+:2*LANES]), .sums(now), .upper);
+          end else begin : g_second
+            assign now = g_row[r-1].g_sums.g_two.g_pair.upper;
+          end
         end
         // The sums fit ACC bits, whatever bits more the tree has.
         for (i = 0; i < MAC_BINS * PRODUCTS; i = i + 1) begin : g_acc

@@ -2,9 +2,10 @@
 """The resource model of back end rtl against yosys: fitted on some layers, judged on others.
 
 What is counted in a module (`swm.layers.rtl.area`) gets a price for each sort of bits, the same in all modules, and
-each module a factor on top, its median. Both are fitted on layers of 8 and 16 bits on 7-series parts; the errors that
-count are those of rows that no fit has seen: layers of 12 bits, and UltraScale+ parts. Cyclone V has prices of its own,
-fitted to the same layers mapped there. `coefficients` writes what the model uses.
+each module a factor on top, its median. Prices that follow from the device are not fitted: a register is a flip-flop.
+All others are fitted on layers of 8 and 16 bits on 7-series parts; the errors that count are those of rows that no fit
+has seen: layers of 12 bits, and UltraScale+ parts. Cyclone V, ECP5 and Gowin parts have prices of their own, fitted to
+the same layers mapped there. `coefficients` writes what the model uses.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from swm.device.primitives import routed
 from swm.emit import emit_project, rtl_instances
 from swm.kernels.cache import cache_folder
 from swm.layers.rtl.area.counts import Count
-from swm.layers.rtl.area.price import library_of, outside, priced_bits
+from swm.layers.rtl.area.price import placed, priced_bits
 from swm.layers.rtl.area.registry import count
 from swm.opentools import find_family, synthesise
 from swm.progress import quiet
@@ -36,10 +37,19 @@ __all__ = ["coefficients", "judge", "run_area"]
 
 FIGURES = ("lut", "ff", "dsp", "bram18")
 PRICED = {
-    "lut": ("adder", "post", "restart", "choice", "clip", "shift", "table", "constant", "state", "rows", "module"),
+    "lut": (
+        *("adder", "post", "restart", "choice", "clip", "shift", "table", "constant", "smooth", "state", "rows"),
+        "module",
+    ),
     "ff": ("state", "register", "operand", "shift", "module"),
 }
 """What of a count may take LUTs, and what flip-flops."""
+REGISTERS = {"state": 1.0, "register": 1.0, "shift": 0.0}
+"""Flip-flops of what is no matter of a fit: a register is one, unless it lies in the LUT of a shift register."""
+LUTS = {"adder": 1.0, "restart": 2.0}
+"""The same of LUTs: one a bit of a carry chain, one more in front of a sum that starts anew."""
+SIX_INPUTS = {**LUTS, "table": 1.0, "constant": 1.0, "shift": 1.0, "rows": 1.0}
+"""The same of AMD parts."""
 _ROUNDS = 1000  # of `_non_negative`, far more than it takes
 
 
@@ -82,9 +92,8 @@ def judge(rows: list[dict[str, Any]]) -> dict[str, Any]:
     fits = {key: _fit(rows, key) for key in PRICED}
     for row in rows:
         kernel, bits = row["process"], Count(**row["counted"])
-        prices = outside if row["family"] == "xcup" else dict
         row["predicted"] = {
-            key: round(fit["factors"].get(kernel, 1.0) * sum(priced_bits(bits, prices(fit["prices"])).values()))
+            key: round(fit["factors"].get(kernel, 1.0) * sum(priced_bits(bits, fit["prices"]).values()))
             for key, fit in fits.items()
         }
         row["predicted"] |= {"dsp": row["operators"]["dsp"] - int(bits.narrow), "bram18": int(bits.bram18)}
@@ -142,7 +151,7 @@ def _modules(design: Design) -> Iterator[tuple[PlacedLayer, str, str, Any, Count
             depths = tuple({**inner, **outer}.get(name, 2) for name in written)
             bits = count(process, layer.built, depths, known.get(layer.spec.name))
             assert bits is not None
-            located = bits.located(library_of(design.schedule.board.family))
+            located = placed(bits, design.schedule.board.family)
             yield layer, process.name, process.kernel, routed(cost, ports.multipliers), located
 
 
@@ -152,7 +161,10 @@ def _fit(rows: list[dict[str, Any]], key: str) -> dict[str, dict[str, float]]:
     names = PRICED[key]
     bits = np.array([[{**row["counted"], "module": 1}.get(name, 0) for name in names] for row in seen], float)
     want = np.array([max(row["measured"][key], 1) for row in seen], float)
-    prices = _non_negative(bits / want[:, None], np.ones(len(want)))
+    known = REGISTERS if key == "ff" else SIX_INPUTS if seen[0]["family"] == "xc7" else LUTS
+    prices = np.array([known.get(name, 0.0) for name in names])
+    open_, rest = np.array([name not in known for name in names]), np.ones(len(want)) - bits @ prices / want
+    prices[open_] = _non_negative(bits[:, open_] / want[:, None], rest)
     ratios: dict[str, list[float]] = {}
     for row, made, taken in zip(seen, bits @ prices, want, strict=True):
         ratios.setdefault(row["process"], []).append(taken / made)

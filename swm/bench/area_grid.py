@@ -11,7 +11,7 @@ import numpy as np
 
 from swm.accelerator.design import Design
 from swm.bench.area_attention import attention_cases
-from swm.bench.area_designs import BOARDS, CYCLONE, HELD_OUT, SEEN, Case, bound, graph_of, placed
+from swm.bench.area_designs import BITS, BOARDS, CYCLONE, HELD_OUT, SEEN, Case, bound, graph_of, placed
 from swm.bench.area_images import image_cases, plain_cases
 from swm.bench.area_steps import step_cases
 from swm.device import load_board
@@ -31,23 +31,25 @@ from swm.layers.roots import roots
 from swm.layers.scale import ScaleSpec
 from swm.layers.values import FixedLayer, Format, Implementation, LayerSpec, TensorShape
 
-__all__ = ["BLOCKS", "cases"]
+__all__ = ["BLOCKS", "cases", "odd_cases"]
 
 CHANNELS = 32
 """Of a layer that takes a beat an iteration."""
 SIZE = 96
 """Channels of a layer of products."""
-DENSE = ((1, 1), (4, 4), (4, 4))
+DENSE = ((1, 1), (4, 4), (4, 4), (2, 12))
 """How layers of products are built, of every block size: as small as can be, and with several lanes of all sorts."""
 IN_LUTS = 2
-"""Rows of the last of them that multiply in LUTs."""
+"""Rows of the third of them that multiply in LUTs."""
 BLOCKS: dict[int, tuple[tuple[int, int, int], ...]] = {
-    2: ((1, 1, 1), (4, 2, 1)),
-    4: ((1, 1, 1), (3, 2, 2)),
-    8: ((1, 1, 2), (3, 2, 4)),
+    2: ((1, 1, 1), (4, 2, 1), (2, 3, 1)),
+    4: ((1, 1, 1), (3, 2, 2), (2, 5, 2)),
+    8: ((1, 1, 2), (3, 2, 4), (1, 9, 4)),
     16: ((1, 1, 2), (2, 1, 8)),
 }
 """By block size: rows, columns and words side by side."""
+ODD = {1: 3, 2: 2, 4: 2, 8: 2}
+"""By block size the way with columns that are no power of two, whose sums have summands that wait."""
 CURVES: dict[int, tuple[Activation, ...]] = {1: ("relu", "sigmoid", "leaky_relu"), 4: ("clip", "tanh", "hard_sigmoid")}
 """Activations by words a beat."""
 WIDTHS = (1, 4, 2, 8)
@@ -73,15 +75,23 @@ def cases(quick: bool, fitted: str = "xc7") -> Iterator[Case]:
         return
     if fitted == "xc7":
         yield from (_product("xcup", block, HELD_OUT, 1) for block in (1, *BLOCKS))
+        yield from odd_cases()
     yield from image_cases(fitted)
     yield from step_cases(fitted)
     if fitted == "xc7":  # not mapped for others yet
         yield from attention_cases()
 
 
+def odd_cases() -> Iterator[Case]:
+    """Columns that are no power of two, on 7-series and UltraScale+ parts: not mapped for others yet."""
+    for block, way in ODD.items():
+        yield from (_product("xc7", block, bits, way) for bits in BITS)
+        yield _product("xcup", block, HELD_OUT, way)
+
+
 def _product(family: str, block: int, bits: int, way: int) -> Case:
     lanes = DENSE[way] if block == 1 else BLOCKS[block][way]
-    luts = f", {IN_LUTS} rows in LUTs" if way == 2 else ""
+    luts = f", {IN_LUTS} rows in LUTs" if block == 1 and way == 2 else ""
     name = f"{'dense' if block == 1 else f'block {block}'}, {' x '.join(map(str, lanes))}{luts}, {bits} bits"
     return Case(name, family, bits, block, bound(_matrix, family, block, bits, way))
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What modules of hls/rtl are counted and priced as, and that only back end rtl asks."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,12 +15,13 @@ from swm.layers.conv import ConvSpec
 from swm.layers.geometry import Geometry
 from swm.layers.registry import kind
 from swm.layers.regroup import RegroupSpec
-from swm.layers.rtl.area import counts, memories
-from swm.layers.rtl.area.coefficients import ERROR, FF, LUT
-from swm.layers.rtl.area.price import outside, price
+from swm.layers.rtl.area import counts, memories, products
+from swm.layers.rtl.area.coefficients import ERROR
+from swm.layers.rtl.area.price import PACKS, placed, price
 from swm.layers.rtl.area.registry import count, counted
 from swm.layers.values import TensorShape
 
+ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ["image, taps side by side, 8 bits", "orders, beats of 4, 8 bits"]
 ATTENTION = ["normed and softened, beats of 4, 8 bits", "two streams, 4 x 4, 8 bits"]
 CELLS = ["lstm, block 4, 8 bits", "gru, block 4, 8 bits", "gru_after, dense, 8 bits", "block 32, beats of 1, 8 bits"]
@@ -97,7 +100,7 @@ def test_only_what_stands_in_the_list_is_counted(schedule):
 
 @pytest.mark.parametrize("name", [*IMAGES, *CELLS, *ATTENTION])
 def test_a_design_of_any_kind_has_its_modules_counted(name):
-    """Every process of such a design, without its numbers and with them: these can only be narrower."""
+    """Every process of such a design, without its numbers and with them: narrower, but for what a shift leaves."""
     made = next(c for c in cases(False) if c.name == name and c.family == "xc7").make()
     layers = {layer.spec.name: layer for layer in made.graph.layers}
     for layer in made.schedule.layers:
@@ -106,7 +109,7 @@ def test_a_design_of_any_kind_has_its_modules_counted(name):
             free, known = (count(process, layer.built, depths, n) for n in (None, layers.get(layer.spec.name)))
             assert all(value >= 0 for value in free.located()[:-1])
             one, other = (price(process.kernel, bits, process.cost.dsp) for bits in (free, known))
-            assert 0 < other.lut <= one.lut + 1 and 0 < other.ff <= one.ff + 1
+            assert 0 < other.lut <= 1.05 * one.lut + 1 and 0 < other.ff <= 1.1 * one.ff + 1
 
 
 def test_the_ring_of_a_line_buffer_lies_where_yosys_puts_it():
@@ -122,7 +125,40 @@ def test_the_ring_of_a_line_buffer_lies_where_yosys_puts_it():
 def test_registers_stay_outside_where_yosys_leaves_them_there(schedule):
     packed, ff = estimate(schedule).routed.ff, estimate(replace(schedule, board=load_board("zcu104"))).routed.ff
     assert ff > 1.4 * packed  # measured, edges aside: 8,830 of 5,461
-    assert outside(LUT)["post"] == LUT["adder"] and outside(FF)["operand"] == FF["register"]
+
+
+def test_the_last_of_nine_summands_waits_in_registers_or_in_a_shift_register():
+    """Of a sum of the bundled network's first layer, as yosys 0.70 maps it."""
+    tree = products.sum_rows(29, 9, 35, 0, 0, 1, spare=1)
+    inside, outside = placed(tree, PACKS), placed(tree, "ultrascale+")
+    assert (inside.register, inside.shift, inside.post) == (31 + 31 + 32 + 33 + 2 * 28 + 35, 0, 4 * 30)
+    assert inside.operand == 4 * 30 + 28  # behind the first level; the register of the product is counted with it
+    assert (outside.register, outside.shift) == (4 * 30 + 31 + 31 + 32 + 33 + 35 - 28, 28)  # product and three behind
+    assert placed(tree, "ecp5").register == outside.register + 4 * 28
+    later = placed(products.sum_rows(24, 12, 31, 0, 0, 1), PACKS)  # the third sum of four waits for a level
+    assert later.register == 3 * 26 + 27 + 26 + 28 + 31 and later.shift == 0
+
+
+def test_registers_behind_a_memory_are_a_multipliers_or_a_chain():
+    """In LUTs a memory has three registers down to the multiplier: one and the DSP block's, or a shift register."""
+    straight = counts.ram(22, 100, 60, 2)
+    assert placed(straight, PACKS)[:15] == counts.Count(register=2 * 40 + 60, operand=2 * 60, table=68)[:15]
+    assert (placed(straight, "ultrascale+").register, placed(straight, "ultrascale+").shift) == (2 * 40, 60)
+    deep = counts.ram(1024, 18, 18, 2)  # a block has the first of them
+    assert (placed(deep, PACKS).register, placed(deep, PACKS).operand, placed(deep, PACKS).bram18) == (0, 36, 1)
+    assert placed(deep, "ultrascale+").register == 36
+
+
+def test_registers_of_products_are_those_that_yosys_counts():
+    """Of the rows of `swm bench area`, each register a flip-flop, without a fit."""
+    kept = json.loads((ROOT / "benchmarks" / "results" / "area.json").read_text())["rows"]
+    of = [row for row in kept if row["process"] in ("dense", "spectral_mac")]
+    off = {
+        (row["family"], row["case"]): counted / row["measured"]["ff"] - 1
+        for row in of
+        if abs((counted := row["counted"]["state"] + row["counted"]["register"]) / row["measured"]["ff"] - 1) > 0.1
+    }
+    assert len(of) > 70 and off == {}
 
 
 def test_deeper_streams_take_more():

@@ -96,7 +96,7 @@ def softmax_factor(built: Implementation, depth: int) -> Count:
         register=half + total + frac + 1 + line,
         operand=entry + line,
     ).plus(
-        rom(len(table.starts), 2 * entry, in_luts).plus(Count(register=-2 * entry, operand=2 * entry)),
+        rom(len(table.starts), 2 * entry, in_luts, smooth=True).plus(Count(register=-2 * entry, operand=2 * entry)),
         delayed(entry, 2),
         delayed(half, 7),
         marks(8),

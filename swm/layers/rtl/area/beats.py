@@ -150,7 +150,7 @@ def token_root(built: Implementation, depth: int) -> Count:
         register=3 * spread + half + frac + 2 + line,
         operand=4 * total + line,
     ).plus(
-        rom(len(table.starts), 2 * entry, in_luts),
+        rom(len(table.starts), 2 * entry, in_luts, smooth=True),
         delayed(line, 2),
         delayed(total + half, 11),
         marks(11),

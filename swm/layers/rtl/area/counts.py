@@ -24,6 +24,7 @@ __all__ = [
     "ended",
     "fifo",
     "finish",
+    "kept_bits",
     "marks",
     "offset_bits",
     "ram",
@@ -47,14 +48,20 @@ class Memory(NamedTuple):
 
     Attributes:
         kind: "rom" and "ram" lie where yosys puts them, "table" is a ROM for which LUTs are asked, "fifo" lies in LUTs
-            and is read at once.
+            and is read at once, "line" is one register behind the other, as many as `words`.
         copies: how many.
+        onward: bits that move on into a register of a multiplier, and nowhere else.
+        inside: registers of these bits, the last ones, or of a line, the first ones, that a DSP block may hold.
+        smooth: a ROM holds a function, whose words resemble their neighbours.
     """
 
-    kind: Literal["rom", "ram", "table", "fifo"]
+    kind: Literal["rom", "ram", "table", "fifo", "line"]
     words: int
     bits: int
     copies: float = 1.0
+    onward: int = 0
+    inside: int = 0
+    smooth: bool = False
 
 
 class Count(NamedTuple):
@@ -68,14 +75,14 @@ class Count(NamedTuple):
         clip: saturated words.
         shift: shift registers, each 32 registers long at most.
         table: LUTs of memories that are written.
-        constant: LUTs of ROMs.
+        constant: LUTs of ROMs, about.
+        smooth: the same of those that hold a function.
         state: counters and marks with a reset.
         register: other registers.
         operand: registers at a multiplier, which a DSP block may hold.
         bram18: blocks of 18 Kb.
         rows: sums of multipliers in LUTs, a row for each bit of the smaller operand.
         narrow: multipliers whose product is below 9 bits, for which yosys takes LUTs, or that a table does not need.
-        delayed: registers that lie in the LUTs of `shift` where a LUT can be a shift register.
         memories: whose LUTs, blocks and registers `located` counts.
     """
 
@@ -87,13 +94,13 @@ class Count(NamedTuple):
     shift: float = 0
     table: float = 0
     constant: float = 0
+    smooth: float = 0
     state: float = 0
     register: float = 0
     operand: float = 0
     bram18: float = 0
     rows: float = 0
     narrow: float = 0
-    delayed: float = 0
     memories: tuple[Memory, ...] = ()
 
     def plus(self, *others: Count) -> Count:
@@ -107,19 +114,26 @@ class Count(NamedTuple):
         memories = tuple(one._replace(copies=n * one.copies) for one in self.memories)
         return Count._make((*(n * value for value in self[:-1]), memories))
 
-    def located(self, library: Library = AMD) -> Count:
+    def located(self, library: Library = AMD, packs: bool = False) -> Count:
         """The same with its memories in their places on a device.
 
-        Where LUTs have four inputs, and on Cyclone V, none is a shift register, and yosys puts no register and no adder
-        into DSP blocks. On Cyclone V `bram18` counts blocks of 10 Kb, and there are no multipliers of LUTs.
+        Where LUTs have four inputs, and on Cyclone V, none is a shift register. On Cyclone V `bram18` counts blocks of
+        10 Kb, and there are no multipliers of LUTs.
+
+        Args:
+            library: memories of the device.
+            packs: yosys puts registers and adders into its DSP blocks.
         """
-        own = self._replace(memories=(), delayed=0)
+        own = self._replace(memories=())
         if library is not AMD:
-            register, adder = self.register + self.operand + self.delayed, self.adder + self.post
-            own = own._replace(register=register, adder=adder, operand=0, post=0, shift=0)
+            own = own._replace(shift=0)
         if library is INTEL:
             own = own._replace(narrow=0)
-        return own.plus(*(_located(one, library).times(one.copies) for one in self.memories))
+        found = own.plus(*(_located(one, library, packs).times(one.copies) for one in self.memories))
+        if packs:
+            return found
+        register, adder = found.register + found.operand, found.adder + found.post
+        return found._replace(register=register, adder=adder, operand=0, post=0)
 
 
 NOTHING = Count()
@@ -140,42 +154,70 @@ def marks(n: int) -> Count:
     return Count(state=n)
 
 
-def delayed(bits: int, n: int) -> Count:
-    """swm_delay."""
-    return Count(register=n * bits) if n < _SRL else Count(shift=-(-n // 32) * bits, delayed=n * bits)
+def delayed(bits: int, n: int, inside: int = 0) -> Count:
+    """swm_delay; of its registers the first ones may be a multiplier's."""
+    return Count(memories=(Memory("line", n, bits, inside=inside),)) if n else NOTHING
 
 
-def rom(words: int, bits: int, in_luts: bool = True) -> Count:
-    """swm_rom; in LUTs where these are asked for, else where yosys puts it."""
-    if in_luts:
-        return Count(memories=(Memory("table", words, bits),))
-    return Count(memories=(Memory("rom", words, bits),))
+def rom(
+    words: int, bits: int, in_luts: bool = True, onward: int = 0, inside: int = 0, *, smooth: bool = False
+) -> Count:
+    """swm_rom; in LUTs where these are asked for, else where yosys puts it.
+
+    Args:
+        words: of it.
+        bits: of a word.
+        in_luts: whether LUTs are asked for.
+        onward: bits with another register behind it, which is a multiplier's and counted here, too.
+        inside: how many of their last registers a DSP block may hold.
+        smooth: it holds a function.
+    """
+    kind: Literal["table", "rom"] = "table" if in_luts else "rom"
+    return Count(memories=(Memory(kind, words, bits, onward=onward, inside=inside, smooth=smooth),))
 
 
-def _constants(words: int, bits: int) -> float:
+def _constants(one: Memory) -> Count:
     """LUTs of a ROM: yosys makes logic of it, not tables of 64 words."""
-    return words * bits / ROM_WORDS if words > 1 else 0.0
+    luts = one.words * one.bits / ROM_WORDS if one.words > 1 else 0.0
+    return Count(smooth=luts) if one.smooth else Count(constant=luts)
 
 
-def ram(words: int, bits: int) -> Count:
-    """swm_ram, where yosys puts it."""
-    return Count(memories=(Memory("ram", words, bits),))
+def ram(words: int, bits: int, onward: int = 0, inside: int = 0) -> Count:
+    """swm_ram, where yosys puts it; see `rom`."""
+    return Count(memories=(Memory("ram", words, bits, onward=onward, inside=inside),))
 
 
-def _located(one: Memory, library: Library) -> Count:
+def _located(one: Memory, library: Library, packs: bool) -> Count:
     """Two registers behind the address, but for a FIFO's; block RAM has one of them."""
     words, bits = one.words, one.bits
-    if one.kind == "table" and library is not INTEL:  # which has no storage that a ROM may ask for
-        return Count(constant=_constants(words, bits), register=2 * bits)
-    put = {"rom": memories.rom, "table": memories.rom, "ram": memories.ram, "fifo": memories.distributed}[one.kind]
-    placed = put(words, bits, library)
-    rows = (placed.rows - 1) / 2 * bits
-    if one.kind == "fifo":
-        return Count(table=placed.luts, choice=rows)
-    found = Count(choice=rows, register=bits + (0 if placed.bram18 else bits), bram18=placed.bram18)
-    if one.kind in ("rom", "table"):
-        return found._replace(constant=_constants(words, bits) if placed.luts else 0)
-    return found._replace(table=placed.luts)
+    if one.kind == "line":
+        return _line(bits, words, one.inside, library, packs)
+    asked = one.kind == "table" and library is not INTEL  # which has no storage that a ROM may ask for
+    if asked:
+        found, outside = _constants(one), 2
+    else:
+        put = {"rom": memories.rom, "table": memories.rom, "ram": memories.ram, "fifo": memories.distributed}[one.kind]
+        placed = put(words, bits, library)
+        found, outside = Count(choice=(placed.rows - 1) / 2 * bits), 1 if placed.bram18 else 2
+        if one.kind == "fifo":
+            return found._replace(table=placed.luts)
+        found = found._replace(bram18=placed.bram18)
+        if one.kind == "ram":
+            found = found._replace(table=placed.luts)
+        elif placed.luts:
+            found = found.plus(_constants(one))
+    return found.plus(
+        Count(register=outside * (bits - one.onward)), _line(one.onward, outside + 1, one.inside, library, packs)
+    )
+
+
+def _line(bits: int, n: int, inside: int, library: Library, packs: bool) -> Count:
+    """Registers one behind the other; those in a DSP block first, so that what is left may be too short for an SRL."""
+    held = min(n, inside) if packs else 0
+    rest, found = n - held, Count(operand=held * bits)
+    if library is AMD and rest >= _SRL:
+        return found.plus(Count(shift=-(-rest // 32) * bits))
+    return found.plus(Count(register=rest * bits))
 
 
 def fifo(bits: int, depth: int, pipeline: int) -> Count:
@@ -189,10 +231,16 @@ def fifo(bits: int, depth: int, pipeline: int) -> Count:
     return past.plus(ram(places, bits), Count(register=-bits))
 
 
-def rounded(bits: int, out: int) -> Count:
-    """swm_round of a value of so many bits to `out`."""
-    kept = min(bits + 1, out + _POINT)
-    return Count(adder=bits, clip=out, register=kept + out)
+def kept_bits(bits: int, out: int, shift: int | None = None) -> int:
+    """Bits of a rounded value before it saturates to `out`; `shift` to the right, where it is known."""
+    if shift is None:
+        return min(bits + 1, out + _POINT)
+    return max(2, bits + 1 - shift) if shift > 0 else bits + min(-shift, out)
+
+
+def rounded(bits: int, out: int, kept: int = 0) -> Count:
+    """swm_round of a value of so many bits to `out`; `kept` before it saturates, where that is known."""
+    return Count(adder=bits, clip=out, register=(kept or kept_bits(bits, out)) + out)
 
 
 def offset_bits(spec: Any, known: FixedLayer | None) -> int:
@@ -213,13 +261,18 @@ def finish(spec: LayerSpec, bits: int, vec: int, *, product: bool = False, known
         product: the sum comes straight from a multiplier.
         known: the layer with its numbers; else its table is the one of the finest output.
     """
-    bias = Count(post=bits, operand=bits) if product else Count(adder=bits, register=bits)
     curve = known.curve if known else widest_curve(spec.activation, spec.parameters, spec.out_bits)
-    return bias.plus(ended(curve, spec.activation, bits, spec.out_bits)).times(vec)
+    shift = known.value_frac - known.output_format.frac if known else None
+    kept = kept_bits(bits + 1, spec.out_bits, shift) if curve is None else 0
+    bias = Count(post=bits, operand=bits) if product else Count(adder=bits, register=min(bits, kept or bits))
+    return bias.plus(ended(curve, spec.activation, bits, spec.out_bits, kept)).times(vec)
 
 
-def ended(curve: Curve | None, activation: Activation, bits: int, out: int) -> Count:
-    """An activation of a value of so many bits, behind its offset: the integers of its curve, where it has any."""
+def ended(curve: Curve | None, activation: Activation, bits: int, out: int, kept: int = 0) -> Count:
+    """An activation of a value of so many bits, behind its offset: the integers of its curve, where it has any.
+
+    `kept`: bits that are left without a curve, before they saturate, where that is known.
+    """
     if isinstance(curve, Table):
         return rounded(bits, curve.input_bits).plus(_table(curve, out))
     if isinstance(curve, Ramp | Steps):
@@ -232,7 +285,7 @@ def ended(curve: Curve | None, activation: Activation, bits: int, out: int) -> C
             return total.plus(rounded(bits, out), delayed(out, 5), Count(choice=out))
         return total
     more = Count(adder=2 * out, choice=out) if activation == "clip" else NOTHING
-    return rounded(bits, out).plus(more)
+    return rounded(bits, out, kept).plus(more)
 
 
 def _ramp(ramp: Ramp, out: int) -> Count:
@@ -253,4 +306,4 @@ def _table(table: Table, out: int) -> Count:
     if table.rises:
         narrow = table.rise_bits + table.step_bits + 1 < LEAST_PRODUCT
         line = Count(post=value, operand=value + table.rise_bits, narrow=narrow)
-    return ends.plus(rom(entries, word, in_luts), base, line, rounded(value, out))
+    return ends.plus(rom(entries, word, in_luts, smooth=True), base, line, rounded(value, out))

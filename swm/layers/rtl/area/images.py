@@ -78,14 +78,15 @@ def depthwise(built: Implementation, depth: int, known: FixedLayer | None = None
     beats, lanes = ceil_div(spec.n, vec), taps * vec
     product, late = spec.weight_bits + spec.data_bits, 5 + clog2(taps)
     cycles, weights = late + finish_cycles(spec), lanes * spec.weight_bits
-    stored = rom(beats * built.groups, weights, built.storage == "lutram")
-    straight = Count(register=-weights, operand=weights)
+    inside = 0 if built.fabric else 2
+    stored = rom(beats * built.groups, weights, built.storage == "lutram", weights, inside)
     one = sum_rows(product, taps, spec.accumulator_bits, 0, built.fabric, 1, taps == 1 and not built.fabric)
-    operands = Count(operand=3 * lanes * spec.data_bits + lanes * product)
+    operands = delayed(lanes * spec.data_bits, 3, inside)
+    multiplied = Count(operand=0 if built.fabric else lanes * product)
     return counter(built.groups).plus(
         counter(beats * built.groups),
         counter(beats),
-        stored.plus(straight, operands),
+        stored.plus(operands, multiplied),
         one.times(vec),
         rom(beats, vec * offset_bits(spec, known)),
         finish(spec, spec.accumulator_bits, vec, known=known),
@@ -157,7 +158,7 @@ def _counts(spec: PoolSpec, late: int) -> Count:
     taps = [Count(adder=2 * w + address, choice=w / 2).times(k) for k, w in zip(g.kernel, widths, strict=True)]
     walked = Count(adder=sum(widths), choice=sum(widths), register=sum(widths) + address)
     outputs = counter(g.out[0]).plus(counter(g.out[1]))
-    return walked.plus(*taps, outputs, rom(entries, entry), delayed(entry, max(0, late - 3)))
+    return walked.plus(*taps, outputs, rom(entries, entry, smooth=True), delayed(entry, max(0, late - 3)))
 
 
 def pad(built: Implementation, depth: int) -> Count:

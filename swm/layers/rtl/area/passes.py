@@ -132,7 +132,7 @@ def _rotation(width: int, out: int, stage: int, ii: int) -> Count:
     """swm_rotation: three multipliers, or two or one that take turns."""
     product, entries = width + _TWIDDLE + 1, 1 << (stage - 2)
     multipliers = {1: 3, 2: 2, 4: 1}[ii]
-    table = rom(entries, 3 * _TWIDDLE).plus(Count(register=-3 * _TWIDDLE, operand=3 * _TWIDDLE))
+    table = rom(entries, 3 * _TWIDDLE, smooth=True).plus(Count(register=-3 * _TWIDDLE, operand=3 * _TWIDDLE))
     made = Count(operand=multipliers * (width + _TWIDDLE + product))
     joined = Count(adder=width + 1 + 2 * product, post=2 * product, register=2 * out)
     if ii == 1:

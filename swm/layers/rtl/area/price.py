@@ -10,13 +10,11 @@ from swm.device.primitives import Cost
 from swm.layers.rtl.area import coefficients, coefficients_cyclonev, coefficients_ecp5, coefficients_gowin, memories
 from swm.layers.rtl.area.counts import Count
 
-__all__ = ["PACKS", "STORED", "Prices", "library_of", "outside", "price", "priced_bits", "prices_of"]
+__all__ = ["PACKS", "STORED", "Prices", "placed", "price", "priced_bits", "prices_of"]
 
 PACKS = "7series"
-"""The family for which yosys moves registers and adders into DSP blocks; on others it leaves them out."""
-OUTSIDE = {"operand": "register", "post": "adder"}
-"""What they cost there, as other bits do."""
-STORED = ("table", "constant", "shift")
+"""The family for which yosys moves registers and adders into DSP blocks; on others they cost what others do."""
+STORED = ("table", "constant", "smooth", "shift")
 """What of a count are LUTs that hold data."""
 
 
@@ -30,15 +28,6 @@ class Prices(NamedTuple):
     error: str
 
 
-def outside(prices: Mapping[str, float]) -> dict[str, float]:
-    """Prices where yosys puts neither registers nor adders into DSP blocks."""
-    known = dict(prices)
-    for inside, like in OUTSIDE.items():
-        if inside in known and like in known:
-            known[inside] = known[like]
-    return known
-
-
 _FITTED = {
     family: Prices(own.LUT, own.LUT_FACTOR, own.FF, own.FF_FACTOR, own.ERROR)
     for family, own in (
@@ -48,18 +37,17 @@ _FITTED = {
         ("gowin", coefficients_gowin),
     )
 }
-_OTHERS = _FITTED[PACKS]._replace(lut=outside(coefficients.LUT), ff=outside(coefficients.FF))
 _LIBRARIES = {"cyclonev": memories.INTEL, "ecp5": memories.ECP5, "gowin": memories.GOWIN}
 
 
 def prices_of(family: str) -> Prices:
     """Prices of a family of devices, as board files call it: fitted to it, or those of 7-series parts."""
-    return _FITTED.get(family, _OTHERS)
+    return _FITTED.get(family, _FITTED[PACKS])
 
 
-def library_of(family: str) -> memories.Library:
-    """Memories of a family of devices."""
-    return _LIBRARIES.get(family, memories.AMD)
+def placed(count: Count, family: str) -> Count:
+    """A count with its memories, and what DSP blocks may hold, in their places on a family of devices."""
+    return count.located(_LIBRARIES.get(family, memories.AMD), family == PACKS)
 
 
 def priced_bits(count: Count, prices: Mapping[str, float]) -> dict[str, float]:
@@ -77,7 +65,7 @@ def price(kernel: str, count: Count, dsp: int, family: str = PACKS) -> Cost:
         dsp: multipliers that DSP blocks may do; those of a narrow product yosys builds of LUTs.
         family: of the device.
     """
-    prices, count = prices_of(family), count.located(library_of(family))
+    prices, count = prices_of(family), placed(count, family)
     luts, registers = priced_bits(count, prices.lut), priced_bits(count, prices.ff)
     factor, memory = prices.lut_factor.get(kernel, 1.0), sum(luts.get(name, 0.0) for name in STORED)
     logic = factor * (sum(luts.values()) - memory)

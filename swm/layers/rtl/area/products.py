@@ -12,6 +12,7 @@ from swm.layers.rtl.area.counts import (
     delayed,
     fifo,
     finish,
+    kept_bits,
     marks,
     offset_bits,
     ram,
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 _TURN = 3  # registers of a rotation, which what passes it waits for
+_STRAIGHT = 2  # registers in front of a multiplier that a DSP block has
 
 
 def dense(built: Implementation, depth: int, known: FixedLayer | None = None) -> Count:
@@ -45,18 +47,24 @@ def dense(built: Implementation, depth: int, known: FixedLayer | None = None) ->
     product, total, tree = spec.weight_bits + spec.data_bits, spec.accumulator_bits, clog2(columns)
     cycles, beats = 5 + built.packed + tree, ceil_div(rows, vec)
     sums = sum_rows(product, columns, total, built.packed, built.fabric_rows, rows, columns == 1 and not built.packed)
-    weights = rows * columns * spec.weight_bits
-    straight = columns * spec.data_bits + (0 if built.packed else weights)  # from a memory to a multiplier
-    sets = built.out_beats * spec.groups
+    fabric = built.fabric_rows
+    in_dsp, in_luts = ((rows - fabric) * columns * spec.weight_bits, fabric * columns * spec.weight_bits)
+    operands = Count(operand=(rows - fabric) * columns * product, register=in_luts)
+    if built.packed:
+        operands = _pairs(rows - fabric, columns, spec.weight_bits, spec.data_bits).plus(Count(register=in_luts))
+    sets, word = built.out_beats * spec.groups, built.in_vec * spec.data_bits
+    mixed = 0 < fabric < rows  # what DSP blocks take, too, is no shift register
+    stored = ram(2 * built.column_groups, word, 0 if mixed else word, 0 if fabric else _STRAIGHT)
+    stored = stored.plus(Count(register=word * mixed))
     ends = finish(spec, total, vec, known=known).plus(rom(sets, vec * offset_bits(spec, known)))
     pipeline = finish_cycles(spec)
     walk = product_walk(
         built.loads, columns // built.in_vec, built.row_groups, 1, built.column_groups, beats, spec.groups
     )
     return walk.plus(
-        ram(2 * built.column_groups, built.in_vec * spec.data_bits).times(columns // built.in_vec),
-        rom(built.rom_depth, weights, built.storage == "lutram"),
-        Count(register=-straight, operand=straight + rows * columns * product + columns * spec.data_bits),
+        stored.times(columns // built.in_vec),
+        rom(built.rom_depth, in_dsp + in_luts, built.storage == "lutram", 0 if built.packed else in_dsp, _STRAIGHT),
+        operands,
         sums,
         sums_leaving(beats, vec * total, rows * total),
         ends,
@@ -66,45 +74,104 @@ def dense(built: Implementation, depth: int, known: FixedLayer | None = None) ->
     )
 
 
-def products(built: Implementation, depth: int) -> Count:
+def products(built: Implementation, depth: int, known: FixedLayer | None = None) -> Count:
     """swm_spectral_mac."""
     assert isinstance(built, CirculantBuilt)
     spec, rows, columns, bins, lanes = built.spec, built.mac_rows, built.mac_columns, built.mac_bins, built.out_lanes
-    spectrum, weight, total, each = spec.spectrum_bits, spec.weight_bits, spec.accumulator_bits, built.products
-    three, alone = each == 3, built.word_groups == 1
+    total, each = spec.accumulator_bits, built.products
+    alone = int(built.word_groups == 1)  # word 0 has a lane of its own, and two products
     tree = clog2(columns)
     cycles, beats = 5 + built.packed + tree, ceil_div(rows, lanes)
-    made = bins * each - (each - 2 if alone else 0)  # sums of a row in a cycle
+    made = bins * each - (each - 2) * alone  # sums of a row in a cycle
     leaving = built.drain_words  # words of a row that leave together
     held = leaving * each - (each - 2 if spec.unrolled else 0)  # and their sums
-    complex_lanes = bins - alone
-    product = spectrum + weight + (2 if three else 0)
-    shared = Count(adder=columns * complex_lanes * (spectrum + 1)) if three else NOTHING
-    turned = Count(adder=rows * columns * complex_lanes * 2 * (weight + 1)) if three else NOTHING
-    units = spec.words // built.beat_words  # beats of a block
-    subs = max(1, bins // built.beat_words)  # memories that hold the words of a cycle together
-    memory = ram(2 * built.column_groups * units // subs, 2 * built.beat_words * spectrum).times(subs)
-    select = Count(choice=2 * columns * bins * 2 * spectrum * _choices(built.word_groups)) if units == 1 else NOTHING
-    sums = sum_rows(product, columns, total, built.packed, built.fabric_rows, rows).times(made)
-    kept = Count(register=rows * total * max(0, held - made))
-    # joined, then rounded
-    joined = Count(adder=2 * total * (leaving - spec.unrolled), register=2 * total * leaving)
-    drain = joined.plus(rounded(total, spec.rounded_bits).times(2 * leaving)).times(lanes)
+    rounds = kept_bits(total, spec.rounded_bits, known.acc_shift if known else None)
+    dropped = max(0, total + 1 - rounds - 1)  # bits of a sum that no rounding looks at
+    joined = Count(adder=2 * total * (leaving - spec.unrolled), register=2 * (total - dropped) * leaving)
+    drain = joined.plus(rounded(total, spec.rounded_bits, rounds).times(2 * leaving)).times(lanes)
+    unseen = Count(register=-2 * rows * dropped * spec.unrolled)  # the real bins of word 0 are not joined
     return product_walk(built.loads, max(1, columns // built.fft_lanes), built.row_groups, built.word_groups,
                  built.column_groups, beats, spec.groups).plus(
-        memory.times(columns),
-        rom(built.rom_depth, rows * columns * bins * 2 * weight, built.storage == "lutram"),
-        shared,
-        turned,
-        select,
-        Count(operand=rows * columns * made * (product + weight + 1) + columns * made * (spectrum + 1)),
-        sums,
-        kept,
+        _spectra(built),
+        _weights(built),
+        _lane_sums(built),
+        Count(register=rows * total * max(0, held - made)),
         sums_leaving(beats, lanes * held * total, rows * held * total),
+        unseen,
         drain,
         marks(4 * cycles + 3),
         fifo(lanes * 2 * leaving * spec.rounded_bits, depth, cycles + 3),
     )  # fmt: skip
+
+
+def _spectra(built: CirculantBuilt) -> Count:
+    """Memories of X, what of a block a cycle takes, and the operands that all rows share."""
+    spec, columns, bins = built.spec, built.mac_columns, built.mac_bins
+    x, alone = spec.spectrum_bits, built.word_groups == 1
+    units = spec.words // built.beat_words  # beats of a block
+    subs = max(1, bins // built.beat_words)  # memories that hold the words of a cycle together
+    word = 2 * built.beat_words * x
+    chosen = units == 1 and not alone  # words of a block, behind the memory
+    three = built.products == 3
+    straight = 0 if chosen or built.fabric_rows else 2 * x * bins if not three else 2 * x * alone
+    store = ram(2 * built.column_groups * units // subs, word, straight // subs, _STRAIGHT).times(subs)
+    select = Count(choice=2 * bins * 2 * x * _choices(built.word_groups)) if chosen else NOTHING
+    behind = 2 * x * bins - straight  # operands that are not counted with the memory
+    into = NOTHING
+    if three:
+        lanes = bins - alone
+        first = not alone  # a lane that sees word 0 by turns: its sum is chosen, and its words have other readers
+        into = Count(adder=(x + 1) * first, choice=(x + 1) * first, post=(x + 1) * (bins - 1), operand=(x + 1) * lanes)
+        if not chosen:  # the adder in front of a multiplier takes the registers of both words
+            into = into.plus(Count(register=-2 * x * (bins - 1), operand=2 * x * (bins - 1)))
+    return store.plus(select, into, Count(operand=behind)).times(columns)
+
+
+def _weights(built: CirculantBuilt) -> Count:
+    """ROM of the weights, their sums and differences, and the registers behind them."""
+    spec, rows, columns, bins = built.spec, built.mac_rows, built.mac_columns, built.mac_bins
+    w, alone = spec.weight_bits, built.word_groups == 1
+    in_dsp = rows - built.fabric_rows
+    cells, in_luts = rows * columns, built.storage == "lutram"
+    if built.packed:
+        paired = _pairs(in_dsp, columns, w, spec.spectrum_bits).times(bins * built.products - 2 * alone)
+        plain = Count(register=built.fabric_rows * columns * bins * 2 * w)
+        return rom(built.rom_depth, cells * bins * 2 * w, in_luts).plus(paired, plain)
+    three = built.products == 3
+    lanes = bins - alone if three else 0  # whose weights meet in adders before they are multiplied
+    straight = in_dsp * columns * 2 * w * (bins - lanes)
+    stored = rom(built.rom_depth, cells * bins * 2 * w, in_luts, straight, _STRAIGHT)
+    turned = Count(adder=cells * lanes * 2 * (w + 1), operand=cells * lanes * (w + 2 * (w + 1)))
+    plain = Count(register=built.fabric_rows * columns * 2 * w * (bins - lanes))
+    return stored.plus(turned, plain)
+
+
+def _lane_sums(built: CirculantBuilt) -> Count:
+    """Products and their sums over columns and cycles, of all rows.
+
+    Where several rows share an operand, yosys 0.70 puts the first level of adders of weights that were added before
+    into the DSP blocks of one row only.
+    """
+    spec, rows, columns, bins, each = built.spec, built.mac_rows, built.mac_columns, built.mac_bins, built.products
+    alone, three = int(built.word_groups == 1), built.products == 3
+    made, total = bins * each - (each - 2) * alone, spec.accumulator_bits
+    product = spec.spectrum_bits + spec.weight_bits + (2 if three else 0)
+    in_dsp = rows - built.fabric_rows
+    outside = max(0, in_dsp - 1) * 2 * (bins - alone) if three and not built.packed else 0
+    sums = sum_rows(product, columns, total, built.packed, built.fabric_rows, rows, spare=int(three)).times(made)
+    if outside:
+        moved = sum_rows(product, columns, total, 0, 0, 1, spare=1)
+        plain = sum_rows(product, columns, total, 0, 0, 1, spare=1, absorbed=False)
+        sums = sums.plus(moved.times(-outside), plain.times(outside))
+    multiplied = 0 if built.packed else in_dsp * columns * made * (product - three)
+    return sums.plus(Count(operand=multiplied))
+
+
+def _pairs(rows: int, columns: int, weight: int, data: int) -> Count:
+    """swm_multiply_pair: both weights as one operand, and their product."""
+    both = 2 * weight + data
+    low = Count(register=-weight, operand=weight)  # behind its memory, which the adder in front of a multiplier takes
+    return low.plus(Count(post=weight + 1, operand=both + both + data)).times(rows // 2 * columns)
 
 
 def transforms(built: Implementation, depth: int) -> Count:
@@ -144,34 +211,68 @@ def product_walk(loads: int, banks: int, rows: int, words: int, columns: int, be
 
 
 def sum_rows(
-    product: int, columns: int, total: int, packed: int, fabric: int, rows: int, inside: bool = False
+    product: int,
+    columns: int,
+    total: int,
+    packed: int,
+    fabric: int,
+    rows: int,
+    inside: bool = False,
+    *,
+    spare: int = 0,
+    absorbed: bool = True,
 ) -> Count:
     """Adder trees and running sums of all rows, for one product of a column; of those in LUTs the multipliers, too.
 
-    `inside`: DSP blocks hold the running sums.
+    Args:
+        product: bits of a product, whose register is counted with the operands.
+        columns: summands.
+        total: bits of a running sum.
+        packed: whether two rows share a multiplier.
+        fabric: rows that multiply in LUTs.
+        rows: in all.
+        inside: DSP blocks hold the running sums.
+        spare: bits of a product that only repeat its sign.
+        absorbed: DSP blocks hold the first level of the tree.
     """
-    first, later, width = NOTHING, NOTHING, product
-    left, alone = columns, 0
-    while left > 1:
-        width += 1
-        pairs = left // 2
-        if width == product + 1:
-            first = Count(post=pairs * width, operand=pairs * width)
-        else:
-            later = later.plus(Count(adder=pairs * width, register=pairs * width))
-        if left % 2:
-            alone += 1
-        elif alone:
-            later, alone = later.plus(delayed(width - 1, alone)), 0
-        left = -(-left // 2)
-    later = later.plus(delayed(width, alone))
     running = Count(restart=total, register=total)
-    in_dsp = first.plus(later, Count(post=total, operand=total) if inside else running)
-    in_luts = Count(adder=first.post, register=first.operand).plus(later, running)
-    multiplier = Count(rows=columns * (product // 2 + 1) * (product // 2 - 1), register=2 * columns * product)
+    in_luts = _tree(product, columns, spare, 0).plus(running)
+    last = Count(post=total, operand=total) if inside else running
+    in_dsp = _tree(product, columns, spare, 2 if absorbed else 1).plus(last)
+    multiplier = Count(rows=columns * (product // 2 + 1) * (product // 2 - 1), register=columns * product)
     split = Count(adder=columns * product / 2, register=columns * product) if packed else NOTHING
     dsp_rows = (in_luts if packed else in_dsp).plus(split).times(rows - fabric)
     return dsp_rows.plus(in_luts.plus(multiplier).times(fabric))
+
+
+def _tree(product: int, columns: int, spare: int, held: int) -> Count:
+    """swm_sum; `held`: registers from the product on that a DSP block has, which with two is the first level, too.
+
+    A summand without a partner waits a register a level, behind the one that it came from.
+    """
+    found, width, left, alone, waits = NOTHING, product, columns, 0, 0
+    while left > 1:
+        if left % 2:
+            waits = waits or width
+            alone += 1
+        elif alone:
+            found, alone, waits = found.plus(_waiting(product, waits, alone, spare, held)), 0, 0
+        width += 1
+        pairs = left // 2
+        if held == 2 and width == product + 1:
+            found = found.plus(Count(post=pairs * width, operand=pairs * width))
+        else:
+            found = found.plus(Count(adder=pairs * width, register=pairs * width))
+        left = -(-left // 2)
+    return found
+
+
+def _waiting(product: int, width: int, n: int, spare: int, held: int) -> Count:
+    """N registers behind the one of a summand: of a product, which is counted with its multiplier, or of a sum."""
+    if width > product:
+        return delayed(width, n + 1).plus(Count(register=-width))
+    bits = product - spare
+    return delayed(bits, n + 1, held).plus(Count(operand=-bits) if held else Count(register=-bits))
 
 
 def sums_leaving(beats: int, beat: int, bits: int) -> Count:

@@ -80,12 +80,13 @@ _MODULES: dict[str, Callable[..., Count]] = {
 }
 _ENDS = frozenset(
     (
-        *("dense", "irfft_unrolled", "irfft_store", "depthwise", "max_pool", "average_pool", "global_pool"),
+        *("dense", "spectral_mac", "irfft_unrolled", "irfft_store", "depthwise"),
+        *("max_pool", "average_pool", "global_pool"),
         *("recurrent_steps", "scale", "layernorm_apply", "add", "hadamard", "offset", "matmul"),
         *("softmax_power", "softmax_scale", "softmax_divide"),
     )
 )
-"""Modules that end a layer, with its offsets and its activation."""
+"""Modules whose bits are fewer once the numbers of a layer are known: its offsets, its activation, its shift."""
 _KINDS = frozenset(
     (
         *("dense", "circulant", "conv", "circulant_conv", "depthwise", "pool", "global_pool", "pad", "upsample"),
