@@ -130,10 +130,12 @@ class Count(NamedTuple):
         if library is INTEL:
             own = own._replace(narrow=0)
         found = own.plus(*(_located(one, library, packs).times(one.copies) for one in self.memories))
-        if packs:
-            return found
-        register, adder = found.register + found.operand, found.adder + found.post
-        return found._replace(register=register, adder=adder, operand=0, post=0)
+        return found if packs else found.outside()
+
+    def outside(self) -> Count:
+        """The same where no DSP block holds anything of it."""
+        register, adder = self.register + self.operand, self.adder + self.post
+        return self._replace(register=register, adder=adder, operand=0, post=0)
 
 
 NOTHING = Count()

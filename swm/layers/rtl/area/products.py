@@ -124,7 +124,8 @@ def _spectra(built: CirculantBuilt) -> Count:
         into = Count(adder=(x + 1) * first, choice=(x + 1) * first, post=(x + 1) * (bins - 1), operand=(x + 1) * lanes)
         if not chosen:  # the adder in front of a multiplier takes the registers of both words
             into = into.plus(Count(register=-2 * x * (bins - 1), operand=2 * x * (bins - 1)))
-    return store.plus(select, into, Count(operand=behind)).times(columns)
+    into = into.plus(Count(operand=behind))
+    return store.plus(select, into.outside() if built.fabric_rows else into).times(columns)
 
 
 def _weights(built: CirculantBuilt) -> Count:
@@ -132,18 +133,18 @@ def _weights(built: CirculantBuilt) -> Count:
     spec, rows, columns, bins = built.spec, built.mac_rows, built.mac_columns, built.mac_bins
     w, alone = spec.weight_bits, built.word_groups == 1
     in_dsp = rows - built.fabric_rows
-    cells, in_luts = rows * columns, built.storage == "lutram"
+    cells, in_luts, fabric = rows * columns, built.storage == "lutram", built.fabric_rows * columns
     if built.packed:
         paired = _pairs(in_dsp, columns, w, spec.spectrum_bits).times(bins * built.products - 2 * alone)
-        plain = Count(register=built.fabric_rows * columns * bins * 2 * w)
+        plain = Count(register=fabric * bins * 2 * w)
         return rom(built.rom_depth, cells * bins * 2 * w, in_luts).plus(paired, plain)
     three = built.products == 3
     lanes = bins - alone if three else 0  # whose weights meet in adders before they are multiplied
     straight = in_dsp * columns * 2 * w * (bins - lanes)
     stored = rom(built.rom_depth, cells * bins * 2 * w, in_luts, straight, _STRAIGHT)
-    turned = Count(adder=cells * lanes * 2 * (w + 1), operand=cells * lanes * (w + 2 * (w + 1)))
-    plain = Count(register=built.fabric_rows * columns * 2 * w * (bins - lanes))
-    return stored.plus(turned, plain)
+    turned = Count(adder=2 * (w + 1), operand=w + 2 * (w + 1)).times(lanes)
+    plain = Count(register=fabric * 2 * w * (bins - lanes))
+    return stored.plus(turned.times(in_dsp * columns), turned.outside().times(fabric), plain)
 
 
 def _lane_sums(built: CirculantBuilt) -> Count:
