@@ -85,6 +85,7 @@ class DoesNotFit(SwmError):
         overflow: what is too large, and by how much.
         block: the smallest block size for the whole network that would fit; None if none would, or nobody knows.
         bits: the most bits, of a few, that would fit.
+        both: a block size and bits that would fit together, where neither does alone; None likewise.
         boards: a few boards that would hold it as it is, the smallest first.
     """
 
@@ -95,24 +96,34 @@ class DoesNotFit(SwmError):
         *,
         block: int | None,
         bits: int | None,
+        both: tuple[int, int] | None = None,
         boards: Sequence[str] = (),
         asked: bool = True,
         slower: bool = False,
+        tried: bool = False,
     ) -> None:
         """Put together the verdict and what helps.
 
-        `asked`: the caller may write it all the same; `slower`: a design of a longer interval may fit.
+        `asked`: the caller may write it all the same; `slower`: a design of a longer interval may fit; `tried`: what is
+        not named here was tried and does not help.
         """
         self.board, self.overflow, self.block, self.bits, self.boards = board, overflow, block, bits, tuple(boards)
+        self.both = both
         ways = [
             f"blocks of {block} (swm convert --block {block})" if block else "a larger block (swm convert --block)",
             f"{bits} bits (--bits {bits})" if bits else "fewer bits (--bits)",
             f"a larger board (--board {' or '.join(self.boards)})" if boards else "a larger board",
         ]
         known = [way for way, fits in zip(ways, (block, bits, boards), strict=False) if fits]
+        if both is not None:
+            size, width = both
+            known.insert(0, f"blocks of {size} at {width} bits (swm convert --block {size}, then --bits {width})")
         ways += ["a slower design (swm emit --interval)"] if slower else []
         by = "by the resource model " if asked else ""
         text = f"{by}{', or '.join(known)} would fit" if known and not slower else f"try {', '.join(ways)}"
+        if tried and not known:
+            text = f"{by}no block size, no fewer bits, nor both, and no larger board of its vendor would do: "
+            text += "the network has to be smaller"
         anyway = "; --allow-overflow (in Python allow_overflow=True) writes it all the same" if asked else ""
         super().__init__(f"the design does not fit {board}: {overflow}; {text}. Nothing was written{anyway}")
 

@@ -27,19 +27,23 @@ BOARDS = 3  # that are named
 def does_not_fit(design: Design) -> DoesNotFit:
     """The error for a design that is larger than its board, with the remedies that the resource model knows of.
 
-    Each remedy stands for itself; the smallest change of its kind is named. All are judged by the search that would
-    make the design. A block size is that of `swm convert --block` on the dense network: converted without calibration,
-    for only shapes count here. A design that was read back from a project has no float source to try them on.
+    Each remedy stands for itself; the smallest change of its kind is named. Where neither blocks nor bits help alone,
+    both are tried together: the smallest block that fits at 8 bits or more (else at fewer), with the most bits at which
+    it does. All are judged by the search that would make the design. A block size is that of `swm convert --block` on
+    the dense network: converted without calibration, for only shapes count here. A design that was read back from a
+    project has no float source to try them on.
     """
     graph, board = design.graph, design.schedule.board
-    block = fewer = None
-    larger: tuple[str, ...] = ()
-    if graph.source is not None:
-        tried, bits = _Fitting(design), graph.bits
-        block = next((k for k in BLOCKS if k > _largest(graph.source) and tried.fits(bits, board, k)), None)
-        fewer = next((b for b in BITS if b < bits and tried.fits(b, board)), None)
-        larger = tuple(islice((b.name for b in _others(board) if tried.fits(bits, b)), BOARDS))
-    return DoesNotFit(board.name, design.schedule.overflow, block=block, bits=fewer, boards=larger)
+    overflow = design.schedule.overflow
+    if graph.source is None:
+        return DoesNotFit(board.name, overflow, block=None, bits=None)
+    tried, bits = _Fitting(design), graph.bits
+    blocks = [k for k in BLOCKS if k > _largest(graph.source)]
+    block = next((k for k in blocks if tried.fits(bits, board, k)), None)
+    fewer = next((b for b in BITS if b < bits and tried.fits(b, board)), None)
+    both = tried.both(blocks, [b for b in BITS if b < bits], board) if block is None and fewer is None else None
+    larger = tuple(islice((b.name for b in _others(board) if tried.fits(bits, b)), BOARDS))
+    return DoesNotFit(board.name, overflow, block=block, bits=fewer, both=both, boards=larger, tried=True)
 
 
 class _Fitting:
@@ -48,18 +52,30 @@ class _Fitting:
     def __init__(self, design: Design) -> None:
         assert design.graph.source is not None
         self._source, self._backend = design.graph.source, design.backend
-        self._hardware = split(prepared(self._source), self._backend).hardware
+        self._hardware: dict[int | None, Graph | None] = {None: split(prepared(self._source), self._backend).hardware}
 
     def fits(self, bits: int, board: Board, block: int | None = None) -> bool:
         """At so many bits, on a board, with its own blocks or with those of one size."""
         try:
-            hardware = self._hardware if block is None else self._converted(block)
+            if block not in self._hardware:
+                self._hardware[block] = self._converted(block)
+            hardware = self._hardware[block]
             return hardware is not None and can_fit(network_shape(lower(hardware), bits), board, self._backend)
         except SwmError:  # too many bits for a block of that size, and the like
             return False
 
-    def _converted(self, block: int) -> Graph | None:
-        return split(convert(dense_twin(self._source), None, block=block).graph, self._backend).hardware
+    def both(self, blocks: list[int], fewer: list[int], board: Board) -> tuple[int, int] | None:
+        """The smallest block that fits with fewer bits, and the most bits at which it does; few bits are tried last."""
+        for some in ([b for b in fewer if b >= 8], [b for b in fewer if b < 8]):
+            for block in blocks if some else ():
+                if self.fits(some[-1], board, block):  # what does not fit at the fewest bits, fits at none
+                    return block, next(b for b in some if self.fits(b, board, block))
+        return None
+
+    def _converted(self, block: int | None) -> Graph | None:
+        """What `swm emit` would build; None where it would refuse, as a layer takes no blocks of that size."""
+        made = split(convert(dense_twin(self._source), None, block=block, permute=False).graph, self._backend)
+        return None if made.verdict == "none" else made.hardware
 
 
 def _largest(graph: Graph) -> int:

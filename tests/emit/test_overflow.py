@@ -3,17 +3,22 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
+import onnx
 import pytest
 from click.testing import CliRunner
+from onnx import TensorProto, helper, numpy_helper
 from support import inputs, write_mlp
 
 import swm
+from swm.accelerator.backend import backend
 from swm.cli.emit import emit as command
+from swm.device import load_board
 from swm.emit import emit_project
 from swm.errors import DoesNotFit
-from swm.remedies import does_not_fit
+from swm.remedies import _Fitting, does_not_fit
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +64,39 @@ def test_the_block_named_is_the_smallest_that_fits(large):
         small = swm.convert(large.source, block=block).graph
         fixed = swm.quantize(small, bits=18, calibration=inputs(20, 640))
         assert swm.design(fixed, board="pynq-z2").schedule.fits == (block == 4)
+
+
+def test_a_block_and_bits_are_named_together_where_neither_does_alone(large, monkeypatch):
+    made = swm.design(large, board="pynq-z2")
+
+    def told(fits):
+        monkeypatch.setattr(_Fitting, "fits", lambda self, bits, board, block=None: fits(bits, block or 1))
+        return does_not_fit(made)
+
+    found = told(lambda bits, block: block >= 8 and bits <= 8)
+    assert (found.block, found.bits, found.both) == (None, None, (8, 8))
+    assert "blocks of 8 at 8 bits (swm convert --block 8, then --bits 8) would fit" in str(found)
+    assert told(lambda bits, block: block >= 4 and bits <= 6).both == (4, 6)
+    assert told(lambda bits, block: bits <= 6).both is None
+    nothing = told(lambda bits, block: False)
+    assert nothing.both is None and "the network has to be smaller" in str(nothing)
+
+
+def test_no_block_is_named_that_hardware_does_not_take(tmp_path):
+    """Recurrent layers have blocks of 64 at most: one of 128 would leave them to the host, and be refused."""
+    weights = {"W": (1, 1024, 256), "R": (1, 1024, 256)}
+    values = [numpy_helper.from_array(np.zeros(s, np.float32) + 0.01, k) for k, s in weights.items()]
+    node = helper.make_node("LSTM", ["x", "W", "R"], ["y"], hidden_size=256)
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in (("x", [3, 1, 256]), ("y", None))]
+    model = helper.make_model(
+        helper.make_graph([node], "g", ends[:1], ends[1:], values), opset_imports=[helper.make_opsetid("", 17)]
+    )
+    onnx.save(onnx.shape_inference.infer_shapes(model), tmp_path / "m.onnx")
+    source = swm.frame(swm.load(tmp_path / "m.onnx"), batch_axis=1)
+    fitting = _Fitting(SimpleNamespace(graph=SimpleNamespace(source=source), backend=backend("vitis")))
+    board = load_board("alveo-u55c")
+    assert fitting.fits(12, board, 64)
+    assert not fitting.fits(12, board, 128)
 
 
 def test_the_verdict_stands_in_what_is_written_all_the_same(large, tmp_path):
