@@ -3,6 +3,7 @@
 
 from swm.compress.conversion import Conversion, convert
 from swm.compress.detect import detect_structure
+from swm.compress.equalize import equalized
 from swm.compress.evaluation import Interval, TestAccuracy, accuracy, wilson
 from swm.compress.fold import fold_affine
 from swm.compress.fold_convolution import fold_conv
@@ -28,6 +29,7 @@ __all__ = [
     "accuracy",
     "convert",
     "detect_structure",
+    "equalized",
     "float32_advice",
     "fold_affine",
     "fold_conv",

@@ -9,42 +9,20 @@ stand in one block. On the bundled network at block 8 this takes one-shot accura
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from math import prod
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.graph import (
-    Activation,
-    Affine,
-    AveragePool,
-    Conv,
-    Elementwise,
-    GlobalAveragePool,
-    GlobalMaxPool,
-    Graph,
-    Linear,
-    MaxPool,
-    Node,
-    Reshape,
-)
+from swm.compress.chains import Chain, chain_behind
+from swm.graph import Affine, Conv, Graph, Linear, Node
 from swm.structure import Dense
 
 __all__ = ["grouped_rows", "permuted"]
 
 MOST_WORK = 20_000_000_000  # multiplications that the search for one order may take, some seconds; more is left alone
 Array = NDArray[Any]
-
-
-@dataclass(frozen=True, eq=False)
-class _Chain:
-    """A layer, what acts on each channel alone behind it, and the layer that reads them."""
-
-    first: Linear | Conv
-    between: tuple[Node, ...]
-    last: Linear | Conv
 
 
 def permuted(graph: Graph, blocks: Mapping[str, int], error: Callable[[Graph, str, int], float]) -> Graph:
@@ -60,7 +38,7 @@ def permuted(graph: Graph, blocks: Mapping[str, int], error: Callable[[Graph, st
     """
     for name, block in blocks.items():
         node = next((n for n in graph.nodes if n.name == name), None)
-        chain = _chain(graph, node) if isinstance(node, Linear | Conv) else None
+        chain = chain_behind(graph, node) if isinstance(node, Linear | Conv) else None
         if chain is None:
             continue
         order = grouped_rows(_rows(chain.first), block)
@@ -119,63 +97,7 @@ def _rows(node: Linear | Conv) -> Array:
     return matrix.reshape(len(matrix), node.channels, -1).transpose(0, 2, 1)
 
 
-def _chain(graph: Graph, first: Linear | Conv) -> _Chain | None:
-    """The chain behind a layer; None where its channels have more than one reader, or are given out."""
-    if not isinstance(first.weight, Dense) or (isinstance(first, Conv) and first.group > 1):
-        return None
-    readers, returned = graph.consumers(), {v.name for v in graph.outputs}
-    m, tensor = first.weight.shape[0], first.outputs[0]
-    between: list[Node] = []
-    flat = isinstance(first, Linear)  # whether channels are the last axis
-    while True:
-        following = readers.get(tensor, [])
-        if len(following) != 1 or tensor in returned:
-            return None
-        (node,) = following
-        if isinstance(node, Linear | Conv):
-            return _Chain(first, tuple(between), node) if _reads(first, node, m, flat=flat) else None
-        if isinstance(node, Reshape) and not flat:
-            flat = _flattens(graph, node, m)
-            if not flat:
-                return None
-        elif not _keeps_channels(node, first, flat=flat):
-            return None
-        between.append(node)
-        tensor = node.outputs[0]
-
-
-def _keeps_channels(node: Node, first: Linear | Conv, *, flat: bool) -> bool:
-    """Whether a node does the same to every channel, or has a number for each, which can move along."""
-    if isinstance(node, Affine):
-        channels = (
-            (-1, 1) if isinstance(first, Linear) else (1, -1 - len(first.kernel))
-        )  # axis 1 of a matrix is its last
-        along = node.axis in channels and (flat == isinstance(first, Linear))
-        return len(node.scale) == 1 or (along and len(node.scale) == first.weight.shape[0])
-    pools = MaxPool | AveragePool | GlobalAveragePool | GlobalMaxPool
-    alone = isinstance(node, Activation | Elementwise) and len([t for t in node.inputs if t]) == 1
-    return alone or (isinstance(node, pools) and not flat)
-
-
-def _flattens(graph: Graph, node: Reshape, m: int) -> bool:
-    """Whether a Reshape puts the pixels of a channel side by side, channel after channel, sample for sample."""
-    before, after = graph.sample_shape(node.inputs[0]), graph.shape_of(node.outputs[0])
-    if not before or before[0] != m or after is None or len(after) != 2:
-        return False
-    wanted = prod(before)
-    return after[1] == wanted or node.shape[1] in (-1, wanted)
-
-
-def _reads(first: Linear | Conv, last: Linear | Conv, m: int, *, flat: bool) -> bool:
-    if not isinstance(last.weight, Dense):
-        return False
-    if isinstance(last, Conv):
-        return isinstance(first, Conv) and not flat and last.group == 1 and last.channels == m
-    n = last.weight.shape[1]
-    return flat and (n == m if isinstance(first, Linear) else n % m == 0)
-
-
-def _reordered(graph: Graph, chain: _Chain, order: NDArray[np.int64]) -> Graph:
+def _reordered(graph: Graph, chain: Chain, order: NDArray[np.int64]) -> Graph:
     first, last, m = chain.first, chain.last, len(order)
     rows = np.ascontiguousarray(first.weight.to_dense()[order])
     new: dict[str, Node] = {
