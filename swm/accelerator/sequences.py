@@ -8,7 +8,7 @@ is followed here. Where a model has a batch of 1, any axis of one element may be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
@@ -196,13 +196,8 @@ class Sequences:
 
         `host/states.py` writes it so: Concat of Y and of Y_c with an axis in front, or of Y_h and Y_c, along axis 0.
         """
-        forward = (
-            isinstance(node, LSTM)
-            and node.direction == "forward"
-            and not node.layout
-            and node.inputs[1:2] in ((), ("",))
-        )
-        if not forward or wanted not in ([0, 2], [1, 2]) or any(uses[node.outputs[place]] != 1 for place in wanted):
+        plain = isinstance(node, LSTM) and not node.layout and node.inputs[1:2] in ((), ("",))
+        if not plain or wanted not in ([0, 2], [1, 2]) or any(uses[node.outputs[place]] != 1 for place in wanted):
             return None
         tensor, found = node.outputs[2], {t: n for n in self.graph.nodes for t in reads(n)}
         between = found.get(tensor)
@@ -259,13 +254,21 @@ class Sequences:
             initial_c=start.known[1][d],
             last=last,
             cells=cells is not None,
-            wide=cells is not None and self._leaves(cells),
+            wide=cells is not None and node.direction == "forward" and self._leaves(cells),
             length=operand.positions,
         )
         made = self._place(registry.kind("recurrent").lower(steps, (operand,), self._name(node)))
         if not backward or last or isinstance(made, Obstacle):
             return made
-        return self._reverse(node, made.output, (made.m, made.positions))
+        if cells is None:
+            return self._reverse(node, made.output, (made.m, made.positions))
+        # the outputs from their end, the cells behind them again
+        shape, output = (made.m, made.positions), made.output
+        outputs = self._lengthened(node, output, shape, -1)
+        turned = self._reverse(node, outputs.output, (outputs.m, outputs.positions))
+        parts = turned, self._lengthened(node, output, shape, 0, -outputs.positions)
+        shapes = tuple((part.m * part.positions, 1) for part in parts)
+        return self._concat(node, self._fresh(f"{output}, forwards"), parts, shapes)
 
     def _one_direction(self, node: Recurrent, tensor: str, d: int) -> str:
         """The states of one direction, of a tensor that holds those of all."""
@@ -307,11 +310,19 @@ class Sequences:
             layers[-1] = replace(layers[-1], output=tensor)
             self.computed.discard(ends[0].output)
         else:
-            shapes = tuple((end.m, end.positions) for end in ends)
-            inputs, m = tuple(end.output for end in ends), sum(end.m for end in ends)
-            name = f"l{len(layers)}_concat"
-            layers.append(FloatLayer("concat", name, node.name, inputs, tensor, shapes, m, ends[0].positions))
+            values = ends[0].m * ends[0].positions
+            self._concat(node, tensor, ends, tuple((node.hidden, values // node.hidden) for _ in ends))
         self.computed.add(tensor)
+
+    def _concat(
+        self, node: Recurrent, tensor: str, parts: Sequence[FloatLayer], shapes: tuple[tuple[int, int], ...]
+    ) -> FloatLayer:
+        """Parts beside each other, each read in tokens of this shape."""
+        layers, inputs, m = self.streams.layers, tuple(part.output for part in parts), sum(n for n, _ in shapes)
+        name = f"l{len(layers)}_concat"
+        layers.append(FloatLayer("concat", name, node.name, inputs, tensor, shapes, m, shapes[0][1]))
+        self.computed.add(tensor)
+        return layers[-1]
 
     def _name(self, node: Node) -> str:
         safe = self._identifier(node.name)

@@ -71,8 +71,8 @@ def _ends(graph: Graph, node: Recurrent) -> bool:
 
 
 def _gives_cells(graph: Graph, node: LSTM, read: Mapping[str, int]) -> bool:
-    """Whether the cells of the last step are read, of a layer whose one direction ends where its input does."""
-    if node.layout or node.direction != "forward" or len(node.outputs) < 3 or not read[node.outputs[2]]:
+    """Whether the cells of the last step are read, of a layer that ends where its input does."""
+    if node.layout or len(node.outputs) < 3 or not read[node.outputs[2]]:
         return False
     lengths = node.inputs[1] if len(node.inputs) > 1 else ""
     kinds = [graph.types.get(t) for t in node.outputs if t and read[t]]
@@ -142,15 +142,20 @@ class _Rewriting:
         length = of_outputs[0] if of_outputs else None
         steps = length + 1 if isinstance(length, int) else None
         _, batch, m = kind.shape
+        d = node.directions
         made: dict[str, tuple[int | str | None, ...]] = {cells: kind.shape, last: kind.shape}
         if whole:
-            made |= {start: (length, 1, batch, m), last: (1, 1, batch, m)}
-            made |= {joined: (steps, 1, batch, m), first: (batch, steps, 1, m)}
+            made |= {start: (length, d, batch, m), last: (1, d, batch, m)}
+            made |= {joined: (steps, d, batch, m), first: (batch, steps, d, m)}
         else:
-            made |= {start: kind.shape, joined: (2, batch, m), first: (batch, 2, m)}
+            made |= {start: kind.shape, joined: (2 * d, batch, m), first: (batch, 2 * d, m)}
         self.types |= {tensor: TensorType(kind.elem, shape) for tensor, shape in made.items()}
-        cuts = {c: (-1, _FAR), h: (-2, -1), y: (0, -1)}
-        self._ends.append(_End(node, first, 2, f"{node.name}, cut of {y}" if whole else ""))
+        cuts = {c: (-1, _FAR), h: (-2, -1), y: (0, -1)} if whole else {c: (-d, _FAR), h: (-2 * d, -d)}
+        states = 2 if node.direction == "forward" else 0
+        self._ends.append(_End(node, first, states, f"{node.name}, cut of {y}" if whole else ""))
+        if whole and not states and h in others:  # of a backward direction it is no step before the cells
+            self._last_states(node, first, (-2, -1))
+            others = [t for t in others if t != h]
         for tensor in (*others, c):
             begin, end = cuts[tensor]
             one, turned = (self._tensors.unique(f"{tensor}/{what}") for what in ("cut", "turned"))
@@ -163,7 +168,7 @@ class _Rewriting:
 
     def rewrite(self, node: Recurrent, length: int | None) -> None:
         """Y with the samples first, then as it was, and Y_h out of it; `length`: where sequences end before Y does."""
-        y, h = node.outputs[:2]
+        y = node.outputs[0]
         inside, first = self._tensors.unique(f"{y}/inside"), self._tensors.unique(f"{y}/batch_first")
         self.nodes.append(replace(node, outputs=(inside, "", *node.outputs[2:])))
         kind = self.types.get(y)
@@ -174,10 +179,14 @@ class _Rewriting:
         self._add(Transpose, node, "time first", (first,), y, perm=_BACK)
         forward = node.direction == "forward" and length is None
         self._ends.append(_End(node, first, 1 if forward else 0, self.nodes[-1].name))
-        ends = []
+        self._last_states(node, first, (-1, _FAR) if length is None else (length - 1, length))
+        self.changed = True
+
+    def _last_states(self, node: Recurrent, first: str, last: tuple[int, int]) -> None:
+        """Y_h out of Y with the samples first: a forward direction ends at `last`, a backward one at step 0."""
+        h, ends = node.outputs[1], []
         for d in range(node.directions):
-            backward = node.direction == "reverse" or d == 1
-            start, end = (0, 1) if backward else (-1, _FAR) if length is None else (length - 1, length)
+            start, end = (0, 1) if node.direction == "reverse" or d == 1 else last
             one = self._tensors.unique(f"{h}/{d}")
             cut = {"starts": (start, d), "ends": (end, d + 1), "axes": (1, 2), "steps": (1, 1)}
             self._add(Slice, node, f"end of direction {d}", (first,), one, **cut)  # (batch, 1, 1, outputs)
@@ -189,7 +198,6 @@ class _Rewriting:
         turned = self._tensors.unique(f"{h}/turned")
         self._add(Transpose, node, "states", (joined,), turned, perm=(1, 2, 0, 3))
         self._add(Squeeze, node, "states squeezed", (turned,), h, axes=(0,))
-        self.changed = True
 
     def join(self, result: str) -> None:
         """What leaves several layers as one tensor, (batch, values): hardware writes one.

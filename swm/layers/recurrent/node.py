@@ -50,7 +50,7 @@ class Steps(Node):
 def outputs_obstacle(node: Recurrent, read: Sequence[int]) -> Obstacle:
     """Why a recurrent node did not become `Steps`: these of its outputs are read."""
     if 2 in read:
-        if isinstance(node, LSTM) and node.direction == "forward" and not any(node.inputs[1:2]):
+        if isinstance(node, LSTM) and not any(node.inputs[1:2]):
             return Obstacle(
                 "its last cell state (Y_c) is read",
                 "where the network returns it, hardware gives it behind the outputs (samples first: `swm frame"
@@ -58,7 +58,7 @@ def outputs_obstacle(node: Recurrent, read: Sequence[int]) -> Obstacle:
                 " back (--state IN=OUT --steps N)",
             )
         return Obstacle(
-            "its last cell state (Y_c) is read, which hardware gives of a layer that runs forward to its end only",
+            "its last cell state (Y_c) is read, which hardware gives of a layer whose sequences have one length only",
             "`swm frame` keeps it inside where a caller feeds it back (--state IN=OUT --steps N), and leaves it away"
             " where nobody needs it (--drop OUTPUT)",
         )

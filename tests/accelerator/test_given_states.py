@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Initial states that come with the input, from ONNX files to words that the C simulation confirms."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+from networks import relative_error, smooth
+from onnx import TensorProto, helper
+from recurrent_models import Exported, returning, sequence
+
+import swm
+from swm.accelerator.integers import run_fixed
+from swm.accelerator.lower import hardware_findings
+from swm.compress import fold_affine
+from swm.errors import OptionError, UnsupportedModel
+from swm.host import before_hardware
+from swm.layers.rtl.registry import rtl_findings
+
+STEPS, WIDTH = 5, 12
+
+
+def with_states(graph, count, seed=0):
+    """Random inputs of a network to which a caller gives states."""
+    rng, x = np.random.default_rng(seed), 2 * smooth(count, STEPS, WIDTH)
+    return {"x": x} | {
+        v.name: rng.uniform(-0.9, 0.9, (count, *v.type.shape[1:])).astype(np.float32) for v in graph.inputs[1:]
+    }
+
+
+@pytest.mark.parametrize(
+    ("op", "options"),
+    [
+        ("LSTM", {"peepholes": True}),
+        ("LSTM", {"direction": "bidirectional", "take": "state"}),
+        ("GRU", {"direction": "reverse", "clip": 0.9}),
+        ("GRU", {"linear_before_reset": 1, "batch": 1, "take": "state"}),
+        ("RNN", {"take": "gather"}),
+    ],
+)
+def test_states_that_a_caller_gives_come_with_the_input(op, options):
+    """The host joins them to it; hardware takes them apart. A batch of one is run sample after sample."""
+    graph = sequence(op, state="given", **options)
+    made, x = swm.check(graph), with_states(graph, 60)
+    assert made.hardware == "with host parts"
+    if "batch" in options:
+        runs = [swm.run(graph, {name: a[i : i + 1] for name, a in x.items()}) for i in range(60)]
+        want = np.concatenate([one["out"] for one in runs])
+    else:
+        want = swm.run(graph, x)["out"]
+    fixed = [swm.quantize(graph, bits=bits, calibration=x) for bits in (12, 16)]
+    recurrent = [spec for spec in fixed[0].specs if spec.kind == "recurrent"]
+    assert all(spec.start and spec.turns == spec.steps + 1 for spec in recurrent)
+    assert "states that come with the input have no RTL" in " ".join(f.reason for f in rtl_findings(recurrent))
+    coarse, fine = (relative_error(swm.run(f, x)["out"], want) for f in fixed)
+    assert coarse < 0.01
+    assert fine < coarse / 8
+
+
+def test_given_states_of_a_stack_and_those_it_leaves_in_c_simulation(tmp_path):
+    """As a streaming model has them: x, h and c of two circulant layers in, y, h and c out."""
+    graph = returning(*"yhc", layers=2, state="given")
+    x = with_states(graph, 40)
+    converted = swm.convert(graph, block=4, calibration=x).graph
+    fixed, want = swm.quantize(converted, bits=12, calibration=x), swm.run(converted, x)
+    found = swm.run(fixed, x)
+    assert [found[t].shape for t in want] == [want[t].shape for t in want]
+    assert all(relative_error(found[t], want[t]) < 0.01 for t in want)
+    made = swm.design(fixed, board="zcu104")
+    project = swm.emit(made, path=tmp_path / "p", vectors={name: a[:8] for name, a in x.items()})
+    result = swm.verify(project)
+    assert result.ok, (result.first_mismatch, result.remarks)
+    assert result.words == 8 * (2 + STEPS + 1) * 8
+    spec = importlib.util.spec_from_file_location("driver", project / "host/host.py")
+    driver = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(driver)
+    words, _ = driver.Host().before(x)
+    np.testing.assert_array_equal(words, run_fixed(fixed, before_hardware(fixed, x)[fixed.input_name]).inputs)
+    layer = next(la for la in made.schedule.layers if la.spec.kind == "recurrent")
+    assert made.schedule.interval >= layer.spec.turns * layer.built.period == (STEPS + 1) * layer.built.period
+    with pytest.raises(OptionError, match="sequences cannot take turns"):
+        swm.design(fixed, board="zcu104", sequences=2)
+
+
+def streaming():
+    """A step a call: two layers, whose states the caller holds, and a matrix; large inputs beside small states."""
+    model = Exported(1, WIDTH)
+    source, ends = model.time_first("x"), []
+    for n in (WIDTH, 8):
+        y, h = model.layer("LSTM", source, n, 8, state="given")
+        source = model.flat(y, 1, 8)
+        ends += [h, f"{y[:-1]}2"]
+    result = model.linear(model.time_first(source), 8, 4)
+    return model.load_several({result: ["batch", 1, 4], **{end: [1, "batch", 8] for end in ends}})
+
+
+def test_a_streaming_model_gives_its_result_beside_its_states(tmp_path):
+    """Each part of the frames, in and out, has the bits of its own range."""
+    graph = streaming()
+    x = {name: a[:, :1] for name, a in with_states(graph, 200).items()}
+    x["x"] = 60 * x["x"]
+    assert swm.check(graph).hardware == "with host parts"
+    fixed, want = swm.quantize(graph, bits=12, calibration=x), swm.run(graph, x)
+    assert [spec.kind for spec in fixed.specs].count("recurrent") == 2
+    assert fixed.specs[-1].kind == "concat"
+    inputs = before_hardware(fixed, x)[fixed.input_name]
+    ranges = [np.abs(part).max() for part in np.split(inputs, [8, 16, 24, 32], axis=1)]
+    assert max(ranges) < 2 * min(ranges)  # as they are, x is 60 times a state
+    found = swm.run(fixed, x)
+    assert all(relative_error(found[t], want[t]) < 0.02 for t in want)
+    made = swm.design(fixed, board="zcu104")
+    project = swm.emit(made, path=tmp_path / "p", vectors={name: a[:8] for name, a in x.items()})
+    result = swm.verify(project, trace=True)
+    assert result.ok, (result.first_mismatch, result.remarks)
+    assert result.words == 8 * (4 * 8 + 4)
+    assert all(layer.error < 0.1 for layer in result.trace if layer.node)  # the floats beside it are scaled, too
+
+
+def test_a_layer_begins_with_the_last_state_of_another():
+    """A GRU that decodes; the first state is a slice of what the caller gives, behind the Transpose of exporters."""
+    model = Exported(STEPS, WIDTH)
+    model.inputs.append(helper.make_tensor_value_info("h0", TensorProto.FLOAT, ["batch", 2, 8]))
+    ends = (model.constant([v], np.int64) for v in (0, 1, 1))
+    start, rng = model.node("Transpose", model.node("Slice", "h0", *ends), perm=[1, 0, 2]), model.rng
+    x, last = model.time_first("x"), start
+    for _ in range(2):
+        w, r = (model.constant(rng.normal(size=(1, 24, n)) / np.sqrt(n)) for n in (WIDTH, 8))
+        y, last = model.node("GRU", x, w, r, "", "", last, outputs=2, hidden_size=8)
+    graph = model.load(model.linear(model.time_first(model.flat(y, 1, 8)), 8, 4), STEPS, 4)
+    feeds = with_states(graph, 60)
+    fixed = swm.quantize(graph, bits=12, calibration=feeds)
+    assert [s.start for s in fixed.specs if s.kind == "recurrent"] == [True, True]
+    assert relative_error(swm.run(fixed, feeds)["out"], swm.run(graph, feeds)["out"]) < 0.01
+
+
+def test_states_that_hardware_does_not_take_are_named():
+    model = Exported(STEPS, WIDTH)
+    model.inputs.append(helper.make_tensor_value_info("h0", TensorProto.FLOAT, [1, "batch", 8]))
+    w, r = (model.constant(np.full((1, 24, n), 0.1)) for n in (WIDTH, 8))
+    y, _ = model.node("GRU", model.time_first("x"), w, r, "", "", "h0", outputs=2, hidden_size=8)
+    graph = model.load(model.linear(model.time_first(model.flat(y, 1, 8)), 8, 4), STEPS, 4)
+    said = " ".join(f"{f.reason}; {f.remedy}" for f in hardware_findings(fold_affine(graph)))
+    assert "its states start from input 'h0'" in said
+    assert "`swm frame --batch-axis NAME`" in said
+    with pytest.raises(UnsupportedModel, match=r"differ in their first axis.*`swm frame --batch-axis NAME`"):
+        swm.quantize(graph, bits=8, calibration={"x": smooth(2, STEPS, WIDTH), "h0": np.zeros((1, 2, 8), np.float32)})
+    framed = swm.frame(graph, batch_axis="batch")
+    assert [v.type.shape for v in framed.inputs] == [("batch", STEPS, WIDTH), ("batch", 1, 8)]
+    assert swm.check(framed).hardware == "with host parts"
+    with pytest.raises(OptionError, match="has no axis named 'length'"):
+        swm.frame(graph, batch_axis="length")
