@@ -271,12 +271,13 @@ def quantize(
     lowered = lower(hardware)
     with told(progress) as say:
         say("run the calibration inputs", 0, 2)
-        activations = host.calibrate(made, hardware, given, list(lowered.tensors))
-        scaled = host.scaled_parts(made, activations)
-        if scaled is not made and scaled.hardware is not None:
-            made, hardware, ready = scaled, scaled.hardware, scaled.graph
-            lowered = lower(hardware)
-            activations = host.calibrate(made, hardware, given, list(lowered.tensors))
+        activations = host.calibrate(made, hardware, given, [*lowered.tensors, *host.ranged_tensors(made)])
+        for scaling in (host.scaled_cells, host.scaled_parts):
+            scaled = scaling(made, activations)
+            if scaled is not made and scaled.hardware is not None:
+                made, hardware, ready = scaled, scaled.hardware, scaled.graph
+                lowered = lower(hardware)
+                activations = host.calibrate(made, hardware, given, list(lowered.tensors))
         fixed = quantize_layers(
             hardware,
             lowered,

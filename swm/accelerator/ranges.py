@@ -18,7 +18,7 @@ from swm.layers.concat import ConcatLayer
 from swm.layers.pad import Pad, PadLayer
 from swm.layers.values import FloatLayer
 
-__all__ = ["Shape", "cut_tokens", "joined_layer", "range_along", "take_values"]
+__all__ = ["Shape", "cut_tokens", "doublings_of", "joined_layer", "range_along", "take_values"]
 
 _FAR = 2**31 - 1
 Shape: TypeAlias = tuple[int | str | None, ...]
@@ -84,13 +84,19 @@ def take_values(streams: Streams, node: Node, source: str) -> bool:
     return True
 
 
-def _doubled(streams: Streams, node: Affine, source: str) -> bool:
+def doublings_of(node: Affine) -> int | None:
+    """How often an Affine doubles every value (halves: below 0); None where it does something else."""
     if len(node.scale) != 1 or node.shift.any() or not node.scale[0] > 0:
-        return False
+        return None
     mantissa, exponent = frexp(float(node.scale[0]))
-    if mantissa != 0.5 or len(streams.shape(source) or ()) != 2 or streams.orders[source] is not None:
+    return exponent - 1 if mantissa == 0.5 else None
+
+
+def _doubled(streams: Streams, node: Affine, source: str) -> bool:
+    doublings = doublings_of(node)
+    if doublings is None or len(streams.shape(source) or ()) != 2 or streams.orders[source] is not None:
         return False
-    doublings, output, readers = exponent - 1, node.outputs[0], streams.graph.consumers()
+    output, readers = node.outputs[0], streams.graph.consumers()
     returned = {v.name for v in streams.graph.outputs}
     alone = len(readers[source]) == 1 and source not in returned and streams.origin[source] == source
     place = next((i for i, la in enumerate(streams.layers) if la.output == source), None)

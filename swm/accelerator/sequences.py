@@ -16,9 +16,10 @@ import numpy as np
 
 from swm.accelerator.initial_states import Start, start_of, taken_from
 from swm.accelerator.operands import Held, Streams
-from swm.accelerator.ranges import Shape, cut_tokens, range_along
+from swm.accelerator.ranges import Shape, cut_tokens, doublings_of, range_along
 from swm.graph import (
     LSTM,
+    Affine,
     Concat,
     Gather,
     Graph,
@@ -57,6 +58,7 @@ class Sequences:
         self.computed: set[str] = set()
         self._axis: dict[str, int] = {}  # of samples, where it is not the first
         self._steps: dict[str, int] = {}  # of tensors of recurrent layers
+        self._doublings: dict[str, int] = {}  # of the cells that leave a node
         self._taken: set[str] = set()  # names of nodes that a recurrent layer took along
         shape = streams.shape(graph.inputs[0].name) if graph.inputs else None
         self._one = bool(shape) and shape is not None and shape[0] == 1
@@ -194,12 +196,17 @@ class Sequences:
     def _appended(self, node: Recurrent, wanted: list[int], uses: Mapping[str, int]) -> str | None:
         """The tensor of an LSTM's outputs with its last cells behind them; None where they are read in another way.
 
-        `host/states.py` writes it so: Concat of Y and of Y_c with an axis in front, or of Y_h and Y_c, along axis 0.
+        `host/states.py` writes it so, Y_c times a power of two: Concat of Y and of Y_c with an axis in front, or of Y_h
+        and Y_c, along axis 0.
         """
         plain = isinstance(node, LSTM) and not node.layout and node.inputs[1:2] in ((), ("",))
         if not plain or wanted not in ([0, 2], [1, 2]) or any(uses[node.outputs[place]] != 1 for place in wanted):
             return None
         tensor, found = node.outputs[2], {t: n for n in self.graph.nodes for t in reads(n)}
+        ranged = found.get(tensor)
+        if not isinstance(ranged, Affine) or (doublings := doublings_of(ranged)) is None:
+            return None
+        tensor = ranged.outputs[0]
         between = found.get(tensor)
         if wanted[0] == 0:
             if not isinstance(between, Unsqueeze) or between.axes != (0,):
@@ -208,7 +215,8 @@ class Sequences:
         joined = found.get(tensor)
         if not isinstance(joined, Concat) or joined.axis != 0 or joined.inputs != (node.outputs[wanted[0]], tensor):
             return None
-        self._taken |= {joined.name} | ({between.name} if between is not None and between is not joined else set())
+        self._doublings[node.name] = doublings
+        self._taken |= {n.name for n in (ranged, between, joined) if n is not None}
         return joined.outputs[0]
 
     def _leaves(self, tensor: str) -> bool:
@@ -254,6 +262,7 @@ class Sequences:
             initial_c=start.known[1][d],
             last=last,
             cells=cells is not None,
+            doublings=self._doublings.get(node.name, 0),
             wide=cells is not None and node.direction == "forward" and self._leaves(cells),
             length=operand.positions,
         )

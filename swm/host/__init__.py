@@ -11,7 +11,7 @@ from swm.host.run import (
     host_parts,
     run_network,
 )
-from swm.host.scales import scaled_parts
+from swm.host.scales import ranged_tensors, scaled_cells, scaled_parts
 
 __all__ = [
     "NetworkResult",
@@ -23,7 +23,9 @@ __all__ = [
     "calibrate",
     "host_parts",
     "part_between",
+    "ranged_tensors",
     "run_network",
+    "scaled_cells",
     "scaled_parts",
     "split",
     "split_for_hardware",

@@ -8,7 +8,7 @@ and costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import floor, log2
 from typing import Any
@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.graph import Affine, Concat, Graph, Node, Slice
+from swm.graph import LSTM, Affine, Concat, Graph, Node, Slice
 from swm.host.cut import Split
+from swm.host.states import BACK
 
-__all__ = ["scaled_parts"]
+__all__ = ["ranged_tensors", "scaled_cells", "scaled_parts"]
 
 _MOST = 24  # doublings, of a part that is nearly zero
 
@@ -28,7 +29,7 @@ def scaled_parts(made: Split, values: Mapping[str, NDArray[Any]]) -> Split:
     """The same network with every part of a joined tensor in the range of the largest; itself where none is joined.
 
     Args:
-        made: the split.
+        made: the split, its cells already in the range of their outputs.
         values: of the tensors that the hardware reads and writes, over a calibration set.
     """
     if made.hardware is None:
@@ -39,11 +40,53 @@ def scaled_parts(made: Split, values: Mapping[str, NDArray[Any]]) -> Split:
     for joining, parting, tensor in sides:
         if joining is not None and parting is not None and tensor in values:
             factors |= _factors(joining, parting, tensor, values[tensor])
-    if all(factor == 1 for factor in factors.values()):
+    return _scaled(made, factors)
+
+
+def scaled_cells(made: Split, values: Mapping[str, NDArray[Any]]) -> Split:
+    """The same network with the last cells of each layer in the range of its outputs; itself where none leave.
+
+    Args:
+        made: the split.
+        values: of `ranged_tensors`, over a calibration set.
+    """
+    factors: dict[str, float] = {}
+    names = {node.name for node in made.graph.nodes}
+    for node, *tensors in _cells(made.hardware):
+        outputs, cells = (float(np.abs(values[t]).max(initial=0.0)) for t in tensors)
+        back = node.name + BACK
+        if back in names:
+            doublings = _doublings(outputs, cells)
+            factors |= {node.name: 2.0**doublings, back: 2.0**-doublings}
+    return _scaled(made, factors)
+
+
+def _scaled(made: Split, factors: Mapping[str, float]) -> Split:
+    if made.hardware is None or all(factor == 1 for factor in factors.values()):
         return made
     graph, hardware = (_with_factors(g, factors) for g in (made.graph, made.hardware))
     before, after = (None if g is None else _with_factors(g, factors) for g in (made.before, made.after))
     return replace(made, graph=graph, before=before, hardware=hardware, after=after)
+
+
+def ranged_tensors(made: Split) -> list[str]:
+    """The tensors whose ranges decide how cells leave beside outputs."""
+    return [t for _, outputs, cells in _cells(made.hardware) for t in (outputs, cells)]
+
+
+def _cells(hardware: Graph | None) -> Iterator[tuple[Affine, str, str]]:
+    """What brings the last cells of a layer to the range of its outputs, with the tensors of both."""
+    nodes = () if hardware is None else hardware.nodes
+    layers = {n.outputs[2]: n for n in nodes if isinstance(n, LSTM) and len(n.outputs) > 2}
+    for node in nodes:
+        layer = layers.get(node.inputs[0]) if isinstance(node, Affine) else None
+        if isinstance(node, Affine) and layer is not None:
+            yield node, layer.outputs[0] or layer.outputs[1], node.inputs[0]
+
+
+def _doublings(wanted: float, most: float) -> int:
+    """Those that bring one range below another."""
+    return max(-_MOST, min(_MOST, floor(log2(wanted / most)))) if most > 0 and wanted > 0 else 0
 
 
 def _factors(joining: Graph, parting: Graph, tensor: str, values: NDArray[Any]) -> dict[str, float]:
@@ -68,7 +111,7 @@ def _factors(joining: Graph, parting: Graph, tensor: str, values: NDArray[Any]) 
         largest, at = max(largest, most), end
     found: dict[str, float] = {}
     for one, other, most in pairs:
-        doublings = min(_MOST, floor(log2(largest / most))) if most > 0 else 0
+        doublings = _doublings(largest, most)
         found |= {one.name: 2.0**doublings, other.name: 2.0**-doublings}
     return found
 

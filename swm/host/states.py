@@ -36,11 +36,12 @@ from swm.graph import (
 )
 from swm.host.work import is_weighted
 
-__all__ = ["plain", "states_from_sequences"]
+__all__ = ["BACK", "RANGE_OF_CELLS", "plain", "states_from_sequences"]
 
 _FIRST = (2, 0, 1, 3)  # Y, (time, directions, batch, outputs), with the batch first
 _BACK = (1, 2, 0, 3)
 _FAR = 2**31 - 1
+RANGE_OF_CELLS, BACK = "range of cells", ", back"  # names of nodes: what brings cells to the range of outputs
 
 
 def states_from_sequences(graph: Graph) -> Graph:
@@ -130,10 +131,11 @@ class _Rewriting:
         start = self._tensors.unique(f"{y if whole else c}/outputs")
         self.nodes.append(replace(node, outputs=(start, "", cells) if whole else ("", start, cells)))
         kind = self.types[c]
-        last = cells
+        last = ranged = self._tensors.unique(f"{c}/ranged")
+        self._add(Affine, node, RANGE_OF_CELLS, (cells,), ranged, **plain())
         if whole:
             last = self._tensors.unique(f"{c}/as a step")
-            self._add(Unsqueeze, node, "cells as a step", (cells,), last, axes=(0,))
+            self._add(Unsqueeze, node, "cells as a step", (ranged,), last, axes=(0,))
         self._add(Concat, node, "cells behind the outputs", (start, last), joined, axis=0)
         forth, back = (_FIRST, _BACK) if whole else ((1, 0, 2), (1, 0, 2))
         self._add(Transpose, node, "samples first", (joined,), first, perm=forth)
@@ -143,7 +145,7 @@ class _Rewriting:
         steps = length + 1 if isinstance(length, int) else None
         _, batch, m = kind.shape
         d = node.directions
-        made: dict[str, tuple[int | str | None, ...]] = {cells: kind.shape, last: kind.shape}
+        made: dict[str, tuple[int | str | None, ...]] = {cells: kind.shape, ranged: kind.shape, last: kind.shape}
         if whole:
             made |= {start: (length, d, batch, m), last: (1, d, batch, m)}
             made |= {joined: (steps, d, batch, m), first: (batch, steps, d, m)}
@@ -157,13 +159,15 @@ class _Rewriting:
             self._last_states(node, first, (-2, -1))
             others = [t for t in others if t != h]
         for tensor in (*others, c):
-            begin, end = cuts[tensor]
+            place = cuts[tensor]
             one, turned = (self._tensors.unique(f"{tensor}/{what}") for what in ("cut", "turned"))
-            self.nodes.append(self._cut(node, f"cut of {tensor}", first, one, (begin, end)))
-            flat = whole and tensor != y
-            self._add(Transpose, node, f"{tensor} turned", (one,), turned if flat else tensor, perm=back)
+            self.nodes.append(self._cut(node, f"cut of {tensor}", first, one, place))
+            flat, end = whole and tensor != y, self._tensors.unique(f"{c}/outside") if tensor == c else tensor
+            self._add(Transpose, node, f"{tensor} turned", (one,), turned if flat else end, perm=back)
             if flat:
-                self._add(Squeeze, node, f"{tensor} squeezed", (turned,), tensor, axes=(0,))
+                self._add(Squeeze, node, f"{tensor} squeezed", (turned,), end, axes=(0,))
+            if tensor == c:
+                self._add(Affine, node, RANGE_OF_CELLS + BACK, (end,), c, **plain())
         self.changed = True
 
     def rewrite(self, node: Recurrent, length: int | None) -> None:

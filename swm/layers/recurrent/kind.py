@@ -24,7 +24,7 @@ from swm.layers.recurrent.cost import cell_products, processes
 from swm.layers.recurrent.layer import RecurrentLayer, run_float
 from swm.layers.recurrent.node import Steps, layer_of, states_obstacle
 from swm.layers.recurrent.offer import RecurrentOffer
-from swm.layers.recurrent.points import points_of, shifts, start_shifts, value_frac
+from swm.layers.recurrent.points import leaving_shifts, points_of, shifts, start_shifts, value_frac
 from swm.layers.recurrent.quantize import quantized
 from swm.layers.recurrent.spec import STATE_GUARD, RecurrentSpec
 from swm.layers.recurrent.steps import run_steps
@@ -115,7 +115,8 @@ class RecurrentKind(LayerKind):
         seen = run_float(layer, inputs[0].reshape(-1, layer.steps, layer.n), inputs[1:])
         given = seen.after.reshape(-1, layer.steps, layer.m)[:, -1 if layer.last else 0 :]
         if layer.cells:
-            given = np.concatenate([given, seen.state.reshape(-1, layer.steps, layer.m)[:, -1:]], axis=1)
+            cells = seen.state.reshape(-1, layer.steps, layer.m)[:, -1:] * 2.0**layer.doublings
+            given = np.concatenate([given, cells], axis=1)
         return given.reshape(-1, layer.m)
 
     def run(self, layer: FixedLayer, values: tuple[Ints, ...]) -> tuple[Ints, dict[str, int]]:
@@ -277,12 +278,8 @@ class RecurrentKind(LayerKind):
 
 def _appended(layer: FixedLayer) -> dict[str, int]:
     """What recurrent_append.h asks besides."""
-    points, frac = points_of(layer), layer.output_format.frac
-    return {
-        "out_bits": layer.spec.out_bits,
-        "output_shift": points.output - frac,
-        "cell_shift": points.state - frac,
-    }
+    output, cells = leaving_shifts(layer)
+    return {"out_bits": layer.spec.out_bits, "output_shift": output, "cell_shift": cells}
 
 
 def _split(layer: FixedLayer, name: str, rows: int, columns: int) -> Ints:

@@ -35,6 +35,7 @@ class RecurrentLayer(FloatLayer):
         bound: of the gates' sums; 0: none.
         last: whether only the last step's output is wanted.
         cells: whether the cells that the last step leaves are wanted, too.
+        doublings: of these cells, as they leave.
         wide: whether both leave the hardware as they are, and may have bits of their own.
     """
 
@@ -51,6 +52,7 @@ class RecurrentLayer(FloatLayer):
     bound: float = 0.0
     last: bool = False
     cells: bool = False
+    doublings: int = 0
     wide: bool = False
 
     @property

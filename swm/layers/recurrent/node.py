@@ -32,6 +32,7 @@ class Steps(Node):
         initial_c: (hidden,).
         last: whether the output is the last step's.
         cells: whether the cells that the last step leaves follow it.
+        doublings: of these cells, as they leave.
         wide: whether both leave the hardware as they are.
         length: steps of a sequence; None if the shapes do not say.
     """
@@ -43,6 +44,7 @@ class Steps(Node):
     initial_c: NDArray[np.float32]
     last: bool
     cells: bool
+    doublings: int = 0
     wide: bool
     length: int | None
 
@@ -139,6 +141,7 @@ def layer_of(node: Steps, operand: Operand, name: str) -> RecurrentLayer | Obsta
         bound=made.clip or 0.0,
         last=node.last,
         cells=node.cells,
+        doublings=node.doublings,
         wide=node.wide,
     )
 

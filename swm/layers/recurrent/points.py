@@ -12,7 +12,7 @@ from swm.layers.fit import curve_of
 from swm.layers.recurrent.spec import RecurrentSpec
 from swm.layers.values import FixedLayer, Ints
 
-__all__ = ["Points", "curves", "points_of", "shifts", "start_shifts", "value_frac"]
+__all__ = ["Points", "curves", "leaving_shifts", "points_of", "shifts", "start_shifts", "value_frac"]
 
 
 _FAR = 40  # a shift by which every word of 4 to 22 bits has become 0, or has saturated
@@ -121,6 +121,13 @@ def start_shifts(layer: FixedLayer) -> dict[str, int]:
         "state_shift_h": _bounded(h - points.state) if spec.cell.startswith("gru") else 0,
         "state_shift_c": _bounded(c - points.state) if spec.cell == "lstm" else 0,
     }
+
+
+def leaving_shifts(layer: FixedLayer) -> tuple[int, int]:
+    """Right shifts of outputs and last cells to the binary point of both, where they leave as one tensor."""
+    points, frac = points_of(layer), layer.output_format.frac
+    doublings = int(layer.arrays["doublings"][0]) if "doublings" in layer.arrays else 0
+    return points.output - frac, _bounded(points.state - doublings - frac)
 
 
 def _bounded(shift: int) -> int:

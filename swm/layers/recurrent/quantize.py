@@ -87,6 +87,8 @@ class _Quantization:
             start = self.layer.initial_c if spec.cell == "lstm" else self.layer.initial_h
             arrays["initial"] = Format(spec.state_bits, points.state).quantize(start)
         arrays["points"] = points.array()
+        if self.layer.doublings:
+            arrays["doublings"] = np.array([self.layer.doublings], np.int64)
         layer, weight_frac = self.layer, self.frac - self.join - self.inputs.frac
         made = FixedLayer(
             spec,
@@ -106,9 +108,9 @@ class _Quantization:
         """The format of what leaves: the outputs', or where the last cells follow them one for both, of more bits."""
         if not self.spec.cells:
             return self.out
-        cells = self.seen.state[self.spec.steps - 1 :: self.spec.steps]
+        cells = self.seen.state[self.spec.steps - 1 :: self.spec.steps] * 2.0**self.layer.doublings
         values = np.concatenate([self.seen.after.reshape(-1), cells.reshape(-1)])
-        return best_format(values, self.spec.out_bits, most_frac=max(self.out.frac, state))
+        return best_format(values, self.spec.out_bits, most_frac=max(self.out.frac, state - self.layer.doublings))
 
     def _biases(self, state_bias: NDArray[np.floating]) -> Floats:
         """(biases, hidden): those of W and R added, but for what a reset stands between."""

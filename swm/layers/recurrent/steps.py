@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from swm.layers.arithmetic import EXACT_FLOAT, forward_transform, inverse_transform, spectral_product
-from swm.layers.recurrent.points import points_of, shifts, start_shifts
+from swm.layers.recurrent.points import leaving_shifts, points_of, shifts, start_shifts
 from swm.layers.recurrent.spec import RecurrentSpec
 from swm.layers.rounding import Ints, round_shift, saturate
 from swm.layers.values import FixedLayer
@@ -53,11 +53,10 @@ def in_turns(
 
 def with_cells(layer: FixedLayer, outputs: Ints, cells: Ints) -> tuple[Ints, int]:
     """(sequences * tokens, m) and (sequences, hidden) → one token more, in the layer's format; how many saturated."""
-    spec, points = layer.spec, points_of(layer)
+    spec, (of_outputs, of_cells) = layer.spec, leaving_shifts(layer)
     assert isinstance(spec, RecurrentSpec)
-    frac = layer.output_format.frac
-    tokens = round_shift(outputs, points.output - frac).reshape(len(cells), -1, spec.m)
-    last = round_shift(cells, points.state - frac)[:, None]
+    tokens = round_shift(outputs, of_outputs).reshape(len(cells), -1, spec.m)
+    last = round_shift(cells, of_cells)[:, None]
     words, lost = saturate(np.concatenate([tokens, last], axis=1).reshape(-1, spec.m), spec.out_bits)
     return words, lost
 
