@@ -189,8 +189,8 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
         sizes = between.join(map(str, first["sizes"]))
         then = None if recipe.then is None else list(recipe.then)
         now = all(row.get("options", recipe.options) == recipe.options and row.get("then") == then for row in found)
-        seconds = [row.get("processor_seconds") for row in found]
-        took = f"{np.mean(seconds):.0f}" if all(seconds) else f"{np.mean([row['seconds'] for row in found]):.0f} c"
+        seconds = [row["processor_seconds"] for row in found if "processor_seconds" in row]
+        took = f"{np.mean(seconds):.0f}" if seconds else f"{np.mean([row['seconds'] for row in found]):.0f} c"
         cells = (
             recipe.name,
             f"{first['test']:,}",
