@@ -170,8 +170,8 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
         "Behind a slash: in 12-bit fixed point, by the integer engine. Compression counts stored bits, real numbers at "
         "32, of all weights; in brackets sizes in order of the layers, 1 where a layer stays dense, with the name of "
         "the structure where some layers have another one. Seconds are the processor's, of a seed, conversion "
-        "included; those marked c are of a clock, on a machine that did other work at the same time. Rows marked * are "
-        "from before hidden channels were put in order, those marked † of an earlier recipe.",
+        "included; those marked c are of a clock, on a machine that did other work at the same time. Rows marked † are "
+        "of an earlier recipe.",
         "",
         "| model | tested on | dense % | one-shot % | trained % | seeds | epochs | seconds | compression | goal % |"
         " date |",
@@ -202,7 +202,7 @@ def to_markdown(rows: list[dict[str, Any]]) -> str:
             took,
             f"{first['compression']:.2f}x ({sizes})",
             f"{100 * first['goal']:.1f}",
-            first["date"] + ("" if first.get("permuted", True) else " *") + ("" if now else " †"),
+            first["date"] + ("" if now else " †"),
         )
         lines.append(f"| {' | '.join(cells)} |")
     notes = [f"{r.name}: {r.note}." for r in RECIPES if r.note]
