@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from swm.accelerator.backend import Backend
 from swm.accelerator.lower import fixed_places, hardware_findings
-from swm.graph import Graph, Node, TensorType, Value, reads
+from swm.graph import Graph, Node, ReduceMax, ReduceMean, TensorType, Value, reads
 from swm.host.work import multiplications
 
 __all__ = ["Cuts", "hardware_between", "lead", "parts"]
@@ -68,9 +68,14 @@ class Cuts:
         return found
 
     def _continues(self, tensor: str, accepted: Mapping[str, set[str]]) -> str | None:
-        """The tensor before a node that only prolongs a chain: one tensor in, one out, with one reader."""
+        """The tensor before a node that only prolongs a chain: one tensor in, one out, with one reader.
+
+        Reductions do not: of an image they are pooling, and hardware may not take what follows as a sequence.
+        """
         node = self.writers.get(tensor)
         if node is None or tensor in self.returned or len(self.readers.get(tensor, ())) != 1:
+            return None
+        if isinstance(node, ReduceMax | ReduceMean):
             return None
         sources = {t for t in reads(node) if t not in self.graph.constants}
         earlier = next(iter(sources)) if len(sources) == 1 and len(node.outputs) == 1 else None

@@ -46,10 +46,11 @@ RANGE_OF_CELLS, BACK = "range of cells", ", back"  # names of nodes: what brings
 
 def states_from_sequences(graph: Graph) -> Graph:
     """The same network, in which nobody reads two outputs of a recurrent layer; itself where that is so."""
-    read = Counter(t for n in graph.needed([v.name for v in graph.outputs]) for t in reads(n))
+    nodes = graph.needed([v.name for v in graph.outputs])  # others may read what a layer gives no more
+    read = Counter(t for n in nodes for t in reads(n))
     read.update(v.name for v in graph.outputs)
     made = _Rewriting(graph)
-    for node in graph.nodes:
+    for node in nodes:
         if isinstance(node, LSTM) and _gives_cells(graph, node, read):
             made.append_cells(node, [t for t in node.outputs[:2] if t and read[t]])
             continue

@@ -64,7 +64,7 @@ def test_page_shortens_messages_in_the_table_and_says_why_below_it():
         ("cnn/emclab_KWS-DNN_S", "with host parts", "after: Softmax"),
         ("mlp/ezkl_large_mlp", "none", "Tile"),  # it makes ten frames of a sample
         ("rnn_unit/burn_gru", "with host parts", "swm frame --batch-axis 1"),
-        ("speech/dtln_model_1", "all", "swm frame --state"),
+        ("speech/dtln_model_1", "with host parts", "before: 4 Slice"),
         ("opset_compliance/burn_opset_07", "refused", "consumed_inputs"),
     ],
 )
