@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from onnx import TensorProto, helper
 from support import inputs, write_mlp
 
 import swm
@@ -13,6 +14,7 @@ from swm.cli.convert import convert
 from swm.compress import wilson
 from swm.compress.hold_out import held_out
 from swm.errors import CalibrationError
+from swm.onnx_io import from_proto
 
 
 @pytest.fixture(scope="module")
@@ -172,3 +174,13 @@ def test_batches_are_held_out_whole(tmp_path):
     report = swm.convert(fixed, block=4, calibration=inputs(60)).report
     assert report.accuracy.test_samples + report.calibration_samples == 60
     assert report.accuracy.test_samples > 0
+
+
+def test_a_recurrent_network_without_outputs_holds_nothing_out():
+    shapes = {"x": (1, "n", 2), "w": (1, 12, 2), "r": (1, 12, 3)}
+    given = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
+    node = helper.make_node("LSTM", list(shapes), ["", "h"], hidden_size=3)
+    graph = from_proto(helper.make_model(helper.make_graph([node], "g", given, [])))
+    feeds = {"x": np.ones((1, 3, 2), np.float32), "w": np.ones((1, 12, 2), np.float32)}
+    feeds["r"] = np.ones((1, 12, 3), np.float32)
+    assert swm.convert(graph, block=2, calibration=feeds).report.layers == ()
