@@ -24,7 +24,7 @@ from swm.layers.base import Obstacle, Operand
 from swm.layers.beats import BeatKind, every_beat, vectors
 from swm.layers.finish import finish, finish_configuration, finish_cost
 from swm.layers.formats import best_format, finest_bias, output_format
-from swm.layers.products import bank_lanes
+from swm.layers.products import bank_lanes, banked
 from swm.layers.program import BeatStream, Port, ProcessModel, Program, Rom, Run
 from swm.layers.roots import Roots, roots
 from swm.layers.rounding import round_shift
@@ -269,10 +269,9 @@ class LayerNorm(BeatKind):
         """The table of roots, gains in banks of a beat, offsets; padded with zeros."""
         spec, vec = built.spec, built.in_vec
         assert isinstance(spec, LayerNormSpec)
-        beats = ceil_div(spec.n, vec)
-        gains, offsets = np.zeros(beats * vec, np.int64), np.zeros(beats * vec, np.int64)
-        gains[: spec.n], offsets[: spec.n] = layer.arrays["weights"], layer.arrays["bias"]
-        banks = gains.reshape(beats, -1, bank_lanes(vec, spec.weight_bits)).transpose(1, 0, 2)
+        offsets = np.zeros(ceil_div(spec.n, vec) * vec, np.int64)
+        offsets[: spec.n] = layer.arrays["bias"]
+        banks = banked(layer.arrays["weights"][None], vec, spec.weight_bits)
         return (
             Rom("roots", "root_t", layer.arrays["roots"][None]),
             Rom("weights", "weight_t", banks),

@@ -22,7 +22,7 @@ from swm.layers.base import Obstacle, Operand
 from swm.layers.beats import BeatKind, every_beat, vectors
 from swm.layers.finish import finish, finish_configuration, finish_cost
 from swm.layers.formats import best_format, output_format
-from swm.layers.products import bank_lanes
+from swm.layers.products import bank_lanes, banked
 from swm.layers.program import Port, ProcessModel, Program, Rom, Run
 from swm.layers.values import (
     FixedLayer,
@@ -213,10 +213,7 @@ class Offset(BeatKind):
         """The table, in banks of a beat; padded with zeros."""
         spec, vec = built.spec, built.in_vec
         assert isinstance(spec, OffsetSpec)
-        padded = np.zeros((spec.output.positions, ceil_div(spec.n, vec) * vec), np.int64)
-        padded[:, : spec.n] = layer.arrays["weights"]
-        lanes = bank_lanes(vec, spec.weight_bits)
-        return (Rom("weights", "weight_t", padded.reshape(-1, vec // lanes, lanes).transpose(1, 0, 2)),)
+        return (Rom("weights", "weight_t", banked(layer.arrays["weights"], vec, spec.weight_bits)),)
 
     def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
         """As offset.h asks."""

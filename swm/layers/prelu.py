@@ -17,7 +17,7 @@ from swm.layers.base import Obstacle, Operand
 from swm.layers.beats import BeatKind, every_beat
 from swm.layers.finish import finish, finish_configuration, finish_cost
 from swm.layers.formats import best_format, output_format
-from swm.layers.products import bank_lanes
+from swm.layers.products import bank_lanes, banked
 from swm.layers.program import Port, ProcessModel, Program, Rom
 from swm.layers.values import (
     FixedLayer,
@@ -150,11 +150,7 @@ class PReluKind(BeatKind):
         """Slopes in banks of a beat, padded with zeros."""
         spec, vec = built.spec, built.in_vec
         assert isinstance(spec, PReluSpec)
-        beats = ceil_div(spec.n, vec)
-        slopes = np.zeros(beats * vec, np.int64)
-        slopes[: spec.n] = layer.arrays["weights"]
-        lanes = bank_lanes(vec, spec.weight_bits)
-        return (Rom("weights", "weight_t", slopes.reshape(beats, -1, lanes).transpose(1, 0, 2)),)
+        return (Rom("weights", "weight_t", banked(layer.arrays["weights"][None], vec, spec.weight_bits)),)
 
     def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
         """As prelu.h asks."""

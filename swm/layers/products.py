@@ -25,6 +25,7 @@ __all__ = [
     "Parts",
     "ProductTable",
     "bank_lanes",
+    "banked",
     "lane_choices",
     "powers_of_two",
     "price",
@@ -85,6 +86,14 @@ def bank_lanes(lanes: int, bits: int, kind: Storage = "bram") -> int:
     if kind == "uram":
         return min(found, key=lambda d: (lanes // d * -(-d * bits // URAM_WIDTH), -d))
     return found[-1]
+
+
+def banked(table: NDArray[np.int64], vec: int, bits: int) -> NDArray[np.int64]:
+    """Constants (rows, n) as a ROM [bank][row, beat][lane], a beat of `vec` of them a word; padded with zeros."""
+    (rows, n), lanes = table.shape, bank_lanes(vec, bits)
+    padded = np.zeros((rows, -(-n // vec) * vec), np.int64)
+    padded[:, :n] = table
+    return padded.reshape(-1, vec // lanes, lanes).transpose(1, 0, 2)
 
 
 def powers_of_two(largest: int) -> list[int]:

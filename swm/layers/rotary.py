@@ -25,7 +25,7 @@ from swm.layers.base import Obstacle, Operand
 from swm.layers.beats import BeatKind, distinct_rows, every_beat, vectors
 from swm.layers.finish import finish, finish_configuration, finish_cost
 from swm.layers.formats import best_format, output_format
-from swm.layers.products import bank_lanes
+from swm.layers.products import bank_lanes, banked
 from swm.layers.program import Port, ProcessModel, Program, Rom
 from swm.layers.values import (
     FixedLayer,
@@ -221,13 +221,7 @@ class Rotary(BeatKind):
         """Both tables, in banks of a beat; padded with zeros."""
         spec, vec = built.spec, built.in_vec
         assert isinstance(spec, RotarySpec)
-        beats, lanes = ceil_div(spec.n, vec), bank_lanes(vec, spec.weight_bits)
-        found = []
-        for name in _TABLES:
-            padded = np.zeros((spec.rows, beats * vec), np.int64)
-            padded[:, : spec.n] = layer.arrays[name]
-            found.append(Rom(name, "weight_t", padded.reshape(-1, vec // lanes, lanes).transpose(1, 0, 2)))
-        return tuple(found)
+        return tuple(Rom(name, "weight_t", banked(layer.arrays[name], vec, spec.weight_bits)) for name in _TABLES)
 
     def work(self, spec: LayerSpec) -> tuple[Work, ...]:
         """Two products and a sum a value."""

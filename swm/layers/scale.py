@@ -18,7 +18,7 @@ from swm.layers.base import Obstacle, Operand
 from swm.layers.beats import BeatKind, every_beat, vectors
 from swm.layers.finish import finish, finish_configuration, finish_cost
 from swm.layers.formats import MIN_BITS, quantized_weights
-from swm.layers.products import bank_lanes
+from swm.layers.products import bank_lanes, banked
 from swm.layers.program import Port, ProcessModel, Program, Rom
 from swm.layers.values import (
     FixedLayer,
@@ -187,10 +187,9 @@ class Scale(BeatKind):
         """Gains in banks of a beat, and offsets; padded with zeros."""
         spec, vec = built.spec, built.in_vec
         assert isinstance(spec, ScaleSpec)
-        beats = ceil_div(spec.n, vec)
-        gains, offsets = np.zeros(beats * vec, np.int64), np.zeros(beats * vec, np.int64)
-        gains[: spec.n], offsets[: spec.n] = layer.arrays["weights"], layer.arrays["bias"]
-        banks = gains.reshape(beats, -1, bank_lanes(vec, spec.weight_bits)).transpose(1, 0, 2)
+        offsets = np.zeros(ceil_div(spec.n, vec) * vec, np.int64)
+        offsets[: spec.n] = layer.arrays["bias"]
+        banks = banked(layer.arrays["weights"][None], vec, spec.weight_bits)
         return (Rom("weights", "weight_t", banks), Rom("bias", "bias_t", offsets))
 
     def work(self, spec: LayerSpec) -> tuple[Work, ...]:
