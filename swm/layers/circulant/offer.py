@@ -84,7 +84,7 @@ class CirculantOffer(Offer):
         for v in powers_of_two(_MOST_VECTOR if spec.unrolled else spec.block):
             built = CirculantBuilt(spec, in_vec=v, out_vec=v, mac_rows=spec.p, mac_bins=min(2, spec.words))
             widest = max(stream.width for stream in built.streams())
-            if max(widest, v * max(spec.data_bits, spec.out_bits)) > MAX_STREAM_BITS:
+            if max(widest, v * max(spec.data_bits, spec.out_bits, spec.bias_bits)) > MAX_STREAM_BITS:
                 break
             if spec.groups > 1 and spec.p % built.out_lanes:
                 break  # a beat would hold blocks of two groups

@@ -57,7 +57,7 @@ class DenseBesideBuilt(Implementation):
                     continue
                 made, groups = positions * spec.m, spec.n // columns
                 out_vec = next((u for u in powers_of_two(made & -made) if made // u <= groups), 0)
-                wide = max(in_vec * spec.data_bits, out_vec * spec.out_bits)
+                wide = max(in_vec * spec.data_bits, out_vec * max(spec.out_bits, spec.bias_bits))
                 if out_vec and wide <= MAX_STREAM_BITS:
                     yield DenseBesideBuilt(beside(spec, positions), in_vec, out_vec, columns)
 

@@ -68,10 +68,8 @@ class DenseOffer(Offer):
         self._options = _options(spec, ports, beat or 1)
         self._groups = -(-spec.n // self._options.columns)  # column groups
         self._known: dict[int, list[_Way]] = {}
-        self._vectors = [
-            v for v in powers_of_two(_MOST_COLUMNS) if v * max(spec.data_bits, spec.out_bits) <= MAX_STREAM_BITS
-        ]
-        self._beats = [beat] if beat else self._vectors
+        self._beats = [beat] if beat else _beats_of(spec.data_bits)
+        self._outs = _beats_of(max(spec.out_bits, spec.bias_bits))
 
     def cheapest(self, interval: int, preference: Preference) -> Implementation | None:
         """See `Offer`; a few numpy operations for each of at most six pairs of beats."""
@@ -111,7 +109,7 @@ class DenseOffer(Offer):
         spec, options = self._spec, self._options
         for v in [v for v in self._beats if ceil_div(spec.n, v) <= token][:2]:
             legal = (options.depth <= token) & (options.columns % v == 0)
-            whole = [w for w in self._vectors if spec.groups == 1 or spec.m % w == 0]  # no beat of two groups
+            whole = [w for w in self._outs if spec.groups == 1 or spec.m % w == 0]  # no beat of two groups
             for out in [w for w in whole if ceil_div(spec.m, w) <= token][:3]:
                 drains = -(-options.rows // out)
                 usable = legal & ((options.rows % out == 0) | (options.rows >= spec.m)) & (drains <= self._groups)
@@ -121,6 +119,11 @@ class DenseOffer(Offer):
                 columns, which = np.unique(options.columns[places], return_inverse=True)
                 fronts = [priced(input_cost(spec, c, v)) for c in columns.tolist()]
                 yield v, out, priced(output_cost(spec, out, self._ports)), fronts, which, places
+
+
+def _beats_of(bits: int) -> list[int]:
+    """Words of a beat whose widest word, of this many bits a value, a stream or a ROM can have."""
+    return [v for v in powers_of_two(_MOST_COLUMNS) if v * bits <= MAX_STREAM_BITS]
 
 
 @lru_cache(maxsize=256)
