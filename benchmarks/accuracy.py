@@ -73,7 +73,7 @@ def _mfcc(x: Array) -> Array:
     return (x - np.float32(83)) * np.float32(0.5847029)  # zero point and scale of MLPerf Tiny's int8 reference model
 
 
-def _cifar(mean: tuple[float, ...], deviation: tuple[float, ...]) -> Callable[[Array], Array]:
+def cifar(mean: tuple[float, ...], deviation: tuple[float, ...]) -> Callable[[Array], Array]:
     def prepare(x: Array) -> Array:
         scaled = (x / 255 - np.array(mean)) / np.array(deviation)
         return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
@@ -96,15 +96,15 @@ CASES = (
     Case("alibaba kws", "mlperf_tiny/alibaba_kws.onnx", "kws", "MFCC, (x - 83) * 0.5847", _mfcc, 0.85, 500, 500),
     Case(
         "VNN-COMP resnet_2b", "cnn/vnn_resnet_2b.onnx", "cifar", "CIFAR-10 mean, std",
-        _cifar((0.4914, 0.4822, 0.4465), (0.2471, 0.2435, 0.2616)), 0.5, 1000, 2000,
+        cifar((0.4914, 0.4822, 0.4465), (0.2471, 0.2435, 0.2616)), 0.5, 1000, 2000,
     ),
     Case(
         "VNN-COMP oval21 deep", "cnn/vnn_oval21_deep.onnx", "cifar", "mean .485 .456 .406, std .225",
-        _cifar((0.485, 0.456, 0.406), (0.225, 0.225, 0.225)), 0.4, 1000, 2000,
+        cifar((0.485, 0.456, 0.406), (0.225, 0.225, 0.225)), 0.4, 1000, 2000,
     ),
     Case(
         "VNN-COMP biasfield base", "cnn/vnn_cifar_biasfield_base.onnx", "cifar", "ImageNet mean, std",
-        _cifar((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), 0.7, 1000, 2000,
+        cifar((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), 0.7, 1000, 2000,
     ),
 )  # fmt: skip
 

@@ -2,7 +2,7 @@
 """The Google LSTM of C-LSTM (153 inputs, 1,024 cells, peepholes, projection 512) on a board.
 
 A frame of these papers is one step. Cycles a step are the design's interval over all its steps (token simulation);
-resources are modelled. Weights do not matter to either, so there are none here; with --verify there are random ones.
+resources are modelled. Weights do not matter to either, so there are none here.
 "Useful" is the share of all cycles of all DSPs in which they multiply what the layer needs. The rest has three causes,
 all of the process `steps`: it waits for a state (between the gates and the projection, and from step to step of a
 sequence); rows and columns are padded to whole groups; DSPs of transforms, tables and cells work for a few cycles of a
@@ -11,13 +11,13 @@ step only.
     python benchmarks/google_lstm.py                    KU060 at 200 MHz, the table
     python benchmarks/google_lstm.py --block 8 --bits 16 --sequences 2
     python benchmarks/google_lstm.py --block 8 --sequences 2 --cycles 1024    the cheapest design at C-LSTM's pace
-    python benchmarks/google_lstm.py --verify --sequences 2    emit each, run 20 steps of it in C simulation
+
+`python benchmarks/networks.py --only Google` emits each and runs 20 steps of it in C simulation.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import dataclass
 
 from swm.accelerator.resources import estimate
@@ -87,21 +87,6 @@ def row(block: int, bits: int, sequences: int, board_name: str, clock_mhz: float
     )
 
 
-def verify(blocks: list[int], widths: list[int], counts: list[int], board: str, clock_mhz: float) -> bool:
-    """Print what C simulation says of each design; whether every word is right, within the limits."""
-    from google_lstm_verify import HEADINGS, verified
-
-    print("| " + " | ".join(HEADINGS) + " |\n|" + "--:|" * (len(HEADINGS) - 1) + "---|")
-    right = True
-    for block in blocks:
-        for bits in widths:
-            for count in counts:
-                line, good = verified(block, bits, count, board, clock_mhz)
-                print(line, flush=True)
-                right = right and good
-    return right
-
-
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -113,10 +98,7 @@ def main() -> None:
     parser.add_argument(
         "--cycles", type=int, help="a step at most: the cheapest design that keeps them, not the fastest"
     )
-    parser.add_argument("--verify", action="store_true", help="emit each, run it, compare every word; exit status 1")
     chosen = parser.parse_args()
-    if chosen.verify:
-        sys.exit(0 if verify(chosen.block, chosen.bits, chosen.sequences, chosen.board, chosen.clock) else 1)
     print("| block | bits | sequences | cycles a step | published | cycles from step to step of a sequence |", end="")
     print(" DSP | BRAM18 | LUT | useful | lost: waits | padding | cells | fits | waits for |")
     print("|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|---|")

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from compile_memory import MOST_GIB, MOST_SECONDS, measured
+from compile_memory import compiled
 
 import swm
 from swm.accelerator.design import Design
@@ -24,6 +25,8 @@ from swm.layers import registry
 from swm.layers.formats import best_format
 from swm.layers.recurrent import RecurrentLayer
 from swm.layers.recurrent.layer import run_float
+from swm.report.figures import design_figures
+from swm.report.roofline import fullest, slowest
 from swm.structure import BlockCirculant
 
 STEPS, FRAMES, CALIBRATION = 20, 2, 16
@@ -76,29 +79,35 @@ def fixed(block: int, bits: int) -> tuple[FixedGraph, np.ndarray, float]:
     return graph, unseen, float(np.linalg.norm(found - wanted) / np.linalg.norm(wanted))
 
 
-def verified(block: int, bits: int, sequences: int, board: str, clock_mhz: float) -> tuple[str, bool]:
-    """A line of the table, and whether no word differs within the limits of time and memory."""
+def verified(block: int, bits: int, sequences: int, board: str, clock_mhz: float) -> dict[str, Any]:
+    """A row: cycles a step (modelled), error against the float layer, words compared, seconds and memory of g++."""
     graph, samples, error = fixed(block, bits)
     graph = interleaved(graph, sequences)
     schedule = make_schedule(graph.shape, load_board(board), clock_mhz=clock_mhz)
+    figures = design_figures(schedule)
     with tempfile.TemporaryDirectory() as folder:
         vectors = samples[: FRAMES * sequences].reshape(FRAMES * sequences, -1)
         project = swm.emit(Design(graph, schedule), path=Path(folder) / "p", vectors=vectors, allow_overflow=True)
-        line, right = measured(project)
-    cycles = schedule.interval / (STEPS * sequences)
-    return f"| {block} | {bits} | {sequences} | {cycles:,.1f} | {100 * error:.3g} % | {line} |", right
-
-
-HEADINGS = (
-    "block",
-    "bits",
-    "sequences",
-    "cycles a step",
-    "error of float",
-    "weights stored",
-    "MB read",
-    f"compile s (at most {MOST_SECONDS:g})",
-    f"peak GiB (at most {MOST_GIB:g})",
-    "run s",
-    "words",
-)
+        seconds, gib = compiled(project)
+        found = project.verify()
+    return {
+        "block": block,
+        "bits": bits,
+        "sequences": sequences,
+        "cycles": schedule.interval / (STEPS * sequences),
+        "samples": len(samples),
+        "error": error,
+        "board": board,
+        "fits": figures.fits,
+        "useful": figures.useful_share,
+        "interval": schedule.interval,
+        "slowest": slowest(figures)[0],
+        "fullest": fullest(figures),
+        "frames": FRAMES * sequences,
+        "words": found.words,
+        "differ": found.mismatches,
+        "ok": found.ok,
+        "compile_cpu_s": seconds,
+        "peak_gib": gib,
+        "run_s": found.run_seconds,
+    }

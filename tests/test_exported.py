@@ -50,7 +50,7 @@ def test_all_of_it_becomes_hardware(name):
 
 
 def test_words_of_a_project(tmp_path):
-    """One of them down to the C simulation; `python benchmarks/recurrent_networks.py` runs them all."""
+    """One of them down to the C simulation; `python benchmarks/networks.py` runs them all."""
     graph = swm.load(FOLDER / "gru_last_dynamo.onnx", simplify=True)
     x = inputs(graph)
     fixed = swm.quantize(graph, bits=12, calibration=x)
