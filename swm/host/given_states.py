@@ -9,25 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from math import prod
 
 from swm.accelerator.backend import Backend
 from swm.graph import (
-    Affine,
-    Concat,
     Graph,
     Node,
     Recurrent,
-    Reshape,
-    Slice,
     TensorType,
     Transpose,
     node_names,
     reads,
     tensor_names,
 )
+from swm.host.joined import Joining
 from swm.host.search import FLOAT, Cuts
-from swm.host.states import plain
 from swm.host.work import is_weighted
 
 __all__ = ["states_in_frames"]
@@ -87,37 +82,23 @@ class _Joined:
     def __init__(
         self, graph: Graph, start: str, shape: tuple[int | str | None, ...], given: Mapping[str, Recurrent]
     ) -> None:
-        self._graph, self._types = graph, dict(graph.types)
+        self._graph, self._types, self._batch = graph, dict(graph.types), shape[0]
         self._names, self._tensors = node_names(graph), tensor_names(graph)
-        self._batch, sizes = shape[0], tuple(d for d in shape[1:] if isinstance(d, int))
         self._before: list[Node] = []
         self._inside: list[Node] = []
         self._moved: dict[str, str] = {}
         self._sources = [*given, start]
-        lengths = [node.directions * node.hidden for node in given.values()] + [prod(sizes)]
-        flat = [self._state(t, node) for t, node in given.items()]
-        flat.append(self._step(self._before, Reshape, start, "values", lengths[-1:], shape=(0, lengths[-1])))
-        flat = [
-            self._step(self._before, Affine, t, "scaled", (n,), **plain()) for t, n in zip(flat, lengths, strict=True)
-        ]
-        whole = self._tensors.unique(f"{start}/with_states")
-        self._node(self._before, Concat, f"states before {start}", tuple(flat), whole, axis=1)
-        self._typed(whole, (sum(lengths),))
-        at = 0
-        for tensor, length in zip(self._sources, lengths, strict=True):
-            cut = {"starts": (at,), "ends": (at + length,), "axes": (1,), "steps": (1,)}
-            part = self._step(self._inside, Slice, whole, f"part {tensor}", (length,), **cut)
-            part = self._step(self._inside, Affine, part, "scaled back", (length,), **plain())
-            layer = given.get(tensor)
-            shaped = sizes if layer is None else (layer.directions, layer.hidden)
-            made = self._step(self._inside, Reshape, part, "shaped", shaped, shape=(0, *shaped))
-            if layer is not None:
-                turned = self._tensors.unique(f"{tensor}/inside")
-                self._node(self._inside, Transpose, f"{tensor} inside", (made,), turned, perm=_TURNED)
-                self._types[turned] = TensorType(FLOAT, (layer.directions, self._batch, layer.hidden))
-                made = turned
-            self._moved[tensor] = made
-            at += length
+        joining = Joining(self._tensors.unique(f"{start}/with_states"), self._names, self._tensors, self._types)
+        for tensor, layer in given.items():
+            sizes = layer.directions, layer.hidden
+            first = self._turned(self._before, tensor, "samples first", (self._batch, *sizes))
+            made = joining.add(first, tensor)
+            shape_inside = (layer.directions, self._batch, layer.hidden)
+            self._moved[tensor] = self._turned(self._inside, made, "inside", shape_inside)
+        self._moved[start] = joining.add(start, start)
+        joining.close(f"states before {start}")
+        self._before += joining.before
+        self._inside[:0] = joining.behind
 
     def graph(self, inside: set[str]) -> Graph:
         """The graph, in which these nodes read what was taken apart."""
@@ -131,32 +112,9 @@ class _Joined:
     def _reading(self, node: Node) -> Node:
         return replace(node, inputs=tuple(self._moved.get(t, t) for t in node.inputs))
 
-    def _state(self, tensor: str, layer: Recurrent) -> str:
-        """(directions, batch, cells) as (batch, values)."""
-        shape = (layer.directions, layer.hidden)
-        turned = self._step(self._before, Transpose, tensor, "samples first", shape, perm=_TURNED)
-        many = prod(shape)
-        return self._step(self._before, Reshape, turned, "values", (many,), shape=(0, many))
-
-    def _step(
-        self,
-        nodes: list[Node],
-        make: type[Node],
-        source: str,
-        what: str,
-        sizes: tuple[int, ...] | list[int],
-        **options: object,
-    ) -> str:
-        """A node that moves values; the tensor that it writes has these sizes behind its samples."""
-        output = self._tensors.unique(f"{source}/{what}")
-        self._node(nodes, make, f"{source}, {what}", (source,), output, **options)
-        self._typed(output, tuple(sizes))
+    def _turned(self, nodes: list[Node], tensor: str, what: str, shape: tuple[int | str | None, ...]) -> str:
+        """States as (batch, directions, cells) that were (directions, batch, cells), or back."""
+        output, name = self._tensors.unique(f"{tensor}/{what}"), self._names.unique(f"{tensor}, {what}")
+        nodes.append(Transpose(name=name, inputs=(tensor,), outputs=(output,), perm=_TURNED))
+        self._types[output] = TensorType(FLOAT, shape)
         return output
-
-    def _node(
-        self, nodes: list[Node], make: type[Node], name: str, inputs: tuple[str, ...], output: str, **options: object
-    ) -> None:
-        nodes.append(make(name=self._names.unique(name), inputs=inputs, outputs=(output,), **options))
-
-    def _typed(self, tensor: str, sizes: tuple[int, ...]) -> None:
-        self._types[tensor] = TensorType(FLOAT, (self._batch, *sizes))

@@ -11,10 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from math import prod
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from swm.graph import (
     LSTM,
@@ -23,7 +20,6 @@ from swm.graph import (
     Graph,
     Node,
     Recurrent,
-    Reshape,
     Slice,
     Squeeze,
     TensorType,
@@ -34,9 +30,10 @@ from swm.graph import (
     reads,
     tensor_names,
 )
+from swm.host.joined import Joining, plain
 from swm.host.work import is_weighted
 
-__all__ = ["BACK", "RANGE_OF_CELLS", "plain", "states_from_sequences"]
+__all__ = ["BACK", "RANGE_OF_CELLS", "states_from_sequences"]
 
 _FIRST = (2, 0, 1, 3)  # Y, (time, directions, batch, outputs), with the batch first
 _BACK = (1, 2, 0, 3)
@@ -79,11 +76,6 @@ def _gives_cells(graph: Graph, node: LSTM, read: Mapping[str, int]) -> bool:
     lengths = node.inputs[1] if len(node.inputs) > 1 else ""
     kinds = [graph.types.get(t) for t in node.outputs if t and read[t]]
     return not lengths and all(k is not None and k.shape is not None for k in kinds)
-
-
-def plain() -> dict[str, Any]:
-    """What makes an Affine one of 1."""
-    return {"scale": np.ones(1, np.float32), "shift": np.zeros(1, np.float32)}
 
 
 def _result(graph: Graph) -> str:
@@ -214,58 +206,25 @@ class _Rewriting:
         sizes = self._size(result) if result else None
         if len(ends) + bool(sizes) < 2 or len(ends) < len(self._ends):
             return
-        last, start = ends[-1][0], 0
-        whole = self._tensors.unique(f"{last.first}/joined")
-        to_whole: list[Node] = []
-        from_whole: list[Node] = []
-        values: list[str] = []
+        last = ends[-1][0]
+        joining = Joining(self._tensors.unique(f"{last.first}/joined"), self._names, self._tensors, self.types)
+        to_parts: list[Node] = []
         parts: dict[str, tuple[str, str]] = {}
         for end, size in ends:
             inner = (end is not last or sizes is not None) and bool(end.sequence)
-            steps, kept = (end.states if inner else size[0]), end.first
-            flat, cut, part = (self._tensors.unique(f"{end.first}/{w}") for w in ("values", "cut", "outside"))
-            if inner and steps < size[0]:
+            kept = end.first
+            if inner and end.states < size[0]:
                 kept = self._tensors.unique(f"{end.first}/states")
-                to_whole.append(self._cut(end.node, "states alone", end.first, kept, (-end.states, _FAR)))
-                self._typed(end.first, kept, steps, *size[1:])
-            many = steps * prod(size[1:])
-            to_whole.append(self._node(Reshape, end.node, "values", (kept,), flat, shape=(0, many)))
-            self._typed(end.first, flat, many)
-            from_whole.append(self._cut(end.node, "part of all", whole, cut, (start, start + many)))
-            scaled, cut = self._scaled(end.node, end.first, (to_whole, flat), (from_whole, cut), many)
-            shape = (0, steps, *size[1:])
-            from_whole.append(self._node(Reshape, end.node, "part as it was", (cut,), part, shape=shape))
-            parts[end.first] = part, end.sequence if inner else ""
-            values.append(scaled)
-            start += many
+                to_parts.append(self._cut(end.node, "states alone", end.first, kept, (-end.states, _FAR)))
+                self._typed(end.first, kept, end.states, *size[1:])
+            parts[end.first] = joining.add(kept, end.node.name), end.sequence if inner else ""
         if sizes is not None:
-            inside, flat, cut = (self._tensors.unique(f"{result}/{what}") for what in ("inside", "values", "cut"))
-            self.types[inside], many = self.types[result], prod(sizes)
+            inside = self._tensors.unique(f"{result}/inside")
+            self.types[inside] = self.types[result]
             self.nodes = [_renamed(node, result, inside) for node in self.nodes]
-            to_whole.append(self._node(Reshape, last.node, "result", (inside,), flat, shape=(0, many)))
-            self._typed(result, flat, many)
-            from_whole.append(self._cut(last.node, "part of the result", whole, cut, (start, start + many)))
-            scaled, cut = self._scaled(last.node, result, (to_whole, flat), (from_whole, cut), many)
-            shape = (0, *sizes)
-            from_whole.append(self._node(Reshape, last.node, "result as it was", (cut,), result, shape=shape))
-            parts[inside] = result, ""
-            values.append(scaled)
-            start += many
-        to_whole.append(self._node(Concat, last.node, "all states", tuple(values), whole, axis=1))
-        self._typed(last.first, whole, start)
-        self.nodes = _behind(self.nodes, parts, to_whole + from_whole)
-
-    def _scaled(
-        self, node: Recurrent, like: str, joined: tuple[list[Node], str], cut: tuple[list[Node], str], many: int
-    ) -> tuple[str, str]:
-        """A part before it is joined and behind its cut, times 1 each: `scales.py` brings parts to one range."""
-        made = []
-        for nodes, tensor in (joined, cut):
-            output = self._tensors.unique(f"{tensor}/scaled")
-            nodes.append(self._node(Affine, node, "range of a part", (tensor,), output, **plain()))
-            self._typed(like, output, many)
-            made.append(output)
-        return made[0], made[1]
+            parts[inside] = joining.add(inside, result, result), ""
+        joining.close(last.node.name)
+        self.nodes = _behind(self.nodes, parts, to_parts + joining.before + joining.behind)
 
     def _size(self, tensor: str) -> tuple[int, ...] | None:
         """The shape of a tensor behind its samples; None if some of it is not known."""
