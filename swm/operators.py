@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, fields
 
-from swm.accelerator.lower import fixed_places, hls_places, rtl_places
+from swm.accelerator.places import fixed_places, hls_places, rtl_places
 from swm.graph import GRU, LSTM, RNN, Conv, Linear
 from swm.onnx_io import operators
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -14,35 +14,27 @@ from typing import Any
 from numpy.typing import NDArray
 
 from swm.accelerator.backend import VITIS, Backend
+from swm.accelerator.doublings import joined_layer, take_doublings
 from swm.accelerator.forms import normal_forms
 from swm.accelerator.layout import ChannelsLast, Order, Permuted, image_order, repeated, repeats, transposed
 from swm.accelerator.operands import REPEATED, Held, Streams
-from swm.accelerator.ranges import joined_layer, take_values
+from swm.accelerator.places import FREE, fixed_places
+from swm.accelerator.ranges import take_values
 from swm.accelerator.rows import ROWS, Taken, take_rows
 from swm.accelerator.sequences import Sequences
 from swm.errors import Finding, UnsupportedModel
-from swm.graph import Cast, Expand, Graph, Node, Reshape, Softmax, Squeeze, Transpose, Unsqueeze, reads
+from swm.graph import Cast, Expand, Graph, Node, Softmax, Transpose, reads
 from swm.layers import registry
 from swm.layers.activations import Chosen, activation_of, joined
-from swm.layers.base import LayerKind, Obstacle, Operand
-from swm.layers.rtl.registry import has_rtl, rtl_findings
+from swm.layers.base import Obstacle, Operand
+from swm.layers.rtl.registry import rtl_findings
 from swm.layers.softmax import SoftRows
 from swm.layers.values import FloatLayer
 
-__all__ = [
-    "FREE",
-    "Lowered",
-    "fixed_places",
-    "hardware_findings",
-    "hls_places",
-    "lower",
-    "rtl_places",
-    "safe_identifier",
-]
+__all__ = ["Lowered", "hardware_findings", "lower", "safe_identifier"]
 
 FLOAT = 1  # onnx.TensorProto.FLOAT
 _ANY_BITS = 12  # whether a layer has RTL does not depend on its width
-FREE: tuple[type[Node], ...] = (Reshape, Squeeze, Unsqueeze, Cast, Transpose)  # nothing moves
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,26 +95,6 @@ class Lowered:
                 written = registry.kind(layer.kind).run_float(layer, given)
             found[layer.output] = self.passing(layer.output, values) if written is None else written
         return found
-
-
-def fixed_places() -> dict[type[Node], str]:
-    """Where the integer engine runs each type of node: "kernel" or "free"; others stand in the way."""
-    return _places(kind for kind in registry.kinds() if type(kind).run is not LayerKind.run)
-
-
-def hls_places() -> dict[type[Node], str]:
-    """Where emitted hardware runs each type of node: its kind has a template, and headers with its kernel."""
-    return _places(k for k in registry.kinds() if k.template.is_file() and all(h.is_file() for h in k.headers))
-
-
-def rtl_places() -> dict[type[Node], str]:
-    """The same for hardware in SystemVerilog."""
-    return _places(k for k in registry.kinds() if has_rtl(k.name))
-
-
-def _places(kinds: Iterable[LayerKind]) -> dict[type[Node], str]:
-    kernels = dict.fromkeys((node for kind in kinds for node in kind.takes), "kernel")
-    return {**kernels, **dict.fromkeys((*FREE, Expand), "free")}
 
 
 def safe_identifier(text: str, longest: int = 24) -> str:
@@ -263,7 +235,8 @@ class _Lowering:
                     "it casts to a type other than float", "remove the cast; formats are chosen by calibration"
                 )
             return None
-        return None if take_values(self.streams, node, sources[0]) else self._layer(node, sources)
+        done = take_values(self.streams, node, sources[0]) or take_doublings(self.streams, node, sources[0])
+        return None if done else self._layer(node, sources)
 
     def _transpose(self, node: Transpose, source: str) -> Obstacle | None:
         """The same stream under another order."""

@@ -4,21 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
-from math import frexp, gcd
+from math import gcd
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swm.accelerator.operands import Held, Streams
-from swm.graph import Affine, Concat, Gather, Node, Slice
+from swm.graph import Gather, Node, Slice
 from swm.layers import registry
-from swm.layers.concat import ConcatLayer
-from swm.layers.pad import Pad, PadLayer
+from swm.layers.pad import Pad
 from swm.layers.values import FloatLayer
 
-__all__ = ["Shape", "cut_tokens", "doublings_of", "joined_layer", "range_along", "take_values"]
+__all__ = ["Shape", "cut_tokens", "range_along", "take_values"]
 
 _FAR = 2**31 - 1
 Shape: TypeAlias = tuple[int | str | None, ...]
@@ -61,13 +59,10 @@ def cut_tokens(
 
 
 def take_values(streams: Streams, node: Node, source: str) -> bool:
-    """Place the layer of a Slice of values of a sample, (batch, values), or take doublings along; whether it is that.
+    """Place the layer of a Slice of values of a sample, (batch, values); whether the node is that.
 
-    The values pass as tokens of as many as the ends of the range allow. Doublings behind such a layer, or before a
-    Concat, move a binary point there.
+    The values pass as tokens of as many as the ends of the range allow.
     """
-    if isinstance(node, Affine):
-        return _doubled(streams, node, source)
     shape = streams.shape(source) or ()
     taken = range_along(node, streams.graph.constants, shape) if isinstance(node, Slice) else None
     if taken is None or len(shape) != 2 or taken[0] != 1 or streams.orders[source] is not None:
@@ -82,40 +77,3 @@ def take_values(streams: Streams, node: Node, source: str) -> bool:
     cut_tokens(streams, node, tensors, (channels, tokens), behind // channels - tokens, -first // channels)
     streams.write(node.outputs[0], Held(behind - first, channels), None)
     return True
-
-
-def doublings_of(node: Affine) -> int | None:
-    """How often an Affine doubles every value (halves: below 0); None where it does something else."""
-    if len(node.scale) != 1 or node.shift.any() or not node.scale[0] > 0:
-        return None
-    mantissa, exponent = frexp(float(node.scale[0]))
-    return exponent - 1 if mantissa == 0.5 else None
-
-
-def _doubled(streams: Streams, node: Affine, source: str) -> bool:
-    doublings = doublings_of(node)
-    if doublings is None or len(streams.shape(source) or ()) != 2 or streams.orders[source] is not None:
-        return False
-    output, readers = node.outputs[0], streams.graph.consumers()
-    returned = {v.name for v in streams.graph.outputs}
-    alone = len(readers[source]) == 1 and source not in returned and streams.origin[source] == source
-    place = next((i for i, la in enumerate(streams.layers) if la.output == source), None)
-    layer = None if place is None else streams.layers[place]
-    if place is not None and isinstance(layer, PadLayer) and not layer.doublings and alone:
-        streams.layers[place] = replace(layer, output=output, doublings=doublings)
-        streams.write(output, streams.held[source], None)
-        return True
-    behind = readers.get(output, [])
-    if output in returned or len(behind) != 1 or not isinstance(behind[0], Concat):
-        return False
-    streams.alias(node, source, None)
-    streams.doublings[output] = doublings
-    return True
-
-
-def joined_layer(streams: Streams, node: Node, layer: FloatLayer) -> FloatLayer:
-    """A layer with the doublings of what it joins."""
-    found = tuple(streams.doublings.get(t, 0) for t in node.inputs) if isinstance(node, Concat) else ()
-    if not any(found):
-        return layer
-    return ConcatLayer(**{f.name: getattr(layer, f.name) for f in fields(FloatLayer)}, doublings=found)

@@ -14,9 +14,10 @@ from math import prod
 
 import numpy as np
 
+from swm.accelerator.doublings import doublings_of
 from swm.accelerator.initial_states import Start, start_of, taken_from
 from swm.accelerator.operands import Held, Streams
-from swm.accelerator.ranges import Shape, cut_tokens, doublings_of, range_along
+from swm.accelerator.ranges import Shape, cut_tokens, range_along
 from swm.graph import (
     LSTM,
     Affine,

@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from swm.accelerator.backend import Backend
-from swm.accelerator.lower import fixed_places, hardware_findings
+from swm.accelerator.lower import hardware_findings
+from swm.accelerator.places import fixed_places
 from swm.graph import Graph, Node, ReduceMax, ReduceMean, TensorType, Value, reads
 from swm.host.work import multiplications
 

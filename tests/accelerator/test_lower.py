@@ -9,7 +9,8 @@ from networks import Model, branches, residual, tokens
 from support import write_mlp
 
 import swm
-from swm.accelerator.lower import fixed_places, hardware_findings, hls_places, lower, safe_identifier
+from swm.accelerator.lower import hardware_findings, lower, safe_identifier
+from swm.accelerator.places import fixed_places, hls_places
 from swm.compress import fold_affine
 from swm.errors import UnsupportedModel
 from swm.graph import Add, Affine, Concat, Gelu, Linear, Relu, Reshape, Selu, Softmax
