@@ -28,9 +28,8 @@ def take_doublings(streams: Streams, node: Node, source: str) -> bool:
     doublings = doublings_of(node) if isinstance(node, Affine) else None
     if doublings is None or len(streams.shape(source) or ()) != 2 or streams.orders[source] is not None:
         return False
-    output, readers = node.outputs[0], streams.graph.consumers()
-    returned = {v.name for v in streams.graph.outputs}
-    alone = len(readers[source]) == 1 and source not in returned and streams.origin[source] == source
+    output, readers = node.outputs[0], streams.graph.readers()
+    alone = len(readers[source]) == 1 and streams.origin[source] == source
     place = next((i for i, la in enumerate(streams.layers) if la.output == source), None)
     layer = None if place is None else streams.layers[place]
     if place is not None and isinstance(layer, PadLayer) and not layer.doublings and alone:
@@ -38,7 +37,7 @@ def take_doublings(streams: Streams, node: Node, source: str) -> bool:
         streams.write(output, streams.held[source], None)
         return True
     behind = readers.get(output, [])
-    if output in returned or len(behind) != 1 or not isinstance(behind[0], Concat):
+    if len(behind) != 1 or not isinstance(behind[0], Concat):
         return False
     streams.alias(node, source, None)
     streams.doublings[output] = doublings

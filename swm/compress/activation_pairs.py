@@ -84,9 +84,8 @@ class ActivationPairs:
 
     def rectified(self, tensor: str) -> bool:
         """Whether nothing but ReLUs reads a tensor."""
-        readers = self.dense.consumers().get(tensor, [])
-        returned = any(v.name == tensor for v in self.dense.outputs)
-        return bool(readers) and not returned and all(isinstance(n, Relu) for n in readers)
+        readers = self.dense.readers().get(tensor, [])
+        return bool(readers) and all(isinstance(reader, Relu) for reader in readers)
 
     def _engine(self, graph: Graph, tensors: tuple[str, ...]) -> FloatEngine:
         """Kept, for opening a session copies all weights."""

@@ -44,15 +44,15 @@ def chain_behind(graph: Graph, first: Linear | Conv, *, depthwise: bool = False)
     """
     if not isinstance(first.weight, Dense) or (isinstance(first, Conv) and first.group > 1 and not depthwise):
         return None
-    readers, returned = graph.consumers(), {v.name for v in graph.outputs}
+    readers = graph.readers()
     m, tensor = first.weight.shape[0], first.outputs[0]
     between: list[Node] = []
     flat = isinstance(first, Linear)  # whether channels are the last axis
     while True:
         following = readers.get(tensor, [])
-        if len(following) != 1 or tensor in returned:
+        node = following[0] if len(following) == 1 else None
+        if node is None:
             return None
-        (node,) = following
         if isinstance(node, Linear | Conv):
             read = _reads(first, node, m, flat=flat, depthwise=depthwise)
             return Chain(first, tuple(between), node) if read else None

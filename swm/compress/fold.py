@@ -47,13 +47,13 @@ def fold_affine(graph: Graph) -> Graph:
 
 
 def _find(graph: Graph) -> tuple[Node, Node] | None:
-    readers = graph.consumers()
-    returned = {v.name for v in graph.outputs}
+    readers = graph.readers()
     for node in graph.nodes:
         followers = readers.get(node.outputs[0], []) if node.outputs else []
-        if len(followers) != 1 or node.outputs[0] in returned:
+        follower = followers[0] if len(followers) == 1 else None
+        if follower is None:
             continue
-        pair = (node, followers[0])
+        pair = (node, follower)
         match pair:
             case (Linear() as linear, Affine() as affine) if _fits(affine, linear, 0):
                 return pair

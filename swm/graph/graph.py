@@ -107,6 +107,13 @@ class Graph:
                 readers.setdefault(tensor, []).append(node)
         return readers
 
+    def readers(self) -> dict[str, list[Node | None]]:
+        """All who read each tensor: None for the caller, who reads the outputs, then nodes as `consumers` has them."""
+        found: dict[str, list[Node | None]] = {v.name: [None] for v in self.outputs}
+        for tensor, nodes in self.consumers().items():
+            found.setdefault(tensor, []).extend(nodes)
+        return found
+
     def needed(self, outputs: Sequence[str]) -> list[Node]:
         """The nodes on which some tensors depend, in execution order."""
         wanted = set(outputs)

@@ -69,10 +69,7 @@ def rotations_of(graph: Graph, shape_of: Callable[[str], Shape | None]) -> tuple
     """
     if not any(isinstance(node, Mul) and _table(graph, node) is not None for node in graph.nodes):
         return ()
-    readers: dict[str, list[Node | None]] = {v.name: [None] for v in graph.outputs}
-    for node in graph.nodes:
-        for tensor in dict.fromkeys(reads(node)):
-            readers.setdefault(tensor, []).append(node)
+    readers = graph.readers()
     at = {id(node): place for place, node in enumerate(graph.nodes)}
     found: list[Rotation] = []
     taken: set[str] = set()
@@ -141,11 +138,7 @@ class _Trace:
         front = [self._source]
         while front and len(seen) < 4 * _LONGEST:
             for node in self._readers.get(front.pop(0), []):
-                if (
-                    node is not None
-                    and id(node) not in seen
-                    and isinstance(node, (*MOVES, Neg, Mul, Affine, Add, Sub, Concat))
-                ):
+                if isinstance(node, _MADE_OF) and id(node) not in seen:
                     seen[id(node)] = node
                     front += node.outputs
         return [*seen.values()]

@@ -24,7 +24,7 @@ _HIDES = -99.0  # exp of it is 0 in float32 beside that of 0
 def added_masks(graph: Graph) -> Graph:
     """Each constant mask before a Softmax as a table that is added; a mask that hides a whole row stays as it is."""
     constants: dict[str, NDArray[Any]] = dict(graph.constants)
-    names, readers = tensor_names(graph), _readers(graph)
+    names, readers = tensor_names(graph), graph.readers()
     nodes: list[Node] = []
     for node in graph.nodes:
         found = _selected(graph, node) if _is(node, "Where") else None
@@ -40,15 +40,6 @@ def added_masks(graph: Graph) -> Graph:
 
 def _is(node: Node, op: str) -> bool:
     return isinstance(node, Opaque) and node.op_type == op and not node.domain
-
-
-def _readers(graph: Graph) -> dict[str, list[Node | None]]:
-    """The nodes that read a tensor; None stands for the caller, who reads the outputs."""
-    found: dict[str, list[Node | None]] = {v.name: [None] for v in graph.outputs}
-    for node in graph.nodes:
-        for tensor in node.inputs:
-            found.setdefault(tensor, []).append(node)
-    return found
 
 
 def _selected(graph: Graph, node: Node) -> tuple[str, NDArray[np.float32]] | None:

@@ -10,18 +10,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from swm.graph import MOVES, Add, Affine, Expand, Graph, MatMul, Node, Softmax, node_names, reads, tensor_names
+from swm.graph import MOVES, Add, Affine, Expand, Graph, MatMul, Node, Softmax, node_names, tensor_names
 
 __all__ = ["scales_behind_products"]
 
 
 def scales_behind_products(graph: Graph) -> Graph:
     """Each product of two activations before a Softmax with the scales of its operands as one scale behind it."""
-    writers = graph.producers()
-    readers: dict[str, list[Node | None]] = {v.name: [None] for v in graph.outputs}
-    for node in graph.nodes:
-        for tensor in reads(node):
-            readers.setdefault(tensor, []).append(node)
+    writers, readers = graph.producers(), graph.readers()
     names, tensors, types = node_names(graph), tensor_names(graph), dict(graph.types)
     gone: dict[str, str] = {}  # outputs of scales, and what they scale
     behind: dict[str, Affine] = {}

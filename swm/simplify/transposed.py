@@ -160,8 +160,7 @@ def _phases(
 
 def _whole_pixels(graph: Graph) -> list[Node]:
     """The nodes, with DepthToSpace of mode DCR wherever a convolution before it can take the change of channels."""
-    producers, consumers = graph.producers(), graph.consumers()
-    ends = {v.name for v in graph.outputs}
+    producers, readers = graph.producers(), graph.readers()
     changed: dict[int, Node] = {}
     for node in graph.nodes:
         if not isinstance(node, DepthToSpace) or node.mode != "CRD":
@@ -169,8 +168,7 @@ def _whole_pixels(graph: Graph) -> list[Node]:
         before: Node | None = node
         while before is node or (isinstance(before, Activation) and len(before.inputs) == 1):
             tensor = before.inputs[0]
-            alone = len(consumers.get(tensor, ())) == 1 and tensor not in ends
-            before = producers.get(tensor) if alone else None
+            before = producers.get(tensor) if len(readers[tensor]) == 1 else None
         if isinstance(before, Conv) and isinstance(before.weight, Dense) and before.group == 1:
             changed[id(before)] = _shuffled(before, node.block**2)
             changed[id(node)] = replace(node, mode="DCR")

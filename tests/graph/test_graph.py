@@ -56,6 +56,8 @@ def test_who_writes_and_reads_each_tensor():
     found = graph(first, RELU, second, outputs=("y", "z")).verify()
     assert found.producers() == {"h": first, "y": RELU, "z": second}
     assert found.consumers() == {"x": [first, second], "h": [RELU, second]}
+    assert found.readers() == {"x": [first, second], "h": [RELU, second], "y": [None], "z": [None]}
+    assert graph(first, outputs=("x", "h")).readers() == {"x": [None, first], "h": [None]}
     assert reads(second) == ("h", "x", "x")
     assert found.linear() == (first,)
 
