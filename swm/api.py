@@ -261,13 +261,13 @@ def quantize(
     """
     require_graph(graph)
     check_bits(bits)
-    ready, target = compress.prepared(graph), find_backend(backend)
-    made, hardware = host.split_for_hardware(ready, target)
-    given = feeds(ready, calibration)
-    even = compress.equalized(ready, given, bits)
-    if even is not ready:
-        ready = even
-        made, hardware = host.split_for_hardware(ready, target)
+    made, hardware = host.split_for_hardware(compress.prepared(graph), find_backend(backend))
+    given = feeds(made.graph, calibration)
+    even = compress.equalized(made.graph, given, bits)
+    if even is not made.graph:
+        made = made.with_nodes(even.nodes)
+        assert made.hardware is not None
+        hardware = made.hardware
     lowered = lower(hardware)
     with told(progress) as say:
         say("run the calibration inputs", 0, 2)
@@ -275,7 +275,7 @@ def quantize(
         for scaling in (host.scaled_cells, host.scaled_parts):
             scaled = scaling(made, activations)
             if scaled is not made and scaled.hardware is not None:
-                made, hardware, ready = scaled, scaled.hardware, scaled.graph
+                made, hardware = scaled, scaled.hardware
                 lowered = lower(hardware)
                 activations = host.calibrate(made, hardware, given, list(lowered.tensors))
         fixed = quantize_layers(
@@ -295,4 +295,4 @@ def quantize(
         conversion=graph.metadata.get(compress.CONVERSION, ""),
     )
     around = host.host_parts(made, activations[hardware.outputs[0].name])
-    return replace(fixed, name=project_name(graph), source=ready, host=around, origin=origin)
+    return replace(fixed, name=project_name(graph), source=made.graph, host=around, origin=origin)

@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
+from swm.accelerator.backend import Backend
 from swm.accelerator.design import Design
 from swm.accelerator.lower import lower
 from swm.accelerator.quantize import network_shape
 from swm.accelerator.schedule import can_fit
 from swm.api import dense_twin
-from swm.compress import convert, prepared
+from swm.compress import convert
 from swm.device import Board, board_names, load_board
 from swm.errors import DoesNotFit, SwmError
 from swm.graph import Conv, Graph, Linear, Recurrent
@@ -35,9 +36,9 @@ def does_not_fit(design: Design) -> DoesNotFit:
     """
     graph, board = design.graph, design.schedule.board
     overflow = design.schedule.overflow
-    if graph.source is None:
+    if graph.source is None or graph.hardware is None:
         return DoesNotFit(board.name, overflow, block=None, bits=None)
-    tried, bits = _Fitting(design), graph.bits
+    tried, bits = _Fitting(graph.source, graph.hardware, design.backend), graph.bits
     blocks = [k for k in BLOCKS if k > _largest(graph.source)]
     block = next((k for k in blocks if tried.fits(bits, board, k)), None)
     fewer = next((b for b in BITS if b < bits and tried.fits(b, board)), None)
@@ -49,10 +50,9 @@ def does_not_fit(design: Design) -> DoesNotFit:
 class _Fitting:
     """Whether the network of a design would fit, with other blocks, bits or boards."""
 
-    def __init__(self, design: Design) -> None:
-        assert design.graph.source is not None
-        self._source, self._backend = design.graph.source, design.backend
-        self._hardware: dict[int | None, Graph | None] = {None: split(prepared(self._source), self._backend).hardware}
+    def __init__(self, source: Graph, hardware: Graph, backend: Backend) -> None:
+        self._source, self._backend = source, backend
+        self._hardware: dict[int | None, Graph | None] = {None: hardware}
 
     def fits(self, bits: int, board: Board, block: int | None = None) -> bool:
         """At so many bits, on a board, with its own blocks or with those of one size."""

@@ -120,7 +120,7 @@ class FixedGraph:
         name: the model's name, any text.
         layers: at least one; a tensor has one format, whoever reads it.
         host: what the host computes before the first and after the last layer; None if nothing.
-        source: the float graph it came from, host parts included; None when read back from a project.
+        source: the float graph it came from, host parts included, as it was cut; None when read back from a project.
         bits: data bits asked for.
         input_name: the tensor that is quantized: an input of the network or of what the host computes before.
         output_name: the tensor of the float graph that leaves the hardware.
@@ -131,6 +131,7 @@ class FixedGraph:
             axis.
         input_order: how the values of the input pass; None: as the float graph has them.
         output_order: the same of the output.
+        hardware: the part of `source` that the layers are; None when read back from a project.
     """
 
     name: str
@@ -146,6 +147,7 @@ class FixedGraph:
     output_shape: tuple[int, ...] = ()
     input_order: Order = None
     output_order: Order = None
+    hardware: Graph | None = None
 
     def __repr__(self) -> str:
         kinds = Counter(spec.kind for spec in self.specs)

@@ -108,4 +108,5 @@ def quantize_layers(
         output_shape=lowered.shape,
         input_order=lowered.orders.get(lowered.input),
         output_order=lowered.output_order,
+        hardware=graph,
     )

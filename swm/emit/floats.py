@@ -20,7 +20,6 @@ from swm.accelerator.lower import lower
 from swm.emit.samples import as_declared
 from swm.engine import FloatEngine
 from swm.errors import OutputError
-from swm.host import part_between
 
 __all__ = ["FLOATS", "float_layers", "load_floats", "save_floats"]
 
@@ -40,11 +39,9 @@ def float_layers(graph: FixedGraph, inputs: NDArray[np.float32]) -> Floats:
     Returns:
         One array a layer, (frames, values of a frame); none where the float network is not known.
     """
-    if graph.source is None:
+    hardware = graph.hardware
+    if hardware is None:
         return ()
-    hardware = graph.source
-    if graph.host is not None:
-        hardware = part_between(graph.source, graph.input_name, graph.output_name)
     value, lowered = hardware.inputs[0], lower(hardware)
     shape: tuple[Any, ...] = () if value.type is None or value.type.shape is None else value.type.shape
     batch = shape[0] if shape and isinstance(shape[0], int) else 1

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What stays with the host: a network cut around its hardware, and the parts run together."""
 
-from swm.host.cut import Split, Verdict, part_between, split, split_for_hardware
+from swm.host.cut import Split, Verdict, split, split_for_hardware
 from swm.host.run import (
     NetworkResult,
     after_hardware,
@@ -22,7 +22,6 @@ __all__ = [
     "before_split",
     "calibrate",
     "host_parts",
-    "part_between",
     "ranged_tensors",
     "run_network",
     "scaled_cells",

@@ -7,20 +7,21 @@ multiplications in hardware is taken, and of those the one with the most nodes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
 from swm.accelerator.backend import VITIS, Backend
 from swm.accelerator.lower import hardware_findings
 from swm.errors import Finding, UnsupportedModel
-from swm.graph import Graph, Opaque
+from swm.graph import Graph, Node, Opaque
 from swm.host.given_states import states_in_frames
-from swm.host.search import Cuts, hardware_between, lead, parts
+from swm.host.search import Cuts, lead, parts
 from swm.host.states import states_from_sequences
 from swm.host.work import is_weighted, multiplications
 
-__all__ = ["LEAST_SHARE", "Split", "Verdict", "part_between", "split", "split_for_hardware"]
+__all__ = ["LEAST_SHARE", "Split", "Verdict", "split", "split_for_hardware"]
 
 Verdict = Literal["all", "with host parts", "none"]
 LEAST_SHARE = 0.95  # of the multiplications; with more of them left, the host would carry the network
@@ -111,6 +112,16 @@ class Split:
             )
         return ""
 
+    def with_nodes(self, nodes: Iterable[Node]) -> Split:
+        """The same cut with these nodes in the place of those of their names; they read and write the same tensors."""
+        new = {node.name: node for node in nodes}
+
+        def made(graph: Graph) -> Graph:
+            return graph.with_nodes([new.get(node.name, node) for node in graph.nodes])
+
+        before, hardware, after = (None if g is None else made(g) for g in (self.before, self.hardware, self.after))
+        return replace(self, graph=made(self.graph), before=before, hardware=hardware, after=after)
+
 
 def split(graph: Graph, backend: Backend = VITIS) -> Split:
     """Cut a graph where the most of it becomes hardware. Runs nothing.
@@ -158,12 +169,3 @@ def split_for_hardware(graph: Graph, backend: Backend = VITIS) -> tuple[Split, G
         remedy = "`swm split` writes that part and the host's as files" if made.hardware else "see above"
         raise UnsupportedModel(what, (*made.findings, Finding(graph.name, "graph", made.reason, remedy)))
     return made, made.hardware
-
-
-def part_between(graph: Graph, start: str, end: str) -> Graph:
-    """The hardware of a cut that `split` made before, by the tensors that it reads and writes."""
-    if {start, end} <= {v.name for v in graph.inputs}.union(graph.producers()):
-        return hardware_between(graph, start, end)
-    made = states_from_sequences(graph)
-    named = {v.name for v in made.inputs}.union(made.producers())
-    return hardware_between(made if start in named else states_in_frames(made, VITIS), start, end)

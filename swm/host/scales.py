@@ -64,9 +64,8 @@ def scaled_cells(made: Split, values: Mapping[str, NDArray[Any]]) -> Split:
 def _scaled(made: Split, factors: Mapping[str, float]) -> Split:
     if made.hardware is None or all(factor == 1 for factor in factors.values()):
         return made
-    graph, hardware = (_with_factors(g, factors) for g in (made.graph, made.hardware))
-    before, after = (None if g is None else _with_factors(g, factors) for g in (made.before, made.after))
-    return replace(made, graph=graph, before=before, hardware=hardware, after=after)
+    ranged = [node for node in made.graph.nodes if isinstance(node, Affine) and node.name in factors]
+    return made.with_nodes(replace(node, scale=np.array([factors[node.name]], np.float32)) for node in ranged)
 
 
 def ranged_tensors(made: Split) -> list[str]:
@@ -114,12 +113,3 @@ def _factors(joining: Graph, parting: Graph, tensor: str, values: NDArray[Any]) 
         doublings = _doublings(largest, most)
         found |= {one.name: 2.0**doublings, other.name: 2.0**-doublings}
     return found
-
-
-def _with_factors(graph: Graph, factors: Mapping[str, float]) -> Graph:
-    def made(node: Node) -> Node:
-        if node.name not in factors or not isinstance(node, Affine):
-            return node
-        return replace(node, scale=np.array([factors[node.name]], np.float32))
-
-    return replace(graph, nodes=tuple(map(made, graph.nodes)))

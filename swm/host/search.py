@@ -18,7 +18,7 @@ from swm.accelerator.places import fixed_places
 from swm.graph import Graph, Node, ReduceMax, ReduceMean, TensorType, Value, reads
 from swm.host.work import multiplications
 
-__all__ = ["Cuts", "hardware_between", "lead", "parts"]
+__all__ = ["Cuts", "lead", "parts"]
 
 FLOAT = 1  # onnx.TensorProto.FLOAT
 _COMPUTED = frozenset("*+-/(")  # in the name of a size: the simplifier's expressions of others
@@ -219,11 +219,6 @@ def parts(graph: Graph, start: str, end: str, inside: list[Node]) -> tuple[Graph
         fed = [t for t in read if t == end or t in given or t in known]  # type: ignore[assignment]
         after = _part(graph, last, list(fed), [t for t in outputs if t in written]).verify()
     return before, _part(graph, inside, [start], [end]).verify(), after
-
-
-def hardware_between(graph: Graph, start: str, end: str) -> Graph:
-    """The nodes on the ways from the one tensor to the other, as a graph of their own."""
-    return _part(graph, _between(graph.needed([end]), [end], {start}), [start], [end]).verify()
 
 
 def _part(graph: Graph, nodes: Sequence[Node], inputs: Sequence[str], outputs: Sequence[str]) -> Graph:

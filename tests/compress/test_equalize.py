@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 import swm
 from swm.compress import equalized, prepared
 from swm.graph import Conv, Graph, Linear
+from swm.host import split_for_hardware
 from swm.structure import Dense
 
 RNG = np.random.default_rng(5)
@@ -70,7 +71,10 @@ def test_channels_are_scaled_through_what_keeps_a_factor(tmp_path, images, monke
     def error():
         return np.linalg.norm(swm.run(swm.quantize(graph, bits=8, calibration=images), images) - want)
 
+    cuts: list[Graph] = []
+    monkeypatch.setattr("swm.host.split_for_hardware", lambda g, b: cuts.append(g) or split_for_hardware(g, b))
     scaled = error()
+    assert len(cuts) == 1  # what the cut depends on has not changed
     monkeypatch.setattr("swm.compress.equalized", lambda graph, feeds, bits: graph)
     assert scaled < 0.5 * error()
 

@@ -3,7 +3,6 @@
 
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -93,7 +92,7 @@ def test_no_block_is_named_that_hardware_does_not_take(tmp_path):
     )
     onnx.save(onnx.shape_inference.infer_shapes(model), tmp_path / "m.onnx")
     source = swm.frame(swm.load(tmp_path / "m.onnx"), batch_axis=1)
-    fitting = _Fitting(SimpleNamespace(graph=SimpleNamespace(source=source), backend=backend("vitis")))
+    fitting = _Fitting(source, source, backend("vitis"))
     board = load_board("alveo-u55c")
     assert fitting.fits(12, board, 64)
     assert not fitting.fits(12, board, 128)

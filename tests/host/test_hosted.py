@@ -199,7 +199,7 @@ def test_what_has_no_rtl_stays_with_the_host(tmp_path):
     want = swm.run(graph, x)
     assert np.abs(swm.run(fixed, x) - want).max() < 0.02 * np.abs(want).max()
     assert [layer.spec.name for layer in made.graph.layers] == ["l0_fc1", "l1_fc2"]
-    assert len(float_layers(fixed, np.zeros((4, 18), np.float32))) == 2  # the cut is known from its tensors
+    assert len(float_layers(fixed, np.zeros((4, 18), np.float32))) == 2  # the cut of another back end
 
 
 def test_bad_inputs_are_told(road, tmp_path):
