@@ -17,6 +17,7 @@ from swm.accelerator.lower import hardware_findings
 from swm.errors import Finding, UnsupportedModel
 from swm.graph import Graph, Node, Opaque
 from swm.host.given_states import states_in_frames
+from swm.host.outputs_in_frames import outputs_in_frames
 from swm.host.search import Cuts, lead, parts
 from swm.host.states import states_from_sequences
 from swm.host.work import is_weighted, multiplications
@@ -136,6 +137,16 @@ def split(graph: Graph, backend: Backend = VITIS) -> Split:
     if not findings:
         return Split(graph, None, graph, None, (), (), total, total)
     graph = states_in_frames(states_from_sequences(graph), backend)
+    made = _cut(graph, findings, total, backend)
+    if made.verdict != "none":
+        return made
+    joined = outputs_in_frames(graph, backend)
+    other = made if joined is graph else _cut(joined, findings, total, backend)
+    return other if other.share > made.share else made
+
+
+def _cut(graph: Graph, findings: tuple[Finding, ...], total: int, backend: Backend) -> Split:
+    """A graph that is no hardware as a whole, where hardware reads one tensor and writes one."""
     nodes = graph.needed([v.name for v in graph.outputs])
     found = Cuts(graph, nodes, backend).largest()
     if found is None:

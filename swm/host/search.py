@@ -48,7 +48,37 @@ class Cuts:
 
     def largest(self) -> tuple[str, str, list[Node]] | None:
         """Where the largest part begins and ends, and its nodes; None if no part has weights."""
-        best, found = _Size(1), None  # without multiplications it is no part
+        best, found = [_Size(1)], None  # without multiplications it is no part
+        for start, kept in self._begun(best):
+            for size, end, part in self._ends(kept):
+                if size <= best[-1]:
+                    break
+                if self._closed(part, end) and self._stands(start, end, part):
+                    best.append(size)
+                    found = start, end, part
+        return found
+
+    def widest(self) -> tuple[str, list[Node]] | None:
+        """Where the most becomes hardware, whatever it leaves by, and these nodes; None if no part has weights."""
+        best, found = [_Size(1)], None
+        for start, kept in self._begun(best):
+            if self._size(kept) > best[-1]:
+                best.append(self._size(kept))
+                found = start, kept
+        return found
+
+    def leaving(self, kept: Sequence[Node]) -> list[str]:
+        """The tensors that some nodes write, and others or the caller read."""
+        names = {node.name for node in kept}
+        written = [t for node in kept for t in node.outputs if t]
+        return [t for t in written if t in self.returned or any(r.name not in names for r in self.readers.get(t, ()))]
+
+    def _begun(self, best: Sequence[_Size]) -> Iterator[tuple[str, list[Node]]]:
+        """Where hardware may begin, and all nodes behind it that may be hardware, where they can be more than the best.
+
+        Args:
+            best: sizes that were found while this runs, the last the largest.
+        """
         among = [n for n in self.nodes if isinstance(n, self.types)]
         accepted: dict[str, set[str]] = {}  # names of nodes, by where they start
         for start in self._starts():
@@ -56,17 +86,12 @@ class Cuts:
             if earlier is not None:  # whatever could start here had better start there
                 accepted[start] = accepted[earlier]
                 continue
-            kept = self._behind(start, among)
-            if self._size(kept) <= best:
+            kept = self.behind(start, among)
+            if self._size(kept) <= best[-1]:
                 continue
             kept = self._accepted(start, kept)
             accepted[start] = {n.name for n in kept}
-            for size, end, part in self._ends(kept):
-                if size <= best:
-                    break
-                if self._closed(part, end) and self._stands(start, end, part):
-                    best, found = size, (start, end, part)
-        return found
+            yield start, kept
 
     def _continues(self, tensor: str, accepted: Mapping[str, set[str]]) -> str | None:
         """The tensor before a node that only prolongs a chain: one tensor in, one out, with one reader.
@@ -89,17 +114,18 @@ class Cuts:
         for node in self.nodes:
             if live.intersection(reads(node)):
                 live.update(t for t in node.outputs if t)
-                yield from (t for t in node.outputs if t and self._cuttable(t))
+                yield from (t for t in node.outputs if t and self.cuttable(t))
 
-    def _cuttable(self, tensor: str) -> bool:
+    def cuttable(self, tensor: str) -> bool:
+        """Whether it is a float with samples along its first axis, as far as is known."""
         kind = self.graph.types.get(tensor)
         return kind is not None and kind.elem == FLOAT and _may_be_samples(kind, self.lead)
 
     def _may_end(self, tensor: str) -> bool:
         """An output of the network needs no type: nothing has to be written for what follows."""
-        return self._cuttable(tensor) or (tensor in self.returned and self.graph.types.get(tensor) is None)
+        return self.cuttable(tensor) or (tensor in self.returned and self.graph.types.get(tensor) is None)
 
-    def _behind(self, start: str, among: Sequence[Node]) -> list[Node]:
+    def behind(self, start: str, among: Sequence[Node]) -> list[Node]:
         """Those nodes that read nothing but a tensor, constants, and what nodes among them write."""
         known = {start, *self.graph.constants}
         reached, kept = {start}, []
@@ -121,7 +147,7 @@ class Cuts:
             refused = {f.node for f in findings if f.op != "graph"}
             if not refused.intersection(n.name for n in kept):
                 break
-            kept = self._behind(start, [n for n in kept if n.name not in refused])
+            kept = self.behind(start, [n for n in kept if n.name not in refused])
         return kept
 
     def _ends(self, kept: list[Node]) -> list[tuple[_Size, str, list[Node]]]:
