@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from typing import TypeVar
 
@@ -98,39 +99,20 @@ class WindowBuilt:
         """Beats of an input row."""
         return self.geometry.grid[1] * self.beats
 
-    def _reach(self, row: int) -> int:
-        """Input rows that output row `row` and those before it see."""
-        g = self.geometry
-        reach = row * g.strides[0] - g.pads[0] + (g.kernel[0] - 1) * g.dilations[0] + 1
-        return min(max(0, reach), g.grid[0])
-
     @property
     def used(self) -> int:
         """Input rows that are seen at all."""
-        return self._reach(self.geometry.out[0] - 1)
+        return _reach(self.geometry, self.geometry.out[0] - 1)
 
     @property
     def first(self) -> int:
         """Input rows that the first row of outputs sees."""
-        return self._reach(0)
-
-    def _come(self, row: int) -> int:
-        """Input rows that have come when output row `row` begins, those of the next frame counted behind the grid's."""
-        g, every = self.geometry, self.geometry.grid[0] + self.first
-        if row == g.out[0]:
-            return every
-        start = min((g.kernel[0] - 1) * g.dilations[0] + 1 - g.pads[0], g.grid[0])
-        return min(max(0, start + row * g.strides[0]), every)
+        return _reach(self.geometry, 0)
 
     @property
     def kept(self) -> int:
         """Input rows in the ring: those that a row of outputs sees, and those loaded meanwhile."""
-        g, most = self.geometry, max(1, self.first)
-        for row in range(g.out[0]):
-            come = self._come(row + 1)
-            stored = min(come, self.used) + max(0, come - g.grid[0])
-            most = max(most, stored - min(max(0, row * g.strides[0] - g.pads[0]), self.used))
-        return most
+        return _kept(self.geometry)
 
     @property
     def row_times(self) -> tuple[int, int]:
@@ -141,7 +123,8 @@ class WindowBuilt:
     @property
     def _last_loads(self) -> int:
         """Beats loaded in the last row: what is left of the frame, and of the first rows of the next one."""
-        return (self.geometry.grid[0] + self.first - self._come(self.geometry.out[0] - 1)) * self.line
+        g = self.geometry
+        return (g.grid[0] + self.first - _come(g, g.out[0] - 1)) * self.line
 
     @property
     def period(self) -> int:
@@ -157,7 +140,7 @@ class WindowBuilt:
         ahead, own = [], []  # of the next frame, of this one
         for output in range(g.out[0]):
             pace = last_step if output == g.out[0] - 1 else step
-            before, behind = self._come(output), self._come(output + 1)
+            before, behind = _come(g, output), _come(g, output + 1)
             mine = max(0, min(behind, g.grid[0]) - before) * line
             others = (behind - before) * line - mine
             own += [Run(output * row, pace, mine)] if mine else []
@@ -203,3 +186,29 @@ class WindowBuilt:
             "window_bits": self.bits,
             "window_fill": self.fill,
         }
+
+
+def _reach(g: Geometry, row: int) -> int:
+    """Input rows that output row `row` and those before it see."""
+    reach = row * g.strides[0] - g.pads[0] + (g.kernel[0] - 1) * g.dilations[0] + 1
+    return min(max(0, reach), g.grid[0])
+
+
+def _come(g: Geometry, row: int) -> int:
+    """Input rows that have come when output row `row` begins, those of the next frame counted behind the grid's."""
+    every = g.grid[0] + _reach(g, 0)
+    if row == g.out[0]:
+        return every
+    start = min((g.kernel[0] - 1) * g.dilations[0] + 1 - g.pads[0], g.grid[0])
+    return min(max(0, start + row * g.strides[0]), every)
+
+
+@lru_cache(maxsize=4096)  # a search asks for it at every width and interval
+def _kept(g: Geometry) -> int:
+    """Input rows in the ring."""
+    most, used = max(1, _reach(g, 0)), _reach(g, g.out[0] - 1)
+    for row in range(g.out[0]):
+        come = _come(g, row + 1)
+        stored = min(come, used) + max(0, come - g.grid[0])
+        most = max(most, stored - min(max(0, row * g.strides[0] - g.pads[0]), used))
+    return most

@@ -129,15 +129,23 @@ class DenseBesideOffer:
             for built in DenseBesideBuilt.ways(spec)
         ]
         self._ways = sorted(ways, key=lambda way: way[:2])
+        self._costs: dict[tuple[int, int, int, Storage], Cost] = {}  # a search asks for the same ones at every interval
 
     def best(self, interval: int, preference: Preference) -> tuple[float, DenseBesideBuilt] | None:
         """The cheapest, and its price."""
         share = preference.fabric if preference.wide or self._small else 0.0
         found = []
-        for built in [built for _, period, built in self._ways if period <= interval][:_TRIED]:
+        for place in [place for place, (_, period, _) in enumerate(self._ways) if period <= interval][:_TRIED]:
+            built = self._ways[place][2]
             for packed in (0, 1) if self._pairs else (0,):
                 fabric = round(built.spec.m * share / (1 + packed)) * (1 + packed)
                 for storage in ROM_STORAGE:
-                    one = replace(built, fabric_rows=fabric, packed=packed, storage=storage)
-                    found.append((price(one.cost(self._ports), preference), one))
-        return min(found, key=lambda pair: pair[0], default=None)
+                    form = place, fabric, packed, storage
+                    if form not in self._costs:
+                        one = replace(built, fabric_rows=fabric, packed=packed, storage=storage)
+                        self._costs[form] = one.cost(self._ports)
+                    found.append((price(self._costs[form], preference), form))
+        if not found:
+            return None
+        total, (place, fabric, packed, storage) = min(found, key=lambda pair: pair[0])
+        return total, replace(self._ways[place][2], fabric_rows=fabric, packed=packed, storage=storage)
