@@ -31,6 +31,7 @@ from swm.graph import (
     Squeeze,
     Transpose,
     Unsqueeze,
+    one_direction,
     one_length,
     reads,
 )
@@ -41,7 +42,7 @@ from swm.layers.recurrent.node import outputs_obstacle, states_obstacle
 from swm.layers.reverse import Reverse
 from swm.layers.values import FloatLayer
 
-__all__ = ["Sequences"]
+__all__ = ["Sequences", "same_place"]
 
 _FREE = (Transpose, Reshape, Squeeze, Unsqueeze)
 
@@ -125,7 +126,7 @@ class Sequences:
                 axis += place <= axis
             return axis
         made = self.streams.shape(node.outputs[0])
-        return None if shape is None or made is None else _same_place(shape, made, axis)
+        return None if shape is None or made is None else same_place(shape, made, axis)
 
     def _kept(self, node: Transpose, source: str) -> bool:
         """Whether the values of one sample keep their order: axes of more than one element do."""
@@ -238,18 +239,7 @@ class Sequences:
         cells: str | None,
     ) -> FloatLayer | Obstacle:
         """The layers of one direction, the last of which is returned; its output has a name of its own."""
-        forward = replace(
-            node,
-            direction="forward",
-            input_weight=node.input_weight[d : d + 1],
-            recurrent_weight=node.recurrent_weight[d : d + 1],
-            bias=None if node.bias is None else node.bias[d : d + 1],
-            activations=node.activations[d * len(node.activations) // node.directions :][
-                : len(node.activations) // node.directions
-            ],
-        )
-        if isinstance(forward, LSTM) and forward.peepholes is not None:
-            forward = replace(forward, peepholes=forward.peepholes[d : d + 1])
+        forward = one_direction(node, d)
         backward = node.direction == "reverse" or d == 1
         if backward:
             turned = self._reverse(node, operand.tensor, (operand.channels, operand.positions))
@@ -378,7 +368,7 @@ class Sequences:
         return None
 
 
-def _same_place(shape: Shape, made: Shape, axis: int) -> int | None:
+def same_place(shape: Shape, made: Shape, axis: int) -> int | None:
     """Where an axis lies behind a Reshape that keeps it whole, with as many values before it as there were."""
     before = shape[:axis]
     if made[: axis + 1] == shape[: axis + 1]:

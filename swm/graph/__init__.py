@@ -106,6 +106,7 @@ from swm.graph.weighted import (
     Recurrent,
     densified,
     is_structured,
+    one_direction,
     runs_dense,
 )
 from swm.graph.whole_lengths import one_length, without_whole_lengths
@@ -204,6 +205,7 @@ __all__ = [
     "is_structured",
     "moved",
     "node_names",
+    "one_direction",
     "one_length",
     "plain_last_states",
     "read_formats",

@@ -24,6 +24,7 @@ __all__ = [
     "Recurrent",
     "densified",
     "is_structured",
+    "one_direction",
     "runs_dense",
     "verify_weighted",
 ]
@@ -159,6 +160,22 @@ class RNN(Recurrent):
     """Plain recurrence, one gate."""
 
     op: ClassVar[str] = "RNN"
+
+
+def one_direction(node: Recurrent, d: int) -> Recurrent:
+    """A direction of a layer as a layer that runs forward, over what it is given; its inputs and outputs stay."""
+    many = len(node.activations) // node.directions
+    made = replace(
+        node,
+        direction="forward",
+        input_weight=node.input_weight[d : d + 1],
+        recurrent_weight=node.recurrent_weight[d : d + 1],
+        bias=None if node.bias is None else node.bias[d : d + 1],
+        activations=node.activations[d * many : (d + 1) * many],
+    )
+    if isinstance(made, LSTM) and made.peepholes is not None:
+        made = replace(made, peepholes=made.peepholes[d : d + 1])
+    return made
 
 
 def is_structured(node: Node) -> bool:

@@ -17,6 +17,7 @@ from swm.accelerator.lower import hardware_findings
 from swm.errors import Finding, UnsupportedModel
 from swm.graph import Graph, Node, Opaque
 from swm.host.given_states import states_in_frames
+from swm.host.lengths import all_steps
 from swm.host.outputs_in_frames import outputs_in_frames
 from swm.host.search import Cuts, lead, parts
 from swm.host.states import states_from_sequences
@@ -136,7 +137,7 @@ def split(graph: Graph, backend: Backend = VITIS) -> Split:
     total = sum(multiplications(n, graph) for n in nodes)
     if not findings:
         return Split(graph, None, graph, None, (), (), total, total)
-    graph = states_in_frames(states_from_sequences(graph), backend)
+    graph = states_in_frames(states_from_sequences(all_steps(graph)), backend)
     made = _cut(graph, findings, total, backend)
     if made.verdict != "none":
         return made

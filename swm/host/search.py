@@ -18,7 +18,7 @@ from swm.accelerator.places import fixed_places
 from swm.graph import Graph, Node, ReduceMax, ReduceMean, TensorType, Value, reads
 from swm.host.work import multiplications
 
-__all__ = ["Cuts", "lead", "parts"]
+__all__ = ["Cuts", "lead", "part_of", "parts"]
 
 FLOAT = 1  # onnx.TensorProto.FLOAT
 _COMPUTED = frozenset("*+-/(")  # in the name of a size: the simplifier's expressions of others
@@ -143,7 +143,7 @@ class Cuts:
             read = {t for node in kept for t in reads(node)}
             wanted = self.returned.union(self.readers)  # a state of a recurrent node may be nobody's
             leaves = [t for node in kept for t in node.outputs if t in wanted and t not in read]
-            findings = hardware_findings(_part(self.graph, kept, [start], leaves), self.backend)
+            findings = hardware_findings(part_of(self.graph, kept, [start], leaves), self.backend)
             refused = {f.node for f in findings if f.op != "graph"}
             if not refused.intersection(n.name for n in kept):
                 break
@@ -239,15 +239,15 @@ def parts(graph: Graph, start: str, end: str, inside: list[Node]) -> tuple[Graph
     before = after = None
     if first:
         fed = dict.fromkeys(t for node in first for t in reads(node))
-        before = _part(graph, first, [t for t in fed if t in given], [start, *passing]).verify()
+        before = part_of(graph, first, [t for t in fed if t in given], [start, *passing]).verify()
     if last:
         written = {t for node in last for t in node.outputs}
         fed = [t for t in read if t == end or t in given or t in known]  # type: ignore[assignment]
-        after = _part(graph, last, list(fed), [t for t in outputs if t in written]).verify()
-    return before, _part(graph, inside, [start], [end]).verify(), after
+        after = part_of(graph, last, list(fed), [t for t in outputs if t in written]).verify()
+    return before, part_of(graph, inside, [start], [end]).verify(), after
 
 
-def _part(graph: Graph, nodes: Sequence[Node], inputs: Sequence[str], outputs: Sequence[str]) -> Graph:
+def part_of(graph: Graph, nodes: Sequence[Node], inputs: Sequence[str], outputs: Sequence[str]) -> Graph:
     """Some nodes as a graph of their own."""
     declared = {v.name: v for v in (*graph.outputs, *graph.inputs)}
     ends = [tuple(declared.get(t) or Value(t, graph.types.get(t)) for t in names) for names in (inputs, outputs)]

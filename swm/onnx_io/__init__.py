@@ -6,6 +6,7 @@ from swm.onnx_io.proto import parse
 from swm.onnx_io.read import Operator, from_proto, load, operators
 from swm.onnx_io.reread import reread
 from swm.onnx_io.scope import inner_nodes
+from swm.onnx_io.standard import standard
 from swm.onnx_io.write import save, serialized, subgraph_proto, to_proto
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "reread",
     "save",
     "serialized",
+    "standard",
     "subgraph_proto",
     "to_proto",
     "unregister_operator",

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from onnx import ModelProto, helper
+from onnx import ModelProto
 
 from swm.errors import SwmError
 from swm.graph import BipolarQuant, Graph, Node, Opaque, Quant, Trunc
 from swm.guard import guarded
-from swm.onnx_io import from_proto, to_proto
+from swm.onnx_io import from_proto, standard, to_proto
 
 __all__ = ["slimmed"]
 
@@ -65,15 +65,7 @@ def _foldable(node: Node, graph: Graph) -> bool:
 
 
 def _stand_in(node: Node) -> Node:
-    proto = helper.make_node("Sum", node.inputs, node.outputs, node.name)
-    return Opaque(
-        name=node.name,
-        inputs=node.inputs,
-        outputs=node.outputs,
-        op_type="Sum",
-        domain="",
-        proto=proto.SerializeToString(deterministic=True),
-    )
+    return standard("Sum", node.name, node.inputs, node.outputs)
 
 
 def _restored(node: Node, waiting: dict[str, Node]) -> Node:

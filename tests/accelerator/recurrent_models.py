@@ -52,6 +52,16 @@ class Exported:
             found.append(self.time_first(name))
         return found[0], found[-1]
 
+    def ends(self, lengths):
+        """Where sequences end: constants, or ("given") numbers that a caller gives, of int64 as torch has them."""
+        if lengths is None:
+            return ""
+        if lengths != "given":
+            return self.constant(lengths, np.int32)
+        if all(value.name != "lengths" for value in self.inputs):
+            self.inputs.append(helper.make_tensor_value_info("lengths", TensorProto.INT64, [self.batch]))
+        return self.node("Cast", "lengths", to=TensorProto.INT32)
+
     def layer(self, op, source, n, hidden, *, peepholes=False, state="computed", lengths=None, **attributes):
         """(time, batch, n) → Y and Y_h."""
         d = 2 if attributes.get("direction") == "bidirectional" else 1
@@ -59,7 +69,7 @@ class Exported:
         w, r = rng.normal(size=(d, rows, n)) / np.sqrt(n), rng.normal(size=(d, rows, hidden)) / np.sqrt(hidden)
         h, c = self.given(op, d, hidden) if state == "given" else self.begun(state, d, hidden)
         inputs = [source, self.constant(w), self.constant(r), self.constant(rng.normal(size=(d, 2 * rows)) / 4)]
-        inputs += ["" if lengths is None else self.constant(lengths, np.int32), h]
+        inputs += [self.ends(lengths), h]
         if op == "LSTM":
             inputs += [c] + ([self.constant(rng.normal(size=(d, 3 * hidden)) / 4)] if peepholes else [])
         outputs = self.node(op, *inputs, outputs=3 if op == "LSTM" else 2, hidden_size=hidden, **attributes)
@@ -92,12 +102,12 @@ class Exported:
         return swm.load(model)
 
 
-def returning(*outputs, op="LSTM", n=12, hidden=8, steps=5, layers=1, state="computed"):
+def returning(*outputs, op="LSTM", n=12, hidden=8, steps=5, layers=1, **options):
     """Layers alone that return some of y (samples first), h and c, as torch's exporter writes it."""
     model = Exported(steps, n)
     source, ends = model.time_first("x"), []
     for layer in range(layers):
-        y, h = model.layer(op, source, hidden if layer else n, hidden, state=state)
+        y, h = model.layer(op, source, hidden if layer else n, hidden, **options)
         source = model.flat(y, 1, hidden)
         ends.append((h, f"{y[:-1]}2"))
     states = list(zip(*ends, strict=True))[: 1 + (op == "LSTM")]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Initial states that come with the input, from ONNX files to words that the C simulation confirms."""
+"""Initial states and lengths that come with the input, from ONNX files to words that the C simulation confirms."""
 
 import importlib.util
 
@@ -13,8 +13,9 @@ import swm
 from swm.accelerator.integers import run_fixed
 from swm.accelerator.lower import hardware_findings
 from swm.compress import fold_affine
-from swm.errors import OptionError, UnsupportedModel
+from swm.errors import CalibrationError, OptionError, UnsupportedModel
 from swm.host import before_hardware
+from swm.host.lengths import all_steps
 from swm.layers.rtl.registry import rtl_findings
 
 STEPS, WIDTH = 5, 12
@@ -26,6 +27,27 @@ def with_states(graph, count, seed=0):
     return {"x": x} | {
         v.name: rng.uniform(-0.9, 0.9, (count, *v.type.shape[1:])).astype(np.float32) for v in graph.inputs[1:]
     }
+
+
+def with_lengths(graph, count):
+    """Sequences of every length, every second padded with zeros, the others with anything."""
+    feeds = with_states(graph, count) | {
+        "lengths": np.random.default_rng(1).permutation(np.arange(count) % (STEPS + 1))
+    }
+    feeds["x"][::2] *= (np.arange(STEPS) < feeds["lengths"][::2, None])[:, :, None]
+    return feeds
+
+
+def run_driver(project, fixed, feeds):
+    """What the driver in a project makes of the integers that its hardware writes."""
+    spec = importlib.util.spec_from_file_location("driver", project / "host/host.py")
+    driver = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(driver)
+    host = driver.Host()
+    words, tensors = host.before(feeds)
+    result = run_fixed(fixed, before_hardware(fixed, feeds)[fixed.input_name])
+    np.testing.assert_array_equal(words, result.inputs)
+    return host.after(result.words, tensors)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +79,74 @@ def test_states_that_a_caller_gives_come_with_the_input(op, options):
     assert fine < coarse / 8
 
 
+@pytest.mark.parametrize(
+    ("op", "options"),
+    [
+        ("LSTM", {"peepholes": True, "state": "given"}),
+        ("LSTM", {"direction": "bidirectional", "peepholes": True, "state": "given"}),
+        ("GRU", {"take": "state", "linear_before_reset": 1}),
+        ("GRU", {"take": "state", "direction": "reverse"}),
+        ("RNN", {"take": "gather"}),
+    ],
+)
+def test_lengths_that_a_caller_gives_are_the_hosts(op, options):
+    """Hardware runs all steps; what the host makes of its answer ends where each sequence does.
+
+    What runs backwards reads sequences that the host turned around.
+    """
+    graph = sequence(op, lengths="given", **options)
+    made, x = swm.check(graph), with_lengths(graph, 60)
+    assert made.hardware == "with host parts"
+    want = swm.run(graph, x)["out"]
+    np.testing.assert_array_equal(swm.run(all_steps(graph), x)["out"], want)  # in float it is the same network
+    fixed = [swm.quantize(graph, bits=bits, calibration=x) for bits in (12, 16)]
+    both = options.get("direction") == "bidirectional"
+    assert [spec.kind for spec in fixed[0].specs].count("recurrent") == 1 + both
+    assert all(spec.kind != "reverse" for spec in fixed[0].specs)
+    found = [swm.run(f, x)["out"] for f in fixed]
+    coarse, fine = (relative_error(out, want) for out in found)
+    assert coarse < 0.01
+    assert fine < coarse / 8
+    if (
+        "take" not in options
+    ):  # of zeros a matrix makes its bias; behind steps that the host turns back it is the host's
+        assert both or fixed[0].specs[-1].kind == "dense"
+        behind = np.arange(STEPS) >= x["lengths"][:, None]
+        assert want[behind].any()
+        np.testing.assert_array_equal(found[0][behind], want[behind])
+    with pytest.raises(CalibrationError, match=r"out of data bounds|Invalid sequence length"):
+        swm.run(fixed[0], x | {"lengths": np.full(60, STEPS + 1)})
+    with pytest.raises(CalibrationError, match=r"out of data bounds|Invalid sequence length"):
+        swm.run(fixed[0], x | {"lengths": np.full(60, -1)})
+
+
+def test_lengths_of_a_stack_in_c_simulation(tmp_path):
+    """As torch exports packed sequences of two layers: the sequence and the last states of both."""
+    graph = returning(*"yh", op="GRU", layers=2, hidden=4, lengths="given")
+    x = with_lengths(graph, 40)
+    fixed, want = swm.quantize(graph, bits=12, calibration=x), swm.run(graph, x)
+    project = swm.emit(swm.design(fixed, board="zcu104"), path=tmp_path / "p", vectors={n: a[:8] for n, a in x.items()})
+    result = swm.verify(project)
+    assert result.ok, (result.first_mismatch, result.remarks)
+    assert result.words == 8 * 2 * STEPS * 4
+    found = run_driver(project, fixed, x)
+    for name, value in swm.run(fixed, x).items():
+        assert value.shape == want[name].shape
+        assert relative_error(value, want[name]) < 0.01
+        np.testing.assert_array_equal(found[name], value)
+
+
+def test_lengths_that_hardware_does_not_take_are_named():
+    said = " ".join(f"{n.reason}; {n.remedy}" for n in swm.check(returning(*"yc", lengths="given")).nodes)
+    assert "its sequences have lengths of their own" in said
+    assert "nobody reads its last cells" in said
+    dropped = swm.frame(returning(*"yc", lengths="given"), batch_axis=0, drop=["lstm6_2"])
+    assert swm.check(dropped).hardware == "with host parts"
+    both = swm.check(returning(*"y", lengths="given", layers=2, direction="reverse"))
+    assert both.hardware == "none"
+    assert "it runs forward, or nothing multiplies before it" in " ".join(n.remedy for n in both.nodes)
+
+
 def test_given_states_of_a_stack_and_those_it_leaves_in_c_simulation(tmp_path):
     """As a streaming model has them: x, h and c of two circulant layers in, y, h and c out."""
     graph = returning(*"yhc", layers=2, state="given")
@@ -71,11 +161,8 @@ def test_given_states_of_a_stack_and_those_it_leaves_in_c_simulation(tmp_path):
     result = swm.verify(project)
     assert result.ok, (result.first_mismatch, result.remarks)
     assert result.words == 8 * (2 + STEPS + 1) * 8
-    spec = importlib.util.spec_from_file_location("driver", project / "host/host.py")
-    driver = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(driver)
-    words, _ = driver.Host().before(x)
-    np.testing.assert_array_equal(words, run_fixed(fixed, before_hardware(fixed, x)[fixed.input_name]).inputs)
+    for name, value in run_driver(project, fixed, x).items():
+        np.testing.assert_array_equal(value, found[name])
     layer = next(la for la in made.schedule.layers if la.spec.kind == "recurrent")
     assert made.schedule.interval >= layer.spec.turns * layer.built.period == (STEPS + 1) * layer.built.period
     with pytest.raises(OptionError, match="sequences cannot take turns"):

@@ -81,8 +81,10 @@ def states_obstacle(node: Recurrent, inputs: Sequence[str] = ()) -> Obstacle:
         where = f" (input {lengths!r})" if lengths in inputs else ""
         return Obstacle(
             f"its sequences have lengths of their own{where}",
-            "hardware takes sequences of one length: `swm frame --fix INPUT=STEPS` gives all of them the same, which is"
-            " right for a caller who pads none",
+            "hardware runs all steps and the host cuts the answer where their number is known, samples lie first in all"
+            " inputs (`swm frame --batch-axis NAME`), nobody reads its last cells (Y_c: `swm frame --drop OUTPUT`), and"
+            " it runs forward, or nothing multiplies before it; `swm frame --fix INPUT=STEPS` gives all sequences one"
+            " length, right for a caller who pads none",
         )
     given = [t for t in states if t in inputs]
     return Obstacle(
