@@ -26,6 +26,7 @@
 ///   fabric_rows   optional: the last rows of mac_rows multiply in LUTs
 ///   packed        optional, with 4 products: 1 where two rows share a multiplier
 ///   unrolled      optional: 1 where blocks of more than 16 are transformed at once, too
+///   beat_taps     optional: taps of a convolution whose blocks lie side by side in a beat into the products
 ///   groups        optional: tokens that follow each other with weights of their own (groups of a convolution)
 ///   activation    identity, relu, sigmoid or tanh_
 #pragma once
@@ -51,6 +52,15 @@ struct packed_of {
 template <class Cfg>
 struct packed_of<Cfg, decltype(void(int(Cfg::packed)))> {
   enum { value = Cfg::packed };
+};
+
+template <class Cfg, class = void>
+struct beat_taps_of {
+  enum { value = 1 };
+};
+template <class Cfg>
+struct beat_taps_of<Cfg, decltype(void(int(Cfg::beat_taps)))> {
+  enum { value = Cfg::beat_taps };
 };
 
 template <class Cfg, class = void>
@@ -100,7 +110,8 @@ struct circulant {
 
     // spectral products
     beat_words = streaming ? words : 2,          // words of a block in a beat from the forward transform
-    x_beat = fft_lanes * beat_words * 2,         // integers of that beat
+    mac_lanes = fft_lanes * beat_taps_of<Cfg>::value,  // blocks of a beat into the products
+    x_beat = mac_lanes * beat_words * 2,         // integers of that beat
     mac_rows = Cfg::mac_rows,
     mac_columns = Cfg::mac_columns,
     mac_bins = Cfg::mac_bins,
@@ -111,7 +122,7 @@ struct circulant {
     rom_depth = row_groups * word_groups * column_groups * groups,
     rom_banks = Cfg::rom_banks,
     rom_lanes = Cfg::rom_lanes,
-    mac_loads = fft_groups * (words / beat_words),  // input beats a token
+    mac_loads = ceil_div(q, mac_lanes) * (words / beat_words),  // input beats a token
     drain_words = streaming ? words : mac_bins,     // words of a block in a beat to the inverse transform
     fabric_rows = fabric_rows_of<Cfg>::value,
     packed = packed_of<Cfg>::value,
@@ -127,7 +138,7 @@ struct circulant {
     a_beat = ifft_lanes * drain_words * 2  // integers of a beat from spectral_mac
   };
   /// Loads, products and drains of spectral_mac.
-  typedef product_times<words / beat_words, max_of(1, mac_columns / fft_lanes), mac_loads, row_groups, word_groups, column_groups,
+  typedef product_times<words / beat_words, max_of(1, mac_columns / mac_lanes), mac_loads, row_groups, word_groups, column_groups,
                         bool(streaming), ceil_div(mac_rows, ifft_lanes),
                         ceil_div(p - (row_groups - 1) * mac_rows, ifft_lanes), groups>
       mac_times;
@@ -166,9 +177,9 @@ struct circulant {
   static_assert(mac_rows >= 1 && mac_columns >= 1, "at least one lane each");
   static_assert(is_power_of_two(mac_bins) && words % mac_bins == 0, "mac_bins is a power of two and divides k/2");
   static_assert(streaming || mac_bins >= 2, "from k = 32 on mac_bins is even");
-  static_assert(mac_columns % fft_lanes == 0, "mac_columns is a multiple of the blocks in an input beat");
+  static_assert(mac_columns % mac_lanes == 0, "mac_columns is a multiple of the blocks in an input beat");
   static_assert(mac_rows % ifft_lanes == 0 || row_groups == 1, "mac_rows is a multiple of the blocks in an output beat");
-  static_assert(groups == 1 || (p % mac_rows == 0 && p % ifft_lanes == 0 && q % fft_lanes == 0),
+  static_assert(groups == 1 || (p % mac_rows == 0 && p % ifft_lanes == 0 && q % mac_lanes == 0),
                 "no beat and no group of rows holds blocks of two groups of channels");
   static_assert(rom_banks * rom_lanes == mac_rows * mac_columns * mac_bins * 2, "rom_banks times rom_lanes are all weights of a cycle");
   static_assert(fabric_rows >= 0 && fabric_rows <= mac_rows, "fabric_rows are among mac_rows");

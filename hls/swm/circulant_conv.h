@@ -28,9 +28,9 @@ struct conv_spectra : Cfg {
   typedef window_layer<Cfg> window;
   typedef circulant<Cfg> front;
   static constexpr int channel_groups = groups_of<Cfg>::value;
+  static constexpr int beat_taps = Cfg::tap_rows * Cfg::tap_columns;
   static constexpr int tick = Cfg::tick + 1, m = Cfg::m / channel_groups;
   static constexpr int n = Cfg::kernel_rows * Cfg::kernel_columns * front::fft_groups / channel_groups * front::fft_lanes * Cfg::k;
-  static_assert(Cfg::tap_rows == 1 && Cfg::tap_columns == 1, "spectra leave the line buffer one tap at a time");
   static_assert(int(window::words) == front::x_beat && Cfg::window_bits == front::spectrum_bits,
                 "the line buffer holds beats of spectra");
   static_assert(Cfg::position_beats == front::mac_loads && Cfg::run_beats * channel_groups == Cfg::position_beats,

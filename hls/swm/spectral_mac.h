@@ -45,10 +45,10 @@ void spectral_mac(int tokens,
   typedef typename L::mac_times T;
   typedef detail::mac_cycle<Cfg> M;
   typedef vec<typename L::spectrum_t, L::beat_words * 2> stored_t;
-  constexpr int rows = Cfg::mac_rows, columns = Cfg::mac_columns, bins = Cfg::mac_bins, lanes = L::fft_lanes;
+  constexpr int rows = Cfg::mac_rows, columns = Cfg::mac_columns, bins = Cfg::mac_bins, lanes = L::mac_lanes;
   constexpr int beat_words = L::beat_words, subs = max_of(1, bins / beat_words);  // banks that hold mac_bins words together
   constexpr int deep = L::words / beat_words / subs;                              // beats of a block in one of them
-  constexpr int lane_bits = log2_of(lanes), sub_bits = log2_of(subs);
+  constexpr int sub_bits = log2_of(subs);
   constexpr int kept_words = L::streaming ? L::words - bins : 0, drain_words = L::drain_words, drained = L::ifft_lanes;
   constexpr int slow_rows = L::fabric_rows, fast_rows = rows - slow_rows;
 
@@ -87,13 +87,13 @@ FLAT:
       LOAD_PARTS:
         for (int part = 0; part < beat_words * 2; ++part) {
           SWM_UNROLL
-          word.v[part] = beat.v[(c & (lanes - 1)) * (beat_words * 2) + part];
+          word.v[part] = beat.v[c % lanes * (beat_words * 2) + part];
         }
       LOAD_SUBS:
         for (int s = 0; s < subs; ++s) {
           SWM_UNROLL
           // Banks behind the right one are overwritten later, or meet weights of zero: none is left without a value.
-          if (c >> lane_bits >= int(walk.load_bank) && s == (unit & (subs - 1))) x[c][s][place] = word;
+          if (c / lanes >= int(walk.load_bank) && s == (unit & (subs - 1))) x[c][s][place] = word;
         }
       }
     }

@@ -28,6 +28,12 @@ struct config : Shape {
   static constexpr int fabric_rows = FabricRows, packed = Packed;
 };
 
+/// With the blocks of several taps in a beat of spectra.
+template <class Layer, int Taps>
+struct side_by_side : Layer {
+  static constexpr int beat_taps = Taps;
+};
+
 /// The word that stands at a position: natural order, or unit order from k = 32 on.
 template <class Cfg>
 int word_at(int position) {
@@ -39,8 +45,8 @@ int word_at(int position) {
 template <class Cfg>
 int spectrum_place(int j, int at) {
   typedef swm::circulant<Cfg> L;
-  const int beat = j / L::fft_lanes * (L::words / L::beat_words) + at / L::beat_words;
-  return ((beat * L::fft_lanes + j % L::fft_lanes) * L::beat_words + at % L::beat_words) * 2;
+  const int beat = j / L::mac_lanes * (L::words / L::beat_words) + at / L::beat_words;
+  return ((beat * L::mac_lanes + j % L::mac_lanes) * L::beat_words + at % L::beat_words) * 2;
 }
 
 /// Place of position `at` of block row i among the integers of one token that spectral_mac gives.

@@ -131,6 +131,8 @@ int main() {
   run<config<passes, 3, 1, 16, 3, 3, 1> >();  // more loads than products
   run<config<passes, 2, 3, 4, 4> >();
   run<config<wide_passes, 2, 4, 8, 3, 2> >();
+  run<side_by_side<config<wide_beats, 2, 6, 4>, 3> >();
+  run<side_by_side<config<passes, 2, 3, 4, 4>, 3> >();
   run<config<wide_passes, 2, 4, 32, 3, 2> >();
   return check::result();
 }

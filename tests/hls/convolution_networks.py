@@ -106,11 +106,14 @@ def random_built(rng, spec, ports):
         return built if right else None
     read = spec.read
     packed = int(packs(spec.weight_bits, read.spectrum_bits, ports) and rng.random() < 0.6)
-    rows, columns = int(rng.integers(1, 2 * read.p + 1)), int(rng.integers(1, 2 * spec.summed.q + 1))
+    v, out = (power(rng, min(16, 4 * spec.block) if read.unrolled else 16) for _ in range(2))
+    lanes = CirculantConvBuilt(spec, v, out, *taps).product.mac_lanes
+    rows, columns = int(rng.integers(1, 2 * read.p + 1)), int(rng.integers(1, 2 * spec.summed.q // lanes + 2)) * lanes
     built = CirculantConvBuilt(
         spec,
-        power(rng, min(16, 4 * spec.block) if read.unrolled else 16),
-        power(rng, min(16, 4 * spec.block) if read.unrolled else 16),
+        v,
+        out,
+        *taps,
         rows,
         columns,
         power(rng, read.words),

@@ -48,7 +48,11 @@ def test_the_networks_hold_what_they_should(drawn):
         assert any(max(getattr(g, axes)) > 1 for g in geometries)
     assert any(g.grid[1] == 1 < g.grid[0] for g in geometries)  # a sequence
     assert any(len(np.unique(d.graph.layers[0].arrays["weights"])) > 8 for d in drawn[0])
-    assert any(b.window.tap_rows * b.window.tap_columns > 1 for b in builts)
+    beside = [(b.spec.kind, getattr(b.spec, "block", 0) > 16) for b in builts if b.window.out_words > b.window.words]
+    assert set(beside) == {("conv", False), ("depthwise", False), ("circulant_conv", False), ("circulant_conv", True)}
+    blocks = [b for b in builts if b.spec.kind == "circulant_conv" and b.tap_rows * b.tap_columns > 1]
+    assert any(b.front.fft_lanes > 1 for b in blocks)  # taps and blocks in a beat
+    assert any(b.spec.groups > 1 for b in blocks)
     assert any(getattr(b, "packed", 0) for b in builts)
     assert any(getattr(b, "fabric", 0) or getattr(b, "fabric_rows", 0) for b in builts)
     bits = {shape.bits for spec in specs for shape in (*spec.inputs, spec.output)}

@@ -193,7 +193,7 @@ REFUSED = [
     ("dense_layer<conv_products", {"position_beats": 5}, "a position is the beats of a token"),
     ("circulant<conv_spectra", {}, "the line buffer holds beats of spectra"),
     ("circulant<conv_spectra", {**SPECTRA, "run_beats": 1}, "all blocks of a tap and group follow each other"),
-    ("circulant<conv_spectra", {**SPECTRA, "tap_columns": 3}, "spectra leave the line buffer one tap at a time"),
+    ("circulant<conv_spectra", {**SPECTRA, "tap_columns": 3}, "mac_columns is a multiple of the blocks in an input"),
     ("scale_layer", {"in_bits": 20}, "data have 4 to 18 bits"),
 ]
 

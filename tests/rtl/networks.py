@@ -165,12 +165,12 @@ def designs():
         ends=(2, 2),
         board="pynq-z2",
     )
-    # Channels, rows and columns of kernels side by side, products in LUTs, taps one by one.
+    # Channels or blocks, rows and columns of kernels side by side, products in LUTs.
     yield design(
         convolutions(),
         built={
             "l0_conv": {"in_vec": 2, "tap_rows": 3, "columns": 6, "rows": 2, "out_vec": 2},
-            "l1_circulant_conv": {"in_vec": 2, "mac_bins": 2},
+            "l1_circulant_conv": {"in_vec": 8, "tap_columns": 3, "mac_columns": 6, "mac_bins": 2},
             "l2_depthwise": {**vec(2), "tap_rows": 3, "fabric": 1},
         },
     )
@@ -180,7 +180,7 @@ def designs():
         built={
             "l0_conv": {"in_vec": 2, "tap_columns": 2, "columns": 4, "rows": 6, "out_vec": 2},
             "l1_circulant_conv": {"in_vec": 8, "out_vec": 8, "mac_columns": 2, "mac_rows": 4},
-            "l2_circulant_conv": {"in_vec": 4, "out_vec": 4, "mac_bins": 4},
+            "l2_circulant_conv": {"in_vec": 4, "out_vec": 4, "tap_rows": 2, "mac_columns": 2, "mac_bins": 4},
         },
     )
     yield design(

@@ -27,6 +27,7 @@ class CirculantBuilt(Implementation):
         fabric_rows: how many of the rows multiply in LUTs.
         packed: 1 if two rows share each multiplier (two products a DSP).
         storage: where the weights lie.
+        taps: of a convolution, whose spectra a beat into the products holds side by side.
     """
 
     spec: CirculantSpec
@@ -37,11 +38,17 @@ class CirculantBuilt(Implementation):
     fabric_rows: int = 0
     packed: int = 0
     storage: Storage = "bram"
+    taps: int = 1
 
     @property
     def fft_lanes(self) -> int:
         """LF: blocks transformed side by side (unrolled: a beat; passes: four values a lane and cycle)."""
         return max(1, self.in_vec // (self.spec.block if self.spec.unrolled else 4))
+
+    @property
+    def mac_lanes(self) -> int:
+        """Blocks of a beat into the products: those of all its taps."""
+        return self.fft_lanes * self.taps
 
     @property
     def out_lanes(self) -> int:
@@ -111,7 +118,7 @@ class CirculantBuilt(Implementation):
     @property
     def loads(self) -> int:
         """L: beats of spectra a token."""
-        return self.fft_groups * (self.spec.words // self.beat_words)
+        return ceil_div(self.spec.q, self.mac_lanes) * (self.spec.words // self.beat_words)
 
     @property
     def mac_period(self) -> int:
@@ -153,14 +160,14 @@ class CirculantBuilt(Implementation):
         """Whether the kernels take these numbers."""
         s, drains = self.spec, ceil_div(self.mac_rows, self.out_lanes)
         return (
-            self.mac_columns % self.fft_lanes == 0
+            self.mac_columns % self.mac_lanes == 0
             and s.words % self.mac_bins == 0
             and (s.unrolled or self.mac_bins >= 2)
             and (self.mac_rows % self.out_lanes == 0 or self.row_groups == 1)
             and drains <= self.drain_group
             and (self.in_vec <= s.block or s.unrolled)
             and (self.out_vec <= s.block or s.unrolled)
-            and (s.groups == 1 or not (s.p % self.mac_rows or s.p % self.out_lanes or s.q % self.fft_lanes))
+            and (s.groups == 1 or not (s.p % self.mac_rows or s.p % self.out_lanes or s.q % self.mac_lanes))
         )
 
     def mac_program(self) -> Program:
@@ -204,7 +211,7 @@ class CirculantBuilt(Implementation):
         s = self.spec
         if not s.unrolled:
             return pass_streams(self)
-        spectra = BeatStream("spectra", "spectrum_t", self.fft_lanes * self.beat_words * 2, s.spectrum_bits, self.loads)
+        spectra = BeatStream("spectra", "spectrum_t", self.mac_lanes * self.beat_words * 2, s.spectrum_bits, self.loads)
         beats = sum(ceil_div(rows, self.out_lanes) for rows in self._rows()) * (s.words // self.drain_words)
         sums = BeatStream("sums", "rounded_t", self.out_lanes * self.drain_words * 2, s.rounded_bits, beats)
         return (spectra, sums)

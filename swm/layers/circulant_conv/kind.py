@@ -219,19 +219,25 @@ class CirculantConv(WeightMemory):
         spec, front, back = built.spec, built.front.streams(), built.back.streams()
         place = [stream.name for stream in front].index("spectra") + 1
         ahead = (replace(s, beats=s.beats * spec.positions) for s in front[:place])
-        windows = replace(front[place - 1], name="windows", beats=built.window.out_beats)
+        line = built.window
+        windows = replace(front[place - 1], name="windows", words=line.out_words, beats=line.out_beats)
         behind = (replace(s, beats=s.beats * spec.output.positions) for s in back[place:])
         return (*ahead, windows, *behind)
 
     def roms(self, layer: FixedLayer, built: Implementation) -> tuple[Rom, ...]:
         """Weights in the order of the products, and the bias."""
         assert isinstance(built, CirculantConvBuilt)
-        spec, product = built.spec, built.product
-        taps, q = spec.geometry.taps, spec.read.q
-        shape = (product.spec.p * spec.groups, taps, product.spec.q // taps, product.spec.words, 2)
+        spec, product, taps = built.spec, built.product, (built.tap_rows, built.tap_columns)
+        every, q = spec.geometry.taps, spec.read.q // spec.groups
+        shape = (product.spec.p * spec.groups, every, product.spec.q // every, product.spec.words, 2)
         padded = np.zeros(shape, np.int64)
-        padded[:, :, : q // spec.groups] = layer.arrays["weights"].reshape(*shape[:2], q // spec.groups, *shape[3:])
-        return spectral_roms(product, padded.reshape(shape[0], -1, *shape[3:]), layer.arrays["bias"])
+        padded[:, :, :q] = layer.arrays["weights"].reshape(*shape[:2], q, *shape[3:])
+        # As beats of the line buffer bring them: groups of taps, groups of blocks, then taps and blocks of a beat.
+        steps = (k // t for k, t in zip(spec.geometry.kernel, taps, strict=True))
+        rows, columns = ((step, t) for step, t in zip(steps, taps, strict=True))
+        split = padded.reshape(shape[0], *rows, *columns, -1, product.fft_lanes, *shape[3:])
+        order = split.transpose(0, 1, 3, 5, 2, 4, 6, 7, 8)
+        return spectral_roms(product, order.reshape(shape[0], -1, *shape[3:]), layer.arrays["bias"])
 
     def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
         """As window.h and circulant.h ask; what the products read is derived by circulant_conv.h."""

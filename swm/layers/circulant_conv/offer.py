@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The choice of parallelism of a block-circulant convolution: the beats of its input, then the products behind them."""
+"""The choice of parallelism of a block-circulant convolution: blocks and taps side by side, then the products."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 
 from swm.device.board import DspPorts
@@ -17,16 +18,15 @@ from swm.layers.values import Implementation
 __all__ = ["CirculantConvOffer"]
 
 _MOST_VECTOR = 64  # words of a beat
-_TRIED = 2  # widths of the input's beats priced for an interval: the narrowest that are fast enough
+_TRIED = 3  # line buffers priced for an interval: the narrowest beats that are fast enough
 
 
 class CirculantConvOffer(Offer):
     """Every legal parallelism of one shape on one kind of DSP block."""
 
     def __init__(self, spec: CirculantConvSpec, ports: DspPorts) -> None:
-        """List the widths of the input's beats."""
-        self._spec = spec
-        front, self._ways = spec.read, list[_Way]()
+        """List the line buffers, those of narrow beats first."""
+        front, found = spec.read, list[CirculantConvBuilt]()
         for v in powers_of_two(_MOST_VECTOR if front.unrolled else front.block):
             built = CirculantConvBuilt(spec, v)
             if spec.groups > 1 and front.q // spec.groups % built.front.fft_lanes:
@@ -34,7 +34,10 @@ class CirculantConvOffer(Offer):
             widest = max(stream.width for stream in built.front.streams())
             if max(widest, v * spec.data_bits) > MAX_STREAM_BITS:
                 break
-            self._ways.append(_Way(built, ports))
+            beside = (replace(built, tap_rows=r, tap_columns=c) for r, c in spec.geometry.side_by_side())
+            found += (one for one in beside if one.window.out_words * front.spectrum_bits <= MAX_STREAM_BITS)
+        found.sort(key=lambda one: (one.product.mac_lanes, one.in_vec, one.tap_rows))
+        self._ways = [_Way(built, ports) for built in found]
 
     def cheapest(self, interval: int, preference: Preference) -> Implementation | None:
         """See `Offer`."""
@@ -48,25 +51,26 @@ class CirculantConvOffer(Offer):
                 continue
             tried += 1
             if found is None or best[0] < found[0]:
-                p = best[1]
-                lanes = (p.mac_rows, p.mac_columns, p.mac_bins, p.products, p.fabric_rows, p.packed, p.storage)
-                found = best[0], CirculantConvBuilt(self._spec, p.in_vec, p.out_vec, *lanes)
+                p, b = best[1], way.built
+                lanes = (p.mac_rows, p.mac_columns, p.mac_bins, p.products, p.fabric_rows, p.packed)
+                front = (b.in_vec, p.out_vec, b.tap_rows, b.tap_columns)
+                found = best[0], CirculantConvBuilt(b.spec, *front, *lanes, p.storage)
         return None if found is None else found[1]
 
 
 class _Way:
-    """Transforms and line buffer for one width of the input's beats, and the products behind them."""
+    """Transforms and line buffer for one width of the beats, and the products behind them."""
 
     def __init__(self, built: CirculantConvBuilt, ports: DspPorts) -> None:
-        self._built, self._ports = built, ports
+        self.built, self._ports = built, ports
         each = built.front.end_cycles()[0] * built.spec.positions
         self.cycles = max(each, built.window.program("spectra", "windows").period)
 
     @cached_property
     def product(self) -> CirculantOffer:
         """Everything behind this width; built where it is asked for."""
-        built = self._built
+        built = self.built
         front, product = built.front, built.product
         cost = end_costs(front, self._ports)[0].plus(built.window.cost())
-        ahead = Front(product.loads, front.fft_lanes, product.loads, cost)
+        ahead = Front(product.loads, product.mac_lanes, product.loads, cost)
         return CirculantOffer(product.spec, self._ports, {built.in_vec: ahead})

@@ -98,9 +98,16 @@ class CirculantConvSpec(LayerSpec):
 
 @dataclass(frozen=True)
 class CirculantConvBuilt(Implementation):
-    """A block-circulant convolution as it is built; the fields are those of `CirculantBuilt`."""
+    """A block-circulant convolution as it is built.
+
+    Attributes:
+        tap_rows: kernel rows whose spectra the line buffer gives side by side.
+        tap_columns: kernel columns likewise; the other fields are those of `CirculantBuilt`.
+    """
 
     spec: CirculantConvSpec
+    tap_rows: int = 1
+    tap_columns: int = 1
     mac_rows: int = 1
     mac_columns: int = 1
     mac_bins: int = 1
@@ -119,7 +126,8 @@ class CirculantConvBuilt(Implementation):
         """The line buffer of spectra: all blocks of a tap and group follow each other."""
         front = self.front
         words, run = front.fft_lanes * front.beat_words * 2, front.loads // self.spec.groups
-        return WindowBuilt(self.spec.geometry, front.loads, run, words, self.spec.read.spectrum_bits)
+        taps = self.tap_rows, self.tap_columns
+        return WindowBuilt(self.spec.geometry, front.loads, run, words, self.spec.read.spectrum_bits, *taps)
 
     @property
     def product(self) -> CirculantBuilt:
@@ -139,6 +147,7 @@ class CirculantConvBuilt(Implementation):
             self.fabric_rows,
             self.packed,
             self.storage,
+            self.tap_rows * self.tap_columns,
         )
 
     @property

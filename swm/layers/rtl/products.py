@@ -177,7 +177,7 @@ def _products(built: CirculantBuilt, known: Mapping[str, Any]) -> RtlModule:
         "WEIGHT_BITS": spec.weight_bits,
         "SUM_BITS": spec.rounded_bits,
         "ACC_SHIFT": known["acc_shift"],
-        "IN_LANES": built.fft_lanes,
+        "IN_LANES": built.mac_lanes,
         "OUT_LANES": built.out_lanes,
         "MAC_ROWS": built.mac_rows,
         "MAC_COLUMNS": built.mac_columns,

@@ -90,7 +90,7 @@ def products(built: Implementation, depth: int, known: FixedLayer | None = None)
     joined = Count(adder=2 * total * (leaving - spec.unrolled), register=2 * (total - dropped) * leaving)
     drain = joined.plus(rounded(total, spec.rounded_bits, rounds).times(2 * leaving)).times(lanes)
     unseen = Count(register=-2 * rows * dropped * spec.unrolled)  # the real bins of word 0 are not joined
-    return product_walk(built.loads, max(1, columns // built.fft_lanes), built.row_groups, built.word_groups,
+    return product_walk(built.loads, max(1, columns // built.mac_lanes), built.row_groups, built.word_groups,
                  built.column_groups, beats, spec.groups).plus(
         _spectra(built),
         _weights(built),
