@@ -3,8 +3,9 @@
 /// \brief A block-circulant convolution: forward transforms, a line buffer of spectra, products, inverse transforms.
 ///
 /// Each block of an input position is transformed once (circulant.h). The line buffer (window.h) holds the spectra; all taps
-/// and channel blocks of an output are summed in the spectrum, and each of its blocks is transformed back once. The processes
-/// are those of circulant.h and window.h, with configurations derived from the layer's: transforms work at input positions,
+/// and channel blocks of an output are summed in the spectrum, and each of its blocks is transformed back once. Its beats hold
+/// tap_rows x tap_columns taps, fft_lanes blocks of each, and so the block columns of the products stand: groups of taps, groups
+/// of blocks, then taps and blocks of a beat. The processes are those of circulant.h and window.h, with configurations derived from the layer's: transforms work at input positions,
 /// products and inverse transforms at output positions.
 ///
 /// \tparam Cfg  of the layer: what window.h and circulant.h ask; n and in_vec are those of the input

@@ -17,6 +17,7 @@ from swm.device.limits import Limits
 from swm.device.primitives import routed
 from swm.layers.add import AddSpec
 from swm.layers.beside import Beside, beside, same_layer, several
+from swm.layers.circulant_conv import CirculantConvSpec
 from swm.layers.conv import ConvSpec
 from swm.layers.dense import DenseSpec
 from swm.layers.depthwise import DepthwiseSpec
@@ -110,6 +111,22 @@ def test_a_layer_of_few_channels_is_faster_than_a_position_a_cycle():
     modules = make_schedule(network, BOARD, backend=RTL)
     assert modules.interval >= 16 * 16
     assert {p.kernel for layer in modules.layers for p in layer.processes} <= {"window", "dense", "width"}
+
+
+@pytest.mark.parametrize("backend", [VITIS, RTL], ids=["vitis", "rtl"])
+def test_a_block_circulant_kernel_is_not_slower_than_the_same_one_dense(backend):
+    """Spectra left the line buffer one tap at a time: nine cycles a position, where dense kernels took one."""
+    geometry = Geometry.of((8, 16), (3, 3), (1, 1), (1, 1), (1, 1, 1, 1))
+    shape = TensorShape(16, 8, 128)
+    spec = CirculantConvSpec("l0", (shape,), shape, "relu", geometry=geometry, block=8, weight_bits=8)
+    network = one_layer(spec)
+    made, dense = (make_schedule(one, BOARD, backend=backend) for one in (network, network.left_dense()))
+    assert made.interval == 128 <= dense.interval  # a position a cycle, which the ports bring
+    (built,) = [layer.built for layer in made.layers if layer.spec.kind == "circulant_conv"]
+    assert (made.fits, built.tap_rows, built.tap_columns, built.window.window_beats) == (True, 3, 3, 1)
+    slow = make_schedule(network, BOARD, backend=backend, target_interval=128 * 9)
+    (built,) = [layer.built for layer in slow.layers if layer.spec.kind == "circulant_conv"]
+    assert built.tap_rows * built.tap_columns < 9  # a beat no wider than the interval asks
 
 
 def test_what_is_judged_is_what_is_placed():
