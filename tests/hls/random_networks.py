@@ -26,6 +26,7 @@ from swm.layers.functions import TABLES
 from swm.layers.layernorm import LayerNormSpec
 from swm.layers.registry import kind
 from swm.layers.roots import roots
+from swm.layers.rotary import RotarySpec
 from swm.layers.scale import ScaleSpec
 from swm.layers.values import FixedLayer, Format, TensorShape, clog2
 
@@ -57,7 +58,9 @@ class Drawing:
         self.values = {"x": self.frames}
         here = "x"
         for _ in range(int(rng.integers(2, 5))):
-            here = getattr(self, rng.choice(["chain", "residual", "side", "scale", "regroup", "normal"]))(here)
+            here = getattr(self, rng.choice(["chain", "residual", "rotate", "side", "scale", "regroup", "normal"]))(
+                here
+            )
         last = self.product(here, int(rng.integers(1, 9)), block=None, activation="identity")
         self.graph = FixedGraph("random", tuple(self.layers), None, None, bits, "x", "y", last, {})
 
@@ -159,6 +162,30 @@ class Drawing:
         def made(value_frac, output):
             more = arrays, value_frac - frac, shift
             return FixedLayer(spec, name, (source,), f"{name}_t", (form,), output, *more)
+
+        return self.lively(made, spec.value_bits, out_bits, activation)
+
+    def rotate(self, source):
+        """Pairs of channels turned, neighbours or further apart; sometimes those behind them stay as they are."""
+        rng = self.rng
+        if self.tensors[source][1].channels % 2:
+            source = self.product(source, 4 * int(rng.integers(1, 9)))
+        form, shape = self.tensors[source]
+        n, weight_bits, out_bits, activation = shape.channels, self.bits(), self.bits(), self.activation()
+        half = int(rng.choice([1] if rng.random() < 0.4 else [d for d in range(1, n // 2 + 1) if n % (2 * d) == 0]))
+        each = int(rng.choice([d for d in range(1, shape.positions + 1) if shape.positions % d == 0]))
+        rows = int(rng.choice([d for d in range(1, shape.positions // each + 1) if shape.positions // each % d == 0]))
+        cosines, sines = tables = integers(rng, weight_bits, (2, rows, n // 2 // half, 2, half))
+        turned = int(rng.integers(1, n // 2 // half + 1))
+        cosines[:, turned:], sines[:, turned:] = 1 << (weight_bits - 2), 0
+        name = f"l{len(self.layers)}_rotary"
+        ends = (shape,), replace(shape, bits=out_bits)
+        more = {"half": half, "rows": rows, "each": each, "weight_bits": weight_bits}
+        spec = RotarySpec(name, *ends, activation, parameters=EXAMPLES[activation], **more)
+        arrays = dict(zip(("cosines", "sines"), tables.reshape(2, rows, n), strict=True))
+
+        def made(value_frac, output):
+            return FixedLayer(spec, name, (source,), f"{name}_t", (form,), output, arrays, value_frac - form.frac)
 
         return self.lively(made, spec.value_bits, out_bits, activation)
 
@@ -331,6 +358,9 @@ def joins(graph):
                 found.add("regrouped")
         if layer.spec.positions > 1:
             found.add("tokens")
+        if isinstance(layer.spec, RotarySpec):
+            found.add("rotated neighbours" if layer.spec.half == 1 else "rotated halves")
+            found |= {"some left alone"} if not layer.arrays["sines"].any(axis=0).all() else set()
     readers = [t for layer in graph.layers for t in layer.inputs]
     if any(readers.count(t) > 2 for t in readers):
         found.add("three readers")

@@ -114,6 +114,7 @@ def test_the_networks_hold_what_they_should(drawn):
     kinds = {"circulant", "dense", "scale", "layernorm", "add", "concat"}
     kinds |= {"tokens", "regrouped", "three readers", "chain"}
     kinds |= {"whole blocks", "parts of blocks"}
+    kinds |= {"rotary", "rotated neighbours", "rotated halves", "some left alone"}
     assert kinds | set(ACTIVATIONS) | {f"block {k}" for k in BLOCKS} <= found
     assert {"width", "fork"} <= {placed.spec.kind for made in designs for placed in made.schedule.layers}
     bits = {shape.bits for d in drawings for spec in d.graph.specs for shape in (*spec.inputs, spec.output)}
