@@ -23,7 +23,7 @@ from swm.layers.values import TensorShape
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ["image, taps side by side, 8 bits", "orders, beats of 4, 8 bits"]
-ATTENTION = ["normed and softened, beats of 4, 8 bits", "two streams, 4 x 4, 8 bits"]
+ATTENTION = ["normed and softened, beats of 4, 8 bits", "turned, beats of 4, 8 bits", "two streams, 4 x 4, 8 bits"]
 CELLS = ["lstm, block 4, 8 bits", "gru, block 4, 8 bits", "gru_after, dense, 8 bits", "block 32, beats of 1, 8 bits"]
 GEOMETRY = Geometry.of((6, 6), (3, 3), (1, 1), (1, 1), (0, 0, 0, 0))
 CONV = ConvSpec("l", (TensorShape(2, 8, 36),), TensorShape(4, 8, 16), geometry=GEOMETRY, weight_bits=8)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counts of what attention is made of: constants of a frame, Softmax, products of two streams."""
+"""Counts of what attention is made of: constants of a frame, rotations, Softmax, products of two streams."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from swm.layers.curves import Table
 from swm.layers.fit import widest_curve
 from swm.layers.matmul import MatMulBuilt
 from swm.layers.offset import OffsetSpec, shifts
-from swm.layers.rtl.area.counts import Count, counter, delayed, ended, fifo, finish, marks, ram, rom
+from swm.layers.rotary import RotarySpec
+from swm.layers.rtl.area.counts import NOTHING, Count, counter, delayed, ended, fifo, finish, marks, ram, rom, walk
 from swm.layers.rtl.area.products import product_walk, sum_rows, sums_leaving
 from swm.layers.rtl.base import activation_cycles, finish_cycles
 from swm.layers.rtl.products import matmul_cycles
@@ -16,7 +17,19 @@ from swm.layers.rtl.softmax import divide_cycles, power_cycles
 from swm.layers.softmax import SoftmaxSpec
 from swm.layers.values import FixedLayer, Implementation, ceil_div, clog2
 
-__all__ = ["matmul", "offset", "softmax_divide", "softmax_factor", "softmax_power", "softmax_scale", "softmax_top"]
+__all__ = [
+    "matmul",
+    "offset",
+    "rotary",
+    "softmax_divide",
+    "softmax_factor",
+    "softmax_power",
+    "softmax_scale",
+    "softmax_top",
+]
+
+
+_STRAIGHT = 2  # registers in front of a multiplier that a DSP block has
 
 
 def offset(built: Implementation, depth: int, known: FixedLayer | None = None) -> Count:
@@ -37,6 +50,34 @@ def offset(built: Implementation, depth: int, known: FixedLayer | None = None) -
         rom(words, constants, in_luts),
         finish(spec, value, vec, known=known),
         delayed(1, cycles),
+        marks(cycles),
+        fifo(vec * spec.out_bits, depth, cycles),
+    )
+
+
+def rotary(built: Implementation, depth: int, known: FixedLayer | None = None) -> Count:
+    """swm_rotary."""
+    spec, vec = built.spec, built.in_vec
+    assert isinstance(spec, RotarySpec)
+    cycles, beats, waits = 4 + finish_cycles(spec), ceil_div(spec.n, vec), spec.waits(vec)
+    words, word, constants = spec.rows * beats, vec * spec.data_bits, vec * spec.weight_bits
+    address, product = clog2(words), spec.data_bits + spec.weight_bits
+    in_luts = not memory(words, constants, writes=0).bram18
+    row = Count(state=address, adder=2 * address, choice=address) if spec.rows > 1 else NOTHING
+    if waits:
+        halves = ram(waits, word).times(2).plus(Count(choice=2 * word, operand=2 * word), delayed(1, 2))
+        pairs = halves.plus(walk(waits, waits), Count(adder=4 * clog2(waits)))
+    else:
+        pairs = delayed(word, 3, inside=_STRAIGHT)  # the last one a multiplier's
+    table = rom(words, constants, in_luts, onward=constants, inside=_STRAIGHT)
+    return counter(beats).plus(
+        counter(spec.each),
+        row,
+        pairs,
+        table.times(2),
+        Count(operand=2 * vec * product),
+        finish(spec, product, vec, product=True, known=known),
+        delayed(1 if spec.n % vec else 0, cycles),
         marks(cycles),
         fifo(vec * spec.out_bits, depth, cycles),
     )

@@ -12,6 +12,7 @@ from swm.layers.program import ProcessModel
 from swm.layers.rtl.area.attention import (
     matmul,
     offset,
+    rotary,
     softmax_divide,
     softmax_factor,
     softmax_power,
@@ -71,6 +72,7 @@ _MODULES: dict[str, Callable[..., Count]] = {
     "layernorm_root": token_root,
     "layernorm_apply": token_ends,
     "offset": offset,
+    "rotary": rotary,
     "softmax_top": softmax_top,
     "softmax_power": softmax_power,
     "softmax_factor": softmax_factor,
@@ -82,7 +84,7 @@ _ENDS = frozenset(
     (
         *("dense", "spectral_mac", "irfft_unrolled", "irfft_store", "depthwise"),
         *("max_pool", "average_pool", "global_pool"),
-        *("recurrent_steps", "scale", "layernorm_apply", "add", "hadamard", "offset", "matmul"),
+        *("recurrent_steps", "scale", "layernorm_apply", "add", "hadamard", "offset", "rotary", "matmul"),
         *("softmax_power", "softmax_scale", "softmax_divide"),
     )
 )
@@ -92,7 +94,7 @@ _KINDS = frozenset(
         *("dense", "circulant", "conv", "circulant_conv", "depthwise", "pool", "global_pool", "pad", "upsample"),
         *("depth_to_space", "reverse", "reorder", "recurrent"),
         *("scale", "prelu", "add", "hadamard", "concat", "fork", "width", "layernorm", "rmsnorm"),
-        *("offset", "softmax", "matmul"),
+        *("offset", "rotary", "softmax", "matmul"),
     )
 )
 """Others may take the same kernels and build them otherwise."""
