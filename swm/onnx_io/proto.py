@@ -13,6 +13,7 @@ from swm.guard import guarded
 
 __all__ = [
     "DEFAULT_OPSET",
+    "MICROSOFT",
     "ML_DOMAIN",
     "OLDEST_OPSET",
     "QONNX_DOMAINS",
@@ -33,6 +34,8 @@ _NEWEST_RUN = 26  # of onnxruntime 1.31, which takes its newest where a file imp
 QONNX_OPERATORS = frozenset({"Quant", "BipolarQuant", "Trunc"})
 QONNX_DOMAINS = ("", "finn.custom_op.general", "onnx.brevitas", "qonnx.custom_op.general")
 ML_DOMAIN = "ai.onnx.ml"
+MICROSOFT = "com.microsoft"
+"""Of the operators that onnxruntime's optimizer writes."""
 """Of classical machine learning: what scikit-learn's pipelines export."""
 
 

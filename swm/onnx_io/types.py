@@ -6,18 +6,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import onnx
-from onnx import ModelProto, TensorProto, TypeProto, ValueInfoProto, helper
+from onnx import ModelProto, TypeProto, ValueInfoProto
 
 from swm.graph import TensorType
 from swm.guard import guarded
-from swm.onnx_io.proto import ML_DOMAIN, QONNX_DOMAINS, QONNX_OPERATORS, before_forks
+from swm.onnx_io.proto import before_forks
+from swm.onnx_io.stand_ins import stand_ins
 
 __all__ = ["before_forks", "infer_types", "tensor_type", "value_info"]
 
 # onnx's inference may abort (a Slice backwards over an axis of length 0 is enough in 1.23), recurse without end in
 # functions, or fill the memory; it never reaches the user's process. Time grows with the nodes.
 _SECONDS, _SECONDS_A_NODE, _MEMORY = 1.5, 2e-4, 1 << 30
-_SCALING = frozenset({"Imputer", "Normalizer", "Scaler"})
 _LARGE = 4096  # elements; shapes, axes and repeats are never so many, and only those matter to shape inference
 
 
@@ -122,21 +122,18 @@ def _without_large_data(model: ModelProto) -> ModelProto:
     light.functions.extend(model.functions)
     graph, source = light.graph, model.graph
     graph.name = source.name
-    for field in ("node", "input", "sparse_initializer"):
+    for field in ("input", "sparse_initializer"):
         getattr(graph, field).extend(getattr(source, field))
     graph.output.extend(ValueInfoProto(name=v.name) for v in source.output)
     own = {(f.domain, f.name) for f in model.functions}
-    for node in graph.node:
-        key = (node.domain, node.op_type)
-        if node.op_type in QONNX_OPERATORS and node.domain in QONNX_DOMAINS and key not in own and node.input:
-            # Inference knows no foreign operators and would learn nothing of all that follows; these keep the type.
-            x = node.input[0]
-            node.op_type, node.domain = "Identity", ""
-            del node.input[:], node.attribute[:]
-            node.input.append(x)
-        elif node.op_type in _SCALING and node.domain == ML_DOMAIN and node.input:
-            # Nor has it rules for these, which give floats of the shape of what they take.
-            node.CopyFrom(helper.make_node("Cast", node.input[:1], node.output[:1], to=TensorProto.FLOAT))
+    # Inference knows no foreign operators and would learn nothing of all that follows.
+    sizes = {tensor.name: tuple(tensor.dims) for tensor in source.initializer}
+    nodes = [
+        new
+        for node in source.node
+        for new in ((None if (node.domain, node.op_type) in own else stand_ins(node, sizes)) or (node,))
+    ]
+    graph.node.extend(nodes)
     inputs = {v.name for v in source.input}
     for tensor in source.initializer:
         size = 1

@@ -9,6 +9,7 @@ import pytest
 from onnx import helper
 
 from swm.onnx_io import Operator, operators
+from swm.onnx_io.proto import MICROSOFT
 from swm.onnx_io.read.registry import _REGISTRY, find
 
 OPSETS = range(7, onnx.defs.onnx_opset_version() + 1)
@@ -53,3 +54,16 @@ def test_operator_table_covers_each_opset_once():
         covered = [o for r in rows if (r.domain, r.op) == (domain, op) for o in range(r.first, r.last + 1)]
         assert covered == ([1] if domain else known(op, domain)), op  # other domains have versions of their own
     assert Operator("", "Gemm", 7, OPSETS[-1], "Linear, MatMul") in rows
+
+
+def test_attributes_of_onnxruntimes_operators_are_known():
+    """Older releases of onnxruntime know fewer."""
+    from onnxruntime.capi.onnxruntime_pybind11_state import get_all_operator_schema
+
+    schemas = [s for s in get_all_operator_schema() if s.domain == MICROSOFT and (s.domain, s.name) in _REGISTRY]
+    assert {s.name for s in schemas} == {op for domain, op in _REGISTRY if domain == MICROSOFT}
+    for schema in schemas:
+        parameters = find(MICROSOFT, schema.name, 1).parameters
+        assert set(schema.attributes) <= set(parameters), schema.name
+        required = {n for n, a in schema.attributes.items() if a.required}
+        assert required == {n for n, p in parameters.items() if p.default is inspect.Parameter.empty}, schema.name

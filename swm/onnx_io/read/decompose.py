@@ -62,6 +62,7 @@ class Decomposition:
         dims: Dims | None,
         *,
         last: bool = False,
+        output: str = "",
         protos: Sequence[AttributeProto] = (),
         **attributes: Any,
     ) -> str | None:
@@ -73,6 +74,7 @@ class Decomposition:
             elem: element type of the output, if known.
             dims: its dimensions, if known.
             last: whether it takes the node's own name and output.
+            output: what it writes, where that is another output of the node.
             protos: attributes as they stand in a file.
             attributes: others, by name.
 
@@ -81,7 +83,7 @@ class Decomposition:
         """
         context, node = self.context, self.node
         name = node.name if last else context.names.unique(f"{node.name}/{operator}")
-        output = node.outputs[0] if last else context.tensors.unique(f"{node.name}/{operator}")
+        output = node.outputs[0] if last else output or context.tensors.unique(f"{node.name}/{operator}")
         proto = helper.make_node(operator, inputs, [output], name, **attributes)
         proto.attribute.extend(protos)
         if elem is not None:

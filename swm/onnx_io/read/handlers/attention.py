@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swm.onnx_io.read.arguments import only_first
+from swm.onnx_io.proto import MICROSOFT
+from swm.onnx_io.read.arguments import given, only_first
 from swm.onnx_io.read.context import Context
 from swm.onnx_io.read.decompose import Decomposition, Dims
 from swm.onnx_io.read.registry import RawNode, Result, handler
@@ -72,10 +74,52 @@ def _alone(context: Context, node: RawNode, form: _Form) -> Result:
     """Where the node reads nothing but queries, keys, values and a mask."""
     if any(node.inputs[4:]) or not only_first(context, node):
         return None
-    return _attention(context, node, form, node.inputs[3:4])
+    return _attention(Decomposition(context, node), node.inputs[:3], form, node.inputs[3:4])
 
 
-@handler("MultiHeadAttention", since=1, becomes="MatMul, Softmax", domain="com.microsoft")
+@handler("Attention", since=1, becomes="Linear, MatMul, Softmax", domain=MICROSOFT)
+def attention_microsoft(
+    context: Context,
+    node: RawNode,
+    *,
+    num_heads: int,
+    do_rotary: int = 0,
+    mask_filter_value: float = -10000.0,
+    past_present_share_buffer: int = 0,
+    qkv_hidden_sizes: Sequence[int] | None = None,
+    rotary_embedding_dim: int = 0,
+    scale: float = 0.0,
+    unidirectional: int = 0,
+) -> Result:
+    """Projections of one tensor, by matrices side by side; without past, and with constant masks that hide nothing."""
+    if len(node.inputs) < 2:
+        return None
+    x, name, bias = (*node.inputs[:2], node.inputs[2] if given(node, 2) else "")
+    weights, offsets, dims = context.weight(name, node), context.weight(bias, node), context.dims(x)
+    hides = given(node, 3) and not _all_seen(context, node.inputs[3], dims)
+    if any(node.inputs[4:5]) or any(node.inputs[6:]) or do_rotary or hides or not only_first(context, node):
+        return None
+    if weights is None or weights.ndim != 2 or dims is None or len(dims) != 3 or (bias and offsets is None):
+        return None
+    third = weights.shape[1] // 3
+    ends = np.cumsum((0, *(qkv_hidden_sizes or (third,) * 3)))
+    if len(ends) != 4 or ends[-1] != weights.shape[1] or dims[-1] != len(weights):
+        return None
+    parts = Decomposition(context, node)
+    made = []
+    for role, low, high in zip("qkv", ends, ends[1:], strict=False):
+        wide, elem = (*dims[:2], int(high - low)), parts.elem(x)
+        own = parts.constant(np.ascontiguousarray(weights[:, low:high]), f"{role}.weight")
+        made.append(parts.step("MatMul", (x, own), elem, wide))
+        if offsets is not None and made[-1]:
+            more = parts.constant(offsets[low:high], f"{role}.bias")
+            made[-1] = parts.step("Add", (made[-1], more), elem, wide)
+    form = _Form(num_heads, num_heads, scale or None, bool(unidirectional))
+    found = tuple(t for t in made if t)
+    return _attention(parts, found, form, node.inputs[5:6]) if len(found) == 3 else None
+
+
+@handler("MultiHeadAttention", since=1, becomes="MatMul, Softmax", domain=MICROSOFT)
 def multi_head_attention(
     context: Context,
     node: RawNode,
@@ -85,17 +129,89 @@ def multi_head_attention(
     scale: float | None = None,
     unidirectional: int = 0,
 ) -> Result:
-    """Queries, keys and values apart, without bias, key padding or past; with a constant mask, or none."""
-    if any(node.inputs[3:5]) or any(node.inputs[6:]) or not only_first(context, node):
+    """Queries, keys and values apart, without key padding or past; with a constant mask, or none."""
+    operands, parts = node.inputs[:3], Decomposition(context, node)
+    if len(operands) < 3 or not all(operands) or any(node.inputs[4:5]) or any(node.inputs[6:]):
         return None
+    if not only_first(context, node):
+        return None
+    if given(node, 3):
+        operands = _shifted(parts, operands, node.inputs[3])
     form = _Form(num_heads, num_heads, scale or None, bool(unidirectional))
-    return _attention(context, node, form, node.inputs[5:6])
+    return _attention(parts, operands, form, node.inputs[5:6]) if operands else None
 
 
-def _attention(context: Context, node: RawNode, form: _Form, masks: tuple[str, ...]) -> Result:
-    parts = Decomposition(context, node)
-    apart = context.rank(node.inputs[0]) == 4  # heads are an axis
-    split = [_heads(parts, t, h) for t, h in zip(node.inputs[:3], (form.heads, form.groups, form.groups), strict=True)]
+@handler("GroupQueryAttention", since=1, becomes="MatMul, Softmax", domain=MICROSOFT)
+def group_query_attention(
+    context: Context,
+    node: RawNode,
+    *,
+    kv_num_heads: int,
+    num_heads: int,
+    causal: int = 1,
+    do_rotary: int = 0,
+    k_norm_epsilon: float = 1e-6,
+    k_quant_type: bytes = b"NONE",
+    kv_cache_bit_width: int = 0,
+    local_window_size: int = -1,
+    q_norm_epsilon: float = 1e-6,
+    qk_norm_epsilon: float = 1e-6,
+    qk_output: int = 0,
+    rotary_interleaved: int = 0,
+    scale: float = 0.0,
+    sliding_window_cache: int = 0,
+    smooth_softmax: int = -1,
+    softcap: float = 0.0,
+    v_quant_type: bytes = b"NONE",
+) -> Result:
+    """Of a whole sequence at once: no past, constant lengths that are those of the tensors, no rotation inside."""
+    more = do_rotary or local_window_size >= 0 or smooth_softmax > 0 or softcap or not causal or qk_output
+    dims, operands = context.dims(node.inputs[0]), node.inputs[:3]
+    lengths, total = (context.constant(node.inputs[p]) if given(node, p) else None for p in (5, 6))
+    if more or any(node.inputs[3:5]) or any(node.inputs[7:]) or not only_first(context, node):
+        return None
+    if len(operands) < 3 or not all(operands):
+        return None
+    if lengths is None or total is None or dims is None or len(dims) != 3 or not isinstance(dims[1], int):
+        return None
+    if (
+        (lengths != dims[1] - 1).any()
+        or (total != dims[1]).any()
+        or context.dims(operands[1]) != context.dims(operands[2])
+    ):
+        return None
+    form = _Form(num_heads, kv_num_heads, scale or None, True)
+    return _attention(Decomposition(context, node), operands, form, ())
+
+
+def _shifted(parts: Decomposition, operands: tuple[str, ...], bias: str) -> tuple[str, ...]:
+    """Queries, keys and values with biases that lie side by side in one constant; none where these do not fit."""
+    context, made, low = parts.context, [], 0
+    values, all_dims = context.weight(bias, parts.node), [context.dims(t) for t in operands]
+    if values is None or values.ndim != 1 or any(d is None or len(d) != 3 for d in all_dims):
+        return ()
+    for role, name, dims in zip("qkv", operands, all_dims, strict=True):
+        width = (dims or (0,))[-1]
+        if not isinstance(width, int) or low + width > len(values):
+            return ()
+        part = parts.constant(values[low : low + width], f"{role}.bias")
+        made.append(parts.step("Add", (name, part), parts.elem(name), dims) or "")
+        low += width
+    return tuple(made) if all(made) and low == len(values) else ()
+
+
+def _all_seen(context: Context, mask: str, dims: tuple[int | str | None, ...] | None) -> bool:
+    """Whether a mask is constant, one for each token, and hides none."""
+    value = context.constant(mask)
+    if value is None or value.ndim != 2 or dims is None or value.shape[1] != dims[1]:
+        return False
+    return bool(value.all())
+
+
+def _attention(parts: Decomposition, operands: tuple[str, ...], form: _Form, masks: tuple[str, ...]) -> Result:
+    context = parts.context
+    apart = context.rank(operands[0]) == 4  # heads are an axis
+    split = [_heads(parts, t, h) for t, h in zip(operands, (form.heads, form.groups, form.groups), strict=True)]
     (q, queries), (k, keys), (v, values) = split if all(split) else [("", ())] * 3  # type: ignore[misc]
     if not queries:
         return None

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
+from swm.onnx_io.proto import MICROSOFT
 from swm.onnx_io.read.context import Context
 from swm.onnx_io.read.decompose import Decomposition
 from swm.onnx_io.read.registry import RawNode, Result, handler
@@ -34,7 +35,7 @@ def rotary_embedding(
     return _rotated(context, node, node.inputs[1:3], node.inputs[3:4], interleaved, heads, rotary_embedding_dim)
 
 
-@handler("RotaryEmbedding", since=1, becomes="Slice, Concat, Mul, Add", domain="com.microsoft")
+@handler("RotaryEmbedding", since=1, becomes="Slice, Concat, Mul, Add", domain=MICROSOFT)
 def rotary_embedding_microsoft(
     context: Context,
     node: RawNode,
