@@ -64,6 +64,9 @@ DEPTH_TO_SPACE:
   for (int step = 0; step < total; ++step) {
     SWM_PIPELINE
     SWM_TICK(Cfg::tick);
+    const bool reads = step < last_read;
+    vec<value_t, V> read = vec<value_t, V>();
+    if (reads) read = read_beat<V, value_t>(in, step);
     if (step >= L::prologue) {
       write_beat<V>(out, step - int(L::prologue), store[(half ? 0 : int(L::row)) + int(first) + int(beat)]);
       const bool next_column = int(beat) == L::part - 1;
@@ -77,7 +80,7 @@ DEPTH_TO_SPACE:
                                 : next_column    ? int(first) + L::position
                                                  : int(first));
     }
-    if (step < last_read) store[(half ? int(L::row) : 0) + int(place)] = read_beat<V, value_t>(in, step);
+    if (reads) store[(half ? int(L::row) : 0) + int(place)] = read;
     const bool end = int(place) == L::row - 1;
     half = end ? !half : half;
     place = count_t<L::row>(end ? 0 : int(place) + 1);

@@ -69,10 +69,10 @@ FORK:
   for (int step = 0; step < total; ++step) {
     SWM_PIPELINE
     SWM_TICK(Cfg::tick);
+    const vec<typename L::in_t, Cfg::vec> value = read_beat<Cfg::vec, typename L::in_t>(in, step);
 #ifdef SWM_SIM_BOUNDED
     detail::await_all(outs...);
 #endif
-    const vec<typename L::in_t, Cfg::vec> value = read_beat<Cfg::vec, typename L::in_t>(in, step);
     detail::write_all<Cfg::vec>(step, value, outs...);
   }
 }

@@ -57,14 +57,14 @@ REVERSE:
   for (int step = 0; step < total; ++step) {
     SWM_PIPELINE
     SWM_TICK(Cfg::tick);
+    const bool reads = step < last_read;
+    vec<value_t, V> read = vec<value_t, V>();
+    if (reads) read = read_beat<V, value_t>(in, come++);
     if (step >= L::prologue) {
       write_beat<V>(out, go, store[(half ? 0 : int(L::period)) + from + int(within)]);
       ++go;
     }
-    if (step < last_read) {
-      store[(half ? int(L::period) : 0) + int(place)] = read_beat<V, value_t>(in, come);
-      ++come;
-    }
+    if (reads) store[(half ? int(L::period) : 0) + int(place)] = read;
     const bool next = int(within) == L::step_beats - 1, end = int(place) == L::period - 1;
     within = count_t<L::step_beats>(next ? 0 : int(within) + 1);
     from = end ? L::period - L::step_beats : next ? from - L::step_beats : from;
