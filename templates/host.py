@@ -6,7 +6,8 @@
     answer = accelerator(words)              # (frames, values) integers in, (frames, values) integers out
     outputs = host.after(answer, tensors)    # the network's outputs by name
 
-A frame is a sample, or step after step of as many sequences as take turns ("sequences" in host.json).
+A frame is a sample, or token after token of as many sequences as take turns ("sequences" in host.json; "turns" says of
+how many values: states of all of them, where a caller gives these, then step after step).
 
 `python host.py inputs.npy words.npy` writes the words that the accelerator reads, `python host.py inputs.npy
 answer.npy outputs.npz` the network's outputs for what it wrote.
@@ -56,16 +57,25 @@ class Host:
         count = self.settings["sequences"]
         if count > 1:  # the last frame is filled with the last sample again
             words = np.concatenate([words, words[-1:].repeat(-len(words) % count, axis=0)])
-            words = words.reshape(-1, count, form["values"] // form["channels"], form["channels"]).swapaxes(1, 2)
-            words = words.reshape(len(words), -1)
+            each, parts, at = words.reshape(-1, count, form["values"]), [], 0
+            for tokens, size in form["turns"]:
+                part = each[:, :, at : at + tokens * size].reshape(-1, count, tokens, size)
+                parts.append(part.swapaxes(1, 2).reshape(len(each), -1))
+                at += tokens * size
+            words = np.concatenate(parts, axis=1)
         return words, tensors
 
     def after(self, words: np.ndarray, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """(frames, values) integers of the accelerator, and `tensors` from `before` → the network's outputs."""
         form, count = self.settings["from_hardware"], self.settings["sequences"]
         if count > 1:
-            words = np.asarray(words).reshape(len(words), -1, count, form["channels"]).swapaxes(1, 2)
-            words = words.reshape(len(words) * count, -1)[: len(tensors[self.settings["to_hardware"]["tensor"]])]
+            words, parts, at = np.asarray(words), [], 0
+            for tokens, size in form["turns"]:
+                part = words[:, at : at + count * tokens * size].reshape(-1, tokens, count, size)
+                parts.append(part.swapaxes(1, 2).reshape(len(words), count, -1))
+                at += count * tokens * size
+            words = np.concatenate(parts, axis=2).reshape(len(words) * count, -1)
+            words = words[: len(tensors[self.settings["to_hardware"]["tensor"]])]
         values = (np.asarray(words, np.int64) / 2.0 ** form["frac"]).astype(np.float32)
         if form["channels_last"]:
             values = values.reshape(len(values), *form["channels_last"][::-1]).swapaxes(1, 2)

@@ -51,15 +51,23 @@ class Network:
         words = np.clip(np.floor(x.reshape(-1, values) * 2.0 ** form["frac"] + 0.5), -most, most - 1)
         if form["channels_last"]:  # the hardware reads position after position
             words = words.reshape(-1, *form["channels_last"]).swapaxes(1, 2)
-        if count > 1:  # step after step of all sequences; the last frame is filled with the last one again
+        if count > 1:  # token after token of all sequences; the last frame is filled with the last one again
             words = words.reshape(len(words), -1)
             words = np.concatenate([words, words[-1:].repeat(-len(words) % count, axis=0)])
-            words = words.reshape(-1, count, values // form["channels"], form["channels"]).swapaxes(1, 2)
-            words = words.reshape(len(words), -1)
+            each, parts, at = words.reshape(-1, count, values), [], 0
+            for tokens, size in form["turns"]:
+                part = each[:, :, at : at + tokens * size].reshape(-1, count, tokens, size)
+                parts.append(part.swapaxes(1, 2).reshape(len(each), -1))
+                at += tokens * size
+            words = np.concatenate(parts, axis=1)
         form, words = self.settings["output"], self.words(words)
         if count > 1:
-            words = words.reshape(len(words), -1, count, form["channels"]).swapaxes(1, 2)
-            words = words.reshape(len(words) * count, -1)[: len(x)]
+            parts, at = [], 0
+            for tokens, size in form["turns"]:
+                part = words[:, at : at + count * tokens * size].reshape(-1, tokens, count, size)
+                parts.append(part.swapaxes(1, 2).reshape(len(words), count, -1))
+                at += count * tokens * size
+            words = np.concatenate(parts, axis=2).reshape(len(words) * count, -1)[: len(x)]
         if form["channels_last"]:
             words = words.reshape(-1, *form["channels_last"][::-1]).swapaxes(1, 2)
         return (words / 2.0 ** form["frac"]).astype(np.float32).reshape(-1, *form["shape"])

@@ -241,11 +241,6 @@ class FixedGraph:
         return max(getattr(spec, "sequences", 1) for spec in self.specs)
 
     @property
-    def input_channels(self) -> int:
-        """Values of a token that goes in."""
-        return self.first.spec.inputs[self.first.inputs.index(self.input_name)].channels
-
-    @property
     def inputs(self) -> int:
         """Values a frame that go in."""
         shape = self.first.spec.inputs[self.first.inputs.index(self.input_name)]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from swm.accelerator.fixed_graph import FixedGraph
 from swm.accelerator.frames import from_frames, to_frames
 from swm.accelerator.saturation import Saturation, measured, observed
+from swm.accelerator.turns import tokens_in_turns
 from swm.errors import CalibrationError
 from swm.layers import registry
 from swm.layers.values import FixedLayer, Ints
@@ -77,7 +78,8 @@ def run_fixed(graph: FixedGraph, x: NDArray[np.floating], *, compiled: bool = Fa
     flat = flatten_inputs(graph, x)
     order = graph.input_order
     words_in = graph.input.quantize(flat if order is None else order.to_words(flat))
-    inputs = to_frames(words_in, graph.sequences, graph.input_channels)
+    tokens = tokens_in_turns(graph)
+    inputs = to_frames(words_in, graph.sequences, tokens.get(graph.input_name, ()))
     furthest: dict[str, int] = {}
     if compiled:
         from swm.accelerator.integers_compiled import run_integers_fast  # it builds on this module
@@ -87,7 +89,7 @@ def run_fixed(graph: FixedGraph, x: NDArray[np.floating], *, compiled: bool = Fa
         words, saturated = run_integers(graph, inputs, furthest, note)
     ranges = {graph.input_name: measured(graph.input, flat), **_ranges(graph, len(inputs), saturated, furthest)}
     saturated = {graph.input_name: graph.input.overflows(flat), **saturated}
-    apart = from_frames(words, graph.sequences, graph.last.spec.m, len(flat))
+    apart = from_frames(words, graph.sequences, tokens.get(graph.output_tensor, ()), len(flat))
     leaving = apart if graph.output_order is None else graph.output_order.to_model(apart)
     values = graph.output.dequantize(leaving).reshape(len(apart), *(graph.output_shape or (apart.shape[1],)))
     return FixedResult(inputs, words, values, saturated, ranges)

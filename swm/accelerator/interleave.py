@@ -14,19 +14,19 @@ from swm.accelerator.design import Schedule
 from swm.accelerator.fixed_graph import FixedGraph, NetworkShape
 from swm.accelerator.line import Pace
 from swm.accelerator.schedule import make_schedule
+from swm.accelerator.turns import turning, widened
 from swm.device.board import Board
 from swm.device.limits import Limits
 from swm.errors import OptionError
+from swm.layers.pad import PadSpec
 from swm.layers.recurrent import RecurrentSpec
 from swm.layers.reverse import ReverseSpec
-from swm.layers.values import LayerSpec
+from swm.layers.values import LayerSpec, TensorShape
 from swm.progress import Note, quiet
 
 __all__ = ["MOST_SEQUENCES", "interleaved", "interleaved_shape", "sequence_obstacle", "with_sequences"]
 
 MOST_SEQUENCES = 16
-_EACH_ALONE = ("recurrent", "reverse", "dense", "circulant", "scale", "prelu", "layernorm", "add", "concat")
-"""Kinds that do the same at every position, or know of sequences."""
 _WORTH = 1.02  # by how much more sequences have to be faster
 
 
@@ -52,7 +52,9 @@ def interleaved_shape(network: NetworkShape, sequences: int) -> NetworkShape:
     obstacle = sequence_obstacle(network)
     if obstacle:
         raise OptionError(obstacle)
-    layers = tuple(replace(layer, spec=_spec(layer.spec, sequences)) for layer in network.layers)
+    ends, _ = turning(network)
+    made = (_spec(layer.spec, sequences, widened(layer, ends)) for layer in network.layers)
+    layers = tuple(replace(layer, spec=spec) for layer, spec in zip(network.layers, made, strict=True))
     return replace(network, layers=layers)
 
 
@@ -60,21 +62,22 @@ def sequence_obstacle(network: NetworkShape) -> str:
     """Why sequences cannot take turns in a network; empty if they can."""
     if not any(isinstance(layer.spec, RecurrentSpec) for layer in network.layers):
         return "only recurrent layers gain from sequences that take turns; there is none in this network"
-    written = {layer.output: layer.spec.output.positions for layer in network.layers}
-    for layer in network.layers:
-        read = tuple(zip(layer.inputs, layer.spec.inputs, strict=True))
-        written = {**{t: shape.positions for t, shape in read}, **written}  # the input passes as its first reader says
-        if layer.spec.kind not in _EACH_ALONE or any(written.get(t, s.positions) != s.positions for t, s in read):
-            return f"layer {layer.spec.name!r} mixes the steps of a sequence: sequences cannot take turns around it"
-    return ""
+    _, mixes = turning(network)
+    return f"layer {mixes!r} mixes the steps of a sequence: sequences cannot take turns around it" if mixes else ""
 
 
-def _spec(spec: LayerSpec, sequences: int) -> LayerSpec:
-    inputs = tuple(replace(shape, positions=shape.positions * sequences) for shape in spec.inputs)
-    output = replace(spec.output, positions=spec.output.positions * sequences)
-    if isinstance(spec, RecurrentSpec | ReverseSpec):
-        return replace(spec, inputs=inputs, output=output, sequences=sequences)
-    return replace(spec, inputs=inputs, output=output)
+def _spec(spec: LayerSpec, sequences: int, wide: bool) -> LayerSpec:
+    """A layer for so many sequences: with more positions, or (`wide`) with more channels."""
+
+    def longer(shape: TensorShape) -> TensorShape:
+        if wide:
+            return replace(shape, channels=shape.channels * sequences)
+        return replace(shape, positions=shape.positions * sequences)
+
+    made = replace(spec, inputs=tuple(map(longer, spec.inputs)), output=longer(spec.output))
+    if isinstance(made, RecurrentSpec | ReverseSpec):
+        return replace(made, sequences=sequences)
+    return replace(made, margins=made.margins.times(sequences)) if isinstance(made, PadSpec) else made
 
 
 def with_sequences(

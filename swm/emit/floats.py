@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from swm.accelerator.fixed_graph import FixedGraph
 from swm.accelerator.frames import to_frames
 from swm.accelerator.lower import lower
+from swm.accelerator.turns import tokens_in_turns
 from swm.emit.samples import as_declared
 from swm.engine import FloatEngine
 from swm.errors import OutputError
@@ -51,8 +52,9 @@ def float_layers(graph: FixedGraph, inputs: NDArray[np.float32]) -> Floats:
     x = as_declared(inputs[:count], value)
     found = FloatEngine(hardware, list(lowered.tensors), deterministic=True).run({value.name: x})
     flowing = lowered.flowing(found)
+    tokens = tokens_in_turns(graph)
     return tuple(
-        to_frames(flowing[la.output].reshape(len(x), -1).astype(np.float32), graph.sequences, la.spec.m)
+        to_frames(flowing[la.output].reshape(len(x), -1).astype(np.float32), graph.sequences, tokens.get(la.output, ()))
         for la in graph.layers
     )
 

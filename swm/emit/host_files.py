@@ -11,6 +11,7 @@ from typing import Any
 from swm.accelerator.design import Design, Edge
 from swm.accelerator.fixed_graph import FixedGraph
 from swm.accelerator.layout import Order
+from swm.accelerator.turns import tokens_in_turns
 from swm.layers.values import Format
 from swm.onnx_io import save
 from swm.package_data import templates_dir
@@ -55,6 +56,7 @@ def write_host(folder: Path, design: Design) -> None:
             files[name] = f"{name}.onnx"
             save(part, place / files[name])
     graph = design.graph
+    turns = tokens_in_turns(graph)
     settings = {
         "model": graph.name,
         **{name: files.get(name) for name in ("before", "after")},
@@ -64,14 +66,14 @@ def write_host(folder: Path, design: Design) -> None:
         "to_hardware": {
             "tensor": graph.input_name,
             "values": graph.inputs // graph.sequences,
-            "channels": graph.input_channels,
+            "turns": turns.get(graph.input_name, ()),
             "channels_last": order_settings(graph.input_order),
             **format_settings(graph.input),
         },
         "from_hardware": {
             "tensor": graph.output_name,
             "shape": list(host.shape),
-            "channels": graph.last.spec.m,
+            "turns": turns.get(graph.output_tensor, ()),
             "channels_last": order_settings(graph.output_order),
             **format_settings(graph.output),
         },
@@ -83,6 +85,7 @@ def write_host(folder: Path, design: Design) -> None:
 def driver_settings(design: Design) -> dict[str, Any]:
     """What a driver (templates/swm_network.py) has to know: how values become words, and words the bytes of a frame."""
     graph, schedule = design.graph, design.schedule
+    turns = tokens_in_turns(graph)
     return {
         "model": graph.name,
         "board": schedule.board.name,
@@ -92,11 +95,13 @@ def driver_settings(design: Design) -> dict[str, Any]:
             **_edge(schedule.input, graph.inputs),
             **format_settings(graph.input),
             "channels_last": order_settings(graph.input_order),
+            "turns": turns.get(graph.input_name, ()),
         },
         "output": {
             **_edge(schedule.output, graph.outputs),
             **format_settings(graph.output),
             "channels_last": order_settings(graph.output_order),
+            "turns": turns.get(graph.output_tensor, ()),  # tokens of a sequence: so many, of so many values each
             "shape": list(graph.output_shape or (graph.outputs // graph.sequences,)),
         },
     }

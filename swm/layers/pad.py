@@ -59,6 +59,13 @@ class Margins:
         rows, columns = (n + max(b, 0) + max(e, 0) for n, b, e in zip(self.grid, self.before, self.behind, strict=True))
         return rows, columns
 
+    def times(self, sequences: int) -> Margins:
+        """The same of so many sequences, a row of each in turn."""
+        (rows, columns), before, behind = self.grid, self.before, self.behind
+        return Margins(
+            (rows * sequences, columns), (before[0] * sequences, before[1]), (behind[0] * sequences, behind[1])
+        )
+
     def runs(self, beats: int, *, leaving: bool) -> tuple[Run, ...]:
         """Iterations of a frame in which a beat comes in, or leaves."""
         starts = [max(-b if leaving else b, 0) for b in self.before]

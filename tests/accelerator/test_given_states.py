@@ -10,13 +10,17 @@ from onnx import TensorProto, helper
 from recurrent_models import Exported, returning, sequence
 
 import swm
-from swm.accelerator.integers import run_fixed
+from swm.accelerator.integers import run_fixed, run_integers
+from swm.accelerator.interleave import interleaved
 from swm.accelerator.lower import hardware_findings
+from swm.accelerator.turns import tokens_in_turns
 from swm.compress import fold_affine
+from swm.emit.host_files import driver_settings
 from swm.errors import CalibrationError, OptionError, UnsupportedModel
 from swm.host import before_hardware
 from swm.host.lengths import all_steps
 from swm.layers.rtl.registry import rtl_findings
+from swm.package_data import templates_dir
 
 STEPS, WIDTH = 5, 12
 
@@ -38,12 +42,17 @@ def with_lengths(graph, count):
     return feeds
 
 
-def run_driver(project, fixed, feeds):
-    """What the driver in a project makes of the integers that its hardware writes."""
-    spec = importlib.util.spec_from_file_location("driver", project / "host/host.py")
+def loaded(folder, name):
+    """A driver as a module."""
+    spec = importlib.util.spec_from_file_location("driver", folder / name)
     driver = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(driver)
-    host = driver.Host()
+    return driver
+
+
+def run_driver(project, fixed, feeds):
+    """What the driver in a project makes of the integers that its hardware writes."""
+    host = loaded(project, "host/host.py").Host()
     words, tensors = host.before(feeds)
     result = run_fixed(fixed, before_hardware(fixed, feeds)[fixed.input_name])
     np.testing.assert_array_equal(words, result.inputs)
@@ -165,8 +174,17 @@ def test_given_states_of_a_stack_and_those_it_leaves_in_c_simulation(tmp_path):
         np.testing.assert_array_equal(value, found[name])
     layer = next(la for la in made.schedule.layers if la.spec.kind == "recurrent")
     assert made.schedule.interval >= layer.spec.turns * layer.built.period == (STEPS + 1) * layer.built.period
-    with pytest.raises(OptionError, match="sequences cannot take turns"):
-        swm.design(fixed, board="zcu104", sequences=2)
+
+
+class Driver(loaded(templates_dir(), "swm_network.py").Network):
+    """What brings a board its frames, without the host's parts, on hardware that is the integer engine."""
+
+    def __init__(self, made):
+        super().__init__({**driver_settings(made), "host": False}, None)
+        self.graph = made.graph
+
+    def words(self, words):
+        return run_integers(self.graph, words.astype(np.int64))[0]
 
 
 def streaming():
@@ -195,12 +213,66 @@ def test_a_streaming_model_gives_its_result_beside_its_states(tmp_path):
     assert max(ranges) < 2 * min(ranges)  # as they are, x is 60 times a state
     found = swm.run(fixed, x)
     assert all(relative_error(found[t], want[t]) < 0.02 for t in want)
-    made = swm.design(fixed, board="zcu104")
-    project = swm.emit(made, path=tmp_path / "p", vectors={name: a[:8] for name, a in x.items()})
+    alone, made = (swm.design(fixed, board="zcu104", sequences=n) for n in (1, None))
+    count = made.schedule.sequences
+    assert count > 1
+    assert made.schedule.inferences_per_s > 2 * alone.schedule.inferences_per_s
+    project = swm.emit(made, path=tmp_path / "p", vectors={name: a[: 3 * count] for name, a in x.items()})
     result = swm.verify(project, trace=True)
     assert result.ok, (result.first_mismatch, result.remarks)
-    assert result.words == 8 * (4 * 8 + 4)
+    assert (result.samples, result.words) == (3 * count, 3 * count * (4 * 8 + 4))
     assert all(layer.error < 0.1 for layer in result.trace if layer.node)  # the floats beside it are scaled, too
+    part = {name: a[: 2 * count + 1] for name, a in x.items()}  # the last frame is not full
+    found = swm.run(fixed, part)
+    host, board = loaded(project, "host/host.py").Host(), Driver(made)
+    words, tensors = host.before(part)
+    entering = before_hardware(fixed, part)[fixed.input_name]
+    expected = run_fixed(made.graph, entering)
+    np.testing.assert_array_equal(words, expected.inputs)
+    np.testing.assert_array_equal(expected.values, run_fixed(fixed, entering).values)
+    np.testing.assert_array_equal(board.infer(entering), expected.values)
+    answers = host.after(expected.words, tensors)
+    assert all(np.allclose(answers[t], found[t], atol=1e-6) for t in want)
+
+
+@pytest.mark.parametrize("turns", [1, 3])
+def test_states_of_both_directions_take_turns(turns, tmp_path):
+    """Those of a frame's sequences come in front of its steps; cut apart behind two forks that follow each other."""
+    model = Exported(STEPS, WIDTH)
+    _, h = model.layer("LSTM", model.time_first("x"), WIDTH, 8, direction="bidirectional", state="given")
+    graph = model.load_several({t: [2, "batch", 8] for t in (h, f"{h[:-1]}2")})
+    x = with_states(graph, 11)
+    fixed = swm.quantize(graph, bits=12, calibration=x)
+    made, want = swm.design(fixed, board="zcu104", sequences=turns), swm.run(fixed, x)
+    found = swm.run(made.graph, x)
+    assert all(np.array_equal(found[t], want[t]) for t in want)
+    if turns > 1:
+        assert tokens_in_turns(made.graph)[fixed.input_name] == ((4, 8), (STEPS, WIDTH))
+        result = swm.verify(swm.emit(made, path=tmp_path / "p", vectors=x))
+        assert result.ok, (result.first_mismatch, result.remarks)
+        assert (result.samples, result.words) == (9, 9 * 4 * 8)  # whole frames
+
+
+@pytest.mark.parametrize(
+    ("made", "tokens"),
+    [
+        (lambda: sequence("GRU", state="given"), (((1, 16), (STEPS, WIDTH)), ((STEPS, 4),))),
+        (lambda: sequence("LSTM", batch=1, lengths=[3]), (((3, WIDTH), (1, 2 * WIDTH)), ((STEPS, 4),))),
+        (lambda: returning(*"yhc", layers=2), (((STEPS, WIDTH),), ((2 + STEPS + 1, 8),))),
+    ],
+    ids=["given", "lengths", "cells"],
+)
+def test_words_of_sequences_that_take_turns_are_those_of_each_alone(made, tokens):
+    graph = made()
+    x = with_states(graph, 20)
+    fixed = swm.quantize(graph, bits=12, calibration=x)
+    turning = interleaved(fixed, 3)
+    assert tuple(tokens_in_turns(turning)[t] for t in (fixed.input_name, fixed.output_tensor)) == tokens
+    entering = x["x"] if fixed.host is None else before_hardware(fixed, x)[fixed.input_name]
+    alone, found = (run_fixed(network, entering) for network in (fixed, turning))
+    np.testing.assert_array_equal(found.values, alone.values)
+    plain, _ = run_integers(turning, found.inputs)
+    np.testing.assert_array_equal(found.words, plain)
 
 
 def test_a_layer_begins_with_the_last_state_of_another():
