@@ -344,6 +344,13 @@ def test_dropout_and_identity_vanish(opset):
     check(model)
 
 
+def test_one_tensor_joined_to_none_is_that_tensor():
+    """torchvision's DenseNet, through torch's older exporter."""
+    model = make_model([node("Concat", ["x"], ["c"], axis=1), node("Relu", ["c"], ["y"])], {"x": (2, 3)}, {"y": None})
+    assert only(model).inputs == ("x",)
+    check(model)
+
+
 def test_identity_between_outputs_and_inputs_stays():
     nodes = [node("Identity", ["x"], ["y"]), node("Relu", ["x"], ["r"]), node("Identity", ["r"], ["s"])]
     check(make_model(nodes, {"x": (2, 3)}, {"y": None, "r": None, "s": None}))

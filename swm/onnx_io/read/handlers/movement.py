@@ -8,15 +8,17 @@ from collections.abc import Sequence
 from swm.graph import Concat, DepthToSpace, Expand, Gather, Slice, Split, Squeeze, Unsqueeze
 from swm.onnx_io.read.arguments import axes_of, from_front, given, integers, text
 from swm.onnx_io.read.context import Context
-from swm.onnx_io.read.registry import RawNode, Result, handler
+from swm.onnx_io.read.registry import Forwarded, RawNode, Result, handler
 
 __all__: list[str] = []
 
 
 @handler("Concat", since=4, becomes="Concat")
 def concat(context: Context, node: RawNode, *, axis: int) -> Result:
-    """All."""
+    """All; one tensor joined to none is that tensor (torchvision's DenseNet)."""
     ranks = {context.rank(t) for t in node.inputs} - {None}
+    if len(node.inputs) == 1:
+        return Forwarded(node.inputs[0])
     axis = from_front(node, axis, ranks.pop() if len(ranks) == 1 else None)
     return Concat(name=node.name, inputs=node.inputs, outputs=node.outputs, axis=axis)
 
