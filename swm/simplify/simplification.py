@@ -21,6 +21,7 @@ from swm.simplify.gelu import name_gelu
 from swm.simplify.masks import added_masks
 from swm.simplify.normalization import name_normalization
 from swm.simplify.opset import Reach
+from swm.simplify.resizes import scaled_by_constants
 from swm.simplify.samples import moves_samples, of_one, samples_apart, samples_first
 from swm.simplify.scales import scales_behind_products
 from swm.simplify.slimming import slimmed
@@ -38,7 +39,8 @@ def simplify(graph: Graph) -> Graph:
     Integer weights of QDQ models are written out as the floats that they stand for, and transposed convolutions as
     convolutions of the same results, by definition, not by trial.
     GELU, LayerNormalization and RMSNormalization in small operators become one node each; constant masks of attention
-    are added, scales of queries and keys stand behind their product. Attention stays the two
+    are added, scales of queries and keys stand behind their product; a Resize to another
+    tensor's size goes by factors. Attention stays the two
     products and the softmax that it is, between projections that conversion reaches. Initial states of zeros, which
     are ONNX's default, leave recurrent layers.
 
@@ -99,7 +101,7 @@ def _samples_first(graph: Graph) -> Graph:
 def _steps(graph: Graph) -> Graph:
     reach = Reach(graph)
     graph = without_dead_nodes(plain_last_states(without_whole_lengths(without_zero_states(graph))))
-    graph = scales_behind_products(added_masks(graph))
+    graph = scales_behind_products(added_masks(scaled_by_constants(graph)))
     for step in (name_gelu, name_normalization):
         graph = without_dead_nodes(step(graph, reach))
     return graph.verify()

@@ -49,6 +49,34 @@ def exported():
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
+def test_a_resize_to_the_size_of_another_tensor_goes_by_factors():
+    """`interpolate(pool(x), size=x.shape[2:])`: only the batch of its sizes is open."""
+    node = helper.make_node
+    nodes = [
+        node("MaxPool", ["x"], ["p"], kernel_shape=[2, 2], strides=[2, 2]),
+        node("Shape", ["p"], ["s"]),
+        node("Slice", ["s", "zero", "two"], ["front"]),
+        node("Concat", ["front", "grid"], ["sizes"], axis=0),
+        node(
+            "Resize", ["p", "", "", "sizes"], ["y"], coordinate_transformation_mode="asymmetric", nearest_mode="floor"
+        ),
+    ]
+    weights = {"zero": np.array([0]), "two": np.array([2]), "grid": np.array([4, 12])}
+    made = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 3, 4, 6])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 3, 4, 12])],
+        [numpy_helper.from_array(v, k) for k, v in weights.items()],
+    )
+    graph = from_proto(helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8))
+    small = swm.simplify(graph)
+    assert [n.op for n in small.nodes] == ["MaxPool", "Resize"]
+    assert small.nodes[1].scales == (1, 1, 2, 4)
+    x = np.random.default_rng(0).normal(size=(3, 3, 4, 6)).astype(np.float32)
+    assert (swm.run(small, x) == swm.run(graph, x)).all()
+
+
 def test_shape_chain_becomes_one_reshape_for_any_batch(tmp_path):
     graph = from_proto(exported())
     assert any(isinstance(n, Opaque) for n in graph.nodes)
