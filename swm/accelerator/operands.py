@@ -93,6 +93,15 @@ class Streams:
             self.origin[tensor] = self.origin[source]
             self.orders[tensor] = order
 
+    def alias_in_model_order(self, node: Node, source: str) -> None:
+        """What a node writes passes as its input does once that has been brought to the model's order."""
+        size = self.of(source).size
+        if self.orders[source] is not None and size is not None:
+            channels = self._behind(source, -1) or size
+            source = self.brought(source, None, channels)
+            self.write(source, Held(size, channels), None)
+        self.alias(node, source, None)
+
     def write(self, tensor: str, held: Held, order: Order) -> None:
         """A layer writes a tensor."""
         self.origin[tensor], self.held[tensor], self.orders[tensor] = tensor, held, order

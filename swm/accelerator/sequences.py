@@ -75,8 +75,10 @@ class Sequences:
         return isinstance(node, Transpose) and self._moves_samples(node, source)
 
     def _moves_samples(self, node: Transpose, source: str) -> bool:
-        if self.streams.of(source).lost or self.streams.orders[source] is not None:
+        if self.streams.of(source).lost:
             return False
+        if self.streams.orders[source] is not None:  # steps pass in the model's order, to which layers bring it
+            return node.perm[:1] != (0,) and self._kept(node, source) and self.streams.moved(source) is None
         return node.perm[:1] != (0,) or (self._one and self._kept(node, source))
 
     def take(self, node: Node, source: str, uses: Mapping[str, int]) -> Obstacle | None:
@@ -96,7 +98,7 @@ class Sequences:
             streams.lose(node)
             what = "it permutes values of a sample" if isinstance(node, Transpose) else "samples are not its first axis"
             return Obstacle(what, "export the model with batch_first=True, so that samples are the first axis")
-        streams.alias(node, source, None)
+        streams.alias_in_model_order(node, source)
         if after:
             self._axis[node.outputs[0]] = after
         if after and node.outputs[0] in self._returned and not self._one:
