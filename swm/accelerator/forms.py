@@ -10,9 +10,11 @@ import numpy as np
 from swm.accelerator.constants import masks, with_offsets, with_rotations
 from swm.accelerator.crops import with_crops
 from swm.accelerator.pooled import pooled
+from swm.accelerator.spread import spread
 from swm.graph import (
     Affine,
     DequantizeLinear,
+    Expand,
     Graph,
     HardSigmoid,
     HardSwish,
@@ -49,8 +51,8 @@ def normal_forms(graph: Graph) -> Graph:
     `x * Sigmoid(x)` is a Swish (SiLU), `x * HardSigmoid(x)` a HardSwish, `x * Tanh(Softplus(x))` a Mish; a PRelu of one
     slope is a LeakyRelu, a Quant of constant numbers, one each, a Levels; a scale and a mask before a Softmax are part
     of it; constants that meet every value of a sample are Offsets, rotary embeddings Rotations; a part of a tensor is a
-    Pad that cuts the rest off; a mean or greatest value along one axis of an image is pooling. Nodes that nothing reads
-    any more stay; tensors keep their names.
+    Pad that cuts the rest off; a mean or greatest value along one axis of an image is pooling, a vector repeated for
+    every position a Resize. Nodes that nothing reads any more stay; tensors keep their names.
     """
     graph = with_offsets(with_crops(with_rotations(graph)))
     writers = graph.producers()
@@ -76,6 +78,8 @@ def _form(graph: Graph, writers: dict[str, Node], node: Node) -> Node:
         return _levels_of_pair(graph, writers.get(node.inputs[0]), node) or node
     if isinstance(node, Softmax):
         return _softmax(writers, node)
+    if isinstance(node, Expand):
+        return spread(graph, node) or node
     if isinstance(node, LayerNormalization) and all(t in graph.constants for t in node.inputs[1:] if t):
         gains, *offsets = (np.asarray(graph.constants[t], np.float32) for t in node.inputs[1:] if t)
         return Normalize(

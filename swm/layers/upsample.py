@@ -161,7 +161,7 @@ def _factors(node: Resize, sizes: tuple[int, ...]) -> tuple[int, ...] | None:
     """
     axes = node.axes if node.axes is not None else tuple(range(len(sizes) + 1))
     given = node.scales if node.scales is not None else node.sizes
-    if node.mode != "nearest" or given is None or len(given) != len(axes) or node.roi is not None:
+    if node.mode not in ("nearest", "linear") or given is None or len(given) != len(axes) or node.roi is not None:
         return None
     scales = [1.0] * (len(sizes) + 1)
     for axis, value in zip(axes, given, strict=True):
@@ -172,12 +172,14 @@ def _factors(node: Resize, sizes: tuple[int, ...]) -> tuple[int, ...] | None:
     if scales[:2] != [1, 1] or not all(1 <= scale <= _LARGEST and scale == floor(scale) for scale in scales):
         return None
     whole = [int(scale) for scale in scales]
-    repeats = (_repeats(node, n, w) for n, w in zip(sizes[1:], whole[2:], strict=True))
+    repeats = (n == 1 or _repeats(node, n, w) for n, w in zip(sizes[1:], whole[2:], strict=True))
     return tuple(whole[2:]) if prod(whole) > 1 and all(repeats) else None
 
 
 def _repeats(node: Resize, size: int, factor: int) -> bool:
     """Whether output i is input i // factor, by the rules of ONNX's Resize."""
+    if node.mode != "nearest":
+        return factor == 1
     out, i = size * factor, np.arange(size * factor, dtype=np.float64)
     rules = {
         "half_pixel": (i + 0.5) / factor - 0.5,

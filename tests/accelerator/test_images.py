@@ -377,6 +377,22 @@ def test_images_that_lie_channels_last_in_the_model_are_padded_and_repeated_as_t
     assert relative_error(result.values, swm.run(graph, x)) < 1e-3
 
 
+@pytest.mark.parametrize("mode", ["expand", "nearest", "linear"])
+def test_one_position_becomes_all_positions(tmp_path, mode):
+    """The pooled vector beside each pixel that it was pooled of, as in DeepLab and PointNet."""
+    model = Model(5, 4, 3)
+    pooled = model.node("GlobalAveragePool", convolved(model, "x", 5, 6))
+    if mode == "expand":
+        spread = model.node("Expand", pooled, model.constant([1, 1, 4, 3], np.int64))
+    else:
+        spread = model.node("Resize", pooled, "", model.constant([1, 1, 4, 3], np.float32), mode=mode)
+    out = convolved(model, model.node("Concat", "x", spread, axis=1), 11, 4)
+    graph = model.save(tmp_path / "m.onnx", out, 4, 4, 3)
+    assert kinds(graph).count("upsample") == 1
+    x = image(30, 5, 4, 3)
+    assert relative_error(run_fixed(quantized(graph, x, 16), x).values, swm.run(graph, x)) < 1e-3
+
+
 def test_a_shape_that_claims_more_values_than_there_are_is_named_as_that(tmp_path):
     model = Model(2, 6)
     out = model.node("MaxPool", "x", kernel_shape=[2], strides=[2], name="culprit")

@@ -55,6 +55,20 @@ def test_columns_of_an_image_are_the_steps_of_a_sequence():
     assert relative_error(swm.run(swm.quantize(graph, bits=16, calibration=x), x), swm.run(graph, x)) < 2e-3
 
 
+@pytest.mark.parametrize("copy", ["Expand", "Tile"])
+def test_one_vector_is_every_step_of_a_sequence(copy):
+    """The code of an autoencoder, as its decoder reads it."""
+    model = Exported(STEPS, WIDTH)
+    code = model.time_first(model.layer("GRU", model.time_first("x"), WIDTH, 8)[1])
+    given = model.node(copy, code, model.constant([1, 4, 1], np.int64))
+    y, _ = model.layer("GRU", model.time_first(given), 8, 8)
+    graph = model.load(model.linear(model.time_first(model.flat(y, 1, 8)), 8, 3), 4, 3)
+    x = 2 * smooth(60, STEPS, WIDTH)
+    fixed = swm.quantize(graph, bits=16, calibration=x)
+    assert [spec.kind for spec in fixed.specs] == ["recurrent", "upsample", "recurrent", "dense"]
+    assert relative_error(swm.run(fixed, x), swm.run(graph, x)) < 2e-3
+
+
 @pytest.mark.parametrize(
     ("op", "options"),
     [
