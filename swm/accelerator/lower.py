@@ -14,6 +14,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from swm.accelerator.backend import VITIS, Backend
+from swm.accelerator.channels import take_channels
 from swm.accelerator.doublings import joined_layer, take_doublings
 from swm.accelerator.forms import normal_forms
 from swm.accelerator.layout import ChannelsLast, Order, Permuted, image_order, repeated, repeats, transposed
@@ -198,8 +199,9 @@ class _Lowering:
         """What only the graph as a whole shows."""
         graph, written = self.graph, {layer.output for layer in self.layers}
         if not self.layers:
-            remedy = "give a model with at least one matrix product"
-            return [Finding(graph.name, "graph", "no layer with weights was found", remedy)]
+            return [
+                Finding(graph.name, "graph", "no layer with weights was found", "give a model with matrix products")
+            ]
         if self.streams.origin.get(graph.outputs[0].name) not in written:
             return [Finding(graph.name, "graph", "no layer writes the output", "export the model again")]
         if not any(graph.inputs[0].name in layer.inputs for layer in self.layers):
@@ -235,7 +237,8 @@ class _Lowering:
                     "it casts to a type other than float", "remove the cast; formats are chosen by calibration"
                 )
             return None
-        done = take_values(self.streams, node, sources[0]) or take_doublings(self.streams, node, sources[0])
+        takes = (take_values, take_channels, take_doublings)
+        done = any(take(self.streams, node, sources[0]) for take in takes)
         return None if done else self._layer(node, sources)
 
     def _transpose(self, node: Transpose, source: str) -> Obstacle | None:

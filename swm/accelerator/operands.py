@@ -247,6 +247,10 @@ class Streams:
         channels, groups, _ = order.sizes
         return (channels, groups) if sizes[0] == channels * groups else None
 
+    def shuffles(self, tensor: str) -> bool:
+        """Whether layers bring a tensor to the order of an image by a shuffle of its channels."""
+        return self._shuffled(tensor) is not None
+
     def _patches(self, tensor: str) -> Patches | None:
         """How an image passes that a Transpose has laid out of patches: patch by patch, the pixels of each in rows."""
         order, sizes = self.orders[tensor], self.sizes(tensor)

@@ -28,9 +28,9 @@ from swm.layers.values import (
     ceil_div,
 )
 
-__all__ = ["Margins", "Pad", "PadLayer", "PadSpec"]
+__all__ = ["MOST_POSITIONS", "Margins", "Pad", "PadLayer", "PadSpec"]
 
-_MOST_POSITIONS = 1 << 20
+MOST_POSITIONS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -132,9 +132,9 @@ class Pad(BeatKind):
         if any((*before[:2], *behind[:2])):
             return Obstacle("it pads samples or channels", "hardware pads the axes behind the channels")
         margins = Margins(_pair(grid, 1), _pair(before[2:], 0), _pair(behind[2:], 0))
-        if min(margins.out) < 1 or max(prod(margins.walk), prod(margins.out)) > _MOST_POSITIONS:
+        if min(margins.out) < 1 or max(prod(margins.walk), prod(margins.out)) > MOST_POSITIONS:
             return Obstacle(
-                f"it makes {margins.out} positions of {grid}", f"hardware takes 1 to {_MOST_POSITIONS:,} positions"
+                f"it makes {margins.out} positions of {grid}", f"hardware takes 1 to {MOST_POSITIONS:,} positions"
             )
         return PadLayer(
             kind=self.name,

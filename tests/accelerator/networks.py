@@ -28,10 +28,11 @@ class Model:
         self.weights.append(numpy_helper.from_array(np.asarray(values, dtype), name))
         return name
 
-    def node(self, op, *inputs, name=None, **attributes):
+    def node(self, op, *inputs, name=None, outputs=1, **attributes):
         name = name or f"{op.lower()}{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, list(inputs), [f"{name}_out"], name=name, **attributes))
-        return f"{name}_out"
+        found = [f"{name}_out", *(f"{name}_out{i}" for i in range(1, outputs))]
+        self.nodes.append(helper.make_node(op, list(inputs), found, name=name, **attributes))
+        return found[0] if outputs == 1 else found
 
     def linear(self, tensor, n, m, name=None, bias=True):
         """MatMul and Add, which serve tokens too."""

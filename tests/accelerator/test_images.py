@@ -166,6 +166,18 @@ def shuffled(path):
     return model.save(path, pooled, 8, 1, 1)
 
 
+def shuffled_parts(path):
+    """Of what a shuffle of channels makes, some pass a convolution by, as in ShuffleNet V2; three parts, too."""
+    model = Model(8, 3, 4)
+    parts = model.constant([0, 2, 4, 3, 4], np.int64)
+    apart = model.node("Reshape", convolved(model, "x", 8, 8), parts)
+    together = model.constant([0, 8, 3, 4], np.int64)
+    mixed = model.node("Reshape", model.node("Transpose", apart, perm=[0, 2, 1, 3, 4]), together)
+    a, b, c = model.node("Split", mixed, model.constant([2, 4, 2], np.int64), outputs=3, axis=1)
+    joined = model.node("Concat", convolved(model, a, 2, 6), b, c, axis=1)
+    return model.save(path, model.node("GlobalAveragePool", convolved(model, joined, 12, 8)), 8, 1, 1)
+
+
 def transposed_convolutions(path):
     """Strides that differ along rows and columns, groups, one output channel."""
     model = Model(4, 3, 2)
@@ -187,6 +199,7 @@ def transposed_convolutions(path):
     ("network", "shape", "moves"),
     [
         (shuffled, (6, 3, 4), ["reorder"]),
+        (shuffled_parts, (8, 3, 4), ["reorder", "pad", "pad", "pad"]),
         (transposed_convolutions, (4, 3, 2), ["depth_to_space", "pad", "reorder", "pad", "depth_to_space", "pad"]),
     ],
 )
@@ -375,6 +388,20 @@ def test_images_that_lie_channels_last_in_the_model_are_padded_and_repeated_as_t
     result = run_fixed(quantized(graph, x, 16), x)
     assert result.values.shape == (20, 15, 14, 3)
     assert relative_error(result.values, swm.run(graph, x)) < 1e-3
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((6, 3, 4), 1), ((6, 5), 1), ((5, 6), 2)])
+def test_parts_of_the_channels_are_cut_where_they_pass(tmp_path, shape, axis):
+    """The halves of a gated linear unit, of images and of tokens; no order changes."""
+    model = Model(*shape)
+    inner = convolved(model, "x", 6, 6) if len(shape) > 2 else model.node("Tanh", "x")
+    ends = [(model.constant([first], np.int64), model.constant([last], np.int64)) for first, last in ((0, 4), (2, 6))]
+    a, b = (model.node("Slice", inner, *pair, model.constant([axis], np.int64)) for pair in ends)
+    graph = model.save(tmp_path / "m.onnx", model.node("Mul", a, model.node("Sigmoid", b)))
+    assert kinds(graph).count("pad") == 2
+    assert "reorder" not in kinds(graph)
+    x = image(30, *shape)
+    assert relative_error(run_fixed(quantized(graph, x, 16), x).values, swm.run(graph, x)) < 1e-3
 
 
 @pytest.mark.parametrize("mode", ["expand", "nearest", "linear"])
