@@ -203,7 +203,9 @@ class _Rewriting:
         of the last where a result of products behind it leaves, too.
         """
         ends = [(end, size) for end in self._ends if end.states and (size := self._size(end.first))]
-        sizes = self._size(result) if result else None
+        outside = _apart(self.nodes, {end.first: ("", end.sequence) for end in self._ends})[1]
+        behind = any(result in node.outputs for node in outside)  # what needs the states cannot leave beside them
+        sizes = self._size(result) if result and not behind else None
         if len(ends) + bool(sizes) < 2 or len(ends) < len(self._ends):
             return
         last = ends[-1][0]
@@ -262,6 +264,12 @@ def _renamed(node: Node, tensor: str, name: str) -> Node:
 
 def _behind(nodes: list[Node], parts: Mapping[str, tuple[str, str]], flat: list[Node]) -> list[Node]:
     """Nodes that read a tensor read its part instead, behind `flat`; but one of this name reads the whole."""
+    early, late = _apart(nodes, parts)
+    return early + flat + late
+
+
+def _apart(nodes: list[Node], parts: Mapping[str, tuple[str, str]]) -> tuple[list[Node], list[Node]]:
+    """Nodes that need no part, and those that do, of which they read."""
     early: list[Node] = []
     late: list[Node] = []
     outside: set[str] = set()
@@ -272,4 +280,4 @@ def _behind(nodes: list[Node], parts: Mapping[str, tuple[str, str]], flat: list[
             outside.update(t for t in node.outputs if t)
         else:
             early.append(node)
-    return early + flat + late
+    return early, late

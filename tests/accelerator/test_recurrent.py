@@ -223,6 +223,18 @@ def test_the_last_cells_of_backward_directions_leave(direction, outputs, tmp_pat
         assert result.words == 8 * (STEPS + 1) * 2 * 8
 
 
+def test_a_result_that_needs_a_state_of_an_inner_layer_does_not_leave_beside_it():
+    """The classes from the last states of both layers: `swm check` ended in a damaged graph."""
+    model = Exported(STEPS, WIDTH)
+    y, h = model.layer("GRU", model.time_first("x"), WIDTH, 8)
+    _, h2 = model.layer("GRU", model.flat(y, 1, 8), 8, 8)
+    both = model.node("Tanh", model.node("Concat", h, h2, axis=2))
+    graph = model.load(model.linear(model.node("Squeeze", both, model.constant([0], np.int64)), 16, 4), 4)
+    found = swm.check(graph)
+    assert found.hardware == "none"
+    assert "its sequence and its last state" in next(n.reason for n in found.nodes if n.op == "GRU")
+
+
 def test_cells_that_do_not_leave_are_named():
     assert "its last cell state (Y_c) is read" in refused(returning("y", "c"))
     model = Exported(STEPS, WIDTH)
