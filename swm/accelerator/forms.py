@@ -11,6 +11,7 @@ from swm.accelerator.constants import masks, with_offsets, with_rotations
 from swm.accelerator.crops import with_crops
 from swm.accelerator.pooled import pooled
 from swm.accelerator.spread import spread
+from swm.accelerator.weighted_sums import with_weighted_sums
 from swm.graph import (
     Affine,
     DequantizeLinear,
@@ -52,9 +53,10 @@ def normal_forms(graph: Graph) -> Graph:
     slope is a LeakyRelu, a Quant of constant numbers, one each, a Levels; a scale and a mask before a Softmax are part
     of it; constants that meet every value of a sample are Offsets, rotary embeddings Rotations; a part of a tensor is a
     Pad that cuts the rest off; a mean or greatest value along one axis of an image is pooling, a vector repeated for
-    every position a Resize. Nodes that nothing reads any more stay; tensors keep their names.
+    every position a Resize, a weighted sum of a sequence a product. Nodes that nothing reads any more stay; tensors
+    keep their names.
     """
-    graph = with_offsets(with_crops(with_rotations(graph)))
+    graph = with_offsets(with_crops(with_rotations(with_weighted_sums(graph))))
     writers = graph.producers()
     return replace(graph, nodes=tuple(_form(graph, writers, node) for node in graph.nodes))
 

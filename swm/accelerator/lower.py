@@ -170,13 +170,13 @@ class _Lowering:
     """
 
     def __init__(self, graph: Graph, first: Order = None) -> None:
-        self.graph = graph
-        self.streams = Streams(graph, first)
+        self.graph, forms = graph, normal_forms(graph)
+        self.streams = Streams(replace(graph, types=forms.types), first)
         self.layers = self.streams.layers
         self.sequences = Sequences(graph, self.streams, safe_identifier)
         self._writer: dict[str, int] = {}  # place of the layer that writes a tensor
         self._kernels = {node for node, place in fixed_places().items() if place == "kernel"}
-        nodes = normal_forms(graph).needed([v.name for v in graph.outputs])
+        nodes = forms.needed([v.name for v in graph.outputs])
         self._uses = _uses(graph, nodes)
         self._ends = _ends(graph, nodes)
         found: list[Finding] = []

@@ -287,3 +287,17 @@ def test_orders_follow_transposes_and_reshapes():
                 tensor = tensor.reshape(1, tensor.shape[1] * tensor.shape[2], *tensor.shape[3:])
     assert order_of((2, 3, 4), (1, 2, 0)) == ChannelsLast(2, 12)
     assert order_of((2, 3, 4), (1, 0, 2)) == Permuted((2, 3, 4), (1, 0, 2))
+
+
+@pytest.mark.parametrize(("curve", "keepdims"), [("Softmax", 0), ("Softmax", 1), ("Sigmoid", 0)])
+def test_attention_that_pools_a_sequence(tmp_path, curve, keepdims):
+    """Each step times its weight, summed: behind a GRU, or over the instances of a bag."""
+    model, x = Model(TOKENS, WIDTH), 2 * smooth(60, TOKENS, WIDTH)
+    values = model.node("Relu", model.linear("x", WIDTH, 8))
+    along = {"axis": 1} if curve == "Softmax" else {}
+    weights = model.node(curve, model.linear(model.node("Tanh", model.linear(values, 8, 6)), 6, 1, bias=False), **along)
+    product = model.node("Mul", *([weights, values] if keepdims else [values, weights]))
+    pooled = model.node("ReduceSum", product, model.constant([1], np.int64), keepdims=keepdims)
+    graph = model.save(tmp_path / "m.onnx", model.linear(pooled, 8, 3), *([1] if keepdims else []), 3)
+    assert [la.kind for la in lower(graph).layers][-2:] == ["matmul", "dense"]
+    assert relative_error(run_fixed(quantized(graph, x, 16), x).values, swm.run(graph, x)) < 2e-3
