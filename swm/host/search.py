@@ -8,14 +8,14 @@ what was computed before (an error of reconstruction reads the input and the har
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from swm.accelerator.backend import Backend
 from swm.accelerator.lower import hardware_findings
 from swm.accelerator.places import fixed_places
-from swm.graph import Graph, Node, ReduceMax, ReduceMean, TensorType, Value, reads
+from swm.graph import Graph, Node, TensorType, Value, reads
 from swm.host.work import multiplications
 
 __all__ = ["Cuts", "lead", "part_of", "parts"]
@@ -82,30 +82,24 @@ class Cuts:
         among = [n for n in self.nodes if isinstance(n, self.types)]
         accepted: dict[str, set[str]] = {}  # names of nodes, by where they start
         for start in self._starts():
-            earlier = self._continues(start, accepted)
-            if earlier is not None:  # whatever could start here had better start there
-                accepted[start] = accepted[earlier]
-                continue
             kept = self.behind(start, among)
+            earlier = accepted.get(self._before(start) or "", set())
+            if earlier.issuperset(n.name for n in kept):  # whatever could start here had better start there
+                accepted[start] = earlier
+                continue
             if self._size(kept) <= best[-1]:
                 continue
             kept = self._accepted(start, kept)
             accepted[start] = {n.name for n in kept}
             yield start, kept
 
-    def _continues(self, tensor: str, accepted: Mapping[str, set[str]]) -> str | None:
-        """The tensor before a node that only prolongs a chain: one tensor in, one out, with one reader.
-
-        Reductions do not: of an image they are pooling, and hardware may not take what follows as a sequence.
-        """
+    def _before(self, tensor: str) -> str | None:
+        """The tensor before a node that only prolongs a chain: one tensor in, one out, with one reader."""
         node = self.writers.get(tensor)
         if node is None or tensor in self.returned or len(self.readers.get(tensor, ())) != 1:
             return None
-        if isinstance(node, ReduceMax | ReduceMean):
-            return None
         sources = {t for t in reads(node) if t not in self.graph.constants}
-        earlier = next(iter(sources)) if len(sources) == 1 and len(node.outputs) == 1 else None
-        return earlier if earlier is not None and node.name in accepted.get(earlier, ()) else None
+        return sources.pop() if len(sources) == 1 and len(node.outputs) == 1 else None
 
     def _starts(self) -> Iterator[str]:
         """Tensors at which hardware may begin: inputs, and floats with samples along their first axis."""
