@@ -87,6 +87,7 @@ class DoesNotFit(SwmError):
         bits: the most bits, of a few, that would fit.
         both: a block size and bits that would fit together, where neither does alone; None likewise.
         boards: a few boards that would hold it as it is, the smallest first.
+        remedy: what helps, in words.
     """
 
     def __init__(
@@ -125,6 +126,7 @@ class DoesNotFit(SwmError):
             text = f"{by}no block size, no fewer bits, nor both, and no larger board of its vendor would do: "
             text += "the network has to be smaller"
         anyway = "; --allow-overflow (in Python allow_overflow=True) writes it all the same" if asked else ""
+        self.remedy = text
         super().__init__(f"the design does not fit {board}: {overflow}; {text}. Nothing was written{anyway}")
 
 

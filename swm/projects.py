@@ -31,7 +31,7 @@ from swm.host import split_for_hardware
 from swm.measuring import evidence
 from swm.notebook import html
 from swm.progress import Progress, told
-from swm.remedies import does_not_fit
+from swm.remedies import does_not_fit, with_remedies
 from swm.report import Report, compare_design, compare_networks, read_explored
 from swm.validation import Inputs, fixed_feeds, require_fixed, require_graph
 
@@ -333,15 +333,16 @@ def report(
     if made is not None:
         known = evidence(made.graph, project=folder, inputs=inputs, labels=labels, reference=reference)
         found = compare_design(made, targets, accuracy=accuracy, evidence=known, chips=chips)
+        found = with_remedies(found, made.graph.source, made.graph.hardware, made.graph.bits)
         return replace(found, explored=explored)
     if not boards:
         raise OptionError("name at least one board; `swm boards` lists them, in Python swm.board_names()")
     if isinstance(graph, FixedGraph):
-        source, network = graph.source, graph.shape
+        source, hardware, network, bits = graph.source, graph.hardware, graph.shape, graph.bits
     else:
         source = compress.prepared(require_graph(graph))  # a path that is not a project ends here, too
-        lowered = lower(split_for_hardware(source, _backend(backend))[1])
-        network = network_shape(lowered, bits, residual_bits, exact_division)
+        hardware = split_for_hardware(source, _backend(backend))[1]
+        network = network_shape(lower(hardware), bits, residual_bits, exact_division)
         graph = source
         if calibration is not None:
             graph = quantize(
@@ -368,7 +369,7 @@ def report(
         evidence=known,
         chips=chips,
     )
-    return replace(found, explored=explored)
+    return replace(with_remedies(found, source, hardware, bits), explored=explored)
 
 
 def load_project(path: str | os.PathLike[str]) -> Design:

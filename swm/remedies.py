@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 
 from swm.accelerator.backend import Backend
@@ -17,8 +18,9 @@ from swm.device import Board, board_names, load_board
 from swm.errors import DoesNotFit, SwmError
 from swm.graph import Conv, Graph, Linear, Recurrent
 from swm.host import split
+from swm.report import Report
 
-__all__ = ["does_not_fit"]
+__all__ = ["does_not_fit", "with_remedies"]
 
 BLOCKS = (2, 4, 8, 16, 32, 64, 128, 256)
 BITS = (16, 14, 12, 10, 8, 6, 4)
@@ -34,12 +36,35 @@ def does_not_fit(design: Design) -> DoesNotFit:
     the dense network: converted without calibration, for only shapes count here. A design that was read back from a
     project has no float source to try them on.
     """
-    graph, board = design.graph, design.schedule.board
-    overflow = design.schedule.overflow
-    if graph.source is None or graph.hardware is None:
+    graph, plan = design.graph, design.schedule
+    tried = _Fitting.of(graph.source, graph.hardware, design.backend)
+    return _refused(tried, graph.bits, plan.board, plan.overflow)
+
+
+def with_remedies(report: Report, source: Graph | None, hardware: Graph | None, bits: int) -> Report:
+    """A report that says of each design larger than its board what would fit; by `does_not_fit`.
+
+    Args:
+        report: of a network.
+        source: the network in float; None where nobody has it.
+        hardware: the part of it that becomes hardware, likewise.
+        bits: of data and weights.
+    """
+    tried = None
+    rows = []
+    for row in report.boards:
+        plan, words = row.structured.plan, ""
+        if not plan.fits:
+            tried = tried or _Fitting.of(source, hardware, plan.backend)
+            words = _refused(tried, bits, plan.board, plan.overflow).remedy
+        rows.append(replace(row, remedy=words))
+    return replace(report, boards=tuple(rows))
+
+
+def _refused(tried: _Fitting | None, bits: int, board: Board, overflow: str) -> DoesNotFit:
+    if tried is None:
         return DoesNotFit(board.name, overflow, block=None, bits=None)
-    tried, bits = _Fitting(graph.source, graph.hardware, design.backend), graph.bits
-    blocks = [k for k in BLOCKS if k > _largest(graph.source)]
+    blocks = [k for k in BLOCKS if k > tried.largest]
     block = next((k for k in blocks if tried.fits(bits, board, k)), None)
     fewer = next((b for b in BITS if b < bits and tried.fits(b, board)), None)
     both = tried.both(blocks, [b for b in BITS if b < bits], board) if block is None and fewer is None else None
@@ -48,11 +73,17 @@ def does_not_fit(design: Design) -> DoesNotFit:
 
 
 class _Fitting:
-    """Whether the network of a design would fit, with other blocks, bits or boards."""
+    """Whether a network would fit, with other blocks, bits or boards; conversions are kept."""
+
+    @classmethod
+    def of(cls, source: Graph | None, hardware: Graph | None, backend: Backend) -> _Fitting | None:
+        """None where nobody has the float network."""
+        return None if source is None or hardware is None else cls(source, hardware, backend)
 
     def __init__(self, source: Graph, hardware: Graph, backend: Backend) -> None:
         self._source, self._backend = source, backend
         self._hardware: dict[int | None, Graph | None] = {None: hardware}
+        self.largest = _largest(source)
 
     def fits(self, bits: int, board: Board, block: int | None = None) -> bool:
         """At so many bits, on a board, with its own blocks or with those of one size."""

@@ -198,6 +198,8 @@ class BoardData(_Data):
     structured: Design
     dense: Design
     gain: Gain
+    remedy: str
+    """What would make the design fit, by the resource model; empty where it fits."""
     errors: dict[Figure, ErrorBand]
 
 

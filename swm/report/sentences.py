@@ -50,7 +50,7 @@ def _built(row: BoardReport) -> str:
     design, board = row.structured, row.board.name
     rate = design.inferences_per_s
     if rate is None:
-        return f"DOES NOT FIT {board}: no speed, no energy"
+        return f"DOES NOT FIT {board}: {design.overflow}; no speed, no energy"
     energy = f"{quantity(design.joules.total * 1e6)} uJ each" if design.joules else f"energy {NOT_STATED}"
     return f"Fits {board}: {quantity(rate)} inferences/s, {energy}"
 
@@ -146,11 +146,16 @@ def remark_sentences(row: BoardReport) -> tuple[str, ...]:
 
 
 def unfit_sentence(report: Report, row: BoardReport) -> tuple[str, ...]:
-    """Why a design cannot exist, for each that cannot."""
+    """Why a design cannot exist, for each that cannot, and what would fit."""
     pairs = [("The design", row.structured), ("Its dense twin", row.dense)]
     if not network_figures(report).structured:
         pairs.pop()
-    return tuple(f"{name} does not fit {row.board.name}: {d.overflow}." for name, d in pairs if not d.fits)
+    remedies = (f" {row.remedy[:1].upper()}{row.remedy[1:]}." if row.remedy else "", "")
+    return tuple(
+        f"{name} does not fit {row.board.name}: {d.overflow}.{remedy}"
+        for (name, d), remedy in zip(pairs, remedies, strict=False)
+        if not d.fits
+    )
 
 
 def built_sentence(report: Report) -> str:

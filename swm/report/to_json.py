@@ -103,6 +103,7 @@ def _board(row: BoardReport, errors: Mapping[str, float]) -> dict[str, Any]:
         "structured": _design(row, row.structured, errors),
         "dense": _design(row, row.dense, {}),
         "gain": asdict(row.gain) | {"elsewhere": list(row.gain.elsewhere)},
+        "remedy": row.remedy,
         "errors": {name: asdict(band) for name, band in row.bands.items()},
     }
 

@@ -48,12 +48,21 @@ class Gain:
 
 @dataclass(frozen=True)
 class BoardReport:
-    """Both designs on one board."""
+    """Both designs on one board.
+
+    Attributes:
+        board: where they are.
+        structured: the design.
+        dense: its dense twin.
+        gain: the one over the other.
+        remedy: what would make the design fit, by the resource model; empty where it fits, or nobody tried.
+    """
 
     board: Board
     structured: DesignFigures
     dense: DesignFigures
     gain: Gain
+    remedy: str = ""
 
     @property
     def dense_fits(self) -> bool:

@@ -46,6 +46,8 @@ def test_emit_refuses_it_and_names_what_helps(large, tmp_path):
     assert error.bits in (4, 6, 8, 10) and error.boards[0] == "kv260"  # the smallest, by its UltraRAM
     assert 1 < len(error.boards) <= 3
     assert "--block 2" in str(error) and "allow_overflow=True" in str(error)
+    (row,) = swm.report(large, boards="pynq-z2").boards
+    assert row.remedy == error.remedy and row.remedy in str(error)
     small = swm.convert(swm.load(large.source.source), block=error.block).graph
     fixed = swm.quantize(small, bits=12, calibration=inputs(20, 640))
     assert swm.design(fixed, board="pynq-z2").schedule.fits
@@ -115,6 +117,8 @@ def test_a_design_without_its_source_is_refused_too(large, tmp_path):
     bare = replace(made, graph=replace(made.graph, source=None))
     with pytest.raises(DoesNotFit, match="try a larger block"):
         swm.emit(bare, path=tmp_path / "p")
+    told = " ".join(swm.report(bare).to_text(details=False).split())
+    assert f"{made.schedule.overflow}. Try a larger block (swm convert --block)" in told
 
 
 def test_a_design_that_fits_says_so(folder, tmp_path):

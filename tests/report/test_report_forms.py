@@ -103,11 +103,11 @@ def test_a_design_that_does_not_fit_itself_has_no_figures(tmp_path):
     (row,) = report.boards
     assert not row.structured.fits and row.structured.watts is None
     assert row.gain.reason == "the design and its dense twin cannot be built on mine"
-    first = _text(report).splitlines()[0]
-    assert first.startswith("DOES NOT FIT mine: no speed, no energy")
+    first = to_json(report)["verdict"][0]
+    assert first.startswith(f"DOES NOT FIT mine: {row.structured.overflow}; no speed, no energy")
+    assert " of " in row.structured.overflow and first in " ".join(_text(report).split())
     page = to_html(report)
     assert "inferences/s, " not in page and "Energy per inference" not in page
-    assert to_json(report)["verdict"] == [first]
 
 
 def test_no_watts_beyond_the_supply(roomy):
@@ -135,7 +135,7 @@ def test_json_keys(report):
     assert data["network"]["dense_weights"] == 2 * 128 * 256 + 1280
     assert data["network"]["compression"] == pytest.approx(32 / 12 * 66816 / (8192 + 1280))
     board = data["boards"][1]
-    assert list(board) == ["board", "dense_fits", "structured", "dense", "gain", "errors"]
+    assert list(board) == ["board", "dense_fits", "structured", "dense", "gain", "remedy", "errors"]
     assert set(board["gain"]) == {"throughput", "latency", "energy", "reason", "elsewhere"}
     assert set(board["structured"]) == {
         "fits",
