@@ -19,7 +19,7 @@ from swm.accelerator.doublings import joined_layer, take_doublings
 from swm.accelerator.forms import normal_forms
 from swm.accelerator.layout import ChannelsLast, Order, Permuted, image_order, repeated, repeats, transposed
 from swm.accelerator.operands import REPEATED, Held, Streams
-from swm.accelerator.places import FREE, fixed_places
+from swm.accelerator.places import FREE, fixed_places, without_kernel
 from swm.accelerator.ranges import take_values
 from swm.accelerator.rows import ROWS, Taken, take_rows
 from swm.accelerator.sequences import Sequences
@@ -179,14 +179,7 @@ class _Lowering:
         nodes = forms.needed([v.name for v in graph.outputs])
         self._uses = _uses(graph, nodes)
         self._ends = _ends(graph, nodes)
-        found: list[Finding] = []
-        if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-            reason = f"the graph has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs"
-            remedy = "hardware takes one of each; join inputs to one that the model takes apart, or split it"
-            if len(graph.inputs) > 1:
-                last = json.dumps(graph.inputs[-1].name)
-                remedy += f"; fix what is the same for all samples: `swm frame --fix {last}=NUMBER`, or =FILE.npy"
-            found.append(Finding(graph.name, "graph", reason, remedy))
+        found = _several_ends(graph)
         for node in nodes:
             obstacle = self._take(node)
             if obstacle:
@@ -217,10 +210,7 @@ class _Lowering:
         sources = [t for t in reads(node) if t not in self.graph.constants]
         if not isinstance(node, (*self._kernels, *FREE, Expand)):
             self.streams.lose(node)  # go on behind it, so that every obstacle is found
-            return Obstacle(
-                "no hardware kernel for this operator",
-                "replace it by what `swm check --operators` lists as kernel, or leave it to the host (`swm split`)",
-            )
+            return without_kernel(node, self.graph.constants)
         if not sources or any(t not in self.streams.origin for t in sources):
             self.streams.lose(node)
             return Obstacle("it reads constants only", "fold it: load the model with simplification")
@@ -366,6 +356,22 @@ class _Lowering:
                 scale=layer.scale[:1].repeat(channels),
                 bias=layer.bias[:1].repeat(channels),
             )
+
+
+def _several_ends(graph: Graph) -> list[Finding]:
+    """What to do with more than one input or output."""
+    several = {name: values for name, values in (("inputs", graph.inputs), ("outputs", graph.outputs)) if values[1:]}
+    if not several:
+        return []
+    remedies = ["hardware takes one"]
+    if "inputs" in several:
+        last = json.dumps(graph.inputs[-1].name)
+        fixed = f"fix what is the same for all samples: `swm frame --fix {last}=NUMBER`, or =FILE.npy"
+        remedies += ["join them to one that the model takes apart", fixed]
+    if "outputs" in several:
+        remedies.append("join what hardware should give by a Concat, before any node that it does not take")
+    reason = "the graph has " + " and ".join(f"{len(values)} {name}" for name, values in several.items())
+    return [Finding(graph.name, "graph", reason, "; ".join(remedies))]
 
 
 def _larger(operands: tuple[Operand, ...]) -> Obstacle:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from math import prod
@@ -185,6 +186,9 @@ class Streams:
         if lost:
             if not lost <= {v.name for v in self.graph.inputs}:
                 return None  # the obstacle before it is reported already
+            if (alone := next((t for t in sources if self.shape(t) == ()), None)) is not None:
+                fix = f"fix it if it is the same for all samples: `swm frame --fix {json.dumps(alone)}=NUMBER`"
+                return Obstacle(f"it reads {alone!r}, one number without an axis of samples", fix)
             return Obstacle("the number of values a sample is unknown", "export with static shapes but for the batch")
         if any(not h.size for h in held):
             return Obstacle("it reads an empty tensor", "export the model again")

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from swm.graph import Cast, Expand, Node, Reshape, Squeeze, Transpose, Unsqueeze
+from numpy.typing import NDArray
+
+from swm.graph import Cast, Div, Expand, Neg, Node, Opaque, Reshape, Squeeze, Sub, Transpose, Unsqueeze
 from swm.layers import registry
-from swm.layers.base import LayerKind
+from swm.layers.base import LayerKind, Obstacle
 from swm.layers.rtl.registry import has_rtl
 
-__all__ = ["FREE", "fixed_places", "hls_places", "rtl_places"]
+__all__ = ["FREE", "fixed_places", "hls_places", "rtl_places", "without_kernel"]
 
 FREE: tuple[type[Node], ...] = (Reshape, Squeeze, Unsqueeze, Cast, Transpose)  # nothing moves
 
@@ -33,3 +36,23 @@ def rtl_places() -> dict[type[Node], str]:
 def _places(kinds: Iterable[LayerKind]) -> dict[type[Node], str]:
     kernels = dict.fromkeys((node for kind in kinds for node in kind.takes), "kernel")
     return {**kernels, **dict.fromkeys((*FREE, Expand), "free")}
+
+
+def without_kernel(node: Node, constants: Mapping[str, NDArray[Any]]) -> Obstacle:
+    """Why hardware does not take a node whose type is none of these, and what it takes instead."""
+    reason, other = "no hardware kernel for this operator", "what `swm check --operators` lists as kernel"
+    if isinstance(node, Sub):
+        reason, other = "it subtracts two activations", "a Mul of the second by the constant -1, and an Add"
+    elif isinstance(node, Neg):
+        other = "a Mul by the constant -1"
+    elif isinstance(node, Div):
+        reason, other = "it divides by an activation", "a Div by a constant"
+    elif isinstance(node, Opaque) and node.domain:
+        reason += f" of domain {node.domain!r}"
+        other = "ONNX's own operators that `swm check --operators` lists as kernel (a linear model is a Gemm)"
+    elif isinstance(node, Opaque) and node.op_type == "Tile":
+        repeats = constants.get(node.inputs[1])
+        if repeats is not None and repeats.size and repeats.reshape(-1)[0] != 1:
+            return Obstacle("it repeats samples", "take it out of the model, and repeat them where the model is called")
+        other = "a Concat of its input with itself"
+    return Obstacle(reason, f"replace it by {other}, or leave it to the host (`swm split`)")

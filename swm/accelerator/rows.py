@@ -7,6 +7,7 @@ passes as its writer gives it, and the layer is told in which order that is.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from math import prod
@@ -48,6 +49,12 @@ def take_rows(streams: Streams, node: Node, sources: list[str]) -> Taken | Obsta
     if lost or any(shape is None for shape in shapes):
         return Obstacle("the shape of what it reads is unknown", "export with static shapes but for the batch")
     known = [shape for shape in shapes if shape is not None]
+    if () in known:
+        whole = sources[known.index(())]
+        return Obstacle(
+            f"it reads {whole!r}, which has no values behind the axis of samples",
+            "export it as a constant, a matrix of one column, if it is the same for all samples, else with their axis",
+        )
     sizes = [(streams.of(t).size or 0) * repeats(streams.orders[t]) for t in sources]
     if not all(shape and prod(shape) == size for size, shape in zip(sizes, known, strict=True)):
         return Obstacle("it reads a tensor of another shape than the model says", "export with the right shapes")
@@ -125,12 +132,14 @@ def _rows(streams: Streams, tensor: str, shape: tuple[int, ...]) -> Operand | Ob
 
 def _products(streams: Streams, node: MatMul, sources: list[str], shapes: list[tuple[int, ...]]) -> Taken | Obstacle:
     if len(sources) != 2:
-        return Obstacle("one of its operands is a constant that is no matrix of weights", "hardware takes activations")
+        return Obstacle(
+            "one of its operands is a constant that is no matrix of weights",
+            "hardware takes activations, or one matrix as the second operand; write a vector as a matrix of one column",
+        )
     a, b = shapes
     if len(a) < 2 or len(b) < 2 or a[:-2] != b[:-2]:
-        return Obstacle(
-            f"it multiplies {a} and {b} values a sample", "hardware takes matrices of equal batch axes; write them out"
-        )
+        what = f"it multiplies activations of {a} and {b} values a sample"
+        return Obstacle(what, f"hardware takes matrices of equal batch axes; {_alike(streams, sources[1])}")
     heads, (rows, inner) = prod(a[:-2]), a[-2:]
     columns = b[-2] if node.transpose_b else b[-1]
     if b[-1 if node.transpose_b else -2] != inner:
@@ -168,6 +177,13 @@ def _products(streams: Streams, node: MatMul, sources: list[str], shapes: list[t
     passing = (len(a) - 2, *axes, len(a) - 1) if heads_inside else tuple(range(len(a)))
     operands = (Operand(first, inner, size), Operand(second, line, heads // shared * inner * columns // line))
     return Taken(seen, operands, order_of(made, passing))
+
+
+def _alike(streams: Streams, tensor: str) -> str:
+    """What to do with an operand that may be the same for all samples."""
+    if tensor not in {v.name for v in streams.graph.inputs}:
+        return "write it out with an axis for the samples"
+    return f"if {tensor!r} is the same for all samples, fix it: `swm frame --fix {json.dumps(tensor)}=FILE.npy`"
 
 
 def _shared(streams: Streams, tensor: str, shape: tuple[int, ...]) -> int | Obstacle:

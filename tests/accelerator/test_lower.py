@@ -13,7 +13,7 @@ from swm.accelerator.lower import hardware_findings, lower, safe_identifier
 from swm.accelerator.places import fixed_places, hls_places
 from swm.compress import fold_affine
 from swm.errors import UnsupportedModel
-from swm.graph import Add, Affine, Concat, Gelu, Linear, Relu, Reshape, Selu, Softmax
+from swm.graph import Add, Affine, Concat, Gelu, Linear, Opaque, Relu, Reshape, Selu, Softmax
 from swm.layers import registry
 from swm.layers.base import LayerKind
 from swm.layers.values import FloatLayer
@@ -181,7 +181,61 @@ def test_a_model_without_layers_and_one_of_two_outputs(tmp_path):
     assert "no layer" in reasons(graph)[0][1]
     two = swm.load(write_mlp(tmp_path / "two.onnx"))
     two = replace(two, outputs=(*two.outputs, replace(two.outputs[0], name="h0")))
-    assert "1 inputs and 2 outputs" in reasons(two)[0][1]
+    assert reasons(two)[0][1] == "the graph has 2 outputs"
+
+
+def both(model):
+    return model.linear("x", 8, 8, "a"), model.linear("x", 8, 8, "b")
+
+
+def negative(model, tensor):
+    return model.node("Mul", tensor, model.constant([-1.0]))
+
+
+@pytest.mark.parametrize(
+    ("refused", "remedy", "instead"),
+    [
+        (
+            lambda m: m.node("Sub", *both(m)),
+            "a Mul of the second by the constant -1, and an Add",
+            lambda m: m.node("Add", m.linear("x", 8, 8, "a"), negative(m, m.linear("x", 8, 8, "b"))),
+        ),
+        (
+            lambda m: m.node("Neg", m.linear("x", 8, 8, "a")),
+            "a Mul by the constant -1",
+            lambda m: negative(m, m.linear("x", 8, 8, "a")),
+        ),
+        (
+            lambda m: m.node("Tile", m.linear("x", 8, 8, "a"), m.constant([1, 2], np.int64)),
+            "a Concat of its input with itself",
+            lambda m: m.node("Concat", *2 * [m.linear("x", 8, 8, "a")], axis=1),
+        ),
+        (
+            lambda m: m.node("MatMul", m.linear("x", 8, 8, "a"), m.constant(np.ones(8))),
+            "write a vector as a matrix of one column",
+            lambda m: m.node("MatMul", m.linear("x", 8, 8, "a"), m.constant(np.ones((8, 1)))),
+        ),
+    ],
+)
+def test_what_a_remedy_says_becomes_hardware(tmp_path, refused, remedy, instead):
+    found = []
+    for build in (refused, instead):
+        model = Model(8)
+        found.append(hardware_findings(fold_affine(model.save(tmp_path / "m.onnx", build(model)))))
+    assert remedy in found[0][0].remedy
+    assert found[1] == ()
+
+
+def test_what_has_a_kernel_in_another_form_is_told_apart(tmp_path):
+    model = Model(8)
+    tiled = model.node("Tile", model.linear("x", 8, 8, "a"), model.constant([3, 1], np.int64))
+    assert reasons(fold_affine(model.save(tmp_path / "t.onnx", tiled)))[0][1] == "it repeats samples"
+    model = Model(8)
+    graph = fold_affine(model.save(tmp_path / "d.onnx", model.node("Div", *both(model))))
+    assert reasons(graph)[0][1] == "it divides by an activation"
+    ends = {"inputs": graph.nodes[-1].inputs[:1], "outputs": graph.nodes[-1].outputs}
+    foreign = Opaque(name="n", **ends, op_type="Normalizer", domain="ai.onnx.ml", proto=b"")
+    assert "of domain 'ai.onnx.ml'" in reasons(replace(graph, nodes=(*graph.nodes[:-1], foreign)))[0][1]
 
 
 def test_unknown_lengths_of_a_sequence(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from host_models import Builder, anomaly, classifier, images, in_the_middle, load
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import TensorProto, helper
 
 import swm
 from swm.accelerator.lower import hardware_findings
@@ -87,6 +88,19 @@ def test_several_inputs_and_outputs_belong_to_the_host(tmp_path):
     assert (ops(made.before), ops(made.after)) == (["Mul"], ["Softmax"])
     rng = np.random.default_rng(0)
     same(made, {"x": rng.normal(size=(5, 8)).astype(np.float32), "gain": rng.normal(size=(5, 8)).astype(np.float32)})
+
+
+def test_operands_that_are_no_samples_are_fixed_as_the_remedies_say(tmp_path):
+    model = Builder(4, batch=4)
+    product = model.node("MatMul", "x", model.input("w", 4, batch=4), name="product")
+    model.inputs.append(helper.make_tensor_value_info("gain", TensorProto.FLOAT, []))
+    scaled = model.node("Mul", model.node("Mul", "gain", model.constant([2.0]), name="gains"), product)
+    graph = load(model.save(tmp_path / "m.onnx", scaled))
+    remedies = {f.node: f.remedy for f in split(graph).findings}
+    assert '--fix "w"=FILE.npy' in remedies["product"] and '--fix "gain"=NUMBER' in remedies["gains"]
+    framed = swm.frame(graph, fix={"w": np.eye(4, dtype=np.float32) / 2, "gain": 3.0})
+    assert swm.check(framed).ok
+    assert split(fold_affine(framed)).places["product"] == "hardware"
 
 
 def test_the_middle_is_not_given_to_the_host(tmp_path):
