@@ -31,6 +31,7 @@ from swm.layers.base import Obstacle, Operand
 from swm.layers.rtl.registry import rtl_findings
 from swm.layers.softmax import SoftRows
 from swm.layers.values import FloatLayer
+from swm.words import many
 
 __all__ = ["Lowered", "hardware_findings", "lower", "safe_identifier"]
 
@@ -129,8 +130,8 @@ def lower(graph: Graph) -> Lowered:
     """
     lowering = _lowering(graph)
     if lowering.findings:
-        count = len(lowering.findings)
-        what = f"{graph.source or graph.name!r} cannot become hardware as it is; {count} obstacle(s):"
+        count = many(len(lowering.findings), "obstacle")
+        what = f"{graph.source or graph.name!r} cannot become hardware as it is; {count}:"
         raise UnsupportedModel(what, lowering.findings)
     output = graph.outputs[0].name
     streams = lowering.streams

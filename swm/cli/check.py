@@ -13,6 +13,7 @@ from rich.text import Text
 
 import swm
 from swm.cli.common import backend_option, example, json_option, out, progress_bar, write_json
+from swm.words import many
 
 if TYPE_CHECKING:
     from swm.inspection import Inspection, NodeInspection
@@ -52,7 +53,7 @@ def check(model: str | None, list_operators: bool, block: str | None, backend: s
         progress("read the model", 0, 1)
         inspection = swm.check(swm.load(model, simplify=True, detect=True), block=sizes, backend=backend)
     if not write_json(json_to, inspection.to_json()):
-        table = Table(title=Text(f"{model}: {len(inspection.nodes)} nodes"), title_justify="left")
+        table = Table(title=Text(f"{model}: {many(len(inspection.nodes), 'node')}"), title_justify="left")
         for heading in ("node", "operator", "structured", "hardware", "why not, and what to do"):
             table.add_column(heading, overflow="fold")
         said: dict[str, str] = {}  # a network of forty convolutions says forty times the same
@@ -91,7 +92,7 @@ def _verdict(inspection: Inspection) -> str:
     if inspection.unknown:
         names = ", ".join(sorted({finding.op for finding in inspection.unknown}))
         runs = f"onnxruntime does not know {names}, so nothing here runs it and convert refuses it (--keep-unknown)."
-    return f"The model cannot become hardware: {inspection.obstacles} obstacle(s). {runs}"
+    return f"The model cannot become hardware: {many(inspection.obstacles, 'obstacle')}. {runs}"
 
 
 def _print_operators(json_to: str | None) -> None:

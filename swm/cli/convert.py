@@ -22,6 +22,7 @@ from swm.cli.common import (
     stored_lines,
     write_json,
 )
+from swm.words import many
 
 if TYPE_CHECKING:
     from swm.compress import ConversionReport, Interval, LayerReport, TestAccuracy
@@ -146,7 +147,8 @@ def convert(
 def print_conversion(report: ConversionReport) -> None:
     """The report as a table and a few lines."""
     table = Table(
-        title=f"converted by {report.method}, {report.calibration_samples} calibration samples", title_justify="left"
+        title=f"converted by {report.method}, {many(report.calibration_samples, 'calibration sample')}",
+        title_justify="left",
     )
     counted = "multiplications of an inference (positions or steps)"
     for heading in ("layer", "shape", "structure", "weights", "stored", counted, "error of outputs"):
@@ -202,7 +204,7 @@ def accuracy_lines(found: TestAccuracy) -> list[str]:
     """What was measured on samples that the fit has not seen."""
     if not found.test_samples:
         return []
-    where = f"on {found.test_samples:,} {'held-out' if found.samples == 'held out' else 'test'} samples"
+    where = f"on {many(found.test_samples, 'held-out sample' if found.samples == 'held out' else 'test sample')}"
     lines = []
     if found.dense_interval and found.test_interval and found.dense is not None and found.test is not None:
         dense, converted = _share(found.dense, found.dense_interval), _share(found.test, found.test_interval)

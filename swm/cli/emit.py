@@ -29,6 +29,7 @@ from swm.cli.common import (
     sequences_option,
     write_json,
 )
+from swm.words import many
 
 if TYPE_CHECKING:
     from swm.accelerator.line import Pace
@@ -174,5 +175,5 @@ def emit(
         if kept is not None:
             out.print(Text(f"files had been edited or added: the old project is kept as {kept}"))
         then = f", then swm build {project.path}" if host_path(project.design) else ""
-        text = f"{len(project.files)} files in {project.path}; next: swm verify {project.path}{then}"
+        text = f"{many(len(project.files), 'file')} in {project.path}; next: swm verify {project.path}{then}"
         out.print(Text(text), soft_wrap=True)  # commands to copy stay whole

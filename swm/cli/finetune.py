@@ -22,6 +22,7 @@ from swm.cli.common import (
     stored_lines,
     write_json,
 )
+from swm.words import many
 
 if TYPE_CHECKING:
     from swm.finetuning import FineTuned
@@ -187,7 +188,7 @@ def _print(result: FineTuned) -> None:
         verdict = "kept" if result.refined.kept else "not kept"
         out.print(Text(f"sizes moved within the budget: {moves}; validation {first} -> {second}, {verdict}"))
     found = result.accuracy
-    where = f"{found.samples:,} {'held-out' if found.origin == 'held out' else 'validation'} samples"
+    where = many(found.samples, f"{'held-out' if found.origin == 'held out' else 'validation'} sample")
     named = (
         ("given", found.before),
         ("one-shot", found.one_shot),
@@ -204,7 +205,7 @@ def _print(result: FineTuned) -> None:
     if result.conversion is not None:
         for line in stored_lines(result.conversion):
             out.print(line)
-    out.print(f"{result.epochs} epochs on {result.samples:,} samples, {result.seconds:.0f} s")
+    out.print(f"{many(result.epochs, 'epoch')} on {many(result.samples, 'sample')}, {result.seconds:.0f} s")
 
 
 def _size(size: int) -> str:

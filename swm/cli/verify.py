@@ -12,6 +12,7 @@ from rich.text import Text
 
 import swm
 from swm.cli.common import example, json_option, out, progress_bar, write_json
+from swm.words import many
 
 if TYPE_CHECKING:
     from swm.emit import RtlVerification, Verification
@@ -64,8 +65,9 @@ def print_rtl(result: RtlVerification) -> None:
     style = "green" if exact else "bold red"
     out.print(
         Text(
-            f"RTL simulation {'bit-exact' if exact else 'DIFFERS'}: {rtl.words:,} words, {rtl.mismatches:,} differ;"
-            f" {rtl.frames:,} frames back to back, and again with stalls on both sides",
+            f"RTL simulation {'bit-exact' if exact else 'DIFFERS'}: {many(rtl.words, 'word')},"
+            f" {rtl.mismatches:,} differ; {many(rtl.frames, 'frame')} back to back,"
+            " and again with stalls on both sides",
             style=style,
         )
     )
@@ -95,7 +97,7 @@ def print_verification(result: Verification) -> None:
     verdict = "bit-exact" if result.ok else "DIFFERS"
     out.print(
         Text(
-            f"C simulation {verdict}: {result.words:,} words of {result.samples:,} samples,"
+            f"C simulation {verdict}: {many(result.words, 'word')} of {many(result.samples, 'sample')},"
             f" {result.mismatches:,} differ; {result.saturated:,} of {result.rounded:,} values saturated"
             f" ({100 * result.saturated / max(result.rounded, 1):.2f} %)",
             style=style,

@@ -44,6 +44,7 @@ from swm.graph import Conv, Graph, Linear, Node
 from swm.notebook import html
 from swm.progress import Progress, quiet
 from swm.structure import BlockCirculant, WeightStructure
+from swm.words import many
 
 __all__ = ["Conversion", "convert"]
 
@@ -71,7 +72,7 @@ class Conversion:
         elif found.agreement is not None:
             parts.append(f"{100 * found.agreement:.2f} % of {found.test_samples:,} unseen samples as the dense network")
         if report.warnings:
-            parts.append(f"{len(report.warnings)} warning(s), see .report.warnings")
+            parts.append(f"{many(len(report.warnings), 'warning')}, see .report.warnings")
         return f"<Conversion of {self.graph.name!r}: {'; '.join(parts)}>"
 
     def _repr_html_(self) -> str:

@@ -19,6 +19,7 @@ from swm.graph import (
     QLinearMatMul,
     Transpose,
 )
+from swm.words import many
 
 __all__ = ["WEIGHTED", "float32_advice", "other_weights"]
 
@@ -63,7 +64,7 @@ def float32_advice(graph: Graph) -> str:
         return ""
     kind, _ = found.most_common(1)[0]
     total = sum(found.values())
-    layers = f"{total} layer{'s' if total > 1 else ''}"
+    layers = many(total, "layer")
     if kind == INTEGERS:
         return (
             f"the model is quantized already: the weights of {layers} are integers, and only float32 weights can be "

@@ -17,6 +17,7 @@ from swm.graph.nodes import Affine, Linear, Node, Opaque
 from swm.graph.weighted import verify_weighted
 from swm.notebook import html
 from swm.structure import WeightStructure
+from swm.words import many
 
 __all__ = ["Graph", "TensorType", "Value"]
 
@@ -78,7 +79,8 @@ class Graph:
         shown = ", ".join(f"{count} {op}" for op, count in kinds.most_common(4)) + (", ..." if len(kinds) > 4 else "")
         ends = " -> ".join(", ".join(map(_shown, values[:3])) for values in (self.inputs, self.outputs))
         where = f" from {self.source!r}" if self.source else ""
-        return f"<Graph {self.name!r}{where}: {ends}; {len(self.nodes)} nodes ({shown}), {self._weights:,} weights>"
+        nodes = f"{many(len(self.nodes), 'node')} ({shown})"
+        return f"<Graph {self.name!r}{where}: {ends}; {nodes}, {self._weights:,} weights>"
 
     def _repr_html_(self) -> str:
         rows = []

@@ -22,6 +22,7 @@ from swm.host.outputs_in_frames import outputs_in_frames
 from swm.host.search import Cuts, lead, parts
 from swm.host.states import states_from_sequences
 from swm.host.work import is_weighted, multiplications
+from swm.words import many
 
 __all__ = ["LEAST_SHARE", "Split", "Verdict", "split", "split_for_hardware"]
 
@@ -177,7 +178,8 @@ def split_for_hardware(graph: Graph, backend: Backend = VITIS) -> tuple[Split, G
     """
     made = split(graph, backend)
     if made.verdict == "none" or made.hardware is None:
-        what = f"{graph.source or graph.name!r} cannot become hardware as it is; {len(made.findings)} obstacle(s):"
+        count = many(len(made.findings), "obstacle")
+        what = f"{graph.source or graph.name!r} cannot become hardware as it is; {count}:"
         remedy = "`swm split` writes that part and the host's as files" if made.hardware else "see above"
         raise UnsupportedModel(what, (*made.findings, Finding(graph.name, "graph", made.reason, remedy)))
     return made, made.hardware

@@ -28,6 +28,7 @@ from swm.graph import (
 from swm.torch.bits import FixedPoint
 from swm.torch.layers import Layer, layer_of, obstacle, trainable
 from swm.torch.operators import operator_of
+from swm.words import many
 
 __all__ = ["Network"]
 
@@ -144,7 +145,7 @@ def _refuse(graph: Graph, nodes: list[Node]) -> None:
             remedy = FLOAT32 if type(node).__module__ == quantized.__name__ else ELSEWHERE
             findings.append(Finding(node.name, node.op_name, reason, remedy))
     if findings:
-        what = f"{graph.source or graph.name!r} cannot be trained as it is; {len(findings)} node(s) stand in the way:"
+        what = f"{graph.source or graph.name!r} cannot be trained as it is; {many(len(findings), 'node')} in the way:"
         raise UnsupportedModel(what, findings)
 
 
