@@ -3,6 +3,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -104,6 +105,13 @@ def test_page_and_plot(result, tmp_path):
         draw(result, str(tmp_path / "plot.png"))
     with pytest.raises(OutputError):
         draw(result, str(tmp_path / "none" / "plot.svg"))
+
+
+def test_the_published_page_is_that_of_the_published_results():
+    root = Path(__file__).parents[2]
+    names = ("kernels", "conv", "rnn", "fixed", "convert", "models")  # as the page itself says
+    results = [json.loads((root / "benchmarks" / "results" / f"{name}.json").read_text("utf-8")) for name in names]
+    assert (root / "docs" / "benchmarks.md").read_text("utf-8") == page(results), "python -m swm.bench.page writes it"
 
 
 def test_fixed_rows(monkeypatch):
