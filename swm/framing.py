@@ -84,7 +84,8 @@ def frame(
         made = _sequence(made, dict(states or {}), steps)
     if batch_axis is None:
         return _whole_runs(made)
-    return _batch_first(made, batch_axis) if batch_axis else made
+    names = made.first_sizes()  # several, where an exporter gave each input a name of its own for the samples
+    return _batch_first(made, batch_axis) if batch_axis or len({n for n in names if isinstance(n, str)}) > 1 else made
 
 
 def _without(graph: Graph, drop: Sequence[str]) -> Graph:

@@ -111,7 +111,7 @@ class Split:
             sizes = ", ".join(sorted(map(str, leads)))
             return (
                 f"the inputs differ in their first axis ({sizes}), which should be that of samples: `swm frame"
-                " --batch-axis NAME` puts it there"
+                " --batch-axis NAME` puts it there, `swm frame` alone names it alike"
             )
         return ""
 

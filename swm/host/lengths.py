@@ -95,10 +95,11 @@ class _Rewriting:
         self._masks: list[Node] = []
         self._late: list[Node] = []
         self._chains: dict[str, _Chain] = {}
-        self._layers: dict[str, Recurrent] = {}  # by what they write
-        self._views: dict[str, Node] = {}  # nodes of chains that compute nothing, likewise
+        self._layers: set[str] = set()  # Y of each
+        self._states: dict[str, str] = {}  # Y_h by Y, where it is read
+        self._views: dict[str, Node] = {}  # nodes of chains that compute nothing, by what they write
         self._cut: set[str] = set()  # what late nodes write, chains left out
-        self._whole: dict[str, None] = {}  # tensors of chains that are wanted as they were
+        self._whole: set[str] = set()  # tensors of chains that are wanted as they were
         self._leaving: dict[str, None] = {}  # those of them, and those whose last steps are, that leave the hardware
         self._copies: dict[str, str] = {}  # names of nodes that are there twice, of the second the first
         self._lengths: dict[str, str] = {}  # those of layers, by what they were before they were cast
@@ -143,7 +144,7 @@ class _Rewriting:
         for tensor, source in outside.items():
             if tensor in self._whole:
                 self._mask(tensor, source)
-            if tensor in self._layers and self._layers[tensor].outputs[1:2] and self._layers[tensor].outputs[1]:
+            if tensor in self._states:
                 self._last(tensor, source)
         nodes = self._early + self._masks + self._late
         made = replace(self._graph, nodes=tuple(nodes), types=self._types, constants=self._constants)
@@ -184,8 +185,9 @@ class _Rewriting:
             inputs.pop()
         made = self._begin(tensor, self._same_lengths(node), steps, Axes(0, 2))
         self._early.append(replace(node, inputs=tuple(inputs), outputs=(made,)))
-        self._layers[tensor] = replace(node, outputs=(tensor, states))
+        self._layers.add(tensor)
         if states:
+            self._states[tensor] = states
             self._leaving[tensor] = None
             self._cut.add(states)
 
@@ -218,7 +220,7 @@ class _Rewriting:
         """A tensor as it was: of views what they view, so that values leave once."""
         if tensor not in self._chains or tensor in self._whole:
             return
-        self._whole[tensor] = None
+        self._whole.add(tensor)
         view = self._views.get(tensor)
         if view is None:
             self._leaving[tensor] = None
@@ -255,7 +257,7 @@ class _Rewriting:
 
     def _last(self, tensor: str, source: str) -> None:
         """Y_h of Y with the samples first: its last step is all that is left, and the sum over time takes it."""
-        states = self._layers[tensor].outputs[1]
+        states = self._states[tensor]
         one, summed = (self._tensors.unique(f"{states}/{what}") for what in ("last step", "samples first"))
         self._chosen("Equal", self._chains[tensor], source, one, np.zeros((), np.float32))
         name, turned = (self._names.unique(f"{states}, {what}") for what in ("last step", "directions first"))

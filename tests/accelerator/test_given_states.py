@@ -2,6 +2,7 @@
 """Initial states and lengths that come with the input, from ONNX files to words that the C simulation confirms."""
 
 import importlib.util
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from swm.accelerator.turns import tokens_in_turns
 from swm.compress import fold_affine
 from swm.emit.host_files import driver_settings
 from swm.errors import CalibrationError, OptionError, UnsupportedModel
+from swm.graph import TensorType
 from swm.host import before_hardware
 from swm.host.lengths import all_steps
 from swm.layers.rtl.registry import rtl_findings
@@ -151,6 +153,11 @@ def test_lengths_that_hardware_does_not_take_are_named():
     assert "nobody reads its last cells" in said
     dropped = swm.frame(returning(*"yc", lengths="given"), batch_axis=0, drop=["lstm6_2"])
     assert swm.check(dropped).hardware == "with host parts"
+    x, lengths = dropped.inputs
+    other = replace(dropped, inputs=(x, replace(lengths, type=TensorType(TensorProto.INT64, ("n",)))))
+    with pytest.raises(UnsupportedModel, match=r"differ in their first axis \(batch, n\).*`swm frame` alone"):
+        swm.quantize(other, bits=8, calibration=with_lengths(other, 8))
+    assert swm.check(swm.frame(other)).hardware == "with host parts"
     both = swm.check(returning(*"y", lengths="given", layers=2, direction="reverse"))
     assert both.hardware == "none"
     assert "it runs forward, or nothing multiplies before it" in " ".join(n.remedy for n in both.nodes)
