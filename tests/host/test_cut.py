@@ -128,16 +128,17 @@ def test_a_tensor_that_others_read_ends_the_part(tmp_path):
 
 
 def test_what_is_refused_from_one_start_is_tried_from_the_next(tmp_path):
-    """Hardware takes a sequence time after time: the host turns one that comes channel after channel."""
-    model = Builder(5, 7)
-    turned = model.node("Tanh", model.node("Transpose", "x", perm=[0, 2, 1]))
-    weights = [model.constant(model.rng.normal(size=(1, 8, n)) / 4) for n in (5, 8)]
-    states = model.node("RNN", model.node("Transpose", turned, perm=[1, 0, 2]), *weights, name="rnn", hidden_size=8)
+    """Rows of an image as the steps of a sequence: the host turns the image, where hardware would have to."""
+    model = Builder(3, 5, 7)
+    rows = model.node("Tanh", model.node("Transpose", "x", perm=[0, 2, 1, 3]))
+    steps = model.node("Reshape", rows, model.constant([0, 0, 21], np.int64))
+    weights = [model.constant(model.rng.normal(size=(1, 8, n)) / 4) for n in (21, 8)]
+    states = model.node("RNN", model.node("Transpose", steps, perm=[1, 0, 2]), *weights, name="rnn", hidden_size=8)
     steps = model.node("Transpose", model.node("Squeeze", states, model.constant([1], np.int64)), perm=[1, 0, 2])
     made = split(load(model.save(tmp_path / "m.onnx", steps)))
     assert made.verdict == "with host parts"
     assert (ops(made.before), made.places["rnn"], ops(made.after)) == (["Transpose"], "hardware", [])
-    same(made, {"x": np.random.default_rng(0).normal(size=(3, 5, 7)).astype(np.float32)})
+    same(made, {"x": np.random.default_rng(0).normal(size=(3, 3, 5, 7)).astype(np.float32)})
 
 
 def test_an_axis_that_is_not_of_samples_is_no_cut(tmp_path):
