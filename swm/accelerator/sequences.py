@@ -165,7 +165,9 @@ class Sequences:
             )
         place = wanted[0]
         n, size = node.input_weight[0].shape[1], held.size or 0
-        operand = Operand(streams.origin[source], n, size // n)
+        if (obstacle := streams.moved(source)) is not None:
+            return obstacle
+        operand = Operand(streams.brought(source, None, n), n, size // n)
         if size % n or (isinstance(length, int) and length * n != size):
             return Obstacle(
                 f"it reads {length} steps of {n} values while the tensor before it holds {size} a sample",

@@ -40,16 +40,21 @@ def test_steps_follow_onnxruntime(op, take):
     assert fine < coarse / 8
 
 
-def test_columns_of_an_image_are_the_steps_of_a_sequence():
-    """A convolution, then a GRU along the columns, each with all of its rows: what reads text, or sounds."""
-    model = Exported(4, 10)
+@pytest.mark.parametrize("batch", ["batch", 1])
+def test_columns_of_an_image_are_the_steps_of_a_sequence(batch):
+    """A convolution, then a GRU along the columns, each with all of its rows: what reads text, or sounds.
+
+    Of a batch of one, onnxslim makes one Reshape of what joins the rows and puts the steps first.
+    """
+    model = Exported(4, 10, batch)
     image = model.node("Reshape", "x", model.constant([0, 1, 4, 10], np.int64))
     image = model.node("Conv", image, model.constant(model.rng.normal(size=(3, 1, 3, 3)) / 3), strides=[2, 2])
     columns = model.node(
         "Transpose", model.node("Concat", image, image, axis=2), perm=[0, 3, 1, 2]
     )  # 2 rows, 4 columns
-    steps = model.node("Reshape", columns, model.constant([0, 4, 6], np.int64))
-    y, _ = model.layer("GRU", model.time_first(steps), 6, 8)
+    shape = [0, 4, 6] if batch != 1 else [4, 1, 6]
+    steps = model.node("Reshape", columns, model.constant(shape, np.int64))
+    y, _ = model.layer("GRU", steps if batch == 1 else model.time_first(steps), 6, 8)
     graph = model.load(model.linear(model.time_first(model.flat(y, 1, 8)), 8, 3), 4, 3)
     x = 2 * smooth(60, 4, 10)
     assert relative_error(swm.run(swm.quantize(graph, bits=16, calibration=x), x), swm.run(graph, x)) < 2e-3
