@@ -16,6 +16,7 @@ from swm.accelerator.placement import place
 from swm.accelerator.simulation import simulated
 from swm.device.board import load_board
 from swm.device.primitives import packs
+from swm.layers.beside import Beside, beside
 from swm.layers.circulant.spec import forward_shifts
 from swm.layers.circulant_conv import CirculantConvBuilt, CirculantConvSpec
 from swm.layers.conv import ConvBuilt, ConvSpec
@@ -48,14 +49,14 @@ def random_geometry(rng):
             return found
 
 
-def draw(seed, *, spec_type, block=0, bits=None, groups=1):
-    """A layer of one kind; binary points leave many values, few saturated."""
+def draw(seed, *, spec_type, block=0, bits=None, groups=1, geometry=None):
+    """A layer of one kind, of many values, few saturated. Channels are whole blocks where a geometry is given."""
     rng = np.random.default_rng(seed)
-    geometry, activation = random_geometry(rng), ACTIVATIONS[seed % len(ACTIVATIONS)]
+    whole, geometry, activation = geometry, geometry or random_geometry(rng), ACTIVATIONS[seed % len(ACTIVATIONS)]
     in_bits, weight_bits, out_bits = (int(rng.integers(4, 19)) for _ in range(3)) if bits is None else (bits,) * 3
     n, m = (int(rng.integers(1, max(9, 2 * block))) for _ in range(2))
     m = n if spec_type is DepthwiseSpec else m
-    if groups > 1:
+    if groups > 1 or whole:
         n, m = ((1 + v % 3) * max(block, 2) * groups for v in (n, m))
     form = Format(in_bits, in_bits - 3)
     shapes = (TensorShape(n, in_bits, prod(geometry.grid)),), TensorShape(m, out_bits, prod(geometry.out))
@@ -104,11 +105,16 @@ def random_built(rng, spec, ports):
             return None
         right = built.product.valid and not (packed and fabric % 2) and rows * columns <= 2 * MOST_LANES
         return built if right else None
-    read = spec.read
+    if spec.groups == 1 and spec.n % spec.block == spec.m % spec.block == 0:
+        several = Beside.choices(spec.geometry, spec.n, spec.m, max(spec.data_bits, spec.out_bits))
+        spec = beside(spec, int(rng.choice(several))) if several else spec
+        side = spec.over_tokens.geometry.side_by_side()
+        taps = side[int(rng.integers(len(side)))]
+    read, summed = spec.over_tokens.read, spec.over_tokens.summed
     packed = int(packs(spec.weight_bits, read.spectrum_bits, ports) and rng.random() < 0.6)
     v, out = (power(rng, min(16, 4 * spec.block) if read.unrolled else 16) for _ in range(2))
     lanes = CirculantConvBuilt(spec, v, out, *taps).product.mac_lanes
-    rows, columns = int(rng.integers(1, 2 * read.p + 1)), int(rng.integers(1, 2 * spec.summed.q // lanes + 2)) * lanes
+    rows, columns = int(rng.integers(1, 2 * summed.p + 1)), int(rng.integers(1, 2 * summed.q // lanes + 2)) * lanes
     built = CirculantConvBuilt(
         spec,
         v,
@@ -147,5 +153,14 @@ def drawings():
     found += [draw(40 + i, spec_type=CirculantConvSpec, block=block) for i, block in enumerate(BLOCKS)]
     grouped = ((4, 2), (8, 3), (16, 2), (32, 2))
     found += [draw(45 + i, spec_type=CirculantConvSpec, block=b, groups=g) for i, (b, g) in enumerate(grouped)]
+    several = (
+        ((3, 6), (2, 3), (1, 1), (1, 1), (1, 1, 0, 1)),
+        ((4, 8), (3, 3), (2, 2), (1, 1), (1, 1, 1, 1)),
+        ((2, 6), (1, 2), (1, 1), (1, 3), (0, 2, 0, 1)),
+    )
+    found += [
+        draw(54 + i, spec_type=CirculantConvSpec, block=b, geometry=Geometry.of(*g), bits=6 + 5 * i)
+        for i, (b, g) in enumerate(zip((4, 8, 32), several, strict=True))
+    ]
     found += [draw(60, spec_type=ConvSpec, bits=4), draw(61, spec_type=CirculantConvSpec, block=4, bits=4)]
     return found

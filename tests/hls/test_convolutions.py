@@ -11,7 +11,7 @@ from test_random_networks import build, check, of_arrays
 
 from swm.accelerator.backend import VITIS as STREAMS
 
-COUNT = 22
+COUNT = 25
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,13 @@ def test_the_networks_hold_what_they_should(drawn):
     assert any(len(np.unique(d.graph.layers[0].arrays["weights"])) > 8 for d in drawn[0])
     beside = [(b.spec.kind, getattr(b.spec, "block", 0) > 16) for b in builts if b.window.out_words > b.window.words]
     assert set(beside) == {("conv", False), ("depthwise", False), ("circulant_conv", False), ("circulant_conv", True)}
+    several = [
+        (b.spec.block, b.spec.seen.outputs)
+        for b in builts
+        if b.spec.kind == "circulant_conv" and b.spec.seen.columns > 1
+    ]
+    assert {block for block, _ in several} == {4, 8, 32}  # positions of a token
+    assert max(outputs for _, outputs in several) > 1
     blocks = [b for b in builts if b.spec.kind == "circulant_conv" and b.tap_rows * b.tap_columns > 1]
     assert any(b.front.fft_lanes > 1 for b in blocks)  # taps and blocks in a beat
     assert any(b.spec.groups > 1 for b in blocks)

@@ -129,6 +129,24 @@ def test_a_block_circulant_kernel_is_not_slower_than_the_same_one_dense(backend)
     assert built.tap_rows * built.tap_columns < 9  # a beat no wider than the interval asks
 
 
+def test_blocks_of_several_positions_are_faster_than_a_position_a_cycle():
+    """On a board with multipliers and ports for them; the layer stays what it was, and zeros do not count as useful."""
+    geometry = Geometry.of((16, 16), (3, 3), (2, 2), (1, 1), (1, 1, 1, 1))
+    ends = (TensorShape(16, 12, 256),), TensorShape(32, 12, 64)
+    spec = CirculantConvSpec("l0", *ends, "relu", geometry=geometry, block=8, weight_bits=12)
+    network = one_layer(spec)
+    made = make_schedule(network, load_board("alveo-u250"))
+    (placed,) = [layer for layer in made.layers if layer.spec.kind == "circulant_conv"]
+    columns = placed.spec.seen.columns
+    assert (made.fits, made.interval) == (True, 256 // columns)
+    assert columns > 1
+    assert same_layer(placed.spec, spec)
+    assert (placed.spec.dense_macs, placed.spec.stored_words) == (spec.dense_macs, spec.stored_words)
+    (mac,) = [process for process in placed.processes if process.kernel == "spectral_mac"]
+    assert mac.products * mac.tokens(placed.spec) == 9 * 4 * 2 * (2 + 3 * 3) * 64  # taps, blocks, a block, positions
+    assert make_schedule(network, load_board("alveo-u250"), backend=RTL).interval >= 256
+
+
 def test_what_is_judged_is_what_is_placed():
     """The sum of the parts of a choice is the estimate of the same choice placed, regrouped tokens among them."""
     first = convolution(2, 6, (8, 12), (3, 3))

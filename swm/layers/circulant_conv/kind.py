@@ -16,6 +16,7 @@ from swm.graph import Conv as ConvNode
 from swm.graph import Node
 from swm.layers.arithmetic import forward_transform
 from swm.layers.base import Obstacle, Offer, Operand
+from swm.layers.beside import Beside
 from swm.layers.circulant.build import spectral_members, spectral_roms
 from swm.layers.circulant.cost import forward, inverse, products
 from swm.layers.circulant.spec import LARGEST_BLOCK, forward_shifts
@@ -27,7 +28,7 @@ from swm.layers.conv import ConvSpec
 from swm.layers.convolution import as_matrix, geometry_of
 from swm.layers.finish import finish_configuration
 from swm.layers.program import BeatStream, ProcessModel, Rom
-from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape
+from swm.layers.values import FixedLayer, FloatLayer, Format, Implementation, Ints, LayerSpec, TensorShape, ceil_div
 from swm.layers.weight_memory import WeightMemory
 from swm.layers.window import seen
 from swm.layers.work import Work
@@ -174,8 +175,9 @@ class CirculantConv(WeightMemory):
     def work(self, spec: LayerSpec) -> tuple[Work, ...]:
         """A transform of each block read, products of all taps, an inverse transform of each block written."""
         assert isinstance(spec, CirculantConvSpec)
-        read, summed, written = spec.read, spec.summed, spec.output.positions
-        return spectral_work(summed, read.q * spec.positions, summed.p * summed.q * written, summed.p * written)
+        k, written = spec.block, prod(spec.geometry.out)
+        p, q = (ceil_div(channels, k) for channels in (spec.m, spec.n))
+        return spectral_work(spec.summed, q * spec.positions, spec.stored_words // k * written, p * written)
 
     def left_dense(self, spec: LayerSpec) -> LayerSpec:
         """A dense convolution of the same shape and widths."""
@@ -201,10 +203,11 @@ class CirculantConv(WeightMemory):
         Products of an output position are a token for each group, transforms one for all.
         """
         assert isinstance(built, CirculantConvBuilt)
-        spec, window = built.spec, built.window
+        spec, window = built.layer, built.window
         front = (replace(one, repeats=spec.positions) for one in forward(built.front, ports))
         line = ProcessModel("window", "window", window.program("spectra", "windows"), window.cost(), view="conv_window")
-        columns, outputs = spec.geometry.taps * spec.read.q // spec.groups, spec.output.positions
+        blocks = ceil_div(built.spec.n, spec.block)  # of a position, without the zeros between several
+        columns, outputs = built.spec.geometry.taps * blocks // spec.groups, spec.output.positions
         mac = products(built.product, ports, columns)[0]
         mac = replace(mac, repeats=outputs * spec.groups, view="conv_spectra")
         view = "conv_spectra" if spec.groups == 1 else "conv_inverse"
@@ -216,7 +219,7 @@ class CirculantConv(WeightMemory):
     def streams(self, built: Implementation) -> tuple[BeatStream, ...]:
         """Spectra before and behind the line buffer, sums, and what passes between stages; beats of a frame."""
         assert isinstance(built, CirculantConvBuilt)
-        spec, front, back = built.spec, built.front.streams(), built.back.streams()
+        spec, front, back = built.layer, built.front.streams(), built.back.streams()
         place = [stream.name for stream in front].index("spectra") + 1
         ahead = (replace(s, beats=s.beats * spec.positions) for s in front[:place])
         line = built.window
@@ -227,23 +230,26 @@ class CirculantConv(WeightMemory):
     def roms(self, layer: FixedLayer, built: Implementation) -> tuple[Rom, ...]:
         """Weights in the order of the products, and the bias."""
         assert isinstance(built, CirculantConvBuilt)
-        spec, product, taps = built.spec, built.product, (built.tap_rows, built.tap_columns)
+        spec, product, taps = built.layer, built.product, (built.tap_rows, built.tap_columns)
         every, q = spec.geometry.taps, spec.read.q // spec.groups
         shape = (product.spec.p * spec.groups, every, product.spec.q // every, product.spec.words, 2)
         padded = np.zeros(shape, np.int64)
-        padded[:, :, :q] = layer.arrays["weights"].reshape(*shape[:2], q, *shape[3:])
+        weights, bias = (layer.arrays[name] for name in ("weights", "bias"))
+        if built.spec.seen.columns > 1:
+            weights, bias = _of_tokens(built.spec.seen, weights), np.tile(bias, built.spec.seen.outputs)
+        padded[:, :, :q] = weights.reshape(*shape[:2], q, *shape[3:])
         # As beats of the line buffer bring them: groups of taps, groups of blocks, then taps and blocks of a beat.
         steps = (k // t for k, t in zip(spec.geometry.kernel, taps, strict=True))
         rows, columns = ((step, t) for step, t in zip(steps, taps, strict=True))
         split = padded.reshape(shape[0], *rows, *columns, -1, product.fft_lanes, *shape[3:])
         order = split.transpose(0, 1, 3, 5, 2, 4, 6, 7, 8)
-        return spectral_roms(product, order.reshape(shape[0], -1, *shape[3:]), layer.arrays["bias"])
+        return spectral_roms(product, order.reshape(shape[0], -1, *shape[3:]), bias)
 
     def configuration(self, layer: FixedLayer | None, built: Implementation) -> dict[str, Any]:
         """As window.h and circulant.h ask; what the products read is derived by circulant_conv.h."""
         assert isinstance(built, CirculantConvBuilt)
         assert layer is not None
-        spec = built.spec
+        spec = built.layer
         return {
             **built.window.configuration(),
             **spectral_members(built.product),
@@ -253,6 +259,19 @@ class CirculantConv(WeightMemory):
             "acc_shift": layer.acc_shift,
             **finish_configuration(layer),
         }
+
+
+def _of_tokens(seen: Beside, weights: Ints) -> Ints:
+    """Blocks (p, taps * q, words, 2) as the outputs of a token multiply them; zeros where one sees nothing."""
+    rows, taps = seen.one.kernel
+    split = weights.reshape(len(weights), rows, taps, -1, *weights.shape[2:])
+    places = seen.geometry.kernel[1] * seen.columns
+    wide = np.zeros((seen.outputs, len(weights), rows, places, *split.shape[3:]), np.int64)
+    for output in range(seen.outputs):
+        first = seen.first + output * seen.one.strides[1]
+        for tap in range(taps):
+            wide[output, :, :, first + tap * seen.one.dilations[1]] = split[:, :, tap]
+    return wide.reshape(seen.outputs * len(weights), -1, *weights.shape[2:])
 
 
 def _patches(spec: CirculantConvSpec, x: NDArray[np.floating]) -> NDArray[np.float64]:

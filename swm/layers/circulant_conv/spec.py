@@ -3,25 +3,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar
 
 from swm.device.memories import Storage
+from swm.layers.beside import Beside, ImageSpec
 from swm.layers.circulant import CirculantBuilt, CirculantSpec
-from swm.layers.geometry import Geometry
-from swm.layers.values import Implementation, LayerSpec, TensorShape, ceil_div
+from swm.layers.values import Implementation, TensorShape, ceil_div
 from swm.layers.window import WindowBuilt
 
 __all__ = ["CirculantConvBuilt", "CirculantConvSpec"]
 
 
 @dataclass(frozen=True)
-class CirculantConvSpec(LayerSpec):
+class CirculantConvSpec(ImageSpec):
     """`y = activation(sum over taps of C x + b)` at every output position, each C made of p x q circulant blocks.
 
     Attributes:
-        geometry: of the kernel.
         block: k.
         weight_bits: of a part of a spectral weight.
         fft_shifts: right shifts inside the forward transform.
@@ -30,16 +29,20 @@ class CirculantConvSpec(LayerSpec):
 
     kind: ClassVar[str] = "circulant_conv"
 
-    geometry: Geometry = field(kw_only=True)
     block: int = 2
     weight_bits: int = 0
     fft_shifts: int = 0
     groups: int = 1
 
     @property
-    def tokens(self) -> int:
-        """Its loops count frames."""
-        return 1
+    def seen(self) -> Beside:
+        """What the outputs of a token see, where it holds several positions."""
+        return Beside(self.geometry, self.inputs[0].channels // self.n, self.n)
+
+    @property
+    def over_tokens(self) -> CirculantConvSpec:
+        """The layer whose positions are its tokens: itself, or one with the channels of several, and zeros."""
+        return self if self.inputs[0].channels == self.n else replace(self, geometry=self.seen.geometry)
 
     @property
     def read(self) -> CirculantSpec:
@@ -78,12 +81,13 @@ class CirculantConvSpec(LayerSpec):
     @property
     def working_values(self) -> int:
         """What all kernels of a frame see."""
-        return max(super().working_values, self.n * self.geometry.taps * self.output.positions)
+        return max(super().working_values, self.n * self.geometry.taps * prod(self.geometry.out))
 
     @property
     def stored_words(self) -> int:
         """Weight integers that are stored: p q k a tap (counted)."""
-        return self.summed.stored_words
+        rows = ceil_div(self.m // self.groups, self.block)
+        return self.geometry.taps * rows * ceil_div(self.n, self.block) * self.block
 
     @property
     def stored_bits(self) -> int:
@@ -93,7 +97,7 @@ class CirculantConvSpec(LayerSpec):
     @property
     def dense_macs(self) -> int:
         """Multiply-accumulates a frame of the same layer left dense."""
-        return self.m * self.n // self.groups * self.geometry.taps * self.output.positions
+        return self.m * self.n // self.groups * self.geometry.taps * prod(self.geometry.out)
 
 
 @dataclass(frozen=True)
@@ -117,17 +121,23 @@ class CirculantConvBuilt(Implementation):
     storage: Storage = "bram"
 
     @property
+    def layer(self) -> CirculantConvSpec:
+        """What the processes see."""
+        return self.spec.over_tokens
+
+    @property
     def front(self) -> CirculantBuilt:
         """The forward transforms of an input position."""
-        return CirculantBuilt(self.spec.read, self.in_vec, mac_bins=min(2, self.spec.read.words))
+        read = self.layer.read
+        return CirculantBuilt(read, self.in_vec, mac_bins=min(2, read.words))
 
     @property
     def window(self) -> WindowBuilt:
         """The line buffer of spectra: all blocks of a tap and group follow each other."""
-        front = self.front
-        words, run = front.fft_lanes * front.beat_words * 2, front.loads // self.spec.groups
+        front, layer = self.front, self.layer
+        words, run = front.fft_lanes * front.beat_words * 2, front.loads // layer.groups
         taps = self.tap_rows, self.tap_columns
-        return WindowBuilt(self.spec.geometry, front.loads, run, words, self.spec.read.spectrum_bits, *taps)
+        return WindowBuilt(layer.geometry, front.loads, run, words, layer.read.spectrum_bits, *taps)
 
     @property
     def product(self) -> CirculantBuilt:
@@ -137,7 +147,7 @@ class CirculantConvBuilt(Implementation):
         """
         front = self.front
         return CirculantBuilt(
-            self.spec.summed_over(ceil_div(front.spec.q, front.fft_lanes) * front.fft_lanes),
+            self.layer.summed_over(ceil_div(front.spec.q, front.fft_lanes) * front.fft_lanes),
             self.in_vec,
             self.out_vec,
             self.mac_rows,
