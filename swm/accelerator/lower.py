@@ -364,13 +364,10 @@ def _several_ends(graph: Graph) -> list[Finding]:
     several = {name: values for name, values in (("inputs", graph.inputs), ("outputs", graph.outputs)) if values[1:]}
     if not several:
         return []
-    remedies = ["hardware takes one"]
+    remedies = ["hardware takes one; the host joins several where what lies between them has a form in hardware"]
     if "inputs" in several:
         last = json.dumps(graph.inputs[-1].name)
-        fixed = f"fix what is the same for all samples: `swm frame --fix {last}=NUMBER`, or =FILE.npy"
-        remedies += ["join them to one that the model takes apart", fixed]
-    if "outputs" in several:
-        remedies.append("join what hardware should give by a Concat, before any node that it does not take")
+        remedies.append(f"fix what is the same for all samples: `swm frame --fix {last}=NUMBER`, or =FILE.npy")
     reason = "the graph has " + " and ".join(f"{len(values)} {name}" for name, values in several.items())
     return [Finding(graph.name, "graph", reason, "; ".join(remedies))]
 

@@ -7,7 +7,7 @@ multiplications in hardware is taken, and of those the one with the most nodes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -17,6 +17,7 @@ from swm.accelerator.lower import hardware_findings
 from swm.errors import Finding, UnsupportedModel
 from swm.graph import Graph, Node, Opaque
 from swm.host.given_states import states_in_frames
+from swm.host.inputs_in_frames import inputs_in_frames
 from swm.host.lengths import all_steps
 from swm.host.outputs_in_frames import outputs_in_frames
 from swm.host.search import Cuts, lead, parts
@@ -142,9 +143,22 @@ def split(graph: Graph, backend: Backend = VITIS) -> Split:
     made = _cut(graph, findings, total, backend)
     if made.verdict != "none":
         return made
-    joined = outputs_in_frames(graph, backend)
-    other = made if joined is graph else _cut(joined, findings, total, backend)
-    return other if other.share > made.share else made
+    for joined in _joined(graph, backend):
+        other = _cut(joined, findings, total, backend)
+        made = other if other.share > made.share else made
+        if made.verdict != "none":
+            break
+    return made
+
+
+def _joined(graph: Graph, backend: Backend) -> Iterator[Graph]:
+    """The network with one tensor in place of several that leave its hardware, that enter it, or both."""
+    if (outputs := outputs_in_frames(graph, backend)) is not graph:
+        yield outputs
+    if (inputs := inputs_in_frames(graph, backend)) is not graph:
+        yield inputs
+        if (both := outputs_in_frames(inputs, backend)) is not inputs:
+            yield both
 
 
 def _cut(graph: Graph, findings: tuple[Finding, ...], total: int, backend: Backend) -> Split:

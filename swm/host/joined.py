@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from swm.graph import Affine, Concat, Names, Node, Reshape, Slice, TensorType
+from swm.graph import Affine, Concat, Names, Node, Reshape, Slice, TensorType, Transpose
 
 __all__ = ["Joining", "plain"]
+
+_LAST, _FIRST = (0, 2, 3, 1), (0, 3, 1, 2)  # of an image, its channels
 
 
 def plain() -> dict[str, Any]:
@@ -44,16 +46,22 @@ class Joining:
         self._parts: list[str] = []
         self._end = 0
 
-    def add(self, tensor: str, label: str, output: str = "") -> str:
+    def add(self, tensor: str, label: str, output: str = "", *, image: bool = False) -> str:
         """Put a tensor behind those that are joined, and return the one that is taken out again.
 
         Args:
             tensor: of known type, (batch, ...), all sizes but the first known.
             label: what names of nodes begin with.
             output: the tensor taken out; a new name where it is empty.
+            image: of channels, rows and columns: its channels are put last, as they pass in hardware.
         """
         kind = self._types[tensor]
         assert kind.shape is not None
+        if image:
+            last = TensorType(kind.elem, tuple(kind.shape[i] for i in _LAST))
+            turned = self._step(self.before, Transpose, tensor, f"{label}, channels last", last, perm=_LAST)
+            part = self.add(turned, label)
+            return self._step(self.behind, Transpose, part, f"{label}, channels first", kind, output, perm=_FIRST)
         batch, *sizes = kind.shape
         many = prod(d for d in sizes if isinstance(d, int))
         flat, end = TensorType(kind.elem, (batch, many)), self._end + many

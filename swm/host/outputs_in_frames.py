@@ -11,14 +11,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from swm.accelerator.backend import Backend
-from swm.graph import Graph, Names, Node, TensorType, Transpose, node_names, reads, tensor_names
+from swm.graph import Graph, Node, node_names, reads, tensor_names
 from swm.host.joined import Joining
 from swm.host.search import Cuts
-from swm.host.work import is_weighted
+from swm.host.work import of_products
 
 __all__ = ["outputs_in_frames"]
-
-_LAST, _BACK = (0, 2, 3, 1), (0, 3, 1, 2)  # channels of an image last, as they pass, and back
 
 
 def outputs_in_frames(graph: Graph, backend: Backend) -> Graph:
@@ -36,26 +34,12 @@ def outputs_in_frames(graph: Graph, backend: Backend) -> Graph:
     if found is None:
         return graph
     start, kept = found
-    kept = _of_products(graph, kept)
+    kept = of_products(graph, kept)
     while unfit := {t for t in cuts.leaving(kept) if not _may_leave(cuts, t)}:
         kept = cuts.behind(start, [node for node in kept if not unfit.intersection(node.outputs)])
-        kept = _of_products(graph, kept)
+        kept = of_products(graph, kept)
     leaving = cuts.leaving(kept)
     return graph if len(leaving) < 2 else _joined(graph, {node.name for node in kept}, leaving)
-
-
-def _of_products(graph: Graph, nodes: Sequence[Node]) -> list[Node]:
-    """Those of some nodes that lead to products or follow them: what passes them by is for the host."""
-    weighted = {node.name for node in nodes if is_weighted(node, graph)}
-    behind: set[str] = set()
-    before: set[str] = set()
-    for node in nodes:
-        if node.name in weighted or behind.intersection(reads(node)):
-            behind.update(t for t in node.outputs if t)
-    for node in reversed(nodes):
-        if node.name in weighted or before.intersection(node.outputs):
-            before.update(reads(node))
-    return [n for n in nodes if behind.intersection(n.outputs) or before.intersection(n.outputs)]
 
 
 def _may_leave(cuts: Cuts, tensor: str) -> bool:
@@ -68,16 +52,9 @@ def _joined(graph: Graph, inside: set[str], leaving: Sequence[str]) -> Graph:
     names, tensors, types = node_names(graph), tensor_names(graph), dict(graph.types)
     inner = {tensor: tensors.unique(f"{tensor}/inside") for tensor in leaving}
     joining = Joining(tensors.unique(f"{leaving[-1]}/and_others"), names, tensors, types)
-    before: list[Node] = []
-    after: list[Node] = []
     for tensor, made in inner.items():
         types[made] = types[tensor]
-        if len(types[tensor].shape or ()) == len(_LAST):  # an image: its channels pass last
-            turned = _turned(before, made, tensors.unique(f"{made}/channels_last"), _LAST, names, types)
-            part = joining.add(turned, tensor)
-            _turned(after, part, tensor, _BACK, names, types)
-        else:
-            joining.add(made, tensor, tensor)
+        joining.add(made, tensor, tensor, image=len(types[tensor].shape or ()) == 4)
     joining.close("outputs")
     nodes = graph.needed([v.name for v in graph.outputs])
     early = [_renamed(node, inner) for node in nodes if node.name in inside]
@@ -90,20 +67,9 @@ def _joined(graph: Graph, inside: set[str], leaving: Sequence[str]) -> Graph:
         (late if behind.intersection(reads(node)) else first).append(node)
         if behind.intersection(reads(node)):
             behind.update(t for t in node.outputs if t)
-    return replace(graph, nodes=(*first, *early, *before, *joining.before, *joining.behind, *after, *late), types=types)
+    return replace(graph, nodes=(*first, *early, *joining.before, *joining.behind, *late), types=types)
 
 
 def _renamed(node: Node, names: dict[str, str]) -> Node:
     inputs, outputs = (tuple(names.get(t, t) for t in ts) for ts in (node.inputs, node.outputs))
     return replace(node, inputs=inputs, outputs=outputs)
-
-
-def _turned(
-    nodes: list[Node], source: str, output: str, order: tuple[int, ...], names: Names, types: dict[str, TensorType]
-) -> str:
-    """A Transpose; its output."""
-    kind = types[source]
-    assert kind.shape is not None
-    nodes.append(Transpose(name=names.unique(f"{source}, turned"), inputs=(source,), outputs=(output,), perm=order))
-    types[output] = TensorType(kind.elem, tuple(kind.shape[i] for i in order))
-    return output

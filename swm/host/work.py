@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
@@ -21,10 +22,11 @@ from swm.graph import (
     QLinearConv,
     QLinearMatMul,
     Recurrent,
+    reads,
 )
 from swm.onnx_io import inner_nodes
 
-__all__ = ["is_weighted", "multiplications"]
+__all__ = ["is_weighted", "multiplications", "of_products"]
 
 _PRODUCTS = (MatMul, MatMulInteger, QLinearMatMul)
 _ALWAYS = (Conv, ConvTranspose, Linear, Recurrent, ConvInteger, QLinearConv)
@@ -69,6 +71,20 @@ def multiplications(node: Node, graph: Graph) -> int:
             return sum(a.size for a in _matrices(node, graph))
         case _:
             return 0
+
+
+def of_products(graph: Graph, nodes: Sequence[Node]) -> list[Node]:
+    """Those of some nodes, in execution order, that lead to products among them or follow these: the rest passes by."""
+    weighted = {node.name for node in nodes if is_weighted(node, graph)}
+    behind: set[str] = set()
+    before: set[str] = set()
+    for node in nodes:
+        if node.name in weighted or behind.intersection(reads(node)):
+            behind.update(t for t in node.outputs if t)
+    for node in reversed(nodes):
+        if node.name in weighted or before.intersection(node.outputs):
+            before.update(reads(node))
+    return [n for n in nodes if behind.intersection(n.outputs) or before.intersection(n.outputs)]
 
 
 def _matrices(node: Node, graph: Graph) -> list[np.ndarray[tuple[int, ...], np.dtype[np.generic]]]:
