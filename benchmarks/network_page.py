@@ -52,7 +52,7 @@ def page(rows: list[dict[str, Any]]) -> str:
         "## The Google LSTM of C-LSTM",
         "",
         "153 inputs, 1,024 cells, peepholes, projection 512, random weights, 20 steps, KU060 at 200 MHz. The error is "
-        "against the layer in numpy, float64, for ONNX has no projection. [hardware.md](hardware.md) says where "
+        "against the layer in numpy, float64, for ONNX has no projection. [sequences.md](sequences.md) says where "
         "its cycles go.",
         "",
         *_table(GOOGLE, map(_google, google)),

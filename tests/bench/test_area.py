@@ -106,7 +106,7 @@ def test_the_coefficients_are_those_of_the_rows_that_are_kept(family):
         return
     assert errors["bram18_predicted_exact"] == 1
     off = [r["process"] for r in judged["rows"] if r["held_out"] and r["predicted"]["dsp"] != r["measured"]["dsp"]]
-    assert off == (["window"] if family == "ecp5" else [])  # addresses of a line buffer (docs/hardware.md)
+    assert off == (["window"] if family == "ecp5" else [])  # addresses of a line buffer (docs/rtl.md)
 
 
 def test_cyclone_v_has_a_grid_of_its_own():

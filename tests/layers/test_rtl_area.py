@@ -113,7 +113,7 @@ def test_a_design_of_any_kind_has_its_modules_counted(name):
 
 
 def test_the_ring_of_a_line_buffer_lies_where_yosys_puts_it():
-    """LeNet's pooling (docs/hardware.md): 16 bits of 392 words are a block RAM, where the C++ model has LUTRAM."""
+    """LeNet's pooling (docs/rtl.md): 16 bits of 392 words are a block RAM, where the C++ model has LUTRAM."""
     conv = kind("conv").minimal(CONV)
     line = kind("conv").processes(conv, load_board("pynq-z2").dsp_ports)[0]
     assert count(line, conv, (2,)).located().bram18 == 0

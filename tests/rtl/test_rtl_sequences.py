@@ -35,7 +35,7 @@ def test_words_interval_and_latency_are_those_of_the_design(found, index):
 
 
 def test_why_yosys_finds_fewer_multipliers_in_an_lstm_than_are_modelled():
-    """104 of 112 (docs/hardware.md): tables of one value a step need none, those of unknown numbers might."""
+    """104 of 112 (docs/rtl.md): tables of one value a step need none, those of unknown numbers might."""
     made = lstm()
     layer = next(layer for layer in made.graph.layers if getattr(layer.spec, "peephole", False))
     placed = next(p for p in made.schedule.layers if p.spec.name == layer.spec.name)
