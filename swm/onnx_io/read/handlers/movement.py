@@ -17,9 +17,9 @@ __all__: list[str] = []
 def concat(context: Context, node: RawNode, *, axis: int) -> Result:
     """All; one tensor joined to none is that tensor (torchvision's DenseNet)."""
     ranks = {context.rank(t) for t in node.inputs} - {None}
+    axis = from_front(node, axis, ranks.pop() if len(ranks) == 1 else None)
     if len(node.inputs) == 1:
         return Forwarded(node.inputs[0])
-    axis = from_front(node, axis, ranks.pop() if len(ranks) == 1 else None)
     return Concat(name=node.name, inputs=node.inputs, outputs=node.outputs, axis=axis)
 
 
