@@ -39,14 +39,14 @@ def lstm():
 
 
 def gru():
-    """Both places of the reset, an RNN behind them; two sequences take turns."""
+    """Both places of the reset, h in one column of the second phase, an RNN behind them; two sequences take turns."""
     sketch = Sketch(5, positions=3, bits=6, seed=7).recurrent("x", "a", "gru", 8, block=4, start=True, bound=0.7)
     sketch.recurrent("a", "b", "gru_after", 4, start=True).reverse("b", "c")
     graph = sketch.recurrent("c", "y", "rnn", 4, block=2, gates=(("relu", ()),)).graph()
     built = {
-        "l0_recurrent": {"in_vec": 2, "out_vec": 2, "mac_rows": 2},
-        "l1_recurrent": {"in_vec": 1, "out_vec": 1, "mac_rows": 1, "mac_columns": 1},
-        "l3_recurrent": {"in_vec": 4, "out_vec": 4, "mac_rows": 2, "mac_columns": 2},
+        "l0_recurrent": {"in_vec": 2, "out_vec": 8, "mac_rows": 4, "mac_columns": 2},
+        "l1_recurrent": {"in_vec": 1, "out_vec": 1, "mac_rows": 3, "mac_columns": 2},
+        "l3_recurrent": {"in_vec": 4, "out_vec": 1, "mac_rows": 1, "mac_columns": 2},
     }
     return _valid(design(interleaved(graph, 2), built=built))
 

@@ -138,8 +138,8 @@ def _step_loops(built: RecurrentBuilt, process: ProcessModel, late: int) -> tupl
     waits = [(full, 0), (free, whole - 1)]
     marks = [(state, built.in_groups), (ended, whole - 1), *([(ended_a, first - 1)] if two else [])]
     reads, writes = ([Port(name, (Run(at, 1, 1),)) for name, at in ports] for ports in (waits, marks))
-    if two:
-        writes.append(Port(middle, (Run(0, 1, 1), Run(first + of_x, 1, 1))))
+    if two:  # the last product of A, not the first: that of the next token would wait for a beat that is read as late
+        writes.append(Port(middle, (Run(first - 1, 1, 1), Run(first + of_x, 1, 1))))
     multiply = Program(whole, tuple(reads), (*writes, Port(done, tuple(ends))))
     gives = sum(beats[: groups if two else 0])  # where what leaves the layer begins
     out = Port(write.stream, (Run(gives, 1, sum(beats) - gives),), tail=write.tail)
