@@ -110,6 +110,8 @@ def measured(name: str, shared: Path, widths: list[int], blocks: list[int]) -> I
     path = EXPORTED.get(name, shared / "models" / name)
     graph = swm.load(path, simplify=True, detect=True)
     graph = FRAMES[name].of(graph) if name in FRAMES else graph
+    if swm.check(graph).hardware == "none":  # docs/models.md says why
+        return
     x = image_samples(IMAGES[name], shared, graph) if name in IMAGES else random_samples(graph)
     for block in blocks:
         network = graph

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = [
     "CalibrationError",
@@ -35,7 +36,17 @@ __all__ = [
 
 
 class SwmError(Exception):
-    """Base of all errors that swm raises on purpose."""
+    """Base of all errors that swm raises on purpose. They pass from one process to another."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild without `__init__`, whose arguments are not those of the message."""
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
+
+def _rebuilt(kind: type[SwmError], args: tuple[Any, ...], state: dict[str, Any]) -> SwmError:
+    made = kind.__new__(kind, *args)
+    made.__dict__.update(state)
+    return made
 
 
 class ModelError(SwmError):

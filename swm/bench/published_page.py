@@ -25,7 +25,7 @@ on the 1,000 bundled test images, without retraining, but where the table of rat
 was built: no clock was closed, no watt was measured. Watts in one row are of different things: ours of the device, with
 its processor where it has one, the published ones of what `boundary` in the JSON says. Of an LSTM the whole layer is
 modelled, with peepholes, projection and the wait for the state of the step before; a frame is one step, and as many
-sequences take turns as make it faster (one sequence alone: the table of the Google LSTM in [sequences.md](sequences.md)).
+sequences take turns as make it faster (one sequence alone: the Google LSTM in [sequences.md](sequences.md)).
 
 Not among the rows, since their figures are recalled and nothing checks them: SWM's MNIST 1 and its two of CIFAR-10,
 FINN's SVHN, TrueNorth's smaller MNIST network, Alemdar's ternary MLP. The C-LSTM of VTR's Koios is of no board.
