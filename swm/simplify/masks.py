@@ -18,6 +18,7 @@ from swm.graph import Add, Graph, Node, Opaque, Softmax, tensor_names
 
 __all__ = ["added_masks"]
 
+_INPUTS = {"Where": 3, "IsNaN": 1}
 _HIDES = -99.0  # exp of it is 0 in float32 beside that of 0
 
 
@@ -39,13 +40,14 @@ def added_masks(graph: Graph) -> Graph:
 
 
 def _is(node: Node, op: str) -> bool:
-    return isinstance(node, Opaque) and node.op_type == op and not node.domain
+    """Whether it is that operator, with the inputs that it should have: nobody has checked an opaque node's."""
+    return isinstance(node, Opaque) and node.op_type == op and not node.domain and len(node.inputs) == _INPUTS[op]
 
 
 def _selected(graph: Graph, node: Node) -> tuple[str, NDArray[np.float32]] | None:
     """The scores and the table of a Where of a constant mask and one low number."""
     mask, yes, no = (graph.constants.get(t) for t in node.inputs)
-    if mask is None or (yes is None) == (no is None):
+    if mask is None or mask.dtype != np.bool_ or (yes is None) == (no is None):
         return None
     low, scores = (no, node.inputs[1]) if yes is None else (yes, node.inputs[2])
     if low is None or low.size != 1 or low.dtype != np.float32 or not low.item() <= _HIDES:

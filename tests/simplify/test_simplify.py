@@ -18,6 +18,7 @@ from swm.errors import SwmError
 from swm.graph import Linear, Opaque, Reshape, is_structured
 from swm.guard import guarded, server
 from swm.onnx_io import from_proto, save, to_proto
+from swm.simplify.masks import added_masks
 from swm.simplify.trial import same_results
 from tests.onnx_io.test_fuzz import damage, messages
 
@@ -403,6 +404,18 @@ def test_damaged_models_never_raise(monkeypatch):
         swm.simplify(graph)
         tried += 1
     assert tried > 20
+
+
+@pytest.mark.parametrize("inputs", [("m", "x"), ("m", "x", "low", "x"), ("low", "x", "low")])
+def test_a_mask_that_the_checker_never_saw_is_left(inputs):
+    """An opaque Where may have any inputs (found by fuzzing)."""
+    value = helper.make_tensor_value_info
+    hidden, low = np.eye(3, dtype=bool), np.array(-1e9, np.float32)
+    constants = [numpy_helper.from_array(a, name) for name, a in (("m", hidden), ("low", low))]
+    nodes = [helper.make_node("Where", inputs, ["y"])]
+    ends = [[value(name, TensorProto.FLOAT, ["n", 3])] for name in "xy"]
+    graph = from_proto(helper.make_model(helper.make_graph(nodes, "g", *ends, constants), ir_version=9))
+    assert [node.op_name for node in added_masks(graph).nodes] == [node.op_name for node in graph.nodes]
 
 
 def test_a_crash_of_the_optimiser_is_survived(monkeypatch):
