@@ -3,18 +3,40 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from numpy.typing import NDArray
 
-from swm.graph import Cast, Div, Expand, Neg, Node, Opaque, Reshape, Squeeze, Sub, Transpose, Unsqueeze
+from swm.graph import (
+    Cast,
+    ConvInteger,
+    DequantizeLinear,
+    Div,
+    Expand,
+    MatMulInteger,
+    Neg,
+    Node,
+    Opaque,
+    QLinearConv,
+    QLinearMatMul,
+    QuantizeLinear,
+    Reshape,
+    Squeeze,
+    Sub,
+    Transpose,
+    Unsqueeze,
+)
 from swm.layers import registry
 from swm.layers.base import LayerKind, Obstacle
 from swm.layers.rtl.registry import has_rtl
 
 __all__ = ["FREE", "fixed_places", "hls_places", "rtl_places", "without_kernel"]
 
+_OF_INTEGERS = ConvInteger, MatMulInteger, QLinearConv, QLinearMatMul
+_NAMES_OF_INTEGERS = re.compile(r"QLinear|QGemm|QAttention|DynamicQuantize|.*Integer")  # those that onnxruntime writes
+_FORMATS = "its QDQ form (onnxruntime.quantization: quant_format=QuantFormat.QDQ)"
 FREE: tuple[type[Node], ...] = (Reshape, Squeeze, Unsqueeze, Cast, Transpose)  # nothing moves
 
 
@@ -41,6 +63,11 @@ def _places(kinds: Iterable[LayerKind]) -> dict[type[Node], str]:
 def without_kernel(node: Node, constants: Mapping[str, NDArray[Any]]) -> Obstacle:
     """Why hardware does not take a node whose type is none of these, and what it takes instead."""
     reason, other = "no hardware kernel for this operator", "what `swm check --operators` lists as kernel"
+    if isinstance(node, _OF_INTEGERS) or (isinstance(node, Opaque) and _NAMES_OF_INTEGERS.match(node.op_type)):
+        return Obstacle("the model was quantized to integer operators", f"give the float model, or {_FORMATS}")
+    if isinstance(node, QuantizeLinear | DequantizeLinear):
+        what = "no hardware kernel for this operator unless a QuantizeLinear and its DequantizeLinear stand together"
+        return Obstacle(what, f"give the float model, or {_FORMATS}")
     if isinstance(node, Sub):
         reason, other = "it subtracts two activations", "a Mul of the second by the constant -1, and an Add"
     elif isinstance(node, Neg):

@@ -13,7 +13,20 @@ from swm.accelerator.lower import hardware_findings, lower, safe_identifier
 from swm.accelerator.places import fixed_places, hls_places
 from swm.compress import fold_affine
 from swm.errors import UnsupportedModel
-from swm.graph import Add, Affine, Concat, Gelu, Linear, Opaque, Relu, Reshape, Selu, Softmax
+from swm.graph import (
+    Add,
+    Affine,
+    Concat,
+    Gelu,
+    Linear,
+    MatMulInteger,
+    Opaque,
+    QuantizeLinear,
+    Relu,
+    Reshape,
+    Selu,
+    Softmax,
+)
 from swm.layers import registry
 from swm.layers.base import LayerKind
 from swm.layers.values import FloatLayer
@@ -236,6 +249,15 @@ def test_what_has_a_kernel_in_another_form_is_told_apart(tmp_path):
     ends = {"inputs": graph.nodes[-1].inputs[:1], "outputs": graph.nodes[-1].outputs}
     foreign = Opaque(name="n", **ends, op_type="Normalizer", domain="ai.onnx.ml", proto=b"")
     assert "of domain 'ai.onnx.ml'" in reasons(replace(graph, nodes=(*graph.nodes[:-1], foreign)))[0][1]
+    gemm = replace(foreign, op_type="QGemm", domain="com.microsoft")
+    dynamic = replace(foreign, op_type="DynamicQuantizeLinear", domain="")
+    for node in (gemm, dynamic, MatMulInteger(name="n", **ends)):
+        (found,) = hardware_findings(replace(graph, nodes=(*graph.nodes[:-1], node)))
+        assert found.reason == "the model was quantized to integer operators"
+        assert found.remedy.startswith("give the float model, or its QDQ form")
+    alone = QuantizeLinear(name="n", **ends, to=3)
+    (found,) = hardware_findings(replace(graph, nodes=(*graph.nodes[:-1], alone)))
+    assert "unless a QuantizeLinear and its DequantizeLinear stand together" in found.reason
 
 
 def test_unknown_lengths_of_a_sequence(tmp_path):
