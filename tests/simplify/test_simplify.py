@@ -279,12 +279,22 @@ def test_rms_normalization_spelt_out_is_one_node(opset, division, shifted):
     simplified(model, ["RMSNormalization", "Relu"] if shifted else ["RMSNormalization"], (5, 8), opset=23)
 
 
-def test_normalization_of_another_axis_stays():
-    rows = [("ReduceMean", ["x"], "m", {"axes": [1]}), ("Sub", ["x", "m"], "d", {}), ("Mul", ["d", "d"], "s", {}),
-            ("ReduceMean", ["s"], "v", {"axes": [1]}), ("Add", ["v", "eps"], "ve", {}), *divided("d", "Div"),
-            ("Relu", ["n"], "y", {})]  # fmt: skip
-    graph = from_proto(graph_of(rows, {"x": ["batch", 5, 8]}, norm_weights(13), 13))
-    assert swm.simplify(graph) is graph
+@pytest.mark.parametrize("axis", [1, -3, 0])
+@pytest.mark.parametrize("shift", [True, False])
+def test_normalization_of_another_axis_but_that_of_samples_stands_between_transposes(axis, shift):
+    """As ConvNeXt normalises the channels of an image; without a mean it is RMSNormalization."""
+    weights = {name: value.reshape(8, 1, 1) for name, value in norm_weights(13).items() if name in "gb"}
+    rows = [mean(13, "x", "m", axis), ("Sub", ["x", "m"], "d", {})] if shift else []
+    top = "d" if shift else "x"
+    rows += [("Pow", [top, "two"], "s", {}), mean(13, "s", "v", axis), ("Add", ["v", "eps"], "ve", {})]
+    rows += [*divided(top, "Div"), *(AFFINE if shift else [("Mul", ["n", "g"], "y", {})])]
+    model = graph_of(rows, {"x": ["batch", 8, 3, 4]}, {**norm_weights(13), **weights}, 13)
+    if axis == 0:
+        assert not any("Normalization" in n.op for n in swm.simplify(from_proto(model)).nodes)
+        return
+    kind = "LayerNormalization" if shift else "RMSNormalization"
+    small = simplified(model, ["Transpose", kind, "Transpose"], (8, 3, 4))
+    assert [n.perm for n in small.nodes[::2]] == [(0, 2, 3, 1), (0, 3, 1, 2)]
 
 
 def encoder(opset):
