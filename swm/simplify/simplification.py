@@ -18,6 +18,7 @@ from swm.graph import (
 from swm.simplify.cleanup import without_dead_nodes
 from swm.simplify.dequantize import written_out
 from swm.simplify.gelu import name_gelu
+from swm.simplify.instances import groups_as_tokens
 from swm.simplify.masks import added_masks
 from swm.simplify.normalization import name_normalization
 from swm.simplify.opset import Reach
@@ -37,7 +38,8 @@ def simplify(graph: Graph) -> Graph:
     """Fold constants and remove what exporters leave behind, by onnxslim; name what they spelt out.
 
     Integer weights of QDQ models are written out as the floats that they stand for, and transposed convolutions as
-    convolutions of the same results, by definition, not by trial.
+    convolutions of the same results, by definition, not by trial; so are InstanceNormalization and
+    GroupNormalization, as LayerNormalization of tokens.
     GELU, LayerNormalization and RMSNormalization in small operators become one node each; constant masks of attention
     are added, scales of queries and keys stand behind their product; a Resize to another
     tensor's size goes by factors. Attention stays the two
@@ -65,8 +67,8 @@ def simplify(graph: Graph) -> Graph:
     for start in (slim, graph):  # where the optimiser is wrong, our own steps may still be right
         found = None if start is None else _tried(graph, start)
         if found is not None:
-            return _samples_first(found)
-    return _samples_first(graph)
+            return groups_as_tokens(_samples_first(found))
+    return groups_as_tokens(_samples_first(graph))
 
 
 def _tried(graph: Graph, start: Graph) -> Graph | None:

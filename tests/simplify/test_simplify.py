@@ -297,6 +297,35 @@ def test_normalization_of_another_axis_but_that_of_samples_stands_between_transp
     assert [n.perm for n in small.nodes[::2]] == [(0, 2, 3, 1), (0, 3, 1, 2)]
 
 
+@pytest.mark.parametrize("case", ["instances", "instances spelt as groups", "groups", "factors of groups", "one group"])
+def test_groups_and_instances_are_normalized_as_tokens_in_hardware(case):
+    op, opset, groups, factors = {
+        "instances": ("InstanceNormalization", 13, 8, 8),
+        "instances spelt as groups": ("InstanceNormalization", 17, 2, 2),
+        "groups": ("GroupNormalization", 21, 2, 8),
+        "factors of groups": ("GroupNormalization", 18, 2, 2),
+        "one group": ("GroupNormalization", 21, 1, 8),
+    }[case]
+    rng = np.random.default_rng(1)
+    weights = {"w": rng.normal(size=(8, 3, 1, 1)).astype(F), "one": np.ones(factors, F), "zero": np.zeros(factors, F)}
+    weights |= {"g": rng.normal(size=factors).astype(F), "b": rng.normal(size=factors).astype(F)}
+    rows = [("Conv", ["x", "w"], "c", {})]
+    if case == "instances spelt as groups":  # as torch exports GroupNorm to older opsets
+        weights |= {"in": np.array([0, 2, -1], I64), "back": np.array([0, 8, 3, 4], I64)}
+        rows += [
+            ("Reshape", ["c", "in"], "r", {}),
+            (op, ["r", "one", "zero"], "n", {}),
+            ("Reshape", ["n", "back"], "y", {}),
+        ]
+        kinds = ["Conv", "Reshape", "LayerNormalization", "Reshape"]
+    else:
+        rows.append((op, ["c", "g", "b"], "y", {"num_groups": groups} if op[0] == "G" else {}))
+        kinds = ["Conv", "Reshape", "LayerNormalization", "Reshape", "Affine"]
+    model = graph_of(rows, {"x": ["batch", 3, 3, 4]}, weights, opset)
+    small = simplified(model, kinds, (3, 3, 4))
+    assert swm.check(small).hardware == "all"
+
+
 def encoder(opset):
     """A transformer layer as PyTorch writes it: shape arithmetic, attention, LayerNorm and GELU in small operators."""
     rng = np.random.default_rng(0)
