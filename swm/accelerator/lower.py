@@ -204,6 +204,11 @@ class _Lowering:
             reason = "the values of the output pass in an order that is no image's"
             return [Finding(graph.name, "graph", reason, "leave the Transpose before the output to the caller")]
         self._regroup_first()
+        first, last = (graph.shape_of(value.name) for value in (graph.inputs[0], graph.outputs[0]))
+        if first and last and first[0] == 1 and isinstance(last[0], int) and last[0] != 1:
+            writer = graph.producers()[graph.outputs[0].name]
+            what, remedy = "samples are not the first axis of the output", "export the model with them first"
+            return [Finding(writer.name, writer.op_name, what, remedy)]
         return []
 
     def _take(self, node: Node) -> Obstacle | None:

@@ -204,9 +204,23 @@ def _joined(parts: Sequence[dict[str, Array]]) -> dict[str, Array]:
     return {t: np.concatenate([p[t] for p in parts]) for t in parts[0]}
 
 
+def _side_by_side(name: str, value: Array, cuts: int, samples: int) -> Array:
+    """What batches gave, one behind the other, along the axis that has the length of a batch: the steps may be first.
+
+    Raises:
+        CalibrationError: there is no such axis, or several.
+    """
+    if len(value) == samples:
+        return value
+    places = [axis for axis, length in enumerate(value.shape) if axis and length == samples // cuts]
+    if len(places) != 1 or len(value) % cuts:
+        raise _not_samples(name, cuts)
+    return np.concatenate(np.split(value, cuts), places[0])
+
+
 def _not_samples(name: str, cuts: int) -> CalibrationError:
     return CalibrationError(
-        f"the model was exported with a fixed batch, and its output {name!r} does not have the samples along axis 0: "
+        f"the model was exported with a fixed batch, and its output {name!r} does not show its axis of samples: "
         f"what it gives for {cuts} batches cannot be put together; give one batch at a time, or export the model with "
         "a dynamic batch"
     )
@@ -221,8 +235,12 @@ def run_onnxruntime(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array
     """
     session = session_of_graph(graph, whole(graph), alone=True)
     names = [v.name for v in graph.outputs]
-    runs = (session.run(part) for part in batches(graph, feeds))
-    return _joined([dict(zip(names, results, strict=True)) for results in runs])
+    parts = batches(graph, feeds)
+    joined = _joined([dict(zip(names, session.run(part), strict=True)) for part in parts])
+    if len(parts) == 1:
+        return joined
+    samples = len(next(iter(feeds.values())))
+    return {name: _side_by_side(name, value, len(parts), samples) for name, value in joined.items()}
 
 
 _kept: WeakKeyDictionary[Graph, FloatEngine] = WeakKeyDictionary()
@@ -252,10 +270,8 @@ def run_float(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array]:
         finalize(graph, _again.pop, id(graph), None)
     results = engine.run(feeds)
     cuts = len(batches(graph, feeds))
-    if cuts > 1:
-        (samples,) = {len(a) for a in feeds.values()}
-        for name, value in results.items():
-            if len(value) != samples:
-                raise _not_samples(name, cuts)
+    samples = len(next(iter(feeds.values()))) if cuts > 1 else 0
+    if cuts > 1 and any(len(value) != samples for value in results.values()):
+        return {name: _side_by_side(name, value, cuts, samples) for name, value in results.items()}
     _again[id(graph)].add(feeds, *engine.direct(feeds))
     return results

@@ -26,6 +26,7 @@ from swm.simplify.resizes import scaled_by_constants
 from swm.simplify.samples import moves_samples, of_one, samples_apart, samples_first
 from swm.simplify.scales import scales_behind_products
 from swm.simplify.slimming import slimmed
+from swm.simplify.time_first import samples_before_steps
 from swm.simplify.transposed import as_convolutions
 from swm.simplify.trial import same_results
 
@@ -84,11 +85,15 @@ def _tried(graph: Graph, start: Graph) -> Graph | None:
 
 def _samples_first(graph: Graph) -> Graph:
     """The graph with samples along axis 0 of every tensor, where they lay elsewhere and that computes the same."""
-    if any(isinstance(node, Recurrent) for node in graph.nodes):
-        return samples_apart(graph)
-    if not moves_samples(graph):
+    recurrent = any(isinstance(node, Recurrent) for node in graph.nodes)
+    if recurrent:
+        graph = samples_apart(graph)
+    elif not moves_samples(graph):
         return graph
     try:
+        if recurrent:
+            turned = samples_before_steps(graph)
+            return turned if turned is graph or same_results(graph, turned) else graph
         one = of_one(graph)
         if one is None:
             return graph

@@ -14,6 +14,7 @@ from swm.graph import Linear, Slice, TensorType, Transpose
 from swm.onnx_io import from_proto
 from swm.simplify import simplify
 from swm.simplify.samples import samples_apart, samples_first
+from swm.simplify.time_first import samples_before_steps
 from swm.simplify.views import view_of
 
 RNG = np.random.default_rng(7)
@@ -153,6 +154,42 @@ def test_a_transpose_before_a_recurrent_layer_is_taken_apart():
     np.testing.assert_array_equal(swm.run(found, x), x.transpose(2, 0, 1))
     kept = graph_of([node("Transpose", ["x"], "y", perm=[1, 0, 2])], {}, (3, 4))
     assert samples_apart(kept) is kept
+
+
+def rows_of_steps(batch, width):
+    """As torch writes a head behind a bidirectional LSTM without batch_first, its steps and samples made rows."""
+    lstm = helper.make_node("LSTM", ["t", "W", "R"], ["s"], name="lstm", hidden_size=4, direction="bidirectional")
+    nodes = [
+        node("Transpose", ["x"], "t", perm=[1, 0, 2]),
+        lstm,
+        node("Transpose", ["s"], "b", perm=[0, 2, 1, 3]),
+        node("Reshape", ["b", "rows"], "r"),
+        node("MatMul", ["r", "w"], "h"),
+        node("Relu", ["h"], "a"),
+        node("Reshape", ["a", "back"], "y"),
+    ]
+    constants = {"W": np.stack([weights(3, 16)] * 2), "R": np.stack([weights(4, 16)] * 2)}
+    constants |= {"w": weights(6, width), "rows": np.array([-1, width]), "back": np.array([TOKENS, -1, 6])}
+    return graph_of(nodes, constants, (TOKENS, 3), batch)
+
+
+@pytest.mark.parametrize("batch", ["n", 1])
+def test_rows_of_steps_and_samples_become_sequences_of_samples_and_the_host_turns_the_answer(batch):
+    graph = rows_of_steps(batch, 8)
+    found = simplify(graph)
+    checked = swm.check(found)
+    assert checked.hardware == "with host parts"
+    assert [(n.op, n.place) for n in checked.nodes if n.reason] == [("Transpose", "after")]
+    x = RNG.normal(size=(4, TOKENS, 3)).astype(np.float32)
+    want = np.concatenate([swm.run(graph, x[i : i + 1]) for i in range(4)], 1)
+    np.testing.assert_allclose(swm.run(found, x), want, rtol=1e-4, atol=1e-5)
+    got = swm.run(swm.quantize(found, bits=16, calibration=x), x)
+    np.testing.assert_allclose(got, want, atol=0.01)
+
+
+def test_rows_of_two_samples_are_no_sequences():
+    graph = rows_of_steps("n", 16)
+    assert samples_before_steps(graph) is graph
 
 
 @st.composite
