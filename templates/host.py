@@ -97,7 +97,9 @@ class Host:
             session.run(names, {name: value[start : start + batch] for name, value in given.items()})
             for start in range(0, count, batch)
         ]
-        return {name: np.concatenate([found[i] for found in parts]) for i, name in enumerate(names)}
+        # Samples may lie behind the steps of a sequence: the axis of as many as a batch has.
+        axes = [next((axis for axis, size in enumerate(array.shape) if size == batch), 0) for array in parts[0]]
+        return {name: np.concatenate([found[i] for found in parts], axes[i]) for i, name in enumerate(names)}
 
 
 def main(arguments: list[str]) -> None:

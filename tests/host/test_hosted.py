@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks with host parts from quantization to the project: one value, one answer, whoever computes which part."""
 
+import importlib.util
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from swm.emit.floats import float_layers
 from swm.emit.samples import load_samples
 from swm.errors import CalibrationError, OptionError, OutputError, UnsupportedModel
 from swm.layers.rtl.registry import register_rtl, rtl, unregister_rtl
+from swm.package_data import templates_dir
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +112,32 @@ def test_a_report_measures_the_whole_network(road):
         assert other.evidence.remarks[-1:] == report.evidence.remarks[-1:]
     assert measured["dense_float"] == 1
     assert measured["fixed"] == np.mean(swm.run(fixed, x) == labels)
+
+
+class TimeFirst:
+    """A model exported for a batch of one, whose second output has the steps first."""
+
+    def get_inputs(self):
+        return [SimpleNamespace(name="x", shape=[1, 5, 3])]
+
+    def get_outputs(self):
+        return [SimpleNamespace(name=name) for name in ("last", "steps")]
+
+    def run(self, names, given):
+        (x,) = given.values()
+        return [x[:, -1], x.transpose(1, 0, 2)]
+
+
+def test_the_driver_joins_batches_along_their_samples():
+    spec = importlib.util.spec_from_file_location("driver", templates_dir() / "host.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    host = object.__new__(module.Host)
+    host.sessions = {"after": TimeFirst()}
+    x = np.arange(60, dtype=np.float32).reshape(4, 5, 3)
+    found = host._run("after", {"x": x})
+    np.testing.assert_array_equal(found["last"], x[:, -1])
+    np.testing.assert_array_equal(found["steps"], x.transpose(1, 0, 2))
 
 
 def test_converted_layers_lie_between_the_same_host_parts(road):
