@@ -296,7 +296,9 @@ def beats_of(port: Port, tokens: int, period: int) -> tuple[Times, Times]:
     return iteration.ravel(), np.tile(place, tokens)
 
 
-def program_order(iterations: list[Times], places: list[Times], reads: int, rooms: int) -> tuple[Times, Times]:
+def program_order(
+    iterations: list[Times], places: list[Times], reads: int, rooms: int, first: bool = False
+) -> tuple[Times, Times]:
     """Order of the events of a process: iteration; reads, waits for room, writes; place in the event; port.
 
     Args:
@@ -304,12 +306,14 @@ def program_order(iterations: list[Times], places: list[Times], reads: int, room
         places: places in the event, likewise.
         reads: how many ports are read.
         rooms: how many wait for room (`Program.rooms`).
+        first: these come before the reads.
 
     Returns:
         The permutation that sorts all events, and the port of each event before it.
     """
     port = np.repeat(np.arange(len(iterations), dtype=np.int64), [len(i) for i in iterations])
     rank = (port >= reads).astype(np.int64) + (port >= reads + rooms)
+    rank = np.where(first & (rank == 1), -1, rank)
     return np.lexsort((port, np.concatenate(places), rank, np.concatenate(iterations))), port
 
 

@@ -18,7 +18,8 @@ by `u` cycles stays late by `u`, so the work is one maximum an I/O event and not
 complete:
 
 - Within an iteration reads come before writes, as in the C++ loops, and a read that could be done *is* done while the
-  iteration waits to write; one that writes several edges writes none before all have room (`Program.rooms`). The events
+  iteration waits to write; one that writes several edges writes none before all have room (`Program.rooms`). Where a
+  place is reserved, it is before the reads: no beat is taken that has none (hls/rtl/swm_fork.sv). The events
   of a process are therefore totally ordered (its *program order*), each waits only for its own condition, and a
   deadlock found here is the deadlock of the bounded C simulation, beat for beat, for any latency.
 - A port of `beats_per_event` beats moves one a cycle: beat `j` of the iteration at slot `i * ii + j`.
@@ -131,8 +132,11 @@ class _Process:
         self.program = program
         self.reads = [index[p.edge] for p in program.reads]
         self.writes = [index[p.edge] for p in program.writes]
+        ports = (*program.reads, *program.writes)
+        first = program.reserves and all(port.beats_per_event == 1 for port in ports)
+        self.rooms = program.writes if first else program.rooms
         iterations, places = [], []
-        for port in (*program.reads, *program.rooms, *program.writes):
+        for port in (*program.reads, *self.rooms, *program.writes):
             iteration, place = beats_of(port, tokens, program.period)
             iteration += program.prologue
             if port.first:
@@ -140,7 +144,7 @@ class _Process:
                 iteration[: len(event)] = numbers(port.first)[event]
             iterations.append(iteration)
             places.append(place)
-        order, port_of = program_order(iterations, places, len(self.reads), len(program.rooms))
+        order, port_of = program_order(iterations, places, len(self.reads), len(self.rooms), first)
         self.operations: list[int] = port_of[order].tolist()
         self.slots: list[int] = (np.concatenate(iterations) * program.ii + np.concatenate(places))[order].tolist()
         self.at_start = int(np.searchsorted(np.concatenate(iterations)[order], 1))
@@ -158,7 +162,7 @@ class _Process:
         ins = [(written[e], read[e], read[e].append, 2 * e) for e in self.reads]
         outs = [(read[e], written[e], written[e].append, 2 * e + 1, depths[e]) for e in self.writes]
         split, late = len(ins), 0
-        rooms = split + len(self.program.rooms)  # operations below it read, or wait for room
+        rooms = split + len(self.rooms)  # operations below it read, or wait for room
         for operation, slot in zip(self.operations, self.slots, strict=True):
             if operation < split:
                 there, mine, append, wait = ins[operation]
@@ -196,7 +200,7 @@ class _Process:
             late = (
                 read[self.reads[operation]][beat]
                 if operation < split
-                else (written[self.writes[operation - split - len(program.rooms)]][beat] - program.latency)
+                else (written[self.writes[operation - split - len(self.rooms)]][beat] - program.latency)
             )
             late -= slot
         total = program.iterations(tokens)
@@ -231,7 +235,8 @@ def play(network: Network, frames: int, depths: Mapping[str, int], pace: int = 0
     works, reader, writer = [], [0] * len(index), [0] * len(index)
     for number, process in enumerate(processes):
         release = None
-        if pace and not process.reads and process.program.name.startswith("input ") and number < len(network.inputs):
+        entry = process.program.name.startswith("input ") and number < len(network.inputs)
+        if pace and entry and not process.reads:
             beats = network.beats[network.inputs[number]]
             release = [f * pace for f in range(frames) for _ in range(beats)]
         works.append(process.work(written, read, depth, release))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from token_networks import every, mac, networks, residual, stage
 
 from swm.accelerator.network import Network, Port, Program, Run
-from swm.accelerator.tokens import Deadlock, simulate
+from swm.accelerator.tokens import UNBOUNDED, Deadlock, play, simulate
 from swm.errors import OptionError
 
 
@@ -226,15 +226,19 @@ def test_a_burst_wants_a_deeper_fifo():
 def test_a_stream_of_registers_has_places_for_what_is_under_way():
     """Eight beats wait for a reader that begins late: four beyond the depth of one have left their writer by then.
 
-    The place that beat 0 leaves in cycle 20 is beat 5's in 21; it is there in 25 and read in 26, one late.
+    The place that beat 0 leaves in cycle 20 is beat 5's in 21; it is there in 25 and read in 26, one late. Beat 5 stays
+    with whoever gave it until then, as a register that reserves takes nothing that has no place.
     """
     writer = Program("w", 0, 8, 0, 1, 4, (every("in", 8),), (every("x", 8),))
     reader = Program("r", 0, 28, 0, 1, 0, (every("x", 8, start=20),), (every("out", 8, start=20),))
-    found = {}
+    found, taken = {}, {}
     for reserves in (False, True):
         network = Network((replace(writer, reserves=reserves), reader), ("in", "x", "out"))
         found[reserves] = simulate(network, 1, {"x": 1}).ends[0]
+        taken[reserves] = play(network, 1, {"in": UNBOUNDED, "x": 1, "out": UNBOUNDED}).read[0]
     assert found == {False: 20 + 2 * 7 + 1, True: 20 + 7 + 1 + 1}
+    assert taken[True] == [1, 2, 3, 4, 5, 21, 22, 23]
+    assert taken[False][1] == 2  # before its place is free: so the loops of C++ read
 
 
 def test_a_shortcut_one_too_small_is_named():
