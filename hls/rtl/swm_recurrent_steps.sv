@@ -11,7 +11,9 @@
 ///     middle    MAC_COLUMNS banks: what phase A gives to phase B
 ///     cells     OUT_VEC states of cells a word; gate z of a GRU that waits for its candidate
 ///
-/// At step 0 of a sequence states read as zero, cells as their initial values: no memory needs a reset.
+/// At step 0 of a sequence states read as zero, cells as their initial values: no memory needs a reset. Where states come
+/// (START), h and (LSTM) c are the second and third input, and a token of theirs stands in front of step 0: a beat of them waits
+/// as long as the sums whose place it takes, and is brought to the binary points of the layer (hls/swm/recurrent_start.h).
 ///
 /// A word of the weights' file holds a cycle's, lane (row * MAC_COLUMNS + column) * K + part, as recurrent_steps.h has it; one of the
 /// vectors' file the biases, those of step 0, peepholes i, o, f, initial states of the OUT_VEC cells of a beat.
@@ -27,6 +29,10 @@ module swm_recurrent_steps #(
     parameter int STEPS = 1,
     parameter int SEQUENCES = 1,
     parameter int LAST = 0,
+    parameter int START = 0,
+    parameter int START_SHIFT = 0,    // of h to the outputs' binary point
+    parameter int STATE_SHIFT_H = 0,  // of h (GRU) and c (LSTM) to that of the states
+    parameter int STATE_SHIFT_C = 0,
     parameter int BITS = 8,
     parameter int WEIGHT = 8,
     parameter int BIAS = 20,
@@ -79,13 +85,14 @@ module swm_recurrent_steps #(
     parameter int LUTRAM = 0,
     parameter int VECTORS_LUTRAM = 0,
     parameter int DEPTH = 2,
-    parameter int X = BITS + (K > 1 ? $clog2(K) - FFT_SHIFTS : 0)  // of a stored value, or of a part of a spectrum
+    parameter int X = BITS + (K > 1 ? $clog2(K) - FFT_SHIFTS : 0),  // of a stored value, or of a part of a spectrum
+    parameter int INPUTS = START == 0 ? 1 : CELL == 1 ? 3 : 2
 ) (
     input  logic                    clk,
     input  logic                    rst,
-    input  logic                    in_valid,
-    output logic                    in_ready,
-    input  logic [IN_LANES*K*X-1:0] in_data,
+    input  logic [INPUTS-1:0]       in_valid,
+    output logic [INPUTS-1:0]       in_ready,
+    input  logic [IN_LANES*K*X+(INPUTS-1)*OUT_VEC*BITS-1:0] in_data,
     output logic                    out_valid,
     input  logic                    out_ready,
     output logic [OUT_VEC*BITS-1:0] out_data
@@ -149,7 +156,7 @@ module swm_recurrent_steps #(
   localparam int ADDRESS = $clog2(DEEP);
 
   logic load, load_half, middle, settled, active, half, second, odd, known, starts, joins, sums, completes;
-  logic room, drain, writes, out_second, out_start, out_end, out_odd, out_first;
+  logic room, drain, writes, takes, wants, start_valid, out_second, out_start, out_end, out_odd, out_first;
   logic [BANK-1:0] load_bank;
   logic [LC-1:0] load_column;
   logic [CW-1:0] column;
@@ -158,12 +165,12 @@ module swm_recurrent_steps #(
   logic [SQ-1:0] sequence_at, out_sequence;
   logic [PT-1:0] out_part;
   swm_recurrent_walk #(
-      .STEPS(STEPS), .SEQUENCES(SEQUENCES), .LAST(LAST), .LOAD_BANKS(BANKS), .LOADS((X_BLOCKS + IN_LANES - 1) / IN_LANES),
+      .STEPS(STEPS), .SEQUENCES(SEQUENCES), .LAST(LAST), .START(START), .LOAD_BANKS(BANKS), .LOADS((X_BLOCKS + IN_LANES - 1) / IN_LANES),
       .GROUPS(GROUPS), .SUBS(SUBS), .X_COLUMNS(X_GROUPS), .COLUMNS(COLUMNS), .BEATS(BEATS_A), .LAST_BEATS(LAST_A), .TWO(TWO),
       .GROUPS_B(GROUPS_B), .X_COLUMNS_B(X_GROUPS_B), .COLUMNS_B(COLUMNS_B), .BEATS_B(BEATS_B), .LAST_BEATS_B(LAST_B),
       .PARTS(PARTS), .CW(CW)
   ) u_walk (
-      .clk, .rst, .in_valid, .in_ready, .load, .load_bank, .load_column, .load_half, .middle, .settled, .active, .half,
+      .clk, .rst, .in_valid(in_valid[0]), .in_ready(in_ready[0]), .start_valid, .takes, .wants, .load, .load_bank, .load_column, .load_half, .middle, .settled, .active, .half,
       .second, .column, .sub, .address, .sequence_at, .odd, .known, .starts, .joins, .sums, .completes, .room, .drain,
       .writes, .out_second, .out_part, .out_start, .out_end, .out_sequence, .out_odd, .out_first);
 
@@ -284,8 +291,8 @@ module swm_recurrent_steps #(
       .clk, .address(vector_beat), .data(vectors));
 
   logic ends, ends_beat, ends_phase, ends_block, ends_writes;
-  logic [E*STATE-1:0] states, next_states;
-  logic [E*BITS-1:0] updates, next_updates, results, value;
+  logic [E*STATE-1:0] states, next_states, stepped_states;
+  logic [E*BITS-1:0] updates, next_updates, results, stepped, value;
   swm_valid #(.N(D)) u_ends (.clk, .rst, .in(drain), .out(ends));
   swm_valid #(.N(D)) u_ends_writes (.clk, .rst, .in(drain && writes), .out(ends_writes));
   swm_delay #(.WIDTH(3), .N(D)) u_ends_of (
@@ -351,8 +358,27 @@ module swm_recurrent_steps #(
           .H_TABLE(H_TABLE), .LATE(LATE)
       ) u_cell (
           .clk, .second(cell_second), .sums(of_cell), .biases, .peepholes, .state, .update(updates[e*BITS+:BITS]), .result,
-          .next_state(next_states[e*STATE+:STATE]), .next_update(next_updates[e*BITS+:BITS]));
-      assign results[e*BITS+:BITS] = result;
+          .next_state(stepped_states[e*STATE+:STATE]), .next_update(next_updates[e*BITS+:BITS]));
+      assign stepped[e*BITS+:BITS] = result;
+    end
+  endgenerate
+
+  // States that come, in the place of those that a step gave.
+  generate
+    if (START != 0) begin : g_start
+      swm_recurrent_start #(
+          .E(E), .BITS(BITS), .STATE(STATE), .COME(INPUTS - 1), .H_SHIFT(START_SHIFT),
+          .STATE_SHIFT(CELL == 1 ? STATE_SHIFT_C : STATE_SHIFT_H), .D(D)
+      ) u_begin (
+          .clk, .rst, .in_valid(in_valid[INPUTS-1:1]), .in_ready(in_ready[INPUTS-1:1]),
+          .in_data(in_data[IN_LANES*K*X+:(INPUTS-1)*E*BITS]), .takes, .wants, .drain, .there(start_valid), .stepped,
+          .stepped_states, .results, .next_states);
+    end else begin : g_no_start
+      assign start_valid = 1'b1;
+      assign results = stepped;
+      assign next_states = stepped_states;
+      logic unused;
+      assign unused = &{1'b0, takes, wants};
     end
   endgenerate
 
@@ -367,50 +393,16 @@ module swm_recurrent_steps #(
     end
   endgenerate
 
-  // Whole blocks back to the memories.
-  logic [LANES*K*BITS-1:0] block;
-  generate
-    if (PARTS == 1) begin : g_at_once
-      assign block = value;
-    end else begin : g_parts
-      logic [(K-E)*BITS-1:0] earlier;
-      assign block = {value, earlier};
-      always_ff @(posedge clk) if (ends) earlier <= block[K*BITS-1:E*BITS];
-    end
-    for (u = 0; u < LANES; u = u + 1) begin : g_fed
-      if (K == 1) begin : g_value
-        assign fed[u*WORD+:WORD] = block[u*BITS+:BITS];
-      end else begin : g_spectrum
-        swm_forward_block #(.K(K), .B(BITS), .SHIFTS(FFT_SHIFTS)) u_block (
-            .clk, .x(block[u*K*BITS+:K*BITS]), .y(fed[u*WORD+:WORD]));
-      end
-    end
-  endgenerate
-  logic fed_now, fed_phase, fed_gives, fed_odd, fed_restart, fed_bank_last, unused_column_last;
-  logic [SQ-1:0] fed_sequence;
-  localparam int FC = H_GROUPS > M_GROUPS ? H_GROUPS : M_GROUPS;
-  localparam int FW = FC > 1 ? $clog2(FC) : 1;
-  logic [FW-1:0] fed_column;
-  swm_valid #(.N(FORWARD)) u_fed (.clk, .rst, .in(ends && ends_block), .out(fed_now));
-  swm_delay #(.WIDTH(2), .N(FORWARD)) u_fed_of (.clk, .in({ends_phase, gives}), .out({fed_phase, fed_gives}));
-  swm_delay #(.WIDTH(1 + SQ), .N(D + FORWARD)) u_fed_from (
-      .clk, .in({out_odd, out_sequence}), .out({fed_odd, fed_sequence}));
-  assign fed_restart = rst || (fed_now && fed_phase);
-  swm_counter #(.N(QC / LANES)) u_fed_bank (
-      .clk, .rst(fed_restart), .step(fed_now), .at(fed_bank), .last(fed_bank_last));
-  swm_counter #(.N(FC)) u_fed_column (
-      .clk, .rst(fed_restart), .step(fed_now && fed_bank_last), .at(fed_column), .last(unused_column_last));
-  assign h_to = (fed_odd ? '0 : HP'(SEQUENCES * H_GROUPS))
-      + (SEQUENCES > 1 ? HP'(fed_sequence) * HP'(H_GROUPS) : '0) + HP'(fed_column);
-  assign m_to = MP'(fed_column);
-  assign store_h = fed_now && fed_gives;
-  assign store_m = fed_now && !fed_gives;
-  assign settled = store_h && fed_phase;
-  assign middle = store_m && fed_phase;
+  swm_recurrent_feed #(
+      .K(K), .E(E), .BITS(BITS), .X(X), .FFT_SHIFTS(FFT_SHIFTS), .FORWARD(FORWARD), .QC(QC), .SEQUENCES(SEQUENCES),
+      .H_GROUPS(H_GROUPS), .M_GROUPS(M_GROUPS), .D(D)
+  ) u_feed (
+      .clk, .rst, .value, .ends, .ends_block, .ends_phase, .gives, .out_odd, .out_sequence, .fed, .fed_bank, .h_to, .m_to,
+      .store_h, .store_m, .settled, .middle);
 
   swm_fifo #(.WIDTH(E * BITS), .DEPTH(DEPTH), .PIPELINE(D)) u_out (
       .clk, .rst, .reserve(drain && writes), .room, .push(ends_writes), .in_data(value), .out_valid, .out_ready, .out_data);
   logic unused;
-  assign unused = &{1'b0, unused_column_last, known, add_sub, keep_sub, keep, vectors, m_from, m_to, store_m, cell_part,
+  assign unused = &{1'b0, known, add_sub, keep_sub, keep, vectors, m_from, m_to, store_m, cell_part,
                     ends_phase, cell_second, leave_second, hold_second, was_second, behind};
 endmodule

@@ -10,11 +10,16 @@
 /// their sequence is there (`settled` ends its way), phase B waits in front of those that phase A gave (`middle`). So a
 /// step takes as long as the registers on that way: no count of cycles is set beforehand, as hls/swm/recurrent_walk.h has it.
 ///
+/// START: a token of states comes in front of the steps of a sequence. It loads nothing; its products reach nobody, and its
+/// drains wait for the beats of these states, which take the place of their sums (`takes`). As drains may wait here, sums follow
+/// each other in the cycle behind the last beat of those before, not in its own: nothing that comes in decides on products at once.
+///
 /// A step of each takes place in the cycle in which `load`, `active` and `drain` stand.
 module swm_recurrent_walk #(
     parameter int STEPS = 1,
     parameter int SEQUENCES = 1,
     parameter int LAST = 0,       // only the last step's output leaves
+    parameter int START = 0,      // states come in front of a sequence
     parameter int LOAD_BANKS = 1, // beats of a group of columns
     parameter int LOADS = 1,
     parameter int GROUPS = 1,
@@ -63,6 +68,9 @@ module swm_recurrent_walk #(
     output logic               sums,         // the last product of a sum
     output logic               completes,    // and of a group
     input  logic               room,
+    input  logic               start_valid,  // a beat of states is there
+    output logic               takes,        // the beat that leaves is theirs
+    output logic               wants,        // and waits for nothing else
     output logic               drain,
     output logic               writes,       // the beat leaves the layer
     output logic               out_second,
@@ -78,7 +86,8 @@ module swm_recurrent_walk #(
   localparam int HELD = $clog2((MOST > MOST_B ? MOST : MOST_B) + 1);
   localparam int GW = GROUPS > GROUPS_B ? $clog2(GROUPS + 1) : $clog2(GROUPS_B + 1);
   localparam int LB = LOADS > 1 ? $clog2(LOADS) : 1;
-  localparam int ST = STEPS > 1 ? $clog2(STEPS) : 1;
+  localparam int TURNS = STEPS + START;
+  localparam int ST = TURNS > 1 ? $clog2(TURNS) : 1;
   localparam int CR = $clog2(SEQUENCES + 1);
 
   // Loads.
@@ -97,6 +106,7 @@ module swm_recurrent_walk #(
   logic [GW-1:0] group;
   logic sub_last, group_last, token_last, held_up, waits, states, unused_address_last;
   logic [CR-1:0] ready;      // states that are there and were not asked for
+  logic begins;              // the token is one of states
   logic ready_middle, asked; // this token has asked for its state (in phase B: for what phase A gave)
   assign starts = column == '0;
   assign sums = column == (second ? CW'(COLUMNS_B - 1) : CW'(COLUMNS - 1));
@@ -106,7 +116,8 @@ module swm_recurrent_walk #(
   assign token_last = completes && group_last && (second || TWO == 0);
   assign states = column == (second ? CW'(X_COLUMNS_B) : CW'(X_COLUMNS));
   assign waits = states && !asked && (second ? !ready_middle : ready == '0);
-  assign active = full[half] && !waits && !(completes && held_up);
+  assign begins = START != 0 && !known;
+  assign active = (begins || full[half]) && !waits && !(completes && held_up);
   swm_counter #(.N(SUBS), .WIDTH(SUB)) u_sub (
       .clk, .rst, .step(active && sums && !second), .at(sub), .last(sub_last));
   swm_counter #(.N(PRODUCTS)) u_address (.clk, .rst, .step(active), .at(address), .last(unused_address_last));
@@ -132,7 +143,7 @@ module swm_recurrent_walk #(
           group <= group_last ? '0 : group + 1;
           if (group_last) second <= TWO != 0 && !second;
         end
-        if (token_last) begin
+        if (token_last && !begins) begin
           full[half] <= 1'b0;
           half <= !half;
         end
@@ -151,14 +162,14 @@ module swm_recurrent_walk #(
   logic [ST-1:0] step, out_step;
   swm_counter #(.N(SEQUENCES), .WIDTH(SQ)) u_sequence (
       .clk, .rst, .step(active && token_last), .at(sequence_at), .last(sequence_last));
-  swm_counter #(.N(STEPS), .WIDTH(ST)) u_step (
+  swm_counter #(.N(TURNS), .WIDTH(ST)) u_step (
       .clk, .rst, .step(active && token_last && sequence_last), .at(step), .last(step_last));
   assign known = step != '0;
   logic out_token, out_sequence_last, out_step_last;
   assign out_token = drain && out_end && (out_second || TWO == 0);
   swm_counter #(.N(SEQUENCES), .WIDTH(SQ)) u_out_sequence (
       .clk, .rst, .step(out_token), .at(out_sequence), .last(out_sequence_last));
-  swm_counter #(.N(STEPS), .WIDTH(ST)) u_out_step (
+  swm_counter #(.N(TURNS), .WIDTH(ST)) u_out_step (
       .clk, .rst, .step(out_token && out_sequence_last), .at(out_step), .last(out_step_last));
   assign out_first = out_step == '0;
   always_ff @(posedge clk) begin
@@ -174,9 +185,11 @@ module swm_recurrent_walk #(
   // Sums that leave, and sums that take their place.
   logic [HELD-1:0] held;
   logic held_last, part_last;  // of the last group of a phase
-  assign writes = (out_second || TWO == 0) && (LAST == 0 || out_step_last);
-  assign drain = held != '0 && (room || !writes);
-  assign held_up = held != '0 && !(drain && held == 1);
+  assign takes = START != 0 && out_first && (out_second || TWO == 0);
+  assign writes = (out_second || TWO == 0) && !takes && (LAST == 0 || out_step_last);
+  assign wants = held != '0 && takes;
+  assign drain = held != '0 && (room || !writes) && (start_valid || !takes);
+  assign held_up = held != '0 && (START != 0 || !(drain && held == 1));
   assign out_end = held_last && held == 1;
   swm_counter #(.N(PARTS), .WIDTH(PT)) u_part (.clk, .rst, .step(drain), .at(out_part), .last(part_last));
   always_ff @(posedge clk) begin

@@ -81,7 +81,8 @@ def simulated(placement: Placement, clock_mhz: float, backend: Backend = VITIS) 
         )
         for layer in placement.layers
     )
-    return Simulated(Placement(layers, edges), interval, latency(network, depths))
+    rest = interval if backend.language == "systemverilog" else 0  # as long as sim/testbench.cpp waits
+    return Simulated(Placement(layers, edges), interval, latency(network, depths, rest))
 
 
 def frame_network(placement: Placement, clock_mhz: float, backend: Backend = VITIS) -> Network:

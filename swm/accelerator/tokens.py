@@ -217,8 +217,10 @@ class Played:
     processes: list[_Process]
 
 
-def play(network: Network, frames: int, depths: Mapping[str, int], pace: int = 0) -> Played:
+def play(network: Network, frames: int, depths: Mapping[str, int], pace: int = 0, rest: int = 0) -> Played:
     """Work through all frames: every process goes as far as it can, then those that it has set free.
+
+    Frame f arrives not before `rest + f * pace`.
 
     Raises:
         Deadlock: nobody can go on.
@@ -236,9 +238,9 @@ def play(network: Network, frames: int, depths: Mapping[str, int], pace: int = 0
     for number, process in enumerate(processes):
         release = None
         entry = process.program.name.startswith("input ") and number < len(network.inputs)
-        if pace and entry and not process.reads:
+        if (pace or rest) and entry and not process.reads:
             beats = network.beats[network.inputs[number]]
-            release = [f * pace for f in range(frames) for _ in range(beats)]
+            release = [rest + f * pace for f in range(frames) for _ in range(beats)]
         works.append(process.work(written, read, depth, release))
         for edge in process.reads:
             reader[edge] = number
@@ -296,13 +298,18 @@ def live(network: Network, depths: Mapping[str, int]) -> None:
         play(network, frames, depths)
 
 
-def latency(network: Network, depths: Mapping[str, int]) -> int:
+def latency(network: Network, depths: Mapping[str, int], rest: int = 0) -> int:
     """Cycles from the first beat accepted to the last beat out of one frame alone, at depths that are known to be live.
+
+    Args:
+        network: the processes.
+        depths: of every edge.
+        rest: cycles in which they have done before what they can do without a frame.
 
     Raises:
         Deadlock: that frame cannot finish.
     """
-    played, index = play(network, 1, depths), {e: i for i, e in enumerate(network.edges)}
+    played, index = play(network, 1, depths, rest=rest), {e: i for i, e in enumerate(network.edges)}
     accepted = min((played.written[index[e]][0] for e in network.inputs), default=0)
     return max(played.read[index[e]][-1] for e in network.outputs) - accepted
 

@@ -35,10 +35,8 @@ def states_in_frames(graph: Graph, backend: Backend) -> Graph:
 
     Args:
         graph: a float graph.
-        backend: whose hardware; one without a form for such states leaves the graph as it is.
+        backend: whose hardware.
     """
-    if backend.language == "systemverilog":
-        return graph
     nodes = graph.needed([v.name for v in graph.outputs])
     given = _given(graph, nodes)
     if not given:

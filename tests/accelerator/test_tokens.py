@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from token_networks import every, mac, networks, residual, stage
 
 from swm.accelerator.network import Network, Port, Program, Run
-from swm.accelerator.tokens import UNBOUNDED, Deadlock, play, simulate
+from swm.accelerator.tokens import UNBOUNDED, Deadlock, latency, play, simulate
 from swm.errors import OptionError
 
 
@@ -239,6 +239,15 @@ def test_a_stream_of_registers_has_places_for_what_is_under_way():
     assert found == {False: 20 + 2 * 7 + 1, True: 20 + 7 + 1 + 1}
     assert taken[True] == [1, 2, 3, 4, 5, 21, 22, 23]
     assert taken[False][1] == 2  # before its place is free: so the loops of C++ read
+
+
+def test_a_frame_that_comes_to_a_network_at_rest_finds_done_what_needs_none():
+    """Four iterations before the first beat is asked for, which a rest of two cycles or of any more has behind it."""
+    network = Network(
+        (Program("p", 0, 5, 0, 1, 1, (every("in", 1, start=4),), (every("out", 1, start=4),)),), ("in", "out")
+    )
+    unbounded = dict.fromkeys(network.edges, UNBOUNDED)
+    assert [latency(network, unbounded, rest) for rest in (0, 2, 100)] == [6, 4, 3]
 
 
 def test_a_shortcut_one_too_small_is_named():

@@ -10,7 +10,7 @@ from swm.accelerator.interleave import interleaved
 
 PASSES = ["rfft_load", "rfft_pass", "irfft_collect", "irfft_pass", "irfft_store"]
 PASSES += ["block_walk", "rotate", "rotation", "inverse_unit"]
-STEPS = ["walk", "products", "group", "back", "gate", "cell", "steps"]
+STEPS = ["walk", "products", "group", "back", "gate", "cell", "start", "feed", "steps"]
 MODULES = {f"swm_{name}.sv" for name in (*PASSES, "reverse", *(f"recurrent_{name}" for name in STEPS))}
 """Those that stand here and in no network of `networks`."""
 
@@ -47,6 +47,20 @@ def gru():
         "l0_recurrent": {"in_vec": 2, "out_vec": 8, "mac_rows": 4, "mac_columns": 2},
         "l1_recurrent": {"in_vec": 1, "out_vec": 1, "mac_rows": 3, "mac_columns": 2},
         "l3_recurrent": {"in_vec": 4, "out_vec": 1, "mac_rows": 1, "mac_columns": 2},
+    }
+    return _valid(design(interleaved(graph, 2), built=built))
+
+
+def started():
+    """Cells that begin with states that come, each form; two sequences take turns."""
+    sketch = Sketch(5, positions=3, bits=6, seed=8).recurrent("x", "s", "rnn", 8, last=True)
+    sketch.recurrent("x", "a", "lstm", 8, block=4, states=("s", "s"), peepholes=True)
+    sketch.recurrent("a", "b", "gru", 8, block=2, states=("s",)).recurrent("b", "c", "gru_after", 8, states=("s",))
+    graph = sketch.recurrent("c", "y", "rnn", 8, states=("s",), last=True).graph()
+    built = {
+        "l1_recurrent": {"in_vec": 2, "out_vec": 2, "mac_rows": 4, "mac_columns": 1},
+        "l2_recurrent": {"in_vec": 1, "out_vec": 4, "mac_rows": 4, "mac_columns": 2},
+        "l4_recurrent": {"out_vec": 2, "mac_rows": 2, "mac_columns": 2},
     }
     return _valid(design(interleaved(graph, 2), built=built))
 

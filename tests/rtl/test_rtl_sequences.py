@@ -2,16 +2,14 @@
 """Blocks of 32 and more and recurrent layers in RTL: words of the engine, cycles of the token simulation."""
 
 import shutil
-from dataclasses import replace
 
 import pytest
 from rtl.many_networks import run_all
-from rtl.sequences import MODULES, gru, lstm, passes
+from rtl.sequences import MODULES, gru, lstm, passes, started
 
 from swm.layers.fit import widest_curve
-from swm.layers.rtl.registry import rtl_findings
 
-NAMES = ("passes", "lstm", "gru")
+NAMES = ("passes", "lstm", "gru", "started")
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +17,7 @@ def found(tmp_path_factory):
     if shutil.which("verilator") is None:
         pytest.skip("needs verilator (Debian: apt-get install verilator)")
     folder = tmp_path_factory.mktemp("sequences")
-    return *run_all([(made(), None) for made in (passes, lstm, gru)], folder), folder
+    return *run_all([(made(), None) for made in (passes, lstm, gru, started)], folder), folder
 
 
 @pytest.mark.parametrize("index", range(len(NAMES)), ids=NAMES)
@@ -44,13 +42,6 @@ def test_why_yosys_finds_fewer_multipliers_in_an_lstm_than_are_modelled():
     flat = [bool(most.rises) and not curve.rises for most, curve in widest]
     modelled = sum(process.cost.dsp for process in placed.processes)
     assert (modelled, modelled - placed.built.out_vec * sum(flat)) == (112, 104)
-
-
-def test_initial_states_that_are_computed_are_refused_by_name():
-    spec = next(layer.spec for layer in lstm().graph.layers if layer.spec.kind == "recurrent")
-    assert not rtl_findings([spec])
-    (finding,) = rtl_findings([replace(spec, inputs=(*spec.inputs, *spec.inputs))])
-    assert (finding.node, "initial states" in finding.reason) == (spec.name, True)
 
 
 def test_verilator_has_no_warning(found):

@@ -5,7 +5,7 @@ import pytest
 from emit.designs import convolutions, images
 from rtl.many_networks import design
 from rtl.networks import attention, every_kind, gates, pooled
-from rtl.sequences import gru, lstm, passes
+from rtl.sequences import gru, lstm, passes, started
 
 from swm.emit import emit_project
 from swm.graph import GlobalAveragePool, GlobalMaxPool
@@ -44,6 +44,7 @@ NETWORKS = {
     "passes": passes,
     "lstm": lstm,
     "gru": gru,
+    "started": started,
     "board": lambda: design(every_kind(4), board="ulx3s"),
 }
 

@@ -9,6 +9,7 @@ from typing import Any
 from swm.layers.curves import Table
 from swm.layers.program import Port, ProcessModel, Program, Run
 from swm.layers.recurrent.built import RecurrentBuilt
+from swm.layers.recurrent.points import start_shifts
 from swm.layers.recurrent.spec import RecurrentSpec
 from swm.layers.registry import kind
 from swm.layers.rtl.base import (
@@ -35,10 +36,9 @@ class RecurrentRtl(RtlKind):
     """`swm_rfft_unrolled` (block-circulant), `swm_recurrent_steps`."""
 
     def obstacle(self, spec: LayerSpec) -> str:
-        """States that come with the input, or from another layer, have no port, nor have the last cells."""
-        if isinstance(spec, RecurrentSpec) and spec.cells:
-            return "cells that leave behind the outputs have no RTL"
-        return "initial states that come with the input have no RTL" if len(spec.inputs) > 1 else ""
+        """The last cells have no port."""
+        cells = isinstance(spec, RecurrentSpec) and spec.cells
+        return "cells that leave behind the outputs have no RTL" if cells else ""
 
     def latencies(self, built: Implementation) -> tuple[int, ...]:
         """Of the transform of x; from a drained beat of the steps to its place in the stream."""
@@ -116,12 +116,15 @@ def _step_loops(built: RecurrentBuilt, process: ProcessModel, late: int) -> tupl
     Products ask for the state of their sequence where the columns of h begin. No stream may lead back to them, so a
     full one tells them to wait: `state` holds as many beats as there are sequences, and a beat of it is read when the
     state lies in memory. So it is with `middle`, what phase A gives to B: it holds one beat, which A writes, and which
-    is read when B may go on.
+    is read when B may go on. Where states come, a token of them is in front: it loads nothing, and its drain waits
+    for them. There products also wait for the one place of their sums: until the cycle behind its last beat (`held`).
     """
     spec, two = built.spec, built.spec.phases == 2
-    names = ("full", "free", "state", "done", "ended", "settled", "ended_a", "half", "middle")
-    full, free, state, done, ended, settled, ended_a, half, middle = (f"{process.name}.{name}" for name in names)
-    (read,), (write,) = process.program.reads, process.program.writes
+    names = ("full", "free", "state", "done", "held", "ended", "settled", "ended_a", "half", "middle", "leaves")
+    full, free, state, done, held, ended, settled, ended_a, half, middle, leaves = (
+        f"{process.name}.{name}" for name in names
+    )
+    (read, *given), (write,) = process.program.reads, process.program.writes
     loads, (first, second), (groups, groups_b) = built.loads, built.products_of, built.groups
     columns_b = built.column_groups[1]
     of_x = built.in_groups if spec.second_reads_input else 0  # columns of phase B
@@ -136,33 +139,56 @@ def _step_loops(built: RecurrentBuilt, process: ProcessModel, late: int) -> tupl
         (Port(free, (Run(0, 1, 1),)), Port(full, (Run(loads - 1, 1, 1),))),
     )
     waits = [(full, 0), (free, whole - 1)]
-    marks = [(state, built.in_groups), (ended, whole - 1), *([(ended_a, first - 1)] if two else [])]
-    reads, writes = ([Port(name, (Run(at, 1, 1),)) for name, at in ports] for ports in (waits, marks))
+    over = [(ended, whole - 1), *([(ended_a, first - 1)] if two else [])]
+    marks = [(state, built.in_groups), *([] if spec.start else over)]
+    reads = [Port(name, (Run(at, 1, 1),), tail=spec.positions if spec.start else 0) for name, at in waits]
+    writes = [Port(name, (Run(at, 1, 1),)) for name, at in marks]
     if two:  # the last product of A, not the first: that of the next token would wait for a beat that is read as late
         writes.append(Port(middle, (Run(first - 1, 1, 1), Run(first + of_x, 1, 1))))
-    multiply = Program(whole, tuple(reads), (*writes, Port(done, tuple(ends))))
+    inner = {**inner_streams((done, ended)), state: spec.sequences}
+    inner |= {**inner_streams((ended_a,)), middle: 1} if two else {}
+    sums = (done, held) if spec.start else (done,)
+    multiply = Program(whole, tuple(reads), (*writes, *(Port(name, tuple(ends)) for name in sums)))
+    total = sum(beats)
     gives = sum(beats[: groups if two else 0])  # where what leaves the layer begins
-    out = Port(write.stream, (Run(gives, 1, sum(beats) - gives),), tail=write.tail)
-    drain = Program(sum(beats), (Port(done, starts),), (out,))
+    leaving = (Run(gives, 1, total - gives),)
+    out = Port(write.stream, leaving, tail=write.tail)
     way = late + _forward(spec)
 
-    def after(source: str, target: str, count: int) -> Program:
-        return Program(count, (Port(source, (Run(0, 1, 1),)),), (Port(target, (Run(count - 1, 1, 1),)),))
+    def after(source: str, target: str, count: int) -> tuple[Program, int]:
+        """From the first of so many beats that end a phase, or from the last one where a drain may wait."""
+        wait = 0 if spec.start else count - 1
+        marked = Port(source, (Run(0, 1, 1),)), Port(target, (Run(wait, 1, 1),))
+        return Program(wait + 1, marked[:1], marked[1:]), way - 1 - spec.start
 
-    inner = inner_streams((done, ended)) | {state: spec.sequences}
     found = [
-        (f"{process.name}.load", load, 0, inner_streams((full, free))),
-        (process.name, multiply, 0, inner | ({**inner_streams((ended_a,)), middle: 1} if two else {})),
-        (f"{process.name}.drain", drain, late, {}),
-        (f"{process.name}.back", after(ended, settled, built.last_beats), way - 1, inner_streams((settled,))),
-        (f"{process.name}.settle", Program(1, tuple(Port(s, (Run(0, 1, 1),)) for s in (settled, state)), ()), 0, {}),
+        (f"{process.name}.load", load, 0, inner_streams((full, free)), spec.positions),
+        (process.name, multiply, 0, inner | ({held: 1} if spec.start else {}), process.repeats),
     ]
+    if spec.start:
+        last = (end - 1 for end in accumulate(beats))
+        come = [Port(port.stream, leaving, head=port.head) for port in given]
+        come.append(Port(held, tuple(Run(at, 1, 1) for at in last)))
+        left = [Port(name, (Run(at, 1, 1),)) for name, at in zip((ended, ended_a), (total - 1, gives - 1), strict=True)]
+        go = Port(leaves, leaving, tail=write.tail)
+        drain = Program(total, (Port(done, starts), *come), (go, *left[: 1 + two]))
+        found.append((f"{process.name}.drain", drain, 0, inner_streams((leaves,)), process.repeats))
+        each = (Run(0, 1, total - gives),)
+        ways = Program(total - gives, (Port(leaves, each),), (Port(write.stream, each),))
+        found.append((f"{process.name}.way", ways, late - 1, {}, write.tail))
+    else:
+        drain = Program(total, (Port(done, starts),), (out,))
+        found.append((f"{process.name}.drain", drain, late, {}, process.repeats))
+    back = after(ended, settled, built.last_beats)
+    settle = Program(1, tuple(Port(name, (Run(0, 1, 1),)) for name in (settled, state)), ())
+    found.append((f"{process.name}.back", *back, inner_streams((settled,)), process.repeats))
+    found.append((f"{process.name}.settle", settle, 0, {}, process.repeats))
     if two:
+        turn = after(ended_a, half, built.beats[0][1])
         read_half = Program(2, (Port(half, (Run(0, 1, 1),)), Port(middle, (Run(0, 1, 2),))), ())
-        program = after(ended_a, half, built.beats[0][1])
-        found.append((f"{process.name}.middle", program, way - 1, inner_streams((half,))))
-        found.append((f"{process.name}.proceed", read_half, 0, {}))
-    return tuple(Loop(*one, repeats=process.repeats) for one in found)
+        found.append((f"{process.name}.middle", *turn, inner_streams((half,)), process.repeats))
+        found.append((f"{process.name}.proceed", read_half, 0, {}, process.repeats))
+    return tuple(Loop(*one) for one in found)
 
 
 def _drains(built: RecurrentBuilt) -> tuple[tuple[Run, ...], tuple[int, ...]]:
@@ -199,6 +225,8 @@ def _parameters(layer: FixedLayer, built: RecurrentBuilt) -> dict[str, Parameter
         "LUTRAM": int(built.storage == "lutram"),
         "VECTORS_LUTRAM": in_luts(built.cell_beats, built.vector_sets * built.out_vec * spec.bias_bits),
     }
+    if spec.start:
+        values |= {"START": 1, **{name.upper(): shift for name, shift in start_shifts(layer).items()}}
     for place, activation, curve in zip(_PLACES, spec.activations, layer.inner, strict=False):
         found = activation_parameters(activation, curve, rom_file(spec.name, _rom(place)))
         values |= {f"{place}_SHIFT": known[f"{place.lower()}_shift"]}

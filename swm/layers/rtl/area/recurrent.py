@@ -73,9 +73,19 @@ def steps(built: RecurrentBuilt, depth: int, known: FixedLayer | None = None) ->
         cell.times(vec),
         forward.times(built.lanes),
         Count(state=clog2(beats), adder=2 * place, choice=vec * spec.state_bits),
+        _begun(spec, behind + late).times(vec),
         marks(3 * first + behind + 2 * (behind + late) + fed),
         fifo(vec * spec.data_bits, depth, behind + late),
     )  # fmt: skip
+
+
+def _begun(spec: RecurrentSpec, wait: int) -> Count:
+    """States that come, which wait for the sums whose place they take."""
+    if not spec.start:
+        return NOTHING
+    bits, state = spec.data_bits, spec.state_bits if spec.cell != "rnn" else 0
+    held = delayed((len(spec.inputs) - 1) * bits, wait - 2).plus(rounded(bits, bits), Count(choice=bits + state))
+    return held.plus(rounded(bits, state)) if state else held
 
 
 def _walk(built: RecurrentBuilt) -> Count:
@@ -85,7 +95,7 @@ def _walk(built: RecurrentBuilt) -> Count:
     loads = (built.loads, built.in_groups, max(1, built.mac_columns // built.in_lanes))
     products = (max(columns, columns_b) + 1, built.turns, max(first, second) + 1, built.rom_depth)
     beats = [max(pair) + 1 for pair in built.beats]
-    where = (spec.sequences, spec.steps) * 2 + (spec.sequences + 1,)
+    where = (spec.sequences, spec.turns // spec.sequences) * 2 + (spec.sequences + 1,)
     bits = sum(map(clog2, (*loads, *products, max(beats), built.parts, *where)))
     return Count(state=bits + 14, adder=3 * clog2(2 * max(columns, columns_b)), choice=2 * clog2(max(beats)))
 
