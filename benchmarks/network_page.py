@@ -19,7 +19,8 @@ the design's depths.
 
 - *Error* (measured, integer engine and host parts): root mean square of the difference from onnxruntime on the same
   network in float, over the standard deviation of its answers. Of a converted network it says nothing about what the
-  conversion cost: that is the difference of the accuracies.
+  conversion cost: that is the difference of the accuracies. An error that does not fall with the bits comes from values
+  beyond the range of the samples that set the formats: they saturate.
 - *Accuracy* (measured): of the integers, and of the same network in float. Formats come from 100 other samples.
   CIFAR-10 is a lossy copy (JPEG quality 75).
 - *Words* (measured): how many the C simulation wrote, all compared with the integer engine, and how many differ.
@@ -71,7 +72,7 @@ def _share(value: float | None, digits: int = 1) -> str:
 
 
 def _error(value: float) -> str:
-    return f"{100 * value:.2g} %"
+    return f"{100 * value:.2g} %" if value < 0.1 else f"{100 * value:.0f} %"
 
 
 def _bound(one: dict[str, Any]) -> str:
