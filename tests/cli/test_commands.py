@@ -26,10 +26,12 @@ COMMANDS = [
 ]  # fmt: skip
 
 
-# Imports once what every command imports, for most of a second, and makes each call in a fork of itself.
+# Imports once what most commands import, for two seconds, and makes each call in a fork of itself.
 FORKS = """
 import gc, os, sys
+import swm.api
 from swm.cli import main
+assert len(os.listdir("/proc/self/task")) == 1  # no fork takes along a lock that another thread holds
 gc.freeze()  # or each fork copies all pages as it ends, to look for what is not used any more
 for line in sys.stdin:
     out, err, *arguments = eval(line)
@@ -52,6 +54,7 @@ def forks():
     pipe = subprocess.PIPE
     # Without the COLUMNS that xdist gives its workers and readline, which pytest imports, the C library alone.
     environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    environment["OPENBLAS_NUM_THREADS"] = "1"  # a library of several threads is none to fork from
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, bufsize=1, env=environment)
     atexit.register(process.communicate)
     return process
